@@ -1,0 +1,77 @@
+"""Frozen slotted values without the cost of importing dataclasses (21 ms of CPU against 1)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_options):
+        """Stand in for typing's, which only the type checker needs."""
+        return lambda decorated: decorated
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class _RecordType(type):
+    """Turns the annotations of a class body into slots, and its values into defaults."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
+        fields = tuple(body.get("__annotations__", ()))
+        body["__slots__"] = fields
+        inherited = bases[0]._fields if bases else ()  # type: ignore[attr-defined]
+        defaults = dict(bases[0]._defaults) if bases else {}  # type: ignore[attr-defined]
+        defaults.update((field, body.pop(field)) for field in fields if field in body)
+        made = super().__new__(cls, name, bases, body)
+        made._fields = inherited + fields  # type: ignore[attr-defined]
+        made._defaults = defaults  # type: ignore[attr-defined]
+        return made
+
+
+class Record(metaclass=_RecordType):
+    """A frozen value with the fields that its subclass annotates; made by keyword, equal by content.
+
+    Subclasses must stand in a module with ``from __future__ import annotations``, so that every
+    Python keeps the annotations as plain text in the class body.
+    """
+
+    def __init__(self, **values: object) -> None:
+        cls = type(self)
+        for field in cls._fields:  # type: ignore[attr-defined]
+            if field in values:
+                value = values.pop(field)
+            elif field in cls._defaults:  # type: ignore[attr-defined]
+                value = cls._defaults[field]  # type: ignore[attr-defined]
+            else:
+                raise TypeError(f"{cls.__name__} needs {field}")
+            object.__setattr__(self, field, value)
+        if values:
+            raise TypeError(f"{cls.__name__} has no field {next(iter(values))}")
+
+    def __setattr__(self, name: str, _value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        fields = type(self)._fields  # type: ignore[attr-defined]
+        shown = ", ".join(f"{field}={value!r}" for field, value in zip(fields, self._values(), strict=True))
+        return f"{type(self).__name__}({shown})"
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field) for field in type(self)._fields)  # type: ignore[attr-defined]
+
+
+def changed(record: Record, **values: object) -> Any:
+    """Return a copy of `record` in which the fields named by `values` are these instead."""
+    fields = {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
+    return type(record)(**{**fields, **values})

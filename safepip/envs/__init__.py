@@ -1,0 +1,1 @@
+"""Environments: made, locked, looked after. Nothing here is imported before the last door."""

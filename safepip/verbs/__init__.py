@@ -1,0 +1,1 @@
+"""One file per word of safepip's own."""
