@@ -73,5 +73,5 @@ class Record(metaclass=_RecordType):
 
 def changed(record: Record, **values: object) -> Any:
     """Return a copy of `record` in which the fields named by `values` are these instead."""
-    fields = {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
+    fields = {field: getattr(record, field) for field in type(record)._fields}
     return type(record)(**{**fields, **values})

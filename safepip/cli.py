@@ -1,0 +1,66 @@
+"""main(argv) -> int: guard, gather, parse, decide, act; the one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+from .context import Context, ambient
+from .decide import decide
+from .errors import CANNOT_CREATE, INTERNAL, SafepipError
+from .execute import execute
+from .invocation import read_invocation
+from .report import Report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None, program: str | None = None, *, module: bool = False) -> int:
+    """Carry out a command line and return its exit code; where pip takes over it does not return.
+
+    `argv` lacks the program's name, which is `program` (both default to this process's). `module` tells
+    that it was typed as `python -m safepip`.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    report = Report()
+    try:
+        return _run(words, program or sys.argv[0], report, module=module)
+    except SafepipError as error:
+        if error.what:
+            report.error(error.what, error.ways)
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        where = f"{error.filename!s}: " if error.filename else ""
+        report.error(f"{where}{error.strerror or error}")
+        return CANNOT_CREATE
+    except Exception as error:  # noqa: BLE001  the last door: a plain line instead of a traceback
+        return _internal(error, report)
+
+
+def _run(words: Sequence[str], program: str, report: Report, *, module: bool) -> int:
+    invocation = read_invocation(program, words, module=module)
+    code: int | None = None
+    while code is None:
+        context = Context(invocation, ambient(invocation.project), report.debug)
+        report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
+        report.terminal = context.ambient.terminal
+        plan = decide(context)
+        report.quiet = context.quiet
+        report.debug(f"plan: {plan!r}")
+        code = execute(plan, context, report)
+    return code
+
+
+def _internal(error: Exception, report: Report) -> int:
+    if report.debugging:
+        import traceback
+
+        traceback.print_exc()
+    report.error(
+        f"something unforeseen happened in safepip itself ({type(error).__name__}: {error})",
+        ("run pip alone: SAFEPIP_BYPASS=1 pip …", "tell us what SAFEPIP_DEBUG=1 shows"),
+    )
+    return INTERNAL

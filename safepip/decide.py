@@ -1,0 +1,359 @@
+"""PURE  decide(context) -> Plan: the table of the contract's section 4, first match wins."""
+
+from __future__ import annotations
+
+import os.path
+
+from ._record import changed
+from .environment import BROKEN, FOREIGN, NOWHERE, USABLE
+from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
+from .interpreter import BIN, EXE
+from .plan import Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .command import PipCommand
+    from .context import Context
+    from .environment import Environment
+    from .plan import Plan
+
+    Changes = tuple[tuple[str, str | None], ...]
+
+_CHANGING = ("install", "uninstall")
+_ROUTED = (
+    *_CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
+)  # fmt: skip
+_USER_SITE = ("install", "list", "freeze", "inspect")
+_PLACES = ("target", "prefix", "root")
+_ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
+
+
+def decide(context: Context) -> Plan:
+    """Return what to do about the line that was typed.
+
+    In this order, first match wins:
+
+     1. A word of safepip's own is carried out; a wrong use of its own options is refused (64).
+     2. SAFEPIP_BYPASS, --system, completion, build hooks and pip's own child: pip of the target interpreter.
+     3. Called from within a pip that safepip started: that environment's pip, without its lock.
+     4. --env, SAFEPIP_ENV, or --python naming an environment: that environment.
+     5. An active environment: its pip, untouched. A VIRTUAL_ENV that is none: one warning, go on.
+     6. --python or PIP_PYTHON naming an interpreter: it is the target interpreter; go on.
+     7. The target interpreter is not managed, and the scope is "managed": its pip, untouched.
+     8. The line names a place, only reports what it would do, or opts out: pip of the target, untouched.
+     9. Nothing is installed or removed whatever pip does, or pip must reject the line: pip of the
+        environment that would serve, if it is usable, else of the target; nothing is created.
+    10. Root by sudo: steps down to the user, then decides anew.
+    11. An install of applications goes to pipx.
+    12. In a project: its environment; `install` creates it when missing.
+    13. Elsewhere: the home environment; `install` creates it when missing.
+
+    Where the environment of 4, 12 or 13 is missing, only `install` makes it, if it names something that
+    can be read; `install --dry-run` has one that is gone afterwards; the rest runs on the target
+    interpreter. A broken one, another user's, or one of another version than the name typed asks for is
+    refused, with the ways on.
+    """
+    invocation = context.invocation
+    if invocation.show_version:
+        return Version()
+    if invocation.error:
+        return Refuse(code=USAGE, what=invocation.error, ways=(), because=invocation.error)
+    if invocation.verb:
+        return Verb(word=invocation.verb, words=invocation.arguments)
+    if invocation.system or context.untouched:
+        return _pip_of_target(context, f"{context.untouched or '--system'} asks for pip itself")
+    if context.inside:
+        return _pip_of(context, context.inside, "a pip that safepip started there is at work")
+    return _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
+
+
+def _named(context: Context) -> Plan | None:
+    """Row 4."""
+    if context.named is None:
+        return None
+    what, environment = context.named
+    return _into(context, environment, f"{what} names {environment.named}", may_create=what != "--python")
+
+
+def _active(context: Context) -> Plan | None:
+    """Row 5."""
+    active = context.active
+    if active is None:
+        return None
+    because = f"the environment {active.path} is active"
+    if active.state != USABLE:  # its Python runs all the same, as with pip
+        return _pip_of_target(context, because)
+    late = context.target.prefix is None
+    return _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
+
+
+def _left_to_pip(context: Context) -> Plan | None:
+    """Rows 6 to 8: what pip carries out, or rejects, in the target interpreter as it is."""
+    target, command = context.target, context.command
+    if target.problem:
+        return _pip_of_target(context, target.problem)
+    if not context.managed and context.settings.scope == "managed":
+        return _pip_of_target(context, f"{target.python} is not managed, so pip may install there")
+    place = next((name for name in _PLACES if getattr(command, name) is not None), None)
+    if place:
+        return _pip_of_target(context, f"--{place} ({_origin(command, place)}) says where to install to")
+    if command.dry_run and command.report:
+        return _pip_of_target(context, "--dry-run with --report installs nothing")
+    opted = command.break_system_packages and _origin(command, "break_system_packages")
+    if opted or context.opts_out:
+        return _pip_of_target(context, f"--break-system-packages ({opted or context.opts_out}) opts out")
+    return None
+
+
+def _routed(context: Context) -> Plan:
+    """Rows 9 to 13."""
+    harmless = _installs_nothing(context.command)
+    if harmless:
+        because = f"{_why(context)}, but {harmless}"
+        usable = context.place.state == USABLE
+        return _pip_of(context, context.place, because) if usable else _pip_of_target(context, because)
+    if context.sudo_user:
+        uid, gid = context.sudo_user
+        return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
+    return _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
+
+
+def _installs_nothing(command: PipCommand) -> str | None:
+    """Row 9: return why nothing is installed or removed whatever pip does, or None.
+
+    An `install` with an option unknown here is not among them: the environment's pip may know it.
+    """
+    if command.outcome in {"ok", "python_after_subcommand"} and command.subcommand in _ROUTED:
+        return None
+    if command.unknown_option and command.subcommand == "install":
+        return None
+    told = {
+        "main_help": "only help is asked for",
+        "command_help": "only help is asked for",
+        "version": "only the version is asked for",
+        "unknown_command": "pip has no such command",
+        "parse_error": f"pip rejects the line ({command.error})",
+    }
+    return told.get(command.outcome, f"{command.subcommand} installs nothing")
+
+
+def _into(context: Context, environment: Environment, because: str, *, may_create: bool) -> Plan:
+    """Rows 4, 12 and 13: return what to do with the line in that environment, be it whole or not."""
+    refusal = _refusal(context, environment, because)
+    if refusal:
+        return refusal
+    if environment.state == USABLE:
+        return _in_usable(context, environment, because)
+    if context.command.subcommand == "install" and may_create:
+        return _in_missing(context, environment, because)
+    return _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
+
+
+def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
+    notices = _warnings(context)
+    words, changes, notice = _words(context, environment)
+    handover = Handover(
+        python=environment.python,
+        words=words,
+        program=_program(context, environment.python),
+        environment=environment.path,
+        enter=True,
+        changes=changes,
+        change=_changes_environment(context.command),
+    )
+    return InEnvironment(environment=environment, handover=handover, because=because, notices=notices + notice)
+
+
+def _in_missing(context: Context, environment: Environment, because: str) -> Plan:
+    """Return what an `install` does where the environment is missing."""
+    futile = _futile(context)
+    if futile:
+        return _pip_of_safepip(context, f"{because}, but {futile}")
+    interpreter = context.target.interpreter
+    if interpreter is None or environment.state == NOWHERE:
+        what = environment.reason or f"{context.target.python} lies in an environment itself"
+        way = "name a place: SAFEPIP_ENV=DIR"
+        return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
+    python = os.path.join(environment.path, BIN, "python" + EXE)
+    planned = _in_usable(context, changed(environment, python=python), because)
+    if context.command.dry_run:
+        return Throwaway(
+            interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
+        )
+    return Create(
+        environment=environment,
+        interpreter=interpreter,
+        handover=planned.handover,
+        because=because,
+        called=context.shown(environment),
+        why=_why(context),
+        purpose=_purpose(context),
+        system_site_packages=context.settings.system_site_packages,
+        notices=planned.notices,
+    )
+
+
+def _futile(context: Context) -> str | None:
+    """Return why pip can only fail on this `install`, so that nothing needs to be made for it, or None."""
+    command = context.command
+    named = (command.requirements, command.r_files, command.editables, command.groups, command.scripts)
+    if not any(named) and not command.unknown_option:
+        return "the line names nothing to install"
+    files = (*command.r_files, *command.constraints)
+    closed = next((path for path in files if not context.can_open(path)), None)
+    if closed is not None:
+        return f"{closed} cannot be opened"
+    if command.outcome == "python_after_subcommand":
+        return "pip wants --python before the subcommand"
+    return "pip's configuration is wrong" if context.pip_is_misconfigured else None
+
+
+def _refusal(context: Context, environment: Environment, because: str) -> Refuse | None:
+    """Return why the environment may not serve this line, or None."""
+    settings, invocation = context.settings, context.invocation
+    if context.command.subcommand == "install" and settings.faults:
+        return Refuse(code=BAD_SETTINGS, what=settings.faults[0], ways=(), because=because)
+    outside = context.named is None and context.project is None
+    if outside and settings.outside_project == "error":
+        what = "there is no project here, and the setting outside-project says to stop then"
+        return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
+    shown = context.shown(environment)
+    if environment.state == FOREIGN:
+        what = f"{shown} {environment.reason}"
+        return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
+    if environment.state == BROKEN:
+        repair = "rebuild it with the same packages: safepip env repair"
+        ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
+        return Refuse(code=NO_ENVIRONMENT, what=f"{shown} {environment.reason}", ways=ways, because=because)
+    wanted = invocation.version or ""
+    if environment.state == USABLE and "." in wanted and environment.version != wanted:
+        what = f"{invocation.name} asks for Python {wanted}, but {shown} has Python {environment.version}"
+        ways = (
+            f"use {shown}: pip install …",
+            f"keep one beside it: SAFEPIP_ENV=.venv-{wanted} {invocation.name} install …",
+        )
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    return None
+
+
+def _words(
+    context: Context, environment: Environment
+) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
+    """Return pip's words, changes of variables, and what to say of them, where a line is routed.
+
+    `--user` has no meaning in an environment, and would slip past the marker in one that sees the
+    system's packages. A `--python` that chose the interpreter would lead pip back to it.
+    """
+    command = context.command
+    dropped: tuple[int, ...] = ()
+    changes: Changes = ()
+    if context.named is None or context.named[0] != "--python":
+        dropped = command.python_words
+        changes = (("PIP_PYTHON", environment.python if context.configured_python else None),)
+    if command.subcommand not in _USER_SITE or not command.user:
+        return _without(command.argv, dropped), changes, ()
+    words = _without(command.argv, dropped + command.user_words)
+    if command.isolated and command.subcommand == "install":
+        after = words.index("install") + 1
+        words = (*words[:after], "--no-user", *words[after:])
+    changes += (("PIP_USER", "0"), ("PIP_NO_USER", None))
+    asked = _origin(command, "user")
+    said = "--user" if asked == "the command line" else f"--user ({asked})"
+    notice = f"{said} has no meaning in {context.shown(environment)}; left out"
+    return words, changes, () if command.subcommand == "freeze" else (notice,)
+
+
+def _pip_of(
+    context: Context, environment: Environment, because: str, *, enter: bool = True, change: bool = False
+) -> Pip:
+    """Return the plan of handing the line, untouched, to the pip of an environment."""
+    handover = Handover(
+        python=environment.python,
+        words=context.invocation.words,
+        program=_program(context, environment.python),
+        environment=environment.path,
+        enter=enter,
+        change=change,
+    )
+    return Pip(handover=handover, because=because)
+
+
+def _pip_of_target(context: Context, because: str) -> Plan:
+    """Return the plan of handing the line, untouched, to the pip that it was typed for.
+
+    A line with `--python` goes to the pip that would have read it: that one starts the other itself.
+    """
+    target = context.bare
+    if target.problem:
+        return Refuse(code=NOT_FOUND, what=target.problem, ways=(), because=because)
+    handover = Handover(
+        python=target.python,
+        words=context.invocation.words,
+        program=_program(context, target.python),
+        environment=target.prefix,
+    )
+    return Pip(handover=handover, because=because, notices=_warnings(context))
+
+
+def _pip_of_safepip(context: Context, because: str) -> Pip:
+    """Return the plan of letting safepip's own pip, under its own Python, say what is wrong.
+
+    Should the line be right by then (a file appeared), safepip's own environment stays as it is.
+    """
+    python = context.ambient.executable
+    program = _program(context, python)
+    handover = Handover(
+        python=python, words=context.invocation.words, program=program, changes=(("PIP_DRY_RUN", "1"),)
+    )
+    return Pip(handover=handover, because=because, notices=_warnings(context))
+
+
+def _program(context: Context, python: str) -> str:
+    """Return what pip takes itself for: the name typed, beside its interpreter; "-m" for `python -m`."""
+    return "-m" if context.invocation.module else os.path.join(os.path.dirname(python), context.invocation.name)
+
+
+def _changes_environment(command: PipCommand) -> bool:
+    """Tell whether pip may change what is installed in the environment that it runs in."""
+    elsewhere = any(getattr(command, name) is not None for name in _PLACES)
+    helped = command.outcome not in {"ok", "parse_error"}
+    return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
+
+
+def _warnings(context: Context) -> tuple[str, ...]:
+    """Return what the user should know of what was passed over: settings, and a stale VIRTUAL_ENV."""
+    if context.command.subcommand == "freeze":
+        return ()
+    variable, path = context.claimed_active
+    stale = (f"{variable} names {path}, which is no environment; going on without it",) if variable else ()
+    ignored = () if context.active or context.named or not context.managed else stale
+    return (*ignored, *context.settings.warnings)
+
+
+def _why(context: Context) -> str:
+    if context.managed:
+        return f"{context.target.python} is managed by the system"
+    return 'the setting scope is "always"'
+
+
+def _where(context: Context) -> str:
+    project = context.project
+    if project is None:
+        return "there is no project here"
+    if project.marker:
+        return f"{project.root} is a project ({project.marker})"
+    return f"{project.root} becomes a project"
+
+
+def _purpose(context: Context) -> str:
+    if context.named:
+        return f"as {context.named[0]} says"
+    return "for this project (once)" if context.project else "for use outside projects (once)"
+
+
+def _origin(command: PipCommand, dest: str) -> str:
+    return dict(command.origins).get(dest, "the command line")
+
+
+def _without(argv: tuple[str, ...], dropped: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(word for index, word in enumerate(argv) if index not in dropped)

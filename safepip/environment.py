@@ -1,0 +1,204 @@
+"""EDGE  what a directory is, as a virtual environment, found out without running anything in it."""
+
+from __future__ import annotations
+
+import os
+
+from ._record import Record
+from .interpreter import BIN, EXE, is_program, started_as
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .interpreter import Interpreter
+
+    Interview = Callable[[str], Interpreter | str]
+
+ABSENT = "absent"
+UNFINISHED = "unfinished"
+BROKEN = "broken"
+USABLE = "usable"
+FOREIGN = "foreign"
+NOWHERE = "nowhere"
+
+OWN = ".safepip"
+CREATING = os.path.join(OWN, "creating")
+CONFIG = "pyvenv.cfg"
+OTHER_SYSTEM = "it was made on another system"
+
+
+class Environment(Record):
+    """A place for an environment, and what was found there.
+
+    `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
+    ABSENT, UNFINISHED, BROKEN, FOREIGN and NOWHERE (`reason` says why), and USABLE (then the rest is known).
+    `python` is the program to start, under the name that the environment's own pip uses; `version` its
+    minor version, as "3.12"; `has_pip` tells whether pip is installed in it.
+    """
+
+    path: str
+    named: str
+    state: str
+    reason: str = ""
+    other_system: bool = False
+    python: str = ""
+    version: str = ""
+    site: str = ""
+    base: Interpreter | None = None
+    has_pip: bool = False
+    sees_system: bool = False
+
+
+def examine(path: str, interview: Interview) -> Environment:
+    """Return what lies at the absolute `path`; `interview` tells of the interpreter that it stands on.
+
+    A file called so may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed,
+    relative to its own folder. virtualenv writes a bare name there, and so do tools to which it means
+    an environment of that name kept elsewhere: then the file counts as absent.
+    """
+    if os.path.isfile(path):
+        return _redirected(path, interview)
+    if not os.path.lexists(path):
+        return Environment(path=path, named=path, state=ABSENT)
+    if not os.path.isdir(path):
+        what = "is a link to nothing" if os.path.islink(path) else "is no directory"
+        return Environment(path=path, named=path, state=BROKEN, reason=f"{what}")
+    return _directory(path, path, interview)
+
+
+def is_environment(path: str) -> bool:
+    """Tell whether an interpreter started in `path` would take it for a virtual environment (PEP 405)."""
+    return os.path.isfile(os.path.join(path, CONFIG))
+
+
+def of_python(path: str) -> str | None:
+    """Return the environment that the interpreter at `path` lies in, or None.
+
+    Python looks for the configuration beside the path that it was started by, links not followed.
+    """
+    prefix = os.path.dirname(os.path.dirname(path))
+    return prefix if is_environment(prefix) else None
+
+
+def configuration(path: str) -> dict[str, str]:
+    """Return the keys, in lower case, and values of the environment's pyvenv.cfg; unreadable is empty."""
+    try:
+        with open(os.path.join(path, CONFIG), encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
+
+
+def is_finished_by_another(path: str) -> bool:
+    """Tell whether another tool completed the environment that safepip once began at `path`.
+
+    safepip notes a token in its mark and in the pyvenv.cfg that it writes; a pyvenv.cfg with another
+    token, or none, was written since.
+    """
+    if not is_environment(path):
+        return False
+    return configuration(path).get("safepip-creation") != _token(path)
+
+
+def _token(path: str) -> str | None:
+    try:
+        with open(os.path.join(path, CREATING), encoding="utf-8", errors="replace") as file:
+            return file.read(256).strip()
+    except OSError:
+        return None
+
+
+def _redirected(path: str, interview: Interview) -> Environment:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            line = file.readline(4096).strip()
+    except OSError as error:
+        return Environment(path=path, named=path, state=BROKEN, reason=f"cannot be read: {error.strerror}")
+    target = os.path.normpath(os.path.join(os.path.dirname(path), line))
+    if line and "\0" not in line and is_environment(target):
+        return _directory(target, path, interview)
+    if line and "\0" not in line and (os.sep in line or line in {".", ".."}):
+        return Environment(
+            path=target, named=path, state=BROKEN, reason=f"points at {target}, which is no environment"
+        )
+    return Environment(path=path, named=path, state=ABSENT)
+
+
+def _directory(path: str, named: str, interview: Interview) -> Environment:
+    if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
+        return Environment(path=path, named=named, state=UNFINISHED)
+    if not is_environment(path):
+        return _no_environment(path, named)
+    python = os.path.join(path, BIN, "python" + EXE)
+    if not is_program(python):
+        return _without_python(path, named, python)
+    return _with_python(path, named, python, interview)
+
+
+def _no_environment(path: str, named: str) -> Environment:
+    try:
+        if not os.listdir(path):
+            return Environment(path=path, named=named, state=UNFINISHED)
+    except OSError as error:
+        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
+    reason = "is no environment: it has no pyvenv.cfg"
+    return Environment(path=path, named=named, state=BROKEN, reason=reason)
+
+
+def _without_python(path: str, named: str, python: str) -> Environment:
+    other = "bin" if BIN == "Scripts" else "Scripts"
+    if not os.path.lexists(python) and os.path.isdir(os.path.join(path, other)):
+        reason = OTHER_SYSTEM
+    elif os.path.exists(python):
+        reason = f"has a {python} that cannot be run"
+    else:
+        reason = f"was made with Python {_made_with(path)}, which is gone"
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=reason == OTHER_SYSTEM)
+
+
+def _with_python(path: str, named: str, python: str, interview: Interview) -> Environment:
+    """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
+    config = configuration(path)
+    base = interview(_base_of(path, python, config))
+    if isinstance(base, str):
+        reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    site = os.path.join(path, base.site)
+    if not os.path.isdir(site):
+        made = _made_with(path)
+        gone = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
+        reason = gone if made != base.minor else f"is incomplete: {base.site} is missing"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    return Environment(
+        path=path,
+        named=named,
+        state=USABLE,
+        python=started_as(python),
+        version=base.minor,
+        site=site,
+        base=base,
+        has_pip=os.path.isfile(os.path.join(site, "pip", "__init__.py")),
+        sees_system=config.get("include-system-site-packages", "").lower() == "true",
+    )
+
+
+def _base_of(path: str, python: str, config: dict[str, str]) -> str:
+    """Return the interpreter outside the environment that its Python is a link to, or a copy of."""
+    real = os.path.realpath(python)
+    if not real.startswith(os.path.join(os.path.realpath(path), "")):
+        return real
+    named = config.get("base-executable", "")
+    return named if os.path.isabs(named) else os.path.join(config.get("home", ""), os.path.basename(real))
+
+
+def _made_with(path: str) -> str:
+    config = configuration(path)
+    version = config.get("version") or config.get("version_info") or ""
+    if not version:
+        libraries = os.path.join(path, "lib")
+        names = os.listdir(libraries) if os.path.isdir(libraries) else []
+        version = next((name[6:] for name in sorted(names) if name.startswith("python")), "?")
+    return ".".join(version.split(".")[:2])

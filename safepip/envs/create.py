@@ -1,0 +1,175 @@
+"""Environments made: by virtualenv, in place, under locks, usable only once complete."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import shutil
+from hashlib import sha256
+
+from filelock import FileLock, Timeout
+from virtualenv import session_via_cli
+
+from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
+from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, SafepipError
+
+from .lock import LOCK, acquire
+from .registry import note
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safepip.context import Context
+    from safepip.environment import Environment
+    from safepip.interpreter import Interpreter
+    from safepip.plan import Create
+    from safepip.report import Report
+
+
+def create(plan: Create, context: Context, report: Report) -> Environment:
+    """Make the environment that the plan names, unless another command has by now; return it, usable.
+
+    Of any number of commands at once one makes it and the others wait. What a failed or interrupted
+    creation leaves is marked as unfinished, and the next command begins anew.
+    """
+    path = plan.environment.path
+    with _creation_lock(path, context, report):
+        found = context.examine(path)
+        if found.state == USABLE:
+            return found
+        if found.state not in {ABSENT, UNFINISHED}:
+            raise SafepipError(NO_ENVIRONMENT, f"{plan.called} {found.reason}")
+        report.say(_announcement(plan, path, report))
+        with _told_plainly(path):
+            _make(path, plan.interpreter, context, report, system=plan.system_site_packages)
+        made = context.examine(path)
+    if made.state != USABLE:
+        raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
+    return made
+
+
+def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, system: bool = False) -> None:
+    """Have virtualenv make an environment at `path`; with `pip` in it, or empty.
+
+    The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
+    """
+    options = ["--python", interpreter.path, "--no-periodic-update", "--no-setuptools"]
+    options += [] if pip else ["--no-seed"]
+    options += ["--system-site-packages"] if system else []
+    options += ["--app-data", os.path.join(cache, "virtualenv")] if cache else ["--reset-app-data"]
+    logging.disable(logging.CRITICAL)
+    try:
+        session = session_via_cli([*options, "--", path], setup_logging=False, env=_virtualenv_environ())
+        session.creator.venv_redirect = False  # the project's folder is the user's
+        token = _read_token(path)
+        if token:
+            session.creator.pyenv_cfg["safepip-creation"] = token
+        session.run()
+    except SystemExit as error:
+        raise SafepipError(
+            NO_ENVIRONMENT,
+            f"no environment can be made from {interpreter.path} (Python {interpreter.minor})",
+            "name another Python: safepip --python PYTHON, or the setting python",
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _announcement(plan: Create, path: str, report: Report) -> str:
+    if report.terminal:
+        return f"{plan.why}; creating {plan.called} {plan.purpose}"
+    programs = os.path.dirname(plan.handover.python)
+    use = f"use {os.path.join(programs, 'python')} or ENV PATH={programs}:$PATH"
+    return f"creating {path}; python3 will NOT see its packages: {use}"
+
+
+@contextlib.contextmanager
+def _creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
+    """Hold the lock for making this environment: in the user's state, since the place is yet to be made."""
+    lock = _lock_in_state(path, context)
+    if lock is None:
+        yield
+        return
+    timeout = context.settings.lock_timeout
+    try:
+        try:
+            lock.acquire(timeout=min(1.0, 1.0 if timeout is None else timeout))
+        except Timeout:
+            report.say(f"waiting for another command to make {path}")
+            lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
+    except Timeout:
+        what = f"another command has been making {path} for {timeout} s"
+        raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_in_state(path: str, context: Context) -> FileLock | None:
+    if context.state is None:
+        return None
+    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    folder = os.path.join(context.state, "locks")
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+    except OSError:
+        return None
+    return FileLock(os.path.join(folder, name)) if os.access(folder, os.W_OK) else None
+
+
+@contextlib.contextmanager
+def _told_plainly(path: str) -> Iterator[None]:
+    """Turn what can go wrong with a disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        way = "free some space and try again" if full else "keep it elsewhere: SAFEPIP_ENV=DIR"
+        raise SafepipError(CANNOT_CREATE, f"{path} cannot be created: {error.strerror or error}", way) from error
+
+
+def _make(path: str, interpreter: Interpreter, context: Context, report: Report, *, system: bool) -> None:
+    """Make the environment in place: the mark first, what it takes in between, the mark away last."""
+    own = os.path.join(path, OWN)
+    os.makedirs(path, exist_ok=True)
+    os.makedirs(own, 0o700, exist_ok=True)
+    with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
+        mark.write(secrets.token_hex(16))
+    lock = acquire(path, context.settings.lock_timeout, report)
+    try:
+        _empty(path)
+        build(path, interpreter, context.cache, pip=True, system=system)
+        note(context.state, path, "made")
+        os.unlink(os.path.join(path, CREATING))
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _read_token(path: str) -> str:
+    try:
+        with open(os.path.join(path, CREATING), encoding="ascii", errors="replace") as mark:
+            return mark.read(256)
+    except OSError:
+        return ""
+
+
+def _empty(path: str) -> None:
+    """Remove what an unfinished creation left; safepip's own mark and the lock stay."""
+    for entry in os.scandir(path):
+        if entry.name in {OWN, LOCK}:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+
+
+def _virtualenv_environ() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VIRTUALENV_")}
+    return {**kept, "VIRTUALENV_CONFIG_FILE": os.devnull}

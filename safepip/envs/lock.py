@@ -1,0 +1,118 @@
+"""The lock of an environment: a plain flock on `<env>/.lock`, the very file that uv locks.
+
+The descriptor survives the exec, so that pip itself holds the lock until it ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+
+from safepip.errors import LOCK_TIMEOUT, SafepipError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safepip.report import Report
+
+LOCK = ".lock"
+_PATIENCE = 1.0  # seconds before the user is told what is waited for
+_STEP = 0.05  # seconds between two tries
+
+
+def acquire(
+    environment: str,
+    timeout: float | None,
+    report: Report,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> int | None:
+    """Return an inheritable descriptor that holds the lock of `environment`, or None where there can be none.
+
+    Waits up to `timeout` seconds, None for ever. Where pip could work although nothing can be locked (a
+    read-only place, a file system without locks), it shall.
+    """
+    if os.name == "nt":
+        return None
+    path = os.path.join(environment, LOCK)
+    begun = clock()
+    told = False
+    while True:
+        descriptor = _open(path)
+        if descriptor is None:
+            return None
+        state = _try(descriptor, path, report)
+        if state == "held":
+            os.set_inheritable(descriptor, True)
+            return descriptor
+        os.close(descriptor)
+        if state == "none":
+            return None
+        waited = clock() - begun
+        if timeout is not None and waited >= timeout:
+            raise SafepipError(
+                LOCK_TIMEOUT,
+                f"{environment} has been in use by another command for {waited:.0f} s{_holder(path)}",
+                "try again when it has ended, or raise the setting lock-timeout",
+            )
+        if waited >= _PATIENCE and not told:
+            report.say(f"waiting for another command in {environment} to end{_holder(path)}")
+            told = True
+        sleep(_STEP)
+
+
+def _open(path: str) -> int | None:
+    """Open the lock file, made when missing, links not followed; None where it is not to be had."""
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    for access in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, access | flags, 0o644)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
+    return None
+
+
+def _try(descriptor: int, path: str, report: Report) -> str:
+    """Try to lock: "held", "busy" (or the file was replaced meanwhile: open it again), or "none"."""
+    import fcntl  # noqa: PLC0415  not on Windows
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "busy"
+    except OSError as error:
+        report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
+        return "none"
+    try:
+        return "held" if os.path.samestat(os.fstat(descriptor), os.stat(path)) else "busy"
+    except OSError:
+        return "busy"
+
+
+def _holder(path: str) -> str:
+    """Return " (process N: its command)" for whoever holds the lock, where the system tells; else nothing."""
+    try:
+        inode = os.stat(path).st_ino
+        with open("/proc/locks", encoding="ascii", errors="replace") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return ""
+    for row in rows:
+        if "FLOCK" in row and "->" not in row and row[5].rpartition(":")[2] == str(inode):
+            return f" (process {row[4]}{_command(row[4])})"
+    return ""
+
+
+def _command(process: str) -> str:
+    try:
+        with open(f"/proc/{process}/cmdline", "rb") as file:
+            words = os.fsdecode(file.read(4096)).rstrip("\0").split("\0")
+    except OSError:
+        return ""
+    line = " ".join(words[2:] if words[1:2] and words[1].endswith("runner.py") else words)
+    pip = "pip " if words[1:2] and words[1].endswith("runner.py") else ""
+    return f": {pip}{line[:60]}" if line else ""

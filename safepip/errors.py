@@ -1,0 +1,27 @@
+"""What happened, what to type next, and the exit code: the one way in which safepip fails."""
+
+from __future__ import annotations
+
+NO_ENVIRONMENT = 3
+USAGE = 64
+NO_PIPX = 69
+INTERNAL = 70
+CANNOT_CREATE = 73
+LOCK_TIMEOUT = 75
+REFUSED = 77
+BAD_SETTINGS = 78
+CANNOT_RUN = 126
+NOT_FOUND = 127
+
+
+class SafepipError(Exception):
+    """Ends the command: `what` happened, the `ways` on (a line each) and the exit `code`.
+
+    An empty `what` says nothing: another program's message, already shown, stands.
+    """
+
+    def __init__(self, code: int, what: str, *ways: str) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.ways = ways

@@ -1,0 +1,181 @@
+"""EDGE  one match over Plan; the only exec, spawn and exit."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import __version__
+from ._record import changed
+from .context import HANDOVER
+from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, SafepipError
+from .interpreter import BIN
+from .plan import Create, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import assert_never
+
+    from .context import Context
+    from .plan import Handover, Plan
+    from .report import Report
+else:
+
+    def assert_never(plan):
+        """Stand in for typing's, which only the type checker needs."""
+        raise AssertionError(plan)
+
+
+# What would lead an environment's Python or pip elsewhere.
+_LEFT_BEHIND = ("PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
+
+
+def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: RET503  the match is exhaustive
+    """Do what the plan says; return the exit code, or None when it is to be decided anew.
+
+    Where pip takes over (POSIX) this does not return: the process becomes pip.
+    """
+    match plan:
+        case Pip(handover=handover) | InEnvironment(handover=handover):
+            _say_all(plan.notices, report)
+            return hand_over(handover, context, report, show_help=context.invocation.show_help)
+        case Create():
+            return _create(plan, context, report)
+        case Throwaway():
+            from .envs.throwaway import run_in_throwaway
+
+            _say_all(plan.notices, report)
+            return run_in_throwaway(plan, context)
+        case Refuse(code=code, what=what, ways=ways):
+            (report.refuse if code == REFUSED else report.error)(what, ways)
+            return code
+        case StepDown(uid=uid, gid=gid):
+            from .envs.stepdown import step_down
+
+            step_down(uid, gid, report)
+            return None
+        case Verb(word=word, words=words):
+            from .verbs import carry_out
+
+            return carry_out(word, words, context)
+        case Version():
+            sys.stdout.write(f"safepip {__version__}\n")
+            return 0
+        case _:
+            assert_never(plan)
+
+
+def hand_over(
+    handover: Handover,
+    context: Context,
+    report: Report,
+    *,
+    lock: int | None = None,
+    show_help: bool = False,
+) -> int:
+    """Become pip: exec it in this process, its environment's lock held through the exec.
+
+    `lock` is an open descriptor of a lock that is already held. With `show_help` pip runs as a child, so
+    that safepip's own words can follow its help.
+    """
+    if handover.change and lock is None and handover.environment is not None:
+        lock = _locked(handover.environment, context, report)
+    environ = child_environ(handover, locked=lock is not None)
+    if show_help:
+        return _help(handover, environ)
+    return start(handover.argv, environ)
+
+
+def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
+    """Replace this process by the program `argv[0]`, an absolute path; on Windows wait for it instead."""
+    if sys.platform == "win32":
+        return spawn(argv, environ)
+    try:
+        sys.stdout and sys.stdout.flush()
+        os.execve(argv[0], argv, environ)
+    except FileNotFoundError:
+        raise SafepipError(NOT_FOUND, f"{argv[0]} is not there") from None
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+
+
+def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
+    """Run the program as a child, leave Ctrl-C to it, and return its exit code as a shell would."""
+    import signal
+    import subprocess
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, a handler is not inherited
+    try:
+        code = subprocess.call(argv, env=environ)
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
+    """Return the variables that pip gets: the user's, changed only where the plan says so."""
+    environ = dict(os.environ)
+    for name, value in _changes(handover, environ.get("PATH", os.defpath), locked=locked):
+        if value is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = value
+    return environ
+
+
+def _changes(handover: Handover, search: str, *, locked: bool) -> list[tuple[str, str | None]]:
+    """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
+    environment = handover.environment
+    changes: list[tuple[str, str | None]] = [("SAFEPIP_RUN_AS", handover.program)]
+    spare = _spare_pip()
+    if spare:
+        changes.append(("SAFEPIP_RUN_SPARE", spare))
+    if locked:
+        changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
+    if environment is not None and handover.enter:
+        changes.append(("VIRTUAL_ENV", environment))
+        changes.append(("PATH", os.path.join(environment, BIN) + os.pathsep + search))
+        changes.extend((name, None) for name in _LEFT_BEHIND)
+    return [*changes, *handover.changes]
+
+
+def _spare_pip() -> str | None:
+    """Return the folder that safepip's own pip lies in, without importing it."""
+    inits = ((entry, os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
+    return next((entry for entry, init in inits if os.path.isfile(init)), None)
+
+
+def _say_all(lines: tuple[str, ...], report: Report) -> None:
+    for line in lines:
+        report.say(line)
+
+
+def _help(handover: Handover, environ: dict[str, str]) -> int:
+    """Show pip's help, then what safepip adds to it."""
+    code = spawn(handover.argv, environ)
+    if code == 0:
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "help.txt")
+        with open(page, encoding="utf-8") as file:
+            sys.stdout.write(file.read())
+    return code
+
+
+def _create(plan: Create, context: Context, report: Report) -> int:
+    from .envs.create import create
+
+    _say_all(plan.notices, report)
+    made = create(plan, context, report)
+    lock = _locked(made.path, context, report)
+    handover = changed(plan.handover, python=made.python)
+    return hand_over(handover, context, report, lock=lock)
+
+
+def _locked(environment: str, context: Context, report: Report) -> int | None:
+    """Take the environment's lock for a change, or None where there can be none."""
+    from .envs.lock import acquire
+
+    return acquire(environment, context.settings.lock_timeout, report)

@@ -1,0 +1,117 @@
+"""Starts pip under the target interpreter, as its own launcher would; then says how to use what came.
+
+Runs on every Python that pip runs on, and alone in its folder: Python puts that folder first on sys.path,
+and it is exchanged for the one that a launcher has there. So neither the working directory nor safepip's
+own packages can be imported by pip. What safepip has to say comes in variables, removed before pip starts.
+"""
+
+import os
+import sys
+
+PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m" for python -m pip
+SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
+TELL = "SAFEPIP_RUN_TELL"  # what to say where new programs came: an activation line; empty says nothing
+
+
+def main():
+    """Start pip under the name and in the surroundings that were asked for; return its exit code."""
+    program = os.environ.pop(PROGRAM, "pip")
+    spare = os.environ.pop(SPARE, "")
+    tell = os.environ.pop(TELL, "")
+    _put_launcher_folder(program)
+    pip_main = _find_pip(spare)
+    sys.argv[0] = _module_path() if program == "-m" else program
+    if not tell:
+        return pip_main()
+    before = _programs()
+    code = pip_main()
+    if not code:
+        _tell(sorted(_programs() - before), tell)
+    return code
+
+
+def _put_launcher_folder(program):
+    """Exchange this file's folder on sys.path, if it is there, for the folder of the interpreter's programs.
+
+    It is not there with PYTHONSAFEPATH, nor would a launcher's be. `python -m pip` has the working directory
+    there, whose modules would be imported in place of pip's own: left out.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    if sys.path and os.path.abspath(sys.path[0]) == here:
+        if program == "-m":
+            del sys.path[0]
+        else:
+            sys.path[0] = os.path.dirname(sys.executable)
+
+
+def _find_pip(spare):
+    """Return the main function of the interpreter's own pip, else of the spare one."""
+    try:
+        from pip._internal.cli.main import main as pip_main
+    except ImportError as error:
+        if not spare or _has_pip():
+            sys.stderr.write("safepip: error: pip does not start under %s: %s\n" % (sys.executable, error))
+            sys.exit(3)
+        _refuse_old_python(spare)
+        sys.meta_path.insert(0, _OnlyPip(spare))
+        from pip._internal.cli.main import main as pip_main
+    return pip_main
+
+
+def _has_pip():
+    return any(os.path.isfile(os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
+
+
+def _refuse_old_python(spare):
+    """End plainly where this Python is older than what the spare pip says that it needs."""
+    needs = (0,)
+    with open(os.path.join(spare, "pip", "__pip-runner__.py")) as file:
+        for line in file:
+            if line.startswith("PYTHON_REQUIRES"):
+                needs = tuple(int(part) for part in line.split("(")[1].split(")")[0].split(","))
+    if sys.version_info < needs:
+        this = "%d.%d" % sys.version_info[:2]
+        sys.stderr.write(
+            "safepip: error: %s has no pip, and safepip's needs Python %s or newer, not %s\n"
+            "safepip: give it one of its own: %s -m ensurepip\n"
+            % (sys.prefix, ".".join(map(str, needs)), this, sys.executable)
+        )
+        sys.exit(3)
+
+
+class _OnlyPip:
+    """Finds pip, and nothing else, in one folder: the rest of that folder stays out of sight."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
+        from importlib.machinery import PathFinder
+
+        return PathFinder.find_spec(name, [self.folder]) if name == "pip" else None
+
+
+def _module_path():
+    """Return what `python -m pip` has as its program, so that pip names itself as there."""
+    import pip
+
+    return os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
+
+
+def _programs():
+    """Return the names of the programs in the environment."""
+    try:
+        return set(os.listdir(os.path.dirname(sys.executable)))
+    except OSError:
+        return set()
+
+
+def _tell(came, tell):
+    """Say how the programs that came are run: one line."""
+    ours = [name for name in came if not name.startswith(("python", "pip", "activate", "__pycache__"))]
+    if ours:
+        sys.stderr.write("safepip: run it with: %s\n" % tell.replace("{}", ours[0]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

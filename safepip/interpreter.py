@@ -1,0 +1,224 @@
+"""EDGE  Python interpreters: which one a command would have served, and what is known of it.
+
+An interpreter is asked once and the answer kept under the identity of its binary; the PEP 668
+marker is looked up on every call, for an administrator may put it there or take it away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ._record import Record
+from .errors import CANNOT_RUN, SafepipError
+from .store import recall, remember
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Ask = Callable[[list[str], Mapping[str, str], bool], tuple[int, bytes]]
+
+MARKER = "EXTERNALLY-MANAGED"
+BIN = "Scripts" if sys.platform == "win32" else "bin"
+EXE = ".exe" if sys.platform == "win32" else ""
+
+# Runs on every Python from 2.7 on; `-I` where it exists: nothing of the working directory is imported.
+_QUESTIONS = """
+import os, sys, sysconfig
+def relative(scheme):
+    path = sysconfig.get_path("purelib", scheme, {"base": "BASE", "platbase": "BASE"})
+    return path[5:]
+schemes = sysconfig.get_scheme_names()
+scheme = "venv" if "venv" in schemes else "nt" if os.name == "nt" else "posix_prefix"
+answers = [
+    sys.executable, ".".join(map(str, sys.version_info[:3])), sys.prefix,
+    getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
+    sysconfig.get_path("stdlib"), relative(scheme),
+    getattr(getattr(sys, "implementation", None), "name", "cpython"),
+]
+out = getattr(sys.stdout, "buffer", sys.stdout)
+encode = getattr(os, "fsencode", lambda text: text)
+out.write(b"\\0".join(encode(answer) for answer in answers))
+"""
+_WHERE = "import sys; sys.stdout.write(sys.executable)"
+_FORMAT = "safepip-interpreter-1"
+
+
+class Interpreter(Record):
+    """A Python that is no virtual environment, and what it answered when asked.
+
+    `path` is absolute and the one to start; `real` its binary; `stdlib` where the marker lies;
+    `site` the site-packages of an environment made from it, relative to that environment.
+    """
+
+    path: str
+    real: str
+    version: tuple[int, ...]
+    prefix: str
+    base_prefix: str
+    stdlib: str
+    site: str
+    implementation: str = "cpython"
+
+    @property
+    def minor(self) -> str:
+        """Return the version that names an environment's libraries, as "3.12"."""
+        return ".".join(map(str, self.version[:2]))
+
+    @property
+    def is_virtual(self) -> bool:
+        """Tell whether it says itself that it runs in a virtual environment (PEP 405)."""
+        return self.prefix != self.base_prefix
+
+    @property
+    def marker(self) -> str:
+        """Return where PEP 668's marker of this interpreter lies, if it has one."""
+        return os.path.join(self.stdlib, MARKER)
+
+
+def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> Iterator[str]:
+    """Yield the paths of the programs called `names` in the order of the PATH `search`.
+
+    All of the first name come before any of the second. Empty and relative entries are passed over, for
+    they mean the working directory, and so are the folders `skip` and shims of safepip's own.
+    """
+    folders = [entry for entry in search.split(os.pathsep) if os.path.isabs(entry)]
+    for name in names:
+        for folder in folders:
+            path = os.path.join(folder, name + EXE)
+            if is_program(path) and os.path.realpath(folder) not in skip and not _is_own_shim(path):
+                yield path
+
+
+def is_program(path: str) -> bool:
+    """Tell whether `path` is a file that this user may execute."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def is_script(path: str) -> bool:
+    """Tell whether `path` is a script and not a binary, as the shims of version managers are."""
+    return _head(path, 2) == b"#!"
+
+
+def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
+    """Return the interpreter that a version manager's shim would run here and now.
+
+    Asked each time, for the answer depends on variables, files up the tree and the manager's own
+    state. Where the shim fails, its message has been shown and its exit code stands.
+    """
+    code, answer = (ask or _ask)([path, "-c", _WHERE], environ, True)
+    found = os.fsdecode(answer)
+    if code or not os.path.isabs(found):
+        raise SafepipError(code or CANNOT_RUN, "" if code else f"{path} did not say which Python it runs")
+    return found
+
+
+def interview(
+    path: str,
+    environ: Mapping[str, str],
+    cache: str | None,
+    *,
+    keep: bool = True,
+    ask: Ask | None = None,
+) -> Interpreter | str:
+    """Return what is known of the interpreter at `path`, or the reason why nothing could be learned.
+
+    The answer is kept in the folder `cache` under real path, device, inode, ctime and size of the
+    binary: mtimes say nothing on Nix and ostree, where every file has the same.
+    """
+    real = os.path.realpath(path)
+    try:
+        stat = os.stat(real)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    key = (_FORMAT, real, *map(str, (stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_size)))
+    kept = cache and os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}")
+    known = _recall(kept, key) if kept else None
+    if known is not None:
+        return _interpreter(path, real, known)
+    answer = _interrogate(path, environ, ask or _ask)
+    if isinstance(answer, str):
+        return answer
+    if kept and keep:
+        remember(kept, "\0".join(key + answer))
+    return _interpreter(path, real, answer)
+
+
+def is_marked(interpreter: Interpreter) -> bool:
+    """Tell whether PEP 668's marker is there: a regular file, links followed, as pip's own test."""
+    return os.path.isfile(interpreter.marker)
+
+
+def started_as(python: str) -> str:
+    """Return the name of `python` by which its own pip's launcher starts it, in the same folder.
+
+    Scripts that pip installs begin with the path that it was started by, so RECORD and scripts come out
+    as bare pip's only if that name is kept.
+    """
+    folder = os.path.dirname(python)
+    head = _head(os.path.join(folder, "pip"), 1024)
+    first, _, rest = head.partition(b"\n")
+    named = first[2:].strip() if first.startswith(b"#!") else b""
+    if named == b"/bin/sh":  # the trampoline of paths that are too long or have spaces
+        named = rest.partition(b'"')[2].partition(b'"')[0] or rest.partition(b"exec' ")[2].partition(b" ")[0]
+    name = os.path.basename(os.fsdecode(named))
+    path = os.path.join(folder, name)
+    same = name.startswith(("python", "pypy")) and os.path.realpath(path) == os.path.realpath(python)
+    return path if same and is_program(path) else python
+
+
+def _is_own_shim(path: str) -> bool:
+    head = _head(path, 256)
+    return head.startswith(b"#!") and b"safepip" in head
+
+
+def _head(path: str, size: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
+    fields = tuple((recall(path) or "").split("\0"))
+    return fields[len(key) :] if fields[: len(key)] == key and len(fields) == len(key) + 7 else None
+
+
+def _interpreter(path: str, real: str, known: tuple[str, ...]) -> Interpreter:
+    _executable, version, prefix, base_prefix, stdlib, site, implementation = known
+    return Interpreter(
+        path=path,
+        real=real,
+        version=tuple(int(part) for part in version.split(".")),
+        prefix=prefix,
+        base_prefix=base_prefix,
+        stdlib=stdlib,
+        site=site,
+        implementation=implementation,
+    )
+
+
+def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, ...] | str:
+    sealed = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    code = 0
+    for isolated in (["-I"], ["-E", "-s"]):  # Python 2 has no -I
+        code, answer = ask([path, *isolated, "-c", _QUESTIONS], sealed, False)
+        fields = tuple(os.fsdecode(answer).split("\0"))
+        if code == 0 and len(fields) == 7 and fields[1].replace(".", "").isdigit():
+            return fields
+    return f"{path} does not answer as a Python does (exit code {code})"
+
+
+def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int, bytes]:
+    import subprocess
+
+    null = subprocess.DEVNULL
+    try:
+        asked = subprocess.run(
+            argv, env=environ, stdin=null, stdout=subprocess.PIPE, stderr=None if aloud else null, check=False
+        )
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+    return asked.returncode, asked.stdout

@@ -1,0 +1,50 @@
+"""PURE  where safepip keeps its files: cache, state and data of the user.
+
+Computed by hand because importing platformdirs costs more than all the rest of a start; a test
+holds the two equal.
+"""
+
+from __future__ import annotations
+
+import os.path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "safepip"
+
+
+def cache_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
+    """Return the folder of what may vanish at any time, or None where the user has no home."""
+    return _place(environ, home, platform, "XDG_CACHE_HOME", ".cache", "Library/Caches", "Cache")
+
+
+def state_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
+    """Return the folder of the registry and the locks, or None where the user has no home."""
+    return _place(environ, home, platform, "XDG_STATE_HOME", ".local/state", "Library/Application Support", "")
+
+
+def data_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
+    """Return the folder of environments outside projects, or None where the user has no home."""
+    return _place(environ, home, platform, "XDG_DATA_HOME", ".local/share", "Library/Application Support", "")
+
+
+def _place(
+    environ: Mapping[str, str],
+    home: str | None,
+    platform: str,
+    variable: str,
+    unix: str,
+    mac: str,
+    windows: str,
+) -> str | None:
+    if platform == "win32":
+        local = environ.get("LOCALAPPDATA") or (home and os.path.join(home, "AppData", "Local"))
+        return local and os.path.join(local, NAME, windows).rstrip("\\/")
+    named = environ.get(variable, "")
+    if os.path.isabs(named):
+        return os.path.join(named, NAME)
+    if home is None:
+        return None
+    return os.path.join(home, mac if platform == "darwin" else unix, NAME)

@@ -1,0 +1,113 @@
+"""PURE  the few things that safepip can do, each carrying all that is needed to do it."""
+
+from __future__ import annotations
+
+import os.path
+
+from ._record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .interpreter import Interpreter
+
+RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handover", "runner.py")
+
+
+class Handover(Record):
+    """How pip is started: `python` runs it over `words`, under the name `program`.
+
+    `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
+    PATH; `changes` are further changes of the child's variables (name and value, None to remove);
+    `change` tells whether the line may change what is installed there, so that its lock is taken.
+    """
+
+    python: str
+    words: tuple[str, ...]
+    program: str
+    environment: str | None = None
+    enter: bool = False
+    changes: tuple[tuple[str, str | None], ...] = ()
+    change: bool = False
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return the argument vector of the process that pip becomes."""
+        return (self.python, RUNNER, *self.words)
+
+
+class Pip(Record):
+    """Hand the line over untouched, to the interpreter that it was typed for or an environment's pip."""
+
+    handover: Handover
+    because: str
+    notices: tuple[str, ...] = ()
+
+
+class InEnvironment(Record):
+    """Hand the line over to the pip of an existing environment, which is not the one that was typed for."""
+
+    environment: Environment
+    handover: Handover
+    because: str
+    notices: tuple[str, ...] = ()
+
+
+class Create(Record):
+    """Make the environment at `environment.path` from `interpreter`, then hand the line over to its pip.
+
+    For the user's eyes: what the environment is `called`, `why` it is made and for what `purpose`.
+    """
+
+    environment: Environment
+    interpreter: Interpreter
+    handover: Handover
+    because: str
+    called: str
+    why: str
+    purpose: str
+    system_site_packages: bool = False
+    notices: tuple[str, ...] = ()
+
+
+class Throwaway(Record):
+    """Run the line in an environment that is gone afterwards: `install --dry-run` where there is none."""
+
+    interpreter: Interpreter
+    handover: Handover
+    because: str
+    notices: tuple[str, ...] = ()
+
+
+class Refuse(Record):
+    """Do nothing, say `what` is in the way and the `ways` on, and exit with `code`."""
+
+    code: int
+    what: str
+    ways: tuple[str, ...]
+    because: str
+
+
+class StepDown(Record):
+    """Become the user who called sudo, then decide anew."""
+
+    uid: int
+    gid: int
+    because: str
+
+
+class Verb(Record):
+    """Carry out a word of safepip's own with its arguments."""
+
+    word: str
+    words: tuple[str, ...]
+    because: str = "the word is safepip's own"
+
+
+class Version(Record):
+    """Print safepip's own version."""
+
+    because: str = "safepip's own version was asked for"
+
+
+Plan = Pip | InEnvironment | Create | Throwaway | Refuse | StepDown | Verb | Version

@@ -1,0 +1,59 @@
+"""EDGE  the only writer of safepip's own words, all of them on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+PREFIX = "safepip: "
+
+
+class Report:
+    """Says lines on stderr; with `quiet` only errors, and what it looks at only with `debug`."""
+
+    def __init__(self, *, quiet: bool = False, debug: bool = False, terminal: bool = False) -> None:
+        self.quiet = quiet
+        self.debugging = debug
+        self.terminal = terminal
+
+    def say(self, line: str) -> None:
+        """Say one line, unless silence was asked for."""
+        if not self.quiet:
+            _write(line)
+
+    def error(self, what: str, ways: tuple[str, ...] = ()) -> None:
+        """Say what went wrong, then each way on, whether or not silence was asked for."""
+        for line in (f"error: {what}", *ways):
+            _write(line)
+
+    def refuse(self, what: str, ways: tuple[str, ...] = ()) -> None:
+        """Say what is refused, then each way on, whether or not silence was asked for."""
+        for line in (f"refused: {what}", *ways):
+            _write(line)
+
+    def debug(self, line: str) -> None:
+        """Tell of the search, where SAFEPIP_DEBUG asks for it."""
+        if self.debugging:
+            _write(f"debug: {line}")
+
+
+def shown(text: str) -> str:
+    r"""Return `text` with everything that is no plain character escaped, so that it cannot steer a terminal.
+
+    Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff.
+    """
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def _write(line: str) -> None:
+    text = f"{PREFIX}{shown(line)}\n"
+    try:
+        sys.stderr.flush()
+        os.write(2, text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace"))
+    except (OSError, AttributeError, LookupError):
+        return  # nobody listens

@@ -1,0 +1,35 @@
+"""EDGE  small files of safepip's own in the user's cache and state, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+
+def remember(path: str, text: str) -> None:
+    """Write `text` to the file `path` of this user alone, by rename; what cannot be written is let be."""
+    scratch = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, os.fsencode(text))
+        finally:
+            os.close(descriptor)
+        os.replace(scratch, path)
+    except (OSError, ValueError):
+        return
+
+
+def recall(path: str) -> str | None:
+    """Return the text that `remember` wrote, or None if there is none or another user wrote it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        mine = not hasattr(os, "geteuid") or os.fstat(descriptor).st_uid == os.geteuid()
+        return os.fsdecode(os.read(descriptor, 65536)) if mine else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

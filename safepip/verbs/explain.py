@@ -1,0 +1,133 @@
+"""safepip explain [--json] PIP-ARGS…: the plan for a line, printed; nothing is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+
+from safepip._record import changed
+from safepip.context import Context
+from safepip.decide import decide
+from safepip.errors import SafepipError
+from safepip.invocation import Invocation, with_own_words
+from safepip.plan import Create, InEnvironment, Pip, Plan, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.report import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypedDict
+
+    class Explained(TypedDict):
+        """The JSON object: a `because` for people, the rest for programs; paths are absolute."""
+
+        plan: str
+        subcommand: str | None
+        interpreter: str | None
+        managed: bool | None
+        environment: str | None
+        project: str | None
+        because: str
+        argv: list[str]
+
+
+def main(words: tuple[str, ...], context: Context) -> int:
+    """Print the plan for the line `words`; `--json` directly in front makes it one object."""
+    as_json = words[:1] == ("--json",)
+    explained, plan, told = explain(words[as_json:], context)
+    if as_json:
+        sys.stdout.write(json.dumps(explained) + "\n")
+    else:
+        sys.stdout.write("".join(shown(line) + "\n" for line in _lines(explained, plan, told)))
+    return 0
+
+
+def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
+    """Return what safepip would do about the line, as data; nothing is written, not even a cache."""
+    before = context.invocation
+    typed = with_own_words(Invocation(words=(), module=before.module), words, verbs=False)
+    ambient = context.ambient
+    if typed.project is not None:
+        start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
+        ambient = changed(ambient, cwd=os.path.realpath(start))
+    told = Context(typed, ambient, context.tell, keep=False)
+    try:
+        plan = decide(told)
+    except SafepipError as error:
+        plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
+    return _explained(plan, told), plan, told
+
+
+def _explained(plan: Plan, told: Context) -> Explained:
+    name, environment, argv = _parts(plan)
+    return {
+        "plan": name,
+        "subcommand": _known(lambda: told.command.subcommand),
+        "interpreter": _known(lambda: told.target.python),
+        "managed": _known(lambda: told.managed),
+        "environment": environment,
+        "project": _known(lambda: told.project and told.project.root),
+        "because": plan.because,
+        "argv": argv,
+    }
+
+
+def _parts(plan: Plan) -> tuple[str, str | None, list[str]]:
+    """Return the plan's name, the environment meant, and what would be started."""
+    match plan:
+        case Pip(handover=handover):
+            return "pip", handover.environment, list(handover.argv)
+        case InEnvironment(handover=handover, environment=environment):
+            return "environment", environment.path, list(handover.argv)
+        case Create(handover=handover, environment=environment):
+            return "create", environment.path, list(handover.argv)
+        case Throwaway(handover=handover):
+            return "ephemeral", None, list(handover.argv)
+        case Refuse() | StepDown() | Verb() | Version():
+            return "refuse" if isinstance(plan, Refuse) else "pip", None, []
+
+
+def _known(look: Any) -> Any:
+    """Return what `look` finds, None where that cannot be known here."""
+    try:
+        return look()
+    except SafepipError:
+        return None
+
+
+def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
+    """Return the same for people; the first line is the outcome."""
+    lines = [_outcome(explained, plan)]
+    lines += [f"  {way}" for way in plan.ways] if isinstance(plan, Refuse) else []
+    lines += _reasons(explained, told)
+    if explained["argv"]:
+        lines.append(f"  runs     {shlex.join(explained['argv'])}")
+    return lines
+
+
+def _outcome(explained: Explained, plan: Plan) -> str:
+    subcommand = explained["subcommand"] or "run pip"
+    match plan:
+        case InEnvironment(environment=found):
+            return f"would {subcommand} in {found.path} (Python {found.version}), which exists"
+        case Create(environment=found, interpreter=base):
+            return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
+        case Throwaway(interpreter=base):
+            return f"would {subcommand} in a throw-away environment (Python {base.minor})"
+        case Refuse(what=what):
+            return f"would refuse: {what}"
+        case StepDown(uid=uid):
+            return f"would step down to user {uid}, then decide anew"
+        case Verb() | Version():
+            return "would answer itself"
+        case Pip(handover=handover):
+            whose = f"the pip of {handover.environment or explained['interpreter'] or handover.python}"
+            return f"would leave it to {whose}"
+
+
+def _reasons(explained: Explained, told: Context) -> list[str]:
+    lines = [f"  because  {explained['because']}"]
+    if explained["managed"] and told.target.interpreter is not None:
+        lines.append(f"           (marker: {told.target.interpreter.marker})")
+    return lines
