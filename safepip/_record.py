@@ -57,7 +57,7 @@ class Record(metaclass=_RecordType):
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -73,5 +73,5 @@ class Record(metaclass=_RecordType):
 
 def changed(record: Record, **values: object) -> Any:
     """Return a copy of `record` in which the fields named by `values` are these instead."""
-    fields = {field: getattr(record, field) for field in type(record)._fields}
+    fields = {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
     return type(record)(**{**fields, **values})

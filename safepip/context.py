@@ -7,7 +7,7 @@ import sys
 
 from . import environment as env
 from ._record import Record
-from .command import PipCommand, opts_out, read
+from .command import opts_out, read
 from .configfiles import tables
 from .errors import NOT_FOUND, USAGE, SafepipError
 from .interpreter import (
@@ -23,17 +23,18 @@ from .interpreter import (
 from .pipconf import find as find_pip_files
 from .places import cache_dir, data_dir, state_dir
 from .project import ENVIRONMENT, Project, find, may_be_root
-from .settings import Settings, settle
+from .settings import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from .command import ConfigFile, PipCommand
     from .environment import Environment
     from .interpreter import Interpreter
     from .invocation import Invocation
-    from .pipconf import ConfigFile
+    from .settings import Settings
 
 HANDOVER = "SAFEPIP_HANDOVER"  # "<process id>:<environment>", set only at the handover
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
@@ -291,7 +292,7 @@ class Context:
         marked = self._marked
         root = marked.root if marked else None
         ambient = self.ambient
-        found = tables(ambient.environ, ambient.home, root, platform=ambient.platform)
+        found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
         return settle(ambient.environ, found, root)
 
     @lazy

@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from virtualenv.create.creator import Creator
+
     from safepip.context import Context
     from safepip.environment import Environment
     from safepip.interpreter import Interpreter
@@ -65,9 +67,7 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
     try:
         session = session_via_cli([*options, "--", path], setup_logging=False, env=_virtualenv_environ())
         session.creator.venv_redirect = False  # the project's folder is the user's
-        token = _read_token(path)
-        if token:
-            session.creator.pyenv_cfg["safepip-creation"] = token
+        _sign(session.creator, _read_token(path))
         session.run()
     except SystemExit as error:
         raise SafepipError(
@@ -149,6 +149,19 @@ def _make(path: str, interpreter: Interpreter, context: Context, report: Report,
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _sign(creator: Creator, token: str) -> None:
+    """Have the token of this creation stand in the pyvenv.cfg from its first writing on."""
+    if not token:
+        return
+    fill = creator.set_pyenv_cfg
+
+    def fill_and_sign() -> None:
+        fill()
+        creator.pyenv_cfg["safepip-creation"] = token
+
+    creator.set_pyenv_cfg = fill_and_sign  # type: ignore[method-assign]
 
 
 def _read_token(path: str) -> str:

@@ -1,0 +1,760 @@
+#!/usr/bin/env python3
+"""Set safepip up from a bare clone: python3 scripts/bootstrap.py.
+
+It needs Python 3.10 or newer and nothing else, neither pip nor ensurepip. It makes an environment for safepip
+itself in $XDG_DATA_HOME/safepip/app (~/.local/share/safepip/app), leaves the command ~/.local/bin/safepip and
+shows that the command works. Run again it brings both up to date; all is fetched before anything is changed.
+
+Exit codes: 64 usage, 69 something needed could not be had, 73 cannot write, 1 the demonstration failed.
+
+Python 3.6 must be able to read this file, so that an old python3 can say what is missing: annotations that it
+would not understand are quoted, and no other syntax here may be newer.
+"""
+
+import argparse
+import base64
+import configparser
+import contextlib
+import glob
+import hashlib
+import html.parser
+import http.client
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from typing import NamedTuple
+
+with contextlib.suppress(ImportError):  # Windows, which find_places refuses
+    import fcntl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+CLONE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OLDEST = (3, 10)
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
+LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
+STATE_FILE = ".bootstrap"
+SHEBANG_LIMIT = 127  # bytes; Linux before 5.1 cut the line there, and macOS is no better with spaces
+# Not removed, for then the value of a configuration file would count.
+NEUTRALISED = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DRY_RUN": "0"}
+REMOVED = (
+    "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_BUILD_TRACKER",
+    "_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME", "PYTHONPATH", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
+)  # fmt: skip
+
+
+class Stop(Exception):  # noqa: N818 (a planned end)
+    """The script ends here: exit code, then the lines that say what happened and what to do."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        super().__init__(code, *lines)
+        self.code, self.lines = code, lines
+
+
+class Places(NamedTuple):
+    """Where things go: the private environment and the command."""
+
+    app: str
+    launcher: str
+
+
+class IndexFile(NamedTuple):
+    """A file that a page or a folder offers; `sha256` and `requires_python` are "" where not given."""
+
+    url: str
+    sha256: str = ""
+    requires_python: str = ""
+
+
+def main(argv: "list[str]") -> int:
+    """Carry out the command line `argv`; return the exit code."""
+    try:
+        use_recent_python()
+        options = parse(argv)
+        places = find_places(os.environ)
+        if options.uninstall:
+            uninstall(places)
+        else:
+            set_up(places, options)
+    except Stop as stop:
+        return complain(stop.code, *stop.lines)
+    except OSError as error:
+        return complain(73, f"cannot write {error.filename or 'a temporary file'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return complain(130, "interrupted; running it again starts where it must")
+    return 0
+
+
+def complain(code: int, *lines: str) -> int:
+    """Print `lines` on stderr, the first as an error; return `code`."""
+    for number, line in enumerate(lines):
+        print("safepip bootstrap: " + ("" if number else "error: ") + line, file=sys.stderr)
+    return code
+
+
+# --- the Python that runs this
+
+
+def use_recent_python() -> None:
+    """Go on under a newer Python from PATH where this one is too old; Stop where there is none."""
+    if tuple(sys.version_info[:2]) >= OLDEST:
+        return
+    for name in NEWER:
+        python = shutil.which(name)
+        if python and version_of(python) >= OLDEST:
+            sys.stdout.flush()
+            os.execv(python, [python, *sys.argv])  # noqa: S606 (no shell is wanted)
+    found = ".".join(map(str, sys.version_info[:2]))
+    raise Stop(
+        69,
+        f"safepip needs Python 3.10 or newer; this is {found} ({sys.executable})",
+        "install a newer one, or name it: python3.12 scripts/bootstrap.py",
+    )
+
+
+def version_of(python: str) -> "tuple[int, ...]":
+    """Return the version (major, minor) of the interpreter `python`, () where it does not run."""
+    command = [python, "-I", "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        answer = subprocess.check_output(command, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):  # a version manager's shim, nothing behind it
+        return ()
+    return tuple(int(number) for number in answer.split())
+
+
+# --- what is asked for, and where it goes
+
+
+def parse(argv: "list[str]") -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bootstrap.py", description="Set safepip up for this user.")
+    parser.add_argument("--index-url", metavar="URL", help="where packages come from (else as for pip)")
+    parser.add_argument("--no-demo", action="store_true", help="do not try the result on a temporary project")
+    parser.add_argument("--uninstall", action="store_true", help="remove the command and its environment")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    try:
+        return parser.parse_args(argv)
+    except SystemExit as end:
+        raise SystemExit(64 if end.code else 0) from None
+
+
+def find_places(environ: "Mapping[str, str]") -> Places:
+    """Return where to put things by `environ`; Stop where there is no home directory."""
+    if os.name == "nt":
+        raise Stop(69, "this script is for POSIX systems", "on Windows: pipx install .")
+    home = environ.get("HOME", "")
+    if not os.path.isabs(home) or not os.path.isdir(home):
+        found = f"no directory: {home}" if home else "not set"
+        raise Stop(73, f"HOME is {found}; it is where safepip would be set up")
+    data = environ.get("XDG_DATA_HOME", "")
+    if not os.path.isabs(data):  # the XDG specification: relative ones are to be ignored
+        data = os.path.join(home, ".local", "share")
+    return Places(os.path.join(data, "safepip", "app"), os.path.join(home, ".local", "bin", "safepip"))
+
+
+# --- setting up
+
+
+def set_up(places: Places, options: argparse.Namespace) -> None:
+    """Make or renew the environment and the command, show that it works, say how to go on."""
+    say = silent if options.quiet else speak
+    refuse_foreign(places)
+    with locked(places.app + ".lock"), tempfile.TemporaryDirectory(prefix="safepip-bootstrap-") as work:
+        refuse_foreign(places)
+        say("fetching pip, safepip and what it needs ...")
+        pip = obtain_pip(work, options.index_url)
+        wheels = fetch_wheels(pip, work, options.index_url)
+        say(f"installing into {places.app} ...")
+        fill_environment(places.app, pip, wheels)
+        write_launcher(places.launcher, environment_python(places.app))
+        say(f"made {places.launcher}")
+    if not options.no_demo:
+        demonstrate(places, say)
+    say_farewell(places, say)
+
+
+def speak(line: str) -> None:
+    """Print `line` before whatever another program prints next."""
+    print(line, flush=True)
+
+
+def silent(_line: str) -> None:
+    """Take what would have been printed."""
+
+
+def refuse_foreign(places: Places) -> None:
+    """Stop where the command or the environment is there already but is not of this script's making."""
+    if os.path.lexists(places.launcher) and not is_own_launcher(places.launcher):
+        raise Stop(
+            73,
+            f"{places.launcher} is there already and was not made by this script",
+            "it is left alone: remove it, or move it away, and run this again",
+        )
+    if os.path.isdir(places.app) and os.listdir(places.app) and read_state(places.app) is None:
+        raise Stop(73, f"{places.app} is there already and was not made by this script", "move it away first")
+
+
+def is_own_launcher(path: str) -> bool:
+    """Tell whether `path` is a launcher that this script wrote."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return LAUNCHER_MARK.encode() in file.read(4096)
+
+
+@contextlib.contextmanager
+def locked(path: str) -> "Iterator[None]":
+    """Hold the lock file `path`; wait for another run of this script to let it go."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another run of this script ...", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # the file stays: removed, it would let a third run in beside one that waited
+
+
+def environment_python(environment: str) -> str:
+    """Return the path of an environment's Python."""
+    return os.path.join(environment, "bin", "python")
+
+
+# --- filling the environment
+
+
+def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
+    """Get wheels of safepip, from this clone, and of all it needs into `work`; return their paths."""
+    folder = os.path.join(work, "wheels")
+    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(index_url), CLONE]
+    if run_pip(sys.executable, pip, arguments) != 0:
+        raise Stop(
+            69,
+            "pip could not get what safepip needs; its own words stand above",
+            "without a connection: put the wheels into a folder and set PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER",
+            "behind a mirror: python3 scripts/bootstrap.py --index-url URL",
+        )
+    return sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
+
+
+def fill_environment(app: str, pip: str, wheels: "list[str]") -> None:
+    """Make `app` hold exactly these versions; start anew where it is unfinished or of another Python.
+
+    The state file is written first, and last to say that all is well: a run that was killed is noticed. The
+    environment is not made aside and renamed, for the first lines of its scripts name its place.
+    """
+    complete = f"complete {sys.base_prefix} {sys.version}"
+    renewed = read_state(app) == complete and trouble_with(app) is None
+    write_state(app, "unfinished")
+    if not renewed:
+        clear(app)
+        make_environment(sys.executable, app)
+    install_wheels(app, pip, wheels)
+    if renewed:  # pip leaves a wheel of the same version as it is
+        own = [wheel for wheel in wheels if os.path.basename(wheel).startswith("safepip-")]
+        install_wheels(app, pip, ["--force-reinstall", *own])
+    trouble = trouble_with(app)
+    if trouble is not None:
+        raise Stop(69, f"what was installed into {app} does not run: {trouble}")
+    write_state(app, complete)
+
+
+def read_state(app: str) -> "str | None":
+    """Return what this script noted about the environment `app`, None where it noted nothing."""
+    try:
+        with open(os.path.join(app, STATE_FILE), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def write_state(app: str, state: str) -> None:
+    """Note `state` in the environment `app`, which is made where it is missing."""
+    os.makedirs(app, mode=0o700, exist_ok=True)
+    replace_file(os.path.join(app, STATE_FILE), os.fsencode(state), 0o600)
+
+
+def replace_file(path: str, content: bytes, mode: int) -> None:
+    """Write `content` to `path` by rename, so that nobody ever sees half of it."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".safepip-", dir=os.path.dirname(path))
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(descriptor, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def trouble_with(app: str) -> "str | None":
+    """Return why the environment's Python cannot load safepip, None where it can."""
+    command = [environment_python(app), "-I", "-c", "import safepip.cli"]
+    try:
+        result = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    except OSError as error:
+        return str(error)
+    told = ["no reason given", *os.fsdecode(result.stderr).strip().splitlines()]
+    return None if result.returncode == 0 else told[-1]
+
+
+def clear(app: str) -> None:
+    """Remove all that `app` holds but the state file, which says whose it is."""
+    for entry in os.scandir(app):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif entry.name != STATE_FILE:
+            os.unlink(entry.path)
+
+
+def make_environment(python: str, path: str) -> None:
+    """Make an environment without pip at `path` for the interpreter `python`."""
+    command = [python, "-I", "-m", "venv", "--without-pip", path]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if result.returncode != 0:
+        told = [*os.fsdecode(result.stdout).strip().splitlines(), "it gave no reason"]
+        raise Stop(69, f"{python} cannot make an environment: {told[0]}", advice())
+
+
+def install_wheels(environment: str, pip: str, wheels: "list[str]") -> None:
+    """Install files into an environment, fetching nothing, without the user's configuration of pip."""
+    environ = {name: value for name, value in pip_environ(os.environ).items() if not name.startswith("PIP_")}
+    environ["PIP_CONFIG_FILE"] = os.devnull
+    arguments = ["install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", *wheels]
+    if run_pip(environment_python(environment), pip, arguments, environ) != 0:
+        raise Stop(73, f"pip could not install into {environment}; its own words stand above")
+
+
+def run_pip(python: str, pip: str, arguments: "list[str]", environ: "Mapping[str, str] | None" = None) -> int:
+    """Run the unpacked `pip` under `python`, by default with the user's settings; return its exit code."""
+    environ = pip_environ(os.environ) if environ is None else environ
+    return subprocess.run([python, "-I", pip, *arguments], env=environ, check=False).returncode
+
+
+def pip_environ(environ: "Mapping[str, str]") -> "dict[str, str]":
+    """Return `environ` without what would send pip's work elsewhere; indexes, proxies, certificates stay."""
+    kept = {name: value for name, value in environ.items() if name not in REMOVED}
+    return {**kept, **NEUTRALISED, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def index_options(index_url: "str | None") -> "list[str]":
+    """Return pip's options for the index that was asked for."""
+    return ["--index-url", index_url] if index_url else []
+
+
+# --- where a pip comes from
+
+
+def obtain_pip(work: str, index_url: "str | None") -> str:
+    """Unpack some pip into the folder `work`; return the path that `python PATH ARGS` runs as pip.
+
+    The first of: what this Python's own pip downloads (no more, for the interpreter may be managed, and a pip
+    before 22.3 cannot serve another), what ensurepip or the system keeps, what this script fetches by itself.
+    """
+    wheel = downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url)
+    try:
+        with zipfile.ZipFile(wheel) as archive:  # its metadata stays out: pip would take itself for installed
+            archive.extractall(work, [name for name in archive.namelist() if name.startswith("pip/")])
+    except zipfile.BadZipFile:
+        raise Stop(69, f"{os.path.basename(wheel)} is damaged") from None
+    return os.path.join(work, "pip")
+
+
+def downloaded_pip(work: str, index_url: "str | None") -> "str | None":
+    """Return the wheel of the newest pip as this Python's pip downloads it, None where that failed."""
+    start = (  # not -I, which would hide a pip in the user's site; nor -m, which takes ./pip.py for pip
+        "import runpy, sys; sys.path = [path for path in sys.path if path]; "
+        "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+    )
+    options = ["--no-deps", "--only-binary=:all:", "--dest", work, *index_options(index_url)]
+    subprocess.run(
+        [sys.executable, "-c", start, "download", *options, "pip"],
+        env=pip_environ(os.environ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return newest_wheel(work)
+
+
+def bundled_pip() -> "str | None":
+    """Return the wheel of pip that came with Python or with the system, None where neither brought one."""
+    folders = [
+        os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled"),
+        sysconfig.get_config_var("WHEEL_PKG_DIR") or "",
+        "/usr/share/python-wheels",
+    ]
+    return next((wheel for wheel in map(newest_wheel, folders) if wheel), None)
+
+
+def newest_wheel(folder: str) -> "str | None":
+    """Return the newest wheel of pip in `folder`, None where there is none."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    newest = newest_pip([IndexFile(name) for name in names], tuple(sys.version_info[:3]))
+    return os.path.join(folder, newest.url) if newest else None
+
+
+def newest_pip(files: "Iterable[IndexFile]", python: "tuple[int, ...]") -> "IndexFile | None":
+    """Return the newest released wheel of pip among `files` that allows the version `python`."""
+    fitting = [file for file in files if pip_version(file.url) and allows(file.requires_python, python)]
+    return max(fitting, key=lambda file: pip_version(file.url), default=None)
+
+
+def pip_version(url: str) -> "tuple[int, ...]":
+    """Return the version in the name of a wheel of pip, () for any other file and for pre-releases."""
+    name = urllib.parse.unquote(url.rpartition("/")[2])
+    found = re.match(r"pip-(\d+(?:\.\d+)*)-(?:py2\.)?py3-none-any\.whl$", name)
+    return tuple(int(number) for number in found.group(1).split(".")) if found else ()
+
+
+def allows(requires: str, python: "tuple[int, ...]") -> bool:
+    """Tell whether the specifiers `requires` (PEP 440) allow the version `python`; unreadable ones do."""
+    for clause in requires.split(","):
+        found = re.match(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*$", clause)
+        if found and not holds(found.group(1), found.group(2), bool(found.group(3)), python):
+            return False
+    return True
+
+
+def holds(operator: str, version: str, is_prefix: bool, python: "tuple[int, ...]") -> bool:
+    """Tell whether one comparison of PEP 440 holds for the version `python`."""
+    numbers = tuple(int(number) for number in version.split("."))
+    if is_prefix:
+        return (python[: len(numbers)] == numbers) is (operator == "==")
+    if operator == "~=":
+        return python >= numbers and python[: len(numbers) - 1] == numbers[:-1]
+    left, right = ((*padded, 0, 0, 0)[:4] for padded in (python, numbers))
+    answers = {"==": left == right, "!=": left != right, "<=": left <= right, ">=": left >= right}
+    return {**answers, "<": left < right, ">": left > right}[operator]
+
+
+# --- fetching a pip without one
+
+
+def fetched_pip(work: str, index_url: "str | None") -> str:
+    """Fetch the newest fitting pip from where pip would look; return the wheel's path; Stop where none is."""
+    settings = pip_settings(os.environ, config_files(os.environ))
+    opener = make_opener(settings)
+    offers = [offered_at(page, opener) for page in pages(settings, index_url)]
+    files = [file for offer in offers if not isinstance(offer, str) for file in offer]
+    chosen = newest_pip(files, tuple(sys.version_info[:3]))
+    if chosen is None:
+        raise no_pip([offer for offer in offers if isinstance(offer, str)])
+    try:
+        return download(chosen, work, opener)
+    except (OSError, http.client.HTTPException) as error:
+        raise no_pip([f"{without_credentials(chosen.url)}: {error}"]) from None
+
+
+def offered_at(page: str, opener: urllib.request.OpenerDirector) -> "list[IndexFile] | str":
+    """Return the files that `page` offers, or the line that says why it could not be read."""
+    try:
+        return files_at(page, opener)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"{without_credentials(page)}: {error}"
+
+
+def no_pip(troubles: "list[str]") -> Stop:
+    """Return the end of a search for pip that found none; `troubles` say which places failed and why."""
+    return Stop(
+        69,
+        "there is no pip on this machine, and none could be fetched",
+        *(f"tried {trouble}" for trouble in troubles),
+        advice(),
+        "or name a package index: python3 scripts/bootstrap.py --index-url URL",
+    )
+
+
+def advice() -> str:
+    """Return the line that says what to install, in the words of the package manager found here."""
+    commands = {
+        "apt-get": "apt install python3-venv python3-pip",
+        "dnf": "dnf install python3-pip",
+        "apk": "apk add py3-pip",
+        "pacman": "pacman -S python-pip",
+        "zypper": "zypper install python3-pip",
+    }
+    found = [command for manager, command in commands.items() if shutil.which(manager)]
+    return f"install it with: {found[0]}" if found else "install your system's packages of venv and pip"
+
+
+def config_files(environ: "Mapping[str, str]") -> "list[str]":
+    """Return the files that pip would read, later ones winning (as in pip's `_internal/configuration.py`)."""
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    home = environ.get("HOME", "")
+    everybodys = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    shared = [os.path.join(folder, "pip") for folder in everybodys.split(":") if folder]
+    own = [home + "/.pip", os.path.join(environ.get("XDG_CONFIG_HOME") or home + "/.config", "pip")]
+    if sys.platform == "darwin":
+        shared.append("/Library/Application Support/pip")
+        own.append(home + "/Library/Application Support/pip")
+    folders = [*shared, "/etc", *([] if named and os.path.exists(named) else own), sys.prefix]
+    return [os.path.join(folder, "pip.conf") for folder in folders] + ([named] if named else [])
+
+
+def pip_settings(environ: "Mapping[str, str]", files: "Iterable[str]") -> "dict[str, str]":
+    """Return pip's settings by long name: those for all commands, then for `install`, then variables."""
+    parsers = [read_config(path) for path in files]
+    pairs = []  # type: list[tuple[str, str]]
+    for section in ("global", "install"):
+        for parser in parsers:
+            pairs += parser.items(section) if parser.has_section(section) else []
+    pairs += [(name[4:], value) for name, value in environ.items() if name.startswith("PIP_")]
+    return {name.lower().replace("_", "-"): value for name, value in pairs if value}
+
+
+def read_config(path: str) -> configparser.RawConfigParser:
+    """Read one configuration file of pip; one that is missing or broken says nothing."""
+    parser = configparser.RawConfigParser()
+    with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError):
+        parser.read(path, encoding="utf-8")
+    return parser
+
+
+def pages(settings: "Mapping[str, str]", index_url: "str | None") -> "list[str]":
+    """Return where files of pip may be listed: folders or pages of files, then pip's page on each index."""
+    found = [os.path.expanduser(link) for link in settings.get("find-links", "").split()]
+    if settings.get("no-index", "0").lower() in ("1", "true", "yes", "on"):
+        return found
+    main_index = index_url or settings.get("index-url", "")
+    indexes = [*main_index.split(), *settings.get("extra-index-url", "").split()]
+    return found + [index.rstrip("/") + "/pip/" for index in indexes]
+
+
+def make_opener(settings: "Mapping[str, str]") -> urllib.request.OpenerDirector:
+    """Return what opens URLs with the certificates and the proxy that pip was told to use."""
+    handlers = []  # type: list[urllib.request.BaseHandler]
+    if settings.get("cert"):
+        import ssl  # noqa: PLC0415 (some Pythons were built without it)
+
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=settings["cert"])))
+    if settings.get("proxy"):
+        handlers.append(urllib.request.ProxyHandler(dict.fromkeys(("http", "https"), settings["proxy"])))
+    return urllib.request.build_opener(*handlers)
+
+
+def files_at(place: str, opener: urllib.request.OpenerDirector) -> "list[IndexFile]":
+    """Return the files offered by `place`: a folder, a page, or the URL of either."""
+    path = local_path(place)
+    if path is None:
+        with opener.open(request(place), timeout=60) as answer:
+            parse_page = parse_json if "json" in answer.headers.get("Content-Type", "") else parse_html
+            return parse_page(answer.read().decode("utf-8", "replace"), answer.geturl())
+    page = os.path.join(path, "index.html") if os.path.isdir(path) else path
+    if os.path.isdir(path) and not os.path.isfile(page):
+        return [IndexFile(path_url(os.path.join(path, name))) for name in os.listdir(path)]
+    with open(page, encoding="utf-8", errors="replace") as file:
+        return parse_html(file.read(), path_url(page))
+
+
+def local_path(place: str) -> "str | None":
+    """Return the path that `place` is about, None where it is on another machine."""
+    if place.startswith("file:"):
+        return urllib.request.url2pathname(urllib.parse.urlsplit(place).path)
+    return None if "://" in place else os.path.abspath(place)
+
+
+def path_url(path: str) -> str:
+    """Return the file: URL of a path."""
+    return "file://" + urllib.request.pathname2url(path)
+
+
+def request(url: str) -> urllib.request.Request:
+    """Return a request for `url` that takes either form of a page, its credentials put where they belong."""
+    forms = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+    made = urllib.request.Request(without_credentials(url), headers={"Accept": forms})  # noqa: S310 (the user's URL)
+    user, at, _ = urllib.parse.urlsplit(url).netloc.rpartition("@")
+    if at:
+        token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        made.add_header("Authorization", f"Basic {token}")
+    return made
+
+
+def without_credentials(url: str) -> str:
+    """Return `url` as it may be shown."""
+    return re.sub(r"^(\w+://)[^/]*@", r"\1", url)
+
+
+def parse_json(text: str, base: str) -> "list[IndexFile]":
+    """Return the files of a page of an index in JSON (PEP 691) that stands at the URL `base`."""
+    return [
+        IndexFile(
+            urllib.parse.urljoin(base, file.get("url", "")),
+            file.get("hashes", {}).get("sha256", ""),
+            file.get("requires-python") or "",
+        )
+        for file in json.loads(text).get("files", [])
+        if not file.get("yanked")
+    ]
+
+
+def parse_html(text: str, base: str) -> "list[IndexFile]":
+    """Return the files of a page of an index in HTML (PEP 503) that stands at the URL `base`."""
+    reader = PageReader(base)
+    reader.feed(text)
+    return reader.files
+
+
+class PageReader(html.parser.HTMLParser):
+    """Collects the anchors of a page, less those that are yanked (PEP 592)."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+        self.files = []  # type: list[IndexFile]
+
+    def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
+        """Take what one tag says."""
+        values = dict(attrs)
+        href = values.get("href") or ""
+        if tag == "base" and href:
+            self.base = urllib.parse.urljoin(self.base, href)
+        elif tag == "a" and href and "data-yanked" not in values:
+            url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(self.base, href))
+            sha256 = urllib.parse.parse_qs(fragment).get("sha256", [""])[0]
+            self.files.append(IndexFile(url, sha256, values.get("data-requires-python") or ""))
+
+
+def download(file: IndexFile, work: str, opener: urllib.request.OpenerDirector) -> str:
+    """Bring `file` into the folder `work`, check it against its hash, return its path."""
+    path = local_path(file.url)
+    if path is None:
+        with opener.open(request(file.url), timeout=60) as answer:
+            content = answer.read()
+    else:
+        with open(path, "rb") as source:
+            content = source.read()
+    if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
+        raise Stop(69, f"{without_credentials(file.url)} is not what its index promised (sha256 differs)")
+    target = os.path.join(work, urllib.parse.unquote(file.url.rpartition("/")[2]))
+    replace_file(target, content, 0o600)
+    return target
+
+
+# --- the command
+
+
+def write_launcher(path: str, python: str) -> None:
+    """Write the command to `path`, or replace it."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    replace_file(path, os.fsencode(launcher_text(python)), 0o755)
+
+
+def launcher_text(python: str) -> str:
+    """Return the command that starts safepip under `python`, deaf to the PYTHON* variables of its caller.
+
+    The kernel cuts a long first line and splits it at white space; there a shell finds the way, passing on
+    the name that it was called by, for safepip goes by it.
+    """
+    first_line = f"#!{python} -I\n{LAUNCHER_MARK}\n"
+    if len(os.fsencode(f"#!{python} -I\n")) <= SHEBANG_LIMIT and not re.search(r"\s", python):
+        return first_line + "import sys\n\nfrom safepip.cli import main\n\nsys.exit(main())\n"
+    start = "import sys; del sys.argv[0]; from safepip.cli import main; sys.exit(main())"
+    return f"#!/bin/sh\n{LAUNCHER_MARK}\nexec {shlex.quote(python)} -I -c '{start}' \"$0\" \"$@\"\n"
+
+
+# --- showing that it works
+
+
+def demonstrate(places: Places, say: "Callable[[str], None]") -> None:
+    """Install a tiny package into a temporary project with the new command, then import it."""
+    if os.path.isdir(os.path.join(sys.base_prefix, "conda-meta")):  # an active environment would be served
+        return
+    with tempfile.TemporaryDirectory(prefix="safepip-demo-") as work:
+        project = os.path.join(os.path.realpath(work), "project")
+        os.mkdir(project)
+        with open(os.path.join(project, "pyproject.toml"), "w", encoding="utf-8") as file:
+            file.write('[project]\nname = "demo"\nversion = "1"\n')
+        make_demo_wheel(work)
+        say(f"\ntrying it in a temporary project, {project}:")
+        installing = [places.launcher, "install", "--no-index", "--find-links", work, "safepip-demo"]
+        using = [os.path.join(project, ".venv", "bin", "python"), "-c", "import safepip_demo"]
+        for command, shown in ((installing, "safepip install safepip-demo"), (using, shlex.join(using))):
+            show_step(command, shown, project, say)
+
+
+def make_demo_wheel(folder: str) -> None:
+    """Write the wheel of a package of one line into `folder`."""
+    files = {
+        "safepip_demo.py": 'print("imported: it works")\n',
+        "safepip_demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: safepip-demo\nVersion: 1.0\n",
+        "safepip_demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "safepip_demo-1.0.dist-info/RECORD"
+    files[record] = "".join(f"{name},,\n" for name in [*files, record])
+    with zipfile.ZipFile(os.path.join(folder, "safepip_demo-1.0-py3-none-any.whl"), "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+def show_step(command: "list[str]", shown: str, project: str, say: "Callable[[str], None]") -> None:
+    """Run one command of the demonstration and show what it says; Stop where it fails."""
+    environ = demo_environ(os.environ, os.path.dirname(project))
+    say(f"  $ {shown}")
+    try:
+        result = subprocess.run(
+            command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+    except OSError as error:
+        raise Stop(1, f"the demonstration failed: {command[0]}: {error.strerror}") from None
+    lines = os.fsdecode(result.stdout).splitlines()
+    for line in lines:
+        say(f"  {line}")
+    if result.returncode != 0:
+        raise Stop(1, f"the demonstration failed (exit code {result.returncode}): {shown}", *lines)
+
+
+def demo_environ(environ: "Mapping[str, str]", work: str) -> "dict[str, str]":
+    """Return `environ` made so that safepip leaves no trace outside `work`, deaf to the user's settings.
+
+    The Python first on PATH is the one below this script's, never a virtual environment, which safepip would
+    serve; with `scope = "always"` a Python that is not managed is left alone as well.
+    """
+    foreign = ("PIP_", "SAFEPIP_", "PYTHON", "SUDO_", "CONDA_", "VIRTUAL_ENV")
+    kept = {name: value for name, value in environ.items() if not name.startswith(foreign)}
+    kinds = ("DATA", "STATE", "CACHE", "CONFIG")
+    sealed = {f"XDG_{kind}_HOME": os.path.join(work, kind.lower()) for kind in kinds}
+    sealed["PATH"] = os.pathsep.join([os.path.join(sys.base_prefix, "bin"), environ.get("PATH", os.defpath)])
+    return {**kept, **sealed, "SAFEPIP_SCOPE": "always", "PIP_CONFIG_FILE": os.devnull}
+
+
+def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
+    """Say how to go on."""
+    folder = os.path.dirname(places.launcher)
+    say("\nsafepip is ready. Go on with:")
+    say("  safepip install X       install X where it belongs")
+    say("  alias pip=safepip       have that for every pip that you type")
+    if folder not in os.environ.get("PATH", "").split(os.pathsep):
+        say(f'  export PATH="{folder}:$PATH"      {folder} is not on PATH yet')
+
+
+# --- and away again
+
+
+def uninstall(places: Places) -> None:
+    """Remove the command and safepip's own environment, but nothing that this script did not make."""
+    with locked(places.app + ".lock"):
+        refuse_foreign(places)
+        if os.path.lexists(places.launcher):
+            os.unlink(places.launcher)
+        if os.path.isdir(places.app):
+            shutil.rmtree(os.path.realpath(places.app))
+    print("removed safepip; environments that it made for your projects are left as they are")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
