@@ -455,7 +455,7 @@ class Context:
         path = os.path.normpath(os.path.join(root, self._at_home(folder)))
         if os.path.lexists(path) and _owner(path) not in self.owners:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
-        if os.path.isdir(path) or (not os.path.lexists(path) and os.access(root, os.W_OK | os.X_OK)):
+        if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root)):
             return self.examine(path)
         self.tell(f"{root} cannot hold an environment")
         return self._central(root)
@@ -466,13 +466,23 @@ class Context:
 
         real = os.path.realpath(root)
         digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-        return self._in_data("envs", f"{os.path.basename(real) or 'root'}-{digest}")
+        name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
+        return self._in_data("envs", f"{name[:64] or 'root'}-{digest}")
 
     def _in_data(self, *parts: str) -> Environment:
         if self.data is None:
             reason = "there is no home directory to keep an environment in"
             return env.Environment(path="", named="", state=env.NOWHERE, reason=reason)
         return self.examine(os.path.join(self.data, *parts))
+
+
+def _can_hold(root: str) -> bool:
+    """Tell whether an environment can be made in `root`: whether the system lets us, and its name is fit.
+
+    What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
+    """
+    is_text = root.encode("utf-8", "replace") == os.fsencode(root)
+    return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)
 
 
 def _owner(path: str) -> int:

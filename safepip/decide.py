@@ -196,6 +196,8 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
 def _futile(context: Context) -> str | None:
     """Return why pip can only fail on this `install`, so that nothing needs to be made for it, or None."""
     command = context.command
+    if context.ambient.cwd is None:
+        return "the working directory is gone"
     named = (command.requirements, command.r_files, command.editables, command.groups, command.scripts)
     if not any(named) and not command.unknown_option:
         return "the line names nothing to install"

@@ -6,6 +6,7 @@ to name a key that matters. Source: pip's `_internal/configuration.py` and `_int
 
 from __future__ import annotations
 
+import io  # which the interpreter has loaded
 import os
 import sys
 
@@ -132,8 +133,8 @@ def _absolute(paths: list[str]) -> Iterator[str]:
 
 
 def _encoding_of(environ: Mapping[str, str]) -> str | None:
-    """Return UTF-8 where pip would run in that mode, or None for the locale's."""
-    return "utf-8" if sys.flags.utf8_mode or environ.get("PYTHONUTF8") == "1" else None
+    """Return UTF-8 where pip would run in that mode though safepip does not, or None for the locale's."""
+    return "utf-8" if environ.get("PYTHONUTF8") == "1" else None
 
 
 def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> ConfigFile | None:
@@ -157,22 +158,19 @@ def _matters(content: bytes) -> bool:
 
 
 def _parsed(path: str, kind: Kind, content: bytes, encoding: str | None) -> ConfigFile:
-    import configparser  # noqa: PLC0415  9 ms that most calls do not need
-    import io  # noqa: PLC0415
-    import locale  # noqa: PLC0415
+    import configparser  # 9 ms that most calls do not need
 
     parser = configparser.RawConfigParser()
     parser.optionxform = normalised  # type: ignore[assignment, method-assign]  # as documented
-    encoding = encoding or locale.getpreferredencoding(do_setlocale=False)
     sections: dict[str, dict[str, str]] = {}
     error = None
-    try:
-        with io.TextIOWrapper(io.BytesIO(content), encoding=encoding) as text:
+    with io.TextIOWrapper(io.BytesIO(content), encoding=encoding) as text:
+        try:
             parser.read_file(text, source=path)
-        sections = {section: dict(parser.items(section)) for section in parser.sections()}
-    except UnicodeError:
-        error = f"Configuration file contains invalid {encoding} characters in {path}."
-    except configparser.Error as malformed:
-        reason = " ".join(str(malformed).split())
-        error = f"Configuration file {path} could not be loaded: {reason}"
+            # Through items(), as pip does: it adds what [DEFAULT] says to every section.
+            sections = {section: dict(parser.items(section)) for section in parser.sections()}
+        except UnicodeError:
+            error = f"Configuration file contains invalid {text.encoding} characters in {path}."
+        except configparser.Error as malformed:
+            error = " ".join(f"Configuration file could not be loaded. {malformed}".split())
     return ConfigFile(path=path, kind=kind, sections=sections, error=error)

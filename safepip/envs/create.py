@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
 import os
 import secrets
@@ -64,16 +65,19 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
     options += ["--system-site-packages"] if system else []
     options += ["--app-data", os.path.join(cache, "virtualenv")] if cache else ["--reset-app-data"]
     logging.disable(logging.CRITICAL)
+    said = io.StringIO()
     try:
-        session = session_via_cli([*options, "--", path], setup_logging=False, env=_virtualenv_environ())
+        with contextlib.redirect_stderr(said):
+            session = session_via_cli([*options, "--", path], setup_logging=False, env=_virtualenv_environ())
         session.creator.venv_redirect = False  # the project's folder is the user's
         _sign(session.creator, _read_token(path))
         session.run()
-    except SystemExit as error:
+    except (SystemExit, RuntimeError) as error:
+        reason = said.getvalue().strip().rpartition("error: ")[2] or str(error)
         raise SafepipError(
             NO_ENVIRONMENT,
-            f"no environment can be made from {interpreter.path} (Python {interpreter.minor})",
-            "name another Python: safepip --python PYTHON, or the setting python",
+            f"no environment can be made from {interpreter.path} (Python {interpreter.minor}): {reason}",
+            "name another Python: safepip --python PYTHON …, or the setting python",
         ) from error
     finally:
         logging.disable(logging.NOTSET)

@@ -48,12 +48,13 @@ def _find_pip(spare):
     """Return the main function of the interpreter's own pip, else of the spare one."""
     try:
         from pip._internal.cli.main import main as pip_main
-    except ImportError as error:
+    except ImportError:
         if not spare or _has_pip():
-            sys.stderr.write("safepip: error: pip does not start under %s: %s\n" % (sys.executable, error))
-            sys.exit(3)
+            raise  # as bare pip would fail
         _refuse_old_python(spare)
-        sys.meta_path.insert(0, _OnlyPip(spare))
+        from importlib.machinery import PathFinder
+
+        sys.meta_path.insert(0, _OnlyPip(spare, PathFinder.find_spec))
         from pip._internal.cli.main import main as pip_main
     return pip_main
 
@@ -82,13 +83,12 @@ def _refuse_old_python(spare):
 class _OnlyPip:
     """Finds pip, and nothing else, in one folder: the rest of that folder stays out of sight."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, find_in):
         self.folder = folder
+        self.find_in = find_in
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        from importlib.machinery import PathFinder
-
-        return PathFinder.find_spec(name, [self.folder]) if name == "pip" else None
+        return self.find_in(name, [self.folder]) if name == "pip" else None
 
 
 def _module_path():
