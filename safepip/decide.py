@@ -160,6 +160,7 @@ def _in_usable(context: Context, environment: Environment, because: str) -> InEn
         enter=True,
         changes=changes,
         change=_changes_environment(context.command),
+        tell=_tell(context, environment),
     )
     return InEnvironment(environment=environment, handover=handover, because=because, notices=notices + notice)
 
@@ -180,10 +181,11 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         return Throwaway(
             interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
         )
+    handover = planned.handover
     return Create(
         environment=environment,
         interpreter=interpreter,
-        handover=planned.handover,
+        handover=changed(handover, tell=handover.tell and f"python{handover.tell}"),
         because=because,
         called=context.shown(environment),
         why=_why(context),
@@ -320,6 +322,15 @@ def _changes_environment(command: PipCommand) -> bool:
     elsewhere = any(getattr(command, name) is not None for name in _PLACES)
     helped = command.outcome not in {"ok", "parse_error"}
     return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
+
+
+def _tell(context: Context, environment: Environment) -> str:
+    """Return how the programs of an install are run from here: for people at a terminal, if they want hints."""
+    wanted = context.ambient.terminal and context.settings.hints and not context.quiet
+    if not wanted or context.command.subcommand != "install":
+        return ""
+    activate = os.path.join(context.shown(environment), BIN, "activate")
+    return f":safepip run {{}}      or: source {activate}"
 
 
 def _warnings(context: Context) -> tuple[str, ...]:

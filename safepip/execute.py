@@ -14,11 +14,15 @@ from .plan import Create, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import assert_never
 
     from .context import Context
     from .plan import Handover, Plan
     from .report import Report
+
+    Changes = list[tuple[str, str | None]]
 else:
 
     def assert_never(plan):
@@ -57,7 +61,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
         case Verb(word=word, words=words):
             from .verbs import carry_out
 
-            return carry_out(word, words, context)
+            return carry_out(word, words, context, report)
         case Version():
             sys.stdout.write(f"safepip {__version__}\n")
             return 0
@@ -116,31 +120,46 @@ def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with the environment active, as its own activation would have them."""
+    return _applied(environ, _entering(environment, environ.get("PATH", os.defpath)))
+
+
 def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
     """Return the variables that pip gets: the user's, changed only where the plan says so."""
-    environ = dict(os.environ)
-    for name, value in _changes(handover, environ.get("PATH", os.defpath), locked=locked):
-        if value is None:
-            environ.pop(name, None)
-        else:
-            environ[name] = value
-    return environ
+    return _applied(os.environ, _changes(handover, os.environ.get("PATH", os.defpath), locked=locked))
 
 
-def _changes(handover: Handover, search: str, *, locked: bool) -> list[tuple[str, str | None]]:
+def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
     environment = handover.environment
-    changes: list[tuple[str, str | None]] = [("SAFEPIP_RUN_AS", handover.program)]
+    changes: Changes = [("SAFEPIP_RUN_AS", handover.program)]
     spare = _spare_pip()
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))
+    if handover.tell:
+        changes.append(("SAFEPIP_RUN_TELL", handover.tell))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
     if environment is not None and handover.enter:
-        changes.append(("VIRTUAL_ENV", environment))
-        changes.append(("PATH", os.path.join(environment, BIN) + os.pathsep + search))
-        changes.extend((name, None) for name in _LEFT_BEHIND)
+        changes.extend(_entering(environment, search))
     return [*changes, *handover.changes]
+
+
+def _entering(environment: str, search: str) -> Changes:
+    path = os.path.join(environment, BIN) + os.pathsep + search
+    return [("VIRTUAL_ENV", environment), ("PATH", path), *((name, None) for name in _LEFT_BEHIND)]
+
+
+def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
+    """Return a copy of the variables with the changes made; None removes."""
+    applied = dict(environ)
+    for name, value in changes:
+        if value is None:
+            applied.pop(name, None)
+        else:
+            applied[name] = value
+    return applied
 
 
 def _spare_pip() -> str | None:

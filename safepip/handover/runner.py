@@ -10,7 +10,7 @@ import sys
 
 PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m" for python -m pip
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
-TELL = "SAFEPIP_RUN_TELL"  # what to say where new programs came: an activation line; empty says nothing
+TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
 
 
 def main():
@@ -107,10 +107,11 @@ def _programs():
 
 
 def _tell(came, tell):
-    """Say how the programs that came are run: one line."""
-    ours = [name for name in came if not name.startswith(("python", "pip", "activate", "__pycache__"))]
-    if ours:
-        sys.stderr.write("safepip: run it with: %s\n" % tell.replace("{}", ours[0]))
+    """Say how the programs that came are run, or what there is in a new environment: one line."""
+    spare, _, how = tell.partition(":")
+    program = next((name for name in came if not name.startswith(("pip", "__pycache__"))), spare)
+    if program:
+        sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program))
 
 
 if __name__ == "__main__":
