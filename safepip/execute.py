@@ -8,13 +8,13 @@ import sys
 from . import __version__
 from ._record import changed
 from .context import HANDOVER
-from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, SafepipError
+from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
 from .interpreter import BIN
 from .plan import Create, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import assert_never
 
@@ -59,14 +59,26 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             step_down(uid, gid, report)
             return None
         case Verb(word=word, words=words):
-            from .verbs import carry_out
-
-            return carry_out(word, words, context, report)
+            return _carry_out(word)(words, context, report)
         case Version():
             sys.stdout.write(f"safepip {__version__}\n")
             return 0
         case _:
             assert_never(plan)
+
+
+def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
+    """Return the main function of a word of safepip's own, with nothing of the other words loaded."""
+    match word:
+        case "explain":
+            from .verbs import explain
+
+            return explain.main
+        case "run":
+            from .verbs import run
+
+            return run.main
+    raise SafepipError(USAGE, f"{word} is a word of safepip's own that this version cannot carry out yet")
 
 
 def hand_over(

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
+    from safepip.report import Report
+
     class Explained(TypedDict):
         """The JSON object: a `because` for people, the rest for programs; paths are absolute."""
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
         argv: list[str]
 
 
-def main(words: tuple[str, ...], context: Context) -> int:
+def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
     as_json = words[:1] == ("--json",)
     explained, plan, told = explain(words[as_json:], context)
