@@ -263,7 +263,7 @@ WORDS = ("x", "requests==2", ".", "", "-", "--", "install", "help", "list", "-e"
 FITTING = {"int": ("3", "0x1f", "0b1", "010", " 7"), "float": ("1.5", "1e3", "nan"), "string": ("req.txt", "/x", "k=v", "a b", "")}
 UNFITTING = ("x", "-1", "09", "0b", "1.5", "--user", "install", "--", "-r", "", "=x")
 SWITCHES = ("1", "0", "yes", "NO", "True", "off", "t", "2", "-1", "maybe", "", " 1")
-OFTEN = ("--user", "--no-user", "--target", "--prefix", "--root", "--python", "--dry-run", "--report", "--break-system-packages", "--requirement", "--editable", "--group", "--quiet", "--isolated", "--require-venv", "--config-settings")
+OFTEN = ("--user", "--no-user", "--target", "--prefix", "--root", "--python", "--dry-run", "--report", "--break-system-packages", "--requirement", "--editable", "--group", "--quiet", "--isolated", "--require-venv", "--config-settings", "--retries", "--timeout", "--version")
 
 
 def cases(random: Random, count: int) -> Iterator[Case]:
@@ -271,11 +271,15 @@ def cases(random: Random, count: int) -> Iterator[Case]:
     for _ in range(count):
         name = random.choice(WEIGHTED if random.random() < 0.8 else tuple(commands_dict))
         before = _options(random, "<global>", random.choice((0, 0, 0, 1, 2)))
+        if before and random.random() < 0.1:
+            before = ["--proxy", name, *before]  # the word that pip removes is the first equal one
         after = _options(random, name, random.choice((0, 1, 2, 3, 5)), operands=True)
         argv = [*before, *([name] if random.random() < 0.97 else []), *after]
         if random.random() < 0.03:
             random.shuffle(argv)
-        yield argv, _variables(random, name), _files(random, name)
+        # Few options, so that variables, files and sections speak of the same one.
+        pool = [*random.choices(_known(name), k=3), random.choice(_known("<global>"))]
+        yield argv, _variables(random, pool), _files(random, name, pool)
 
 
 def _options(random: Random, name: str, count: int, *, operands: bool = False) -> list[str]:
@@ -332,9 +336,9 @@ def _value(random: Random, option: optparse.Option) -> str:
     return random.choice(FITTING.get(str(option.type), FITTING["string"]))
 
 
-def _setting(random: Random, name: str) -> tuple[str, str]:
+def _setting(random: Random, pool: list[optparse.Option]) -> tuple[str, str]:
     """Return a key, spelled in one of the ways that pip takes, and a value."""
-    option = random.choice(_known(name))
+    option = random.choice(pool)
     key = random.choice(option._long_opts)[2:]
     if option.action in {"store_true", "store_false", "count"} or option.dest == "cache_dir":
         value = random.choice(SWITCHES[:7] if random.random() < 0.9 else SWITCHES)
@@ -344,22 +348,22 @@ def _setting(random: Random, name: str) -> tuple[str, str]:
     return spelled, value
 
 
-def _variables(random: Random, name: str) -> dict[str, str]:
+def _variables(random: Random, pool: list[optparse.Option]) -> dict[str, str]:
     found = {"HOME": "/nowhere", "pip_user": "1"}
     for _ in range(random.choice((0, 0, 0, 1, 1, 2, 4))):
-        key, value = _setting(random, name)
+        key, value = _setting(random, pool)
         found["PIP_" + key.replace("-", "_")] = value
     return found
 
 
-def _files(random: Random, name: str) -> list[ConfigFile]:
+def _files(random: Random, name: str, pool: list[optparse.Option]) -> list[ConfigFile]:
     files: list[ConfigFile] = []
     for kind in ("global", "user", "site", "env"):
         if random.random() < 0.2:
             sections: dict[str, dict[str, str]] = {}
             for _ in range(random.randint(0, 3)):
                 section = random.choice(("global", "global", name, name, "install", ":env:", "other", "Global"))
-                key, value = _setting(random, name)
+                key, value = _setting(random, pool)
                 sections.setdefault(section, {})[normalised(key)] = value
             files.append(ConfigFile(path=f"/{kind}.conf", kind=kind, sections=sections))  # type: ignore[arg-type]
     if random.random() < 0.01:
