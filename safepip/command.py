@@ -98,7 +98,7 @@ class PipCommand(Record):
     upgrade: bool = False
     options: tuple[tuple[str, str, str | None], ...] = ()  # on the line: canonical option, pip's dest, value
     user_words: tuple[int, ...] = ()  # where argv has a whole word `--user` that was read as that option
-    python_words: tuple[int, ...] = ()  # where argv has the words that gave `--python` before the subcommand
+    python_words: tuple[int, ...] = ()  # where argv has the words of `--python`, if one chose the interpreter
     origins: tuple[tuple[str, str], ...] = ()  # (field, LINE or a variable's name or a file's path)
 
 
@@ -444,7 +444,7 @@ def _command(
         upgrade=bool(values.get("upgrade")),
         options=tuple(entry[:3] for entry in last.given) if second else (),
         user_words=_user_words(argv, last),
-        python_words=tuple(index for entry in main.given if entry[1] == "python" for index in entry[3]),
+        python_words=_python_words(main, last),
         origins=_origins(main, last),
     )
 
@@ -452,6 +452,12 @@ def _command(
 def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
     given = [entry for entry in last.given if _MOVING.get(entry[1]) == "user"]
     return tuple(where[0] for _, _, _, where in given if argv[where[0]] == "--user")
+
+
+def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
+    """Return the words of every `--python`, once one before the subcommand counts; those after it do not then."""
+    found = last.given if main.values.get("python") else ()
+    return tuple(index for _, dest, _, where in found if dest == "python" for index in where)
 
 
 def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:

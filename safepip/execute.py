@@ -78,7 +78,8 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import run
 
             return run.main
-    raise SafepipError(USAGE, f"{word} is a word of safepip's own that this version cannot carry out yet")
+        case _:
+            raise SafepipError(USAGE, f"{word} is a word of safepip's own that this version cannot carry out yet")
 
 
 def hand_over(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 
-from ._pip_options import GENERAL, OPTIONS, SPECS
+from ._pip_options import GLOBAL_OPTIONS
 from ._record import Record, changed
 
 TYPE_CHECKING = False
@@ -109,9 +109,9 @@ def _width(word: str) -> int:
     name, equals, _ = word.partition("=")
     if equals or not word.startswith("--"):
         return 1
-    known = {text: SPECS[at][3] for at in GENERAL + OPTIONS["<global>"] for text in SPECS[at][0]}
-    meant = [name] if name in known else [text for text in known if text.startswith(name)]
-    return 2 if len(meant) == 1 and known[meant[0]] is not None else 1
+    known = GLOBAL_OPTIONS
+    meant = [name] if name in known else [option for option in known if option.startswith(name)]
+    return 2 if len(meant) == 1 and known[meant[0]] else 1
 
 
 def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
