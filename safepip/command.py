@@ -456,8 +456,8 @@ def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
 
 def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
     """Return the words of every `--python`, once one before the subcommand counts; those after it do not then."""
-    found = last.given if main.values.get("python") else ()
-    return tuple(index for _, dest, _, where in found if dest == "python" for index in where)
+    given = (*main.given, *last.given) if main.values.get("python") else main.given
+    return tuple(sorted({index for _, dest, _, where in given if dest == "python" for index in where}))
 
 
 def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
