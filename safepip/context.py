@@ -252,7 +252,7 @@ class Context:
         """The variable that names an active environment, and what it names; empty if there is none."""
         for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
             path = self.ambient.environ.get(variable)
-            if path and (variable == "VIRTUAL_ENV" or env.is_environment(path)):
+            if path and (variable == "VIRTUAL_ENV" or env.is_conda(path)):
                 return variable, self._absolute(path)
         return "", ""
 

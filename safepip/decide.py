@@ -24,6 +24,7 @@ _ROUTED = (
     *_CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
 )  # fmt: skip
 _USER_SITE = ("install", "list", "freeze", "inspect")
+_OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
 _PLACES = ("target", "prefix", "root")
 _ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
 
@@ -175,6 +176,10 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         what = environment.reason or f"{context.target.python} lies in an environment itself"
         way = "name a place: SAFEPIP_ENV=DIR"
         return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
+    if interpreter.version < _OLDEST:
+        what = f"no environment can be made from {interpreter.path}: Python {interpreter.minor} is too old"
+        ways = ("name a newer one: safepip --python PYTHON …", "plain pip there: safepip --system …")
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
     python = os.path.join(environment.path, BIN, "python" + EXE)
     planned = _in_usable(context, changed(environment, python=python), because)
     if context.command.dry_run:

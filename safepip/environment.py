@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ._record import Record
-from .interpreter import BIN, EXE, is_program, started_as
+from .interpreter import BIN, EXE, MARKER, is_program, started_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,13 +72,23 @@ def is_environment(path: str) -> bool:
     return os.path.isfile(os.path.join(path, CONFIG))
 
 
+def is_conda(path: str) -> bool:
+    """Tell whether `path` is a conda environment other than base, or one of pixi's.
+
+    Python sees nothing virtual in it. Base alone holds conda's own command folder.
+    """
+    return os.path.isdir(os.path.join(path, "conda-meta")) and not os.path.isdir(os.path.join(path, "condabin"))
+
+
 def of_python(path: str) -> str | None:
     """Return the environment that the interpreter at `path` lies in, or None.
 
-    Python looks for the configuration beside the path that it was started by, links not followed.
+    Python looks for the configuration beside the path that it was started by, links not followed. A conda
+    environment that was marked as managed (PEP 668) counts by its marker, as base does.
     """
-    prefix = os.path.dirname(os.path.dirname(path))
-    return prefix if is_environment(prefix) else None
+    prefix = os.path.dirname(path) if os.name == "nt" and is_conda(os.path.dirname(path)) else None
+    prefix = prefix or os.path.dirname(os.path.dirname(path))
+    return prefix if is_environment(prefix) or (is_conda(prefix) and not _is_marked_conda(prefix)) else None
 
 
 def configuration(path: str) -> dict[str, str]:
@@ -131,7 +141,7 @@ def _directory(path: str, named: str, interview: Interview) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
         return Environment(path=path, named=named, state=UNFINISHED)
     if not is_environment(path):
-        return _no_environment(path, named)
+        return _conda(path, named, interview) if is_conda(path) else _no_environment(path, named)
     python = os.path.join(path, BIN, "python" + EXE)
     if not is_program(python):
         return _without_python(path, named, python)
@@ -146,6 +156,24 @@ def _no_environment(path: str, named: str) -> Environment:
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
     reason = "is no environment: it has no pyvenv.cfg"
     return Environment(path=path, named=named, state=BROKEN, reason=reason)
+
+
+def _is_marked_conda(path: str) -> bool:
+    """Tell whether a marker lies in a standard library of the conda environment at `path`."""
+    libraries = os.path.join(path, "lib")
+    names = os.listdir(libraries) if os.path.isdir(libraries) else ()
+    folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]
+    return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
+
+
+def _conda(path: str, named: str, interview: Interview) -> Environment:
+    """Return a conda environment: its Python has itself for a base."""
+    python = os.path.join(path, BIN, "python" + EXE)
+    base = interview(python) if is_program(python) else f"there is no Python in {path}"
+    if isinstance(base, str):
+        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
+    site = os.path.join(path, base.site)
+    return _usable(path, named, python, base, site, {})
 
 
 def _without_python(path: str, named: str, python: str) -> Environment:
@@ -172,6 +200,12 @@ def _with_python(path: str, named: str, python: str, interview: Interview) -> En
         gone = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
         reason = gone if made != base.minor else f"is incomplete: {base.site} is missing"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    return _usable(path, named, python, base, site, config)
+
+
+def _usable(
+    path: str, named: str, python: str, base: Interpreter, site: str, config: dict[str, str]
+) -> Environment:
     return Environment(
         path=path,
         named=named,

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 from hashlib import sha256
 
 from filelock import FileLock, Timeout
@@ -16,9 +17,13 @@ from virtualenv import session_via_cli
 
 from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, SafepipError
+from safepip.interpreter import BIN, EXE
 
 from .lock import LOCK, acquire
 from .registry import note
+
+# Older ones get the pip that they bring themselves: virtualenv has none for them any more.
+_OLDEST_BUNDLED = (3, 9)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +66,8 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
     The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
     """
     options = ["--python", interpreter.path, "--no-periodic-update", "--no-setuptools"]
-    options += [] if pip else ["--no-seed"]
+    bundled = interpreter.version >= _OLDEST_BUNDLED
+    options += [] if pip and bundled else ["--no-seed"]
     options += ["--system-site-packages"] if system else []
     options += ["--app-data", os.path.join(cache, "virtualenv")] if cache else ["--reset-app-data"]
     logging.disable(logging.CRITICAL)
@@ -72,6 +78,8 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
         session.creator.venv_redirect = False  # the project's folder is the user's
         _sign(session.creator, _read_token(path))
         session.run()
+        if pip and not bundled:
+            _seed_old(os.path.join(path, BIN, "python" + EXE))
     except (SystemExit, RuntimeError) as error:
         reason = said.getvalue().strip().rpartition("error: ")[2] or str(error)
         raise SafepipError(
@@ -139,20 +147,58 @@ def _told_plainly(path: str) -> Iterator[None]:
 
 def _make(path: str, interpreter: Interpreter, context: Context, report: Report, *, system: bool) -> None:
     """Make the environment in place: the mark first, what it takes in between, the mark away last."""
-    own = os.path.join(path, OWN)
-    os.makedirs(path, exist_ok=True)
-    os.makedirs(own, 0o700, exist_ok=True)
-    with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
-        mark.write(secrets.token_hex(16))
-    lock = acquire(path, context.settings.lock_timeout, report)
+    existed = os.path.isdir(path)
+    lock = None
     try:
+        os.makedirs(path, exist_ok=True)
+        os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
+        with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
+            mark.write(secrets.token_hex(16))
+        lock = acquire(path, context.settings.lock_timeout, report)
         _empty(path)
         build(path, interpreter, context.cache, pip=True, system=system)
         note(context.state, path, "made")
         os.unlink(os.path.join(path, CREATING))
+    except BaseException:
+        _clear_away(path, existed=existed)
+        raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _clear_away(path: str, *, existed: bool) -> None:
+    """Leave things as they were before a creation that failed: nothing, or the user's empty directory."""
+    with contextlib.suppress(OSError):
+        if existed:
+            _empty(path)
+            shutil.rmtree(os.path.join(path, OWN))
+            os.unlink(os.path.join(path, LOCK))
+        else:
+            shutil.rmtree(path)
+
+
+def _seed_old(python: str) -> None:
+    """Put pip into an environment by the interpreter's own ensurepip, then the last one that runs there.
+
+    Where no index can be reached, the first stays.
+    """
+    if _silently([python, "-I", "-m", "ensurepip", "--default-pip"]):
+        raise RuntimeError("it has no ensurepip")
+    pip = [python, "-I", "-m", "pip", "--disable-pip-version-check"]
+    _silently([*pip, "install", "--quiet", "--retries", "0", "--upgrade", "pip"])
+
+
+def _silently(argv: list[str]) -> int:
+    null = subprocess.DEVNULL
+    return subprocess.call(argv, env=_index_only(), stdin=null, stdout=null, stderr=null)
+
+
+def _index_only() -> dict[str, str]:
+    """Return the user's variables without those of pip's that say where to install to."""
+    moving = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE")
+    kept = {name: value for name, value in os.environ.items() if name not in moving}
+    return {**kept, "PIP_USER": "0"}
 
 
 def _sign(creator: Creator, token: str) -> None:

@@ -49,8 +49,12 @@ def _find_pip(spare):
     try:
         from pip._internal.cli.main import main as pip_main
     except ImportError:
-        if not spare or _has_pip():
-            raise  # as bare pip would fail
+        if _has_pip():
+            from pip._internal import main as pip_main  # pip 10 to 19.2, or it fails as bare pip would
+
+            return pip_main
+        if not spare:
+            raise
         _refuse_old_python(spare)
         from importlib.machinery import PathFinder
 
