@@ -264,6 +264,10 @@ class Context:
             return None
         return int(uid), int(gid) if gid.isdecimal() else -1
 
+    def owner_behind_sudo(self, path: str) -> tuple[int, int] | None:
+        """Return the user behind sudo, if `path` is that user's."""
+        return self.sudo_user if self.sudo_user and _owner(path) == self.sudo_user[0] else None
+
     @lazy
     def inside(self) -> Environment | None:
         """The environment of the pip that this process descends from, if safepip started that pip."""

@@ -85,6 +85,9 @@ def _active(context: Context) -> Plan | None:
     if active.state != USABLE:  # its Python runs all the same, as with pip
         return _pip_of_target(context, because)
     late = context.target.prefix is None
+    owner = context.owner_behind_sudo(active.path)
+    if owner and _changes_environment(context.command):
+        return StepDown(uid=owner[0], gid=owner[1], because=f"{because}, and belongs to who called sudo")
     return _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
 
 

@@ -73,22 +73,23 @@ def is_environment(path: str) -> bool:
 
 
 def is_conda(path: str) -> bool:
-    """Tell whether `path` is a conda environment other than base, or one of pixi's.
+    """Tell whether `path` is a conda environment other than base, or one of pixi's, that may serve.
 
-    Python sees nothing virtual in it. Base alone holds conda's own command folder.
+    Python sees nothing virtual in it. Base alone holds conda's own command folder. One that was marked as
+    managed (PEP 668) counts by its marker, as base does.
     """
-    return os.path.isdir(os.path.join(path, "conda-meta")) and not os.path.isdir(os.path.join(path, "condabin"))
+    base = os.path.isdir(os.path.join(path, "condabin"))
+    return os.path.isdir(os.path.join(path, "conda-meta")) and not base and not _is_marked_conda(path)
 
 
 def of_python(path: str) -> str | None:
     """Return the environment that the interpreter at `path` lies in, or None.
 
-    Python looks for the configuration beside the path that it was started by, links not followed. A conda
-    environment that was marked as managed (PEP 668) counts by its marker, as base does.
+    Python looks for the configuration beside the path that it was started by, links not followed.
     """
     prefix = os.path.dirname(path) if os.name == "nt" and is_conda(os.path.dirname(path)) else None
     prefix = prefix or os.path.dirname(os.path.dirname(path))
-    return prefix if is_environment(prefix) or (is_conda(prefix) and not _is_marked_conda(prefix)) else None
+    return prefix if is_environment(prefix) or is_conda(prefix) else None
 
 
 def configuration(path: str) -> dict[str, str]:

@@ -96,6 +96,7 @@ def hand_over(
     that safepip's own words can follow its help.
     """
     if handover.change and lock is None and handover.environment is not None:
+        _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
     environ = child_environ(handover, locked=lock is not None)
     if show_help:
@@ -204,6 +205,16 @@ def _create(plan: Create, context: Context, report: Report) -> int:
     lock = _locked(made.path, context, report)
     handover = changed(plan.handover, python=made.python)
     return hand_over(handover, context, report, lock=lock)
+
+
+def _warn_of_root(environment: str, context: Context, report: Report) -> None:
+    from .envs.health import left_by_root
+
+    if os.lstat(environment).st_uid == context.ambient.user:
+        left = left_by_root(environment, context.ambient.user)
+        if left is not None:
+            report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
+            report.say(f'sudo chown -R "$USER" {environment}')
 
 
 def _locked(environment: str, context: Context, report: Report) -> int | None:

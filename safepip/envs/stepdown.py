@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from safepip.errors import REFUSED, SafepipError
 
@@ -24,11 +25,17 @@ def step_down(uid: int, gid: int, report: Report) -> None:
         os.setgid(entry.pw_gid if gid < 0 else gid)
         os.setuid(uid)
     except (KeyError, OSError) as error:
-        what = f"root cannot step down to user {uid}, who called sudo ({error})"
-        ways = ("type it without sudo", "as root all the same: sudo safepip --system …")
-        raise SafepipError(REFUSED, what, *ways) from None
+        raise _impossible(uid, str(error)) from None
+    if not all(os.access(path, os.R_OK) for path in (sys.executable, os.__file__, __file__)):
+        raise _impossible(uid, f"it cannot read safepip's own files in {sys.prefix}")
     for name in (*_ROOTS_OWN, *_SUDO):
         os.environ.pop(name, None)
     os.environ.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
     os.umask(os.umask(0o022) & 0o777 | 0o022)
     report.say(f"going on as {entry.pw_name}, not as root (root: safepip --system)")
+
+
+def _impossible(uid: int, why: str) -> SafepipError:
+    what = f"root cannot step down to user {uid}, who called sudo: {why}"
+    ways = ("type it without sudo", "as root all the same: sudo safepip --system …")
+    return SafepipError(REFUSED, what, *ways)

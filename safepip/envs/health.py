@@ -1,0 +1,30 @@
+"""What is wrong with an environment that works: found without running anything in it."""
+
+from __future__ import annotations
+
+import os
+
+
+def left_by_root(environment: str, user: int) -> str | None:
+    """Return a path in the environment that root owns and `user` cannot change, or None.
+
+    An earlier `sudo pip install` leaves such; pip then fails half way through replacing them.
+    """
+    if user == 0:
+        return None
+    for folder in _folders(environment):
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.stat(follow_symlinks=False).st_uid == 0 and not entry.is_symlink():
+                return entry.path
+    return None
+
+
+def _folders(environment: str) -> list[str]:
+    libraries = os.path.join(environment, "lib")
+    names = os.listdir(libraries) if os.path.isdir(libraries) else []
+    sites = [os.path.join(libraries, name, "site-packages") for name in names]
+    return [environment, os.path.join(environment, "bin"), *sites]
