@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from hashlib import sha256
 
 from filelock import FileLock, Timeout
@@ -19,6 +20,7 @@ from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, SafepipError
 from safepip.interpreter import BIN, EXE
 
+from .image import image_for, put_pip
 from .lock import LOCK, acquire
 from .registry import note
 
@@ -61,34 +63,62 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
 
 
 def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, system: bool = False) -> None:
-    """Have virtualenv make an environment at `path`; with `pip` in it, or empty.
+    """Have virtualenv make an environment at `path`; with pip in it, as links to an image, or empty.
+
+    Where there can be no image, virtualenv's own copy of pip serves.
+    """
+    image = image_for(interpreter, cache, lambda at: _build(at, interpreter, cache)) if pip else None
+    bundled = pip and image is None and interpreter.version >= _OLDEST_BUNDLED
+    _build(path, interpreter, cache, seed=bundled, system=system)
+    python = os.path.join(path, BIN, "python" + EXE)
+    if image is not None:
+        put_pip(image, path, python, os.path.join(path, interpreter.site))
+    elif pip and not bundled:
+        _seed_old(python, interpreter)
+
+
+def _build(
+    path: str, interpreter: Interpreter, cache: str | None, *, seed: bool = False, system: bool = False
+) -> None:
+    """Run virtualenv in this process.
 
     The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
     """
-    options = ["--python", interpreter.path, "--no-periodic-update", "--no-setuptools"]
-    bundled = interpreter.version >= _OLDEST_BUNDLED
-    options += [] if pip and bundled else ["--no-seed"]
+    options = ["--python", interpreter.path, "--no-periodic-update"]
+    options += ["--no-setuptools"] if seed else ["--no-seed"]
     options += ["--system-site-packages"] if system else []
-    options += ["--app-data", os.path.join(cache, "virtualenv")] if cache else ["--reset-app-data"]
     logging.disable(logging.CRITICAL)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            session = session_via_cli([*options, "--", path], setup_logging=False, env=_virtualenv_environ())
-        session.creator.venv_redirect = False  # the project's folder is the user's
-        _sign(session.creator, _read_token(path))
-        session.run()
-        if pip and not bundled:
-            _seed_old(os.path.join(path, BIN, "python" + EXE))
+        with contextlib.redirect_stderr(said), _app_data(cache) as app_data:
+            argv = [*options, "--app-data", app_data, "--", path]
+            session = session_via_cli(argv, setup_logging=False, env=_virtualenv_environ())
+            session.creator.venv_redirect = False  # the project's folder is the user's
+            _sign(session.creator, _read_token(path))
+            session.run()
     except (SystemExit, RuntimeError) as error:
         reason = said.getvalue().strip().rpartition("error: ")[2] or str(error)
-        raise SafepipError(
-            NO_ENVIRONMENT,
-            f"no environment can be made from {interpreter.path} (Python {interpreter.minor}): {reason}",
-            "name another Python: safepip --python PYTHON …, or the setting python",
-        ) from error
+        raise _no_environment(interpreter, reason) from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _no_environment(interpreter: Interpreter, reason: str) -> SafepipError:
+    return SafepipError(
+        NO_ENVIRONMENT,
+        f"no environment can be made from {interpreter.path} (Python {interpreter.minor}): {reason}",
+        "name another Python: safepip --python PYTHON …, or the setting python",
+    )
+
+
+@contextlib.contextmanager
+def _app_data(cache: str | None) -> Iterator[str]:
+    """Give virtualenv a folder for what it learns of interpreters: the user's cache, else one for now."""
+    if cache is not None:
+        yield os.path.join(cache, "virtualenv")
+        return
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def _announcement(plan: Create, path: str, report: Report) -> str:
@@ -178,13 +208,13 @@ def _clear_away(path: str, *, existed: bool) -> None:
             shutil.rmtree(path)
 
 
-def _seed_old(python: str) -> None:
+def _seed_old(python: str, interpreter: Interpreter) -> None:
     """Put pip into an environment by the interpreter's own ensurepip, then the last one that runs there.
 
     Where no index can be reached, the first stays.
     """
     if _silently([python, "-I", "-m", "ensurepip", "--default-pip"]):
-        raise RuntimeError("it has no ensurepip")
+        raise _no_environment(interpreter, "it has no ensurepip")
     pip = [python, "-I", "-m", "pip", "--disable-pip-version-check"]
     _silently([*pip, "install", "--quiet", "--retries", "0", "--upgrade", "pip"])
 

@@ -1,0 +1,187 @@
+"""pip for new environments, as hard links to an image: installed and compiled once per Python and pip.
+
+virtualenv's own seeding copies and leaves 1,500 files uncompiled, which costs more than all the rest of a
+creation, and as much again on pip's first start. pip replaces files by rename, so what it does to itself
+in an environment leaves the image as it is. Programs append their own certificates to cacert.pem, in place:
+that file is always a copy.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+from virtualenv.seed.wheels.embed import get_embed_wheel
+
+from safepip.interpreter import BIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safepip.interpreter import Interpreter
+
+_MANIFEST = "manifest"  # written last: an image without it is none
+_NEVER_LINKED = ("cacert.pem", "RECORD")
+_LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
+
+
+def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str], None]) -> str | None:
+    """Return the image for environments of `interpreter`, made now if there is none, or None if it cannot be.
+
+    `build` makes an empty environment at a path. Every file is checked against the manifest, owner and mode
+    included: what was changed behind our back (a `chown -R` over an environment) is made anew.
+    """
+    if cache is None or os.name == "nt":
+        return None
+    wheel = get_embed_wheel("pip", interpreter.minor)
+    if wheel is None:
+        return None
+    image = os.path.join(cache, "images", _name(interpreter, wheel.version))
+    if _is_whole(image):
+        return image
+    try:
+        _make(image, str(wheel.path), interpreter, build)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return image if _is_whole(image) else None
+
+
+def put_pip(image: str, environment: str, python: str, site: str) -> None:
+    """Put the image's pip into the environment, whose interpreter is `python` and site-packages `site`."""
+    for relative in _files(os.path.join(image, "site")):
+        source, target = os.path.join(image, "site", relative), os.path.join(site, relative)
+        if not os.path.isdir(os.path.dirname(target)):
+            os.makedirs(os.path.dirname(target))
+        if os.path.basename(relative) in _NEVER_LINKED or not _linked(source, target):
+            shutil.copy2(source, target)
+    scripts = {name: _script(image, name, python) for name in os.listdir(os.path.join(image, BIN))}
+    for name, content in scripts.items():
+        path = os.path.join(environment, BIN, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chmod(path, 0o777 & ~_umask())
+    _record(site, environment, scripts)
+
+
+def _name(interpreter: Interpreter, pip: str) -> str:
+    version = ".".join(map(str, interpreter.version))
+    abi = "".join(char if char.isalnum() else "_" for char in interpreter.site)
+    return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{_umask():03o}"
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _make(image: str, wheel: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
+    """Install pip from its wheel into an environment that is gone afterwards, and keep what came."""
+    folder = os.path.dirname(image)
+    os.makedirs(folder, 0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
+        environment = os.path.join(scratch, "env")
+        build(environment)
+        python = os.path.join(environment, BIN, "python")
+        before = set(os.listdir(os.path.join(environment, BIN)))
+        _install(python, wheel)
+        made = os.path.join(scratch, "image")
+        os.makedirs(os.path.join(made, BIN))
+        os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
+        for name in set(os.listdir(os.path.join(environment, BIN))) - before:
+            os.rename(os.path.join(environment, BIN, name), os.path.join(made, BIN, name))
+        for relative in list(_files(os.path.join(made, "site"))):
+            if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
+                os.unlink(os.path.join(made, "site", relative))
+        _seal(made)
+        shutil.rmtree(image, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another command was faster
+            os.rename(made, image)
+
+
+def _install(python: str, wheel: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+    argv = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps", wheel]
+    null = subprocess.DEVNULL
+    environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
+    subprocess.run(argv, env=environ, check=True, stdin=null, stdout=null, stderr=null, cwd=os.sep)
+
+
+def _seal(image: str) -> None:
+    rows = [_state(os.path.join(image, relative), relative) for relative in _files(image)]
+    with open(os.path.join(image, _MANIFEST), "w", encoding="utf-8") as file:
+        file.write("\n".join(rows))
+
+
+def _is_whole(image: str) -> bool:
+    """Tell whether every file of the image is as it was sealed, and this user's."""
+    try:
+        with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
+            rows = {row.partition("\0")[0]: row for row in file.read().split("\n")}
+        return all(_state(os.path.join(image, relative), relative) == row for relative, row in rows.items())
+    except OSError:
+        return False
+
+
+def _state(path: str, relative: str) -> str:
+    stat = os.lstat(path)
+    mine = stat.st_uid == os.geteuid()
+    return "\0".join((relative, str(stat.st_size), str(stat.st_mtime_ns), f"{stat.st_mode:o}", str(mine)))
+
+
+def _files(folder: str, below: str = "") -> Iterator[str]:
+    """Yield the files below `folder`, relative to it."""
+    with os.scandir(os.path.join(folder, below)) as entries:
+        for entry in entries:
+            relative = os.path.join(below, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(folder, relative)
+            elif relative != _MANIFEST:
+                yield relative
+
+
+def _linked(source: str, target: str) -> bool:
+    """Tell whether a hard link was made; not across file systems, nor where they are protected."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def _script(image: str, name: str, python: str) -> bytes:
+    """Return a launcher of pip's for the interpreter `python`, as pip itself would write it."""
+    with open(os.path.join(image, BIN, name), "rb") as file:
+        body = file.read().partition(b"\n")[2]
+    if body.startswith(b"'''exec' "):  # the image lay too deep for a plain first line
+        body = body.partition(b"\n' '''\n")[2]
+    path = os.fsencode(python)
+    if len(path) + 3 <= _LONGEST_SHEBANG and not any(char in path for char in b" \t\n"):
+        return b"#!" + path + b"\n" + body
+    quoted = b"".join(b"\\" + bytes((char,)) if char in b'\\"$`' else bytes((char,)) for char in path)
+    return b"#!/bin/sh\n'''exec' \"" + quoted + b'" "$0" "$@"\n\' \'\'\'\n' + body
+
+
+def _record(site: str, environment: str, scripts: dict[str, bytes]) -> None:
+    """Have pip's RECORD say what the launchers of this environment are; all other rows are right already."""
+    info = next(name for name in os.listdir(site) if name.startswith("pip-") and name.endswith(".dist-info"))
+    path = os.path.join(site, info, "RECORD")
+    programs = os.path.relpath(os.path.join(environment, BIN), site)
+    rows = {os.path.join(programs, name): content for name, content in scripts.items()}
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            name = line.partition(",")[0]
+            file.write((_row(name, rows[name]) if name in rows else line) + "\n")
+
+
+def _row(name: str, content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"{name},sha256={digest},{len(content)}"
