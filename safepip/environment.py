@@ -196,10 +196,9 @@ def _with_python(path: str, named: str, python: str, interview: Interview) -> En
         reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
     site = os.path.join(path, base.site)
-    if not os.path.isdir(site):
-        made = _made_with(path)
-        gone = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
-        reason = gone if made != base.minor else f"is incomplete: {base.site} is missing"
+    made = _made_with(path)
+    if not os.path.isdir(site) and made != base.minor:  # else pip removed it with the last package
+        reason = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
     return _usable(path, named, python, base, site, config)
 

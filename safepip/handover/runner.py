@@ -45,9 +45,13 @@ def _put_launcher_folder(program):
 
 
 def _find_pip(spare):
-    """Return the main function of the interpreter's own pip, else of the spare one."""
+    """Return the main function of the interpreter's own pip, else of the spare one.
+
+    Its name has changed: `cli` from pip 26.3 on (it blocks imports once something was installed, so this
+    file imports all that it needs before), `main` from 19.3 on.
+    """
     try:
-        from pip._internal.cli.main import main as pip_main
+        import pip._internal.cli.main as entry
     except ImportError:
         if _has_pip():
             from pip._internal import main as pip_main  # pip 10 to 19.2, or it fails as bare pip would
@@ -59,8 +63,8 @@ def _find_pip(spare):
         from importlib.machinery import PathFinder
 
         sys.meta_path.insert(0, _OnlyPip(spare, PathFinder.find_spec))
-        from pip._internal.cli.main import main as pip_main
-    return pip_main
+        import pip._internal.cli.main as entry
+    return getattr(entry, "cli", None) or entry.main
 
 
 def _has_pip():
