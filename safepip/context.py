@@ -23,7 +23,7 @@ from .interpreter import (
 from .pipconf import find as find_pip_files
 from .places import cache_dir, data_dir, state_dir
 from .project import ENVIRONMENT, Project, find, may_be_root
-from .settings import settle
+from .settings import origin_of, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ class Context:
             return self._on_path(("python3", "python"))
         if os.sep in wanted:
             return self._target(self._absolute(self._at_home(wanted)), named=False)
-        return self._on_path((f"python{wanted}" if wanted[:1].isdigit() else wanted,))
+        version = ".".join(wanted.split(".")[:2])
+        return self._on_path((f"python{version}" if wanted[:1].isdigit() else wanted,))
 
     @lazy
     def managed(self) -> bool:
@@ -459,10 +460,19 @@ class Context:
         path = os.path.normpath(os.path.join(root, self._at_home(folder)))
         if os.path.lexists(path) and _owner(path) not in self.owners:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
+        if self._leads_out(path, root):
+            reason = "leads out of the project by a link, which its own settings may not"
+            return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
         if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root)):
             return self.examine(path)
         self.tell(f"{root} cannot hold an environment")
         return self._central(root)
+
+    def _leads_out(self, path: str, root: str) -> bool:
+        """Tell whether an `env-dir` of the project's own settings leads out of it."""
+        where = origin_of(self.settings, "env-dir") or ""
+        real_root = os.path.join(os.path.realpath(root), "")
+        return where.startswith(os.path.join(root, "")) and not os.path.realpath(path).startswith(real_root)
 
     def _central(self, root: str) -> Environment:
         """Return the place for a project's environment in the user's own data."""

@@ -199,8 +199,17 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         why=_why(context),
         purpose=_purpose(context),
         system_site_packages=context.settings.system_site_packages,
+        redirect=_redirect(context, environment),
         notices=planned.notices,
     )
+
+
+def _redirect(context: Context, environment: Environment) -> str | None:
+    """Return the file that is to say where the project's environment is, if the settings ask for one."""
+    if not context.settings.env_redirect or context.project is None or context.named:
+        return None
+    path = os.path.join(context.project.root, ".venv")
+    return None if environment.path == path else path
 
 
 def _futile(context: Context) -> str | None:

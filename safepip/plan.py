@@ -58,7 +58,8 @@ class InEnvironment(Record):
 class Create(Record):
     """Make the environment at `environment.path` from `interpreter`, then hand the line over to its pip.
 
-    For the user's eyes: what the environment is `called`, `why` it is made and for what `purpose`.
+    For the user's eyes: what the environment is `called`, `why` it is made and for what `purpose`. `redirect`
+    is the file that is to say where it is (PEP 832), or None.
     """
 
     environment: Environment
@@ -69,6 +70,7 @@ class Create(Record):
     why: str
     purpose: str
     system_site_packages: bool = False
+    redirect: str | None = None
     notices: tuple[str, ...] = ()
 
 

@@ -59,7 +59,17 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
         made = context.examine(path)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
+    if plan.redirect is not None:
+        _redirect(plan.redirect, path)
     return made
+
+
+def _redirect(file: str, path: str) -> None:
+    """Say in a `.venv` file of the project where its environment is (PEP 832); what is there already stays."""
+    with contextlib.suppress(FileExistsError), open(file, "x", encoding="utf-8", errors="surrogateescape") as redirect:
+        folder = os.path.dirname(file)
+        inside = path.startswith(os.path.join(folder, ""))
+        redirect.write((os.path.relpath(path, folder) if inside else path) + "\n")
 
 
 def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, system: bool = False) -> None:

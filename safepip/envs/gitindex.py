@@ -248,8 +248,7 @@ def _shared(data: bytes, at: int, end: int, size: int) -> str | None:
 
 def _content(path: str, largest: int) -> bytes:
     """Return the whole content of a regular file; nothing else is waited for, or read beyond `largest`."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:
+    with open(path, "rb", opener=_opened) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
             raise _UnclearError(path)
@@ -257,3 +256,7 @@ def _content(path: str, largest: int) -> bytes:
     if len(data) != found.st_size:  # written to meanwhile
         raise _UnclearError(path)
     return data
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,0 +1,137 @@
+# safepip for bash. In ~/.bashrc:  eval "$(safepip init bash)"
+# shellcheck shell=bash
+# Evaluated twice it does no harm. Aliases of the user's stand: `function NAME` does not expand them.
+
+_safepip_program=__PROGRAM__
+_safepip_state=__STATE__
+_safepip_home=__HOME__
+_safepip_links=__LINKS__
+_safepip_words=__WORDS__
+
+function safepip {
+  "$_safepip_program" "$@"
+  local code=$?
+  [[ $_safepip_home/bin -nt $_safepip_links ]] && "$_safepip_program" init --links
+  return $code
+}
+function pip { safepip "$@"; }
+function pip3 { safepip "$@"; }
+function python { _safepip_python python "$@"; }
+function python3 { _safepip_python python3 "$@"; }
+
+_safepip_python() {
+  local name=$1
+  if [[ ${2-} == -m && ${3-} == pip ]]; then
+    shift 3
+    SAFEPIP_PYTHON=$name safepip "$@"
+  else
+    command "$@"
+  fi
+}
+
+# The programs of the home environment come last.
+if [[ -n $_safepip_links && :$PATH: != *":$_safepip_links:"* ]]; then
+  PATH=$PATH:$_safepip_links
+fi
+
+_safepip_complete() {
+  local IFS=$' \t\n' current=${COMP_WORDS[COMP_CWORD]} own=
+  case "$COMP_CWORD ${1##*/} ${COMP_WORDS[1]-}" in
+    "1 safepip "*) own=$_safepip_words ;;
+    "2 safepip init") own="bash zsh fish sh tcsh powershell xonsh nushell" ;;
+    "2 safepip run") mapfile -t COMPREPLY < <(compgen -c -- "$current"); return ;;
+  esac
+  # shellcheck disable=SC2207  words are what pip's protocol gives; mapfile does not split at spaces
+  COMPREPLY=(
+    $(compgen -W "$own" -- "$current")
+    $(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD PIP_AUTO_COMPLETE=1 "$_safepip_program" 2>/dev/null)
+  )
+}
+complete -o default -F _safepip_complete pip pip3 safepip
+
+# <activate>
+# The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
+_safepip_off=
+
+_safepip_hook() {
+  local code=$? at=${SAFEPIP_ACTIVATED-} _safepip_found=
+  if [[ -n ${VIRTUAL_ENV-} && ($VIRTUAL_ENV != "$at" || -n ${_OLD_VIRTUAL_PATH-}) ]]; then
+    return $code # activated by hand
+  fi
+  if [[ ${CONDA_DEFAULT_ENV:-base} == base ]]; then _safepip_find; fi
+  [[ $_safepip_found == "$_safepip_off" ]] || _safepip_off=
+  if [[ -n $at && -z ${VIRTUAL_ENV-} && $_safepip_found == "$at" ]]; then _safepip_off=$at; fi # by hand
+  [[ -z $_safepip_off ]] || _safepip_found=
+  if [[ $_safepip_found != "$at" ]]; then
+    [[ -z $at ]] || _safepip_leave
+    [[ -z $_safepip_found ]] || _safepip_enter "$_safepip_found"
+  fi
+  return $code
+}
+
+# Puts the project's environment, if it may be activated, into _safepip_found: project.py's walk up the tree.
+_safepip_find() {
+  local at=${PWD%/} name marked=
+  while [[ $at != "${HOME%/}" || $at == "${PWD%/}" ]]; do
+    if [[ -z $_safepip_found ]]; then
+      for name in .venv venv env; do
+        [[ -f $at/$name/pyvenv.cfg ]] || continue
+        _safepip_knows "$at/$name" || return
+        _safepip_found=$at/$name
+        [[ -z $marked ]] || break
+        return
+      done
+      [[ ! -e $at/.venv || -n $_safepip_found ]] || return
+    fi
+    [[ ! -e $at/.git && ! -e $at/.hg ]] || return
+    if [[ -z $marked$_safepip_found ]]; then
+      for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt; do
+        if [[ -e $at/$name ]]; then marked=$name; break; fi
+      done
+    fi
+    [[ -n $at ]] || break
+    at=${at%/*}
+  done
+  [[ -z $marked ]] || _safepip_found= # a project below it, and no repository around both
+}
+
+# See known.py.
+_safepip_knows() {
+  local mark
+  [[ ! -e $1/.safepip/creating ]] || return
+  for mark in "$1"/.safepip/shell-*; do
+    [[ $_safepip_state/activate/${mark##*/} -ef $1 ]] && return
+  done
+  return 1
+}
+
+_safepip_enter() {
+  export SAFEPIP_ACTIVATED=$1 VIRTUAL_ENV=$1
+  PATH=$1/bin:$PATH
+  function deactivate {
+    [[ ${1-} == nondestructive ]] || _safepip_off=$SAFEPIP_ACTIVATED
+    _safepip_leave
+  }
+}
+
+_safepip_leave() {
+  local path=:$PATH: entry=:$SAFEPIP_ACTIVATED/bin:
+  while [[ $path == *"$entry"* ]]; do path=${path%%"$entry"*}:${path#*"$entry"}; done
+  path=${path#:}
+  PATH=${path%:}
+  [[ ${VIRTUAL_ENV-} != "$SAFEPIP_ACTIVATED" ]] || unset VIRTUAL_ENV
+  unset SAFEPIP_ACTIVATED
+  unset -f deactivate
+}
+
+# Inherited, or evaluated again: what else the rc file did to PATH may have put the environment behind.
+if [[ -n ${SAFEPIP_ACTIVATED-} && ${VIRTUAL_ENV-} == "$SAFEPIP_ACTIVATED" ]]; then _safepip_leave; fi
+if [[ "${PROMPT_COMMAND[*]-}" != *_safepip_hook* ]]; then
+  if [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == "declare -a"* ]]; then
+    PROMPT_COMMAND=(_safepip_hook "${PROMPT_COMMAND[@]}")
+  else
+    PROMPT_COMMAND="_safepip_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
+  fi
+fi
+_safepip_hook
+# </activate>

@@ -1,0 +1,81 @@
+"""Which environments a shell's hook may activate: those that safepip made or adopted, and no other.
+
+A hook starts no process, and so cannot ask the registry, which goes by device and inode. Two things tell it:
+`<environment>/.safepip/shell-TOKEN`, an empty file, and `<state>/activate/shell-TOKEN`, a link to the
+environment. A shell finds the first by a glob and compares the link with the environment by `test -ef`, or
+by the real path: all of it built in everywhere, with nothing to encode, and whatever links the user came by.
+
+TOKEN is random and the environment's own, so that nothing that came in an archive or a clone carries a link's
+name: it would have to know the user's token. An environment that was copied or moved has its token still, but
+the link leads to where it was. Rejected: a path alone, which what is put in its place inherits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+from safepip.environment import OWN
+
+FOLDER = "activate"
+PREFIX = "shell-"
+
+
+def note_for_shells(state: str | None, path: str) -> None:
+    """Let the hooks activate the environment at the absolute `path`; cheap where they may already.
+
+    What cannot be written is let be: such an environment is activated by hand.
+    """
+    if state is None or is_known_to_shells(state, path):
+        return
+    name = PREFIX + secrets.token_hex(16)
+    folder = os.path.join(state, FOLDER)
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, 0o700, exist_ok=True)
+        os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
+        os.symlink(path, os.path.join(folder, name))
+        os.close(os.open(os.path.join(path, OWN, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def forget_for_shells(state: str | None, path: str) -> None:
+    """Have no hook activate the environment at `path` any more; it may be gone already."""
+    if state is None:
+        return
+    for link in _links(state):
+        with contextlib.suppress(OSError):
+            if os.readlink(link) == path:
+                os.unlink(link)
+    for mark in _marks(path):
+        with contextlib.suppress(OSError):
+            os.unlink(mark)
+
+
+def is_known_to_shells(state: str, path: str) -> bool:
+    """Tell what the hooks find out: whether a mark of the environment has a link that leads to it."""
+    links = (os.path.join(state, FOLDER, os.path.basename(mark)) for mark in _marks(path))
+    return any(_is_same(link, path) for link in links)
+
+
+def _marks(path: str) -> Iterator[str]:
+    return _named(os.path.join(path, OWN))
+
+
+def _links(state: str) -> Iterator[str]:
+    return _named(os.path.join(state, FOLDER))
+
+
+def _named(folder: str) -> Iterator[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    yield from (os.path.join(folder, name) for name in names if name.startswith(PREFIX))
+
+
+def _is_same(link: str, path: str) -> bool:
+    try:
+        return os.path.samefile(link, path)
+    except OSError:
+        return False
