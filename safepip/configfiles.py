@@ -145,7 +145,7 @@ def _is_key(data: bytes, start: int) -> bool:
     # Blanks are skipped a little way only, lest a large file be walked again and again; more of them: unsure.
     before = data[max(start - 100, 0) : start].rstrip(b" \t")[-1:]
     after = data[end : end + 100].lstrip(b" \t")[:1]
-    if after == b"]":
+    if after in {b"]", b"\n", b"\r"}:  # a header, even one that is broken
         return before in {b"", b"."}
     return after in {b"", b".", b"="} and before in {b"", b"\n", b".", b"{", b","}
 

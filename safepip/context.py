@@ -321,9 +321,10 @@ class Context:
         project = self.project
         if project is None:
             return self._in_data("home")
-        if project.environment is not None:
-            return self.examine(project.environment)
-        return self._new_place(project.root)
+        path = project.environment
+        if path is None:
+            return self._new_place(project.root)
+        return self._led_out(path) if self._leads_out(path, project.root) else self.examine(path)
 
     @lazy
     def owners(self) -> frozenset[int]:
@@ -461,8 +462,7 @@ class Context:
         if os.path.lexists(path) and _owner(path) not in self.owners:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
         if self._leads_out(path, root):
-            reason = "leads out of the project by a link, which its own settings may not"
-            return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
+            return self._led_out(path)
         if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root)):
             return self.examine(path)
         self.tell(f"{root} cannot hold an environment")
@@ -473,6 +473,10 @@ class Context:
         where = origin_of(self.settings, "env-dir") or ""
         real_root = os.path.join(os.path.realpath(root), "")
         return where.startswith(os.path.join(root, "")) and not os.path.realpath(path).startswith(real_root)
+
+    def _led_out(self, path: str) -> Environment:
+        reason = "leads out of the project by a link, which its own settings may not"
+        return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
 
     def _central(self, root: str) -> Environment:
         """Return the place for a project's environment in the user's own data."""
