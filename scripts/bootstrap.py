@@ -100,7 +100,7 @@ def main(argv: "list[str]") -> int:
 def complain(code: int, *lines: str) -> int:
     """Print `lines` on stderr, the first as an error; return `code`."""
     for number, line in enumerate(lines):
-        print("safepip bootstrap: " + ("" if number else "error: ") + line, file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: {'' if number else 'error: '}{line}", file=sys.stderr)
     return code
 
 
@@ -115,12 +115,12 @@ def use_recent_python() -> None:
         python = shutil.which(name)
         if python and version_of(python) >= OLDEST:
             sys.stdout.flush()
-            os.execv(python, [python, *sys.argv])  # noqa: S606 (no shell is wanted)
+            os.execv(python, [python, *sys.argv])
     found = ".".join(map(str, sys.version_info[:2]))
     raise Stop(
         69,
         f"safepip needs Python 3.10 or newer; this is {found} ({sys.executable})",
-        "install a newer one, or name it: python3.12 scripts/bootstrap.py",
+        f"install a newer one, or name it: python3.12 {sys.argv[0]}",
     )
 
 
@@ -224,6 +224,7 @@ def locked(path: str) -> "Iterator[None]":
         except BlockingIOError:
             print("waiting for another run of this script ...", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)  # a pip that outlives a killed run goes on holding the lock
         yield  # the file stays: removed, it would let a third run in beside one that waited
 
 
@@ -340,7 +341,7 @@ def install_wheels(environment: str, pip: str, wheels: "list[str]") -> None:
 def run_pip(python: str, pip: str, arguments: "list[str]", environ: "Mapping[str, str] | None" = None) -> int:
     """Run the unpacked `pip` under `python`, by default with the user's settings; return its exit code."""
     environ = pip_environ(os.environ) if environ is None else environ
-    return subprocess.run([python, "-I", pip, *arguments], env=environ, check=False).returncode
+    return subprocess.run([python, "-I", pip, *arguments], env=environ, close_fds=False, check=False).returncode
 
 
 def pip_environ(environ: "Mapping[str, str]") -> "dict[str, str]":

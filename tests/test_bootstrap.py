@@ -1,0 +1,440 @@
+"""The parts of scripts/bootstrap.py that need neither a network nor an environment."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "bootstrap.py"
+_spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
+bootstrap = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(bootstrap)
+
+IndexFile = bootstrap.IndexFile
+
+
+def opener():
+    return urllib.request.build_opener()
+
+
+# --- the script itself
+
+
+@pytest.mark.parametrize("name", ["bootstrap.py", "test.py"])
+def test_an_old_python_can_read_the_script(name):
+    text = (SCRIPT.parent / name).read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 7))
+    assert "from __future__ import annotations" not in text, "Python 3.6 does not know it"
+
+
+def test_a_usage_error_is_64():
+    with pytest.raises(SystemExit) as caught:
+        bootstrap.main(["--nonsense"])
+    assert caught.value.code == 64
+
+
+def test_a_python_that_does_not_run_has_no_version(tmp_path):
+    shim = tmp_path / "python3.14"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    assert bootstrap.version_of(str(shim)) == ()
+    assert bootstrap.version_of(sys.executable) == sys.version_info[:2]
+
+
+# --- where things go
+
+
+def test_places_are_below_home(tmp_path):
+    places = bootstrap.find_places({"HOME": str(tmp_path)})
+    assert places.app == str(tmp_path / ".local/share/safepip/app")
+    assert places.launcher == str(tmp_path / ".local/bin/safepip")
+
+
+def test_xdg_data_home_moves_the_environment_only(tmp_path):
+    places = bootstrap.find_places({"HOME": str(tmp_path), "XDG_DATA_HOME": "/elsewhere"})
+    assert places.app == "/elsewhere/safepip/app"
+    assert places.launcher == str(tmp_path / ".local/bin/safepip")
+
+
+def test_a_relative_xdg_data_home_is_ignored(tmp_path):
+    places = bootstrap.find_places({"HOME": str(tmp_path), "XDG_DATA_HOME": "data"})
+    assert places.app == str(tmp_path / ".local/share/safepip/app")
+
+
+@pytest.mark.parametrize("home", [None, "", "relative", "/nonexistent/home"])
+def test_without_a_home_directory_it_stops_with_73(home, monkeypatch, capsys):
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert bootstrap.main([]) == 73
+    printed = capsys.readouterr()
+    assert "HOME is " in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
+
+
+def test_a_foreign_command_is_left_alone(tmp_path, monkeypatch, capsys):
+    foreign = tmp_path / ".local/bin/safepip"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("somebody else's")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert bootstrap.main([]) == 73
+    assert bootstrap.main(["--uninstall"]) == 73
+    assert foreign.read_text() == "somebody else's"
+    assert str(foreign) in capsys.readouterr().err
+
+
+def test_a_link_to_a_command_is_foreign(tmp_path):
+    own = tmp_path / "own"
+    own.write_text(bootstrap.launcher_text("/app/bin/python"))
+    link = tmp_path / "safepip"
+    link.symlink_to(own)
+    assert bootstrap.is_own_launcher(str(own))
+    assert not bootstrap.is_own_launcher(str(link))
+
+
+def test_a_foreign_folder_in_the_place_of_the_environment_is_left_alone(tmp_path):
+    app = tmp_path / "app"
+    app.mkdir()
+    places = bootstrap.Places(str(app), str(tmp_path / "bin" / "safepip"))
+    bootstrap.refuse_foreign(places)
+    (app / "mine").write_text("")
+    with pytest.raises(bootstrap.Stop, match="not made by this script"):
+        bootstrap.refuse_foreign(places)
+    bootstrap.write_state(str(app), "unfinished")
+    bootstrap.refuse_foreign(places)
+
+
+def test_clearing_keeps_the_note_whose_it_is_and_follows_no_link(tmp_path):
+    app, outside = tmp_path / "app", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("")
+    bootstrap.write_state(str(app), "unfinished")
+    (app / "lib").mkdir()
+    (app / "lib" / "x.py").write_text("")
+    (app / "lib64").symlink_to(outside)
+    bootstrap.clear(str(app))
+    assert os.listdir(app) == [bootstrap.STATE_FILE]
+    assert (outside / "kept").exists()
+
+
+# --- the environment of pip
+
+
+def test_pip_keeps_the_users_indexes_and_loses_what_sends_its_work_elsewhere():
+    given = {"PIP_INDEX_URL": "i", "PIP_CERT": "c", "PIP_TARGET": "t", "PIP_USER": "1", "PYTHONPATH": "p", "PATH": "x"}
+    made = bootstrap.pip_environ(given)
+    assert made["PIP_INDEX_URL"] == "i"
+    assert made["PIP_CERT"] == "c"
+    assert made["PATH"] == "x"
+    assert made["PIP_USER"] == "0", "so that `user = true` of a configuration file does not count"
+    assert "PIP_TARGET" not in made
+    assert "PYTHONPATH" not in made
+
+
+def test_the_demonstration_hears_nothing_of_the_user(tmp_path):
+    given = {"SAFEPIP_ENV": "e", "PIP_TARGET": "t", "VIRTUAL_ENV": "v", "HOME": "h", "PATH": "/some/bin"}
+    made = bootstrap.demo_environ(given, str(tmp_path))
+    assert not {"SAFEPIP_ENV", "PIP_TARGET", "VIRTUAL_ENV"} & set(made)
+    assert made["HOME"] == "h"
+    assert made["XDG_STATE_HOME"].startswith(str(tmp_path))
+    assert made["PATH"].split(os.pathsep) == [os.path.join(sys.base_prefix, "bin"), "/some/bin"]
+
+
+def test_pip_installs_the_wheel_of_the_demonstration(tmp_path):
+    bootstrap.make_demo_wheel(str(tmp_path))
+    (wheel,) = tmp_path.iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        listed = archive.read("safepip_demo-1.0.dist-info/RECORD").decode().splitlines()
+        assert [line.split(",")[0] for line in listed] == archive.namelist()
+
+
+# --- pip's configuration
+
+
+def test_settings_come_from_files_then_variables(tmp_path):
+    shared, own = tmp_path / "shared.conf", tmp_path / "own.conf"
+    shared.write_text("[global]\nindex-url = https://shared.example/simple\ncert = /shared.pem\n")
+    own.write_text("[global]\nindex_url = https://own.example/simple\n[install]\nfind-links =\n  /a\n  /b\n[list]\ncert=no\n")
+    settings = bootstrap.pip_settings({"PIP_EXTRA_INDEX_URL": "x", "PIP_CERT": "", "PATH": "p"}, [str(shared), str(own)])
+    assert settings["index-url"] == "https://own.example/simple"
+    assert settings["find-links"].split() == ["/a", "/b"]
+    assert settings["extra-index-url"] == "x"
+    assert settings["cert"] == "/shared.pem", "an empty variable counts as unset"
+    assert "path" not in settings
+
+
+def test_install_beats_global_whatever_the_order_of_files(tmp_path):
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.write_text("[install]\nindex-url = install\n")
+    second.write_text("[global]\nindex-url = global\n")
+    assert bootstrap.pip_settings({}, [str(first), str(second)])["index-url"] == "install"
+
+
+@pytest.mark.parametrize("content", [b"no section\n", b"[global]\nx = \xff\n", None], ids=["broken", "bytes", "missing"])
+def test_a_file_that_cannot_be_read_says_nothing(tmp_path, content):
+    path = tmp_path / "pip.conf"
+    if content is not None:
+        path.write_bytes(content)
+    assert bootstrap.pip_settings({}, [str(path)]) == {}
+
+
+def test_the_files_are_those_that_pip_reads_in_its_order():
+    files = bootstrap.config_files({"HOME": "/home/me"})
+    for earlier, later in [
+        ("/etc/xdg/pip/pip.conf", "/etc/pip.conf"),
+        ("/etc/pip.conf", "/home/me/.pip/pip.conf"),
+        ("/home/me/.pip/pip.conf", "/home/me/.config/pip/pip.conf"),
+        ("/home/me/.config/pip/pip.conf", os.path.join(sys.prefix, "pip.conf")),
+    ]:
+        assert files.index(earlier) < files.index(later)
+
+
+def test_a_named_file_stands_in_for_the_users(tmp_path):
+    named = tmp_path / "mine.conf"
+    named.write_text("")
+    files = bootstrap.config_files({"HOME": "/home/me", "PIP_CONFIG_FILE": str(named)})
+    assert files[-1] == str(named)
+    assert "/home/me/.config/pip/pip.conf" not in files
+    assert "/etc/pip.conf" in files
+
+
+def test_the_null_device_means_no_file_at_all():
+    assert bootstrap.config_files({"HOME": "/home/me", "PIP_CONFIG_FILE": os.devnull}) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "expected"),
+    [
+        ({}, None, []),
+        ({}, "https://i.example/simple/", ["https://i.example/simple/pip/"]),
+        ({"index-url": "https://i.example/simple"}, None, ["https://i.example/simple/pip/"]),
+        ({"index-url": "https://i.example/simple"}, "https://o.example", ["https://o.example/pip/"]),
+        ({"find-links": "/a /b", "extra-index-url": "x y/"}, None, ["/a", "/b", "x/pip/", "y/pip/"]),
+        ({"find-links": "/a", "index-url": "i", "no-index": "true"}, "o", ["/a"]),
+        ({"index-url": "i", "no-index": "0"}, None, ["i/pip/"]),
+    ],
+)
+def test_pages_are_asked_where_pip_would_ask(settings, asked, expected):
+    assert bootstrap.pages(settings, asked) == expected
+
+
+# --- pages of an index
+
+HTML = """<!DOCTYPE html><html><body>
+<a href="../../files/pip-24.0-py3-none-any.whl#sha256=aa" data-requires-python="&gt;=3.7">pip-24.0</a>
+<a href="https://files.example/pip-99.0-py3-none-any.whl" data-yanked="broken">pip-99.0</a>
+<a href="pip-23.0.tar.gz#md5=bb">sdist</a><a name="no link">x</a>
+</body></html>"""
+
+
+def test_html_pages_are_read():
+    assert bootstrap.parse_html(HTML, "https://i.example/simple/pip/") == [
+        IndexFile("https://i.example/files/pip-24.0-py3-none-any.whl", "aa", ">=3.7"),
+        IndexFile("https://i.example/simple/pip/pip-23.0.tar.gz", "", ""),
+    ]
+
+
+def test_a_page_may_say_what_its_links_are_relative_to():
+    page = '<base href="https://cdn.example/x/"><a href="pip-1-py3-none-any.whl">pip</a>'
+    assert bootstrap.parse_html(page, "https://i.example/")[0].url == "https://cdn.example/x/pip-1-py3-none-any.whl"
+
+
+def test_json_pages_are_read():
+    page = {
+        "files": [
+            {"url": "../f/pip-24.0-py3-none-any.whl", "hashes": {"sha256": "aa"}, "requires-python": ">=3.7"},
+            {"url": "https://f.example/pip-25.0-py3-none-any.whl", "hashes": {}, "requires-python": None, "yanked": False},
+            {"url": "pip-99.0-py3-none-any.whl", "hashes": {}, "yanked": "broken"},
+        ]
+    }
+    assert bootstrap.parse_json(json.dumps(page), "https://i.example/simple/pip/") == [
+        IndexFile("https://i.example/simple/f/pip-24.0-py3-none-any.whl", "aa", ">=3.7"),
+        IndexFile("https://f.example/pip-25.0-py3-none-any.whl", "", ""),
+    ]
+
+
+def test_credentials_go_into_a_header_and_are_never_shown():
+    made = bootstrap.request("https://me:p%40ss@i.example/simple/")
+    assert made.full_url == "https://i.example/simple/"
+    assert made.get_header("Authorization") == "Basic bWU6cEBzcw=="
+    assert bootstrap.without_credentials("https://me:pass@i.example/a@b") == "https://i.example/a@b"
+
+
+# --- choosing
+
+
+@pytest.mark.parametrize(
+    ("requires", "python", "expected"),
+    [
+        ("", (3, 11, 2), True),
+        (">=3.9", (3, 11, 2), True),
+        (">=3.12", (3, 11, 2), False),
+        (">=3.6, <4", (3, 11, 2), True),
+        (">=3.7,!=3.11.*", (3, 11, 2), False),
+        ("!=3.11.2", (3, 11, 2), False),
+        ("==3.11", (3, 11, 0), True),
+        ("==3.*", (3, 11, 2), True),
+        ("<=3.11", (3, 11, 2), False),
+        (">3.11", (3, 11, 2), True),
+        ("~=3.8", (3, 11, 2), True),
+        ("~=3.8.1", (3, 11, 2), False),
+        ("what is this", (3, 11, 2), True),
+    ],
+)
+def test_requires_python_is_understood(requires, python, expected):
+    assert bootstrap.allows(requires, python) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("https://f.example/a/pip-26.3-py3-none-any.whl", (26, 3)),
+        ("pip-20.3.4-py2.py3-none-any.whl", (20, 3, 4)),
+        ("pip-26.0b1-py3-none-any.whl", ()),
+        ("pip-26.0.tar.gz", ()),
+        ("pipx-1.0-py3-none-any.whl", ()),
+        ("pip-26.3-py3-none-any.whl.metadata", ()),
+    ],
+)
+def test_only_released_wheels_of_pip_count(name, version):
+    assert bootstrap.pip_version(name) == version
+
+
+def test_the_newest_that_fits_this_python_is_chosen():
+    files = [
+        IndexFile("pip-9.0-py3-none-any.whl"),
+        IndexFile("pip-24.3.1-py3-none-any.whl", "", ">=3.8"),
+        IndexFile("pip-24.10-py3-none-any.whl", "", ">=3.8"),
+        IndexFile("pip-30.0-py3-none-any.whl", "", ">=3.14"),
+        IndexFile("pip-31.0a1-py3-none-any.whl"),
+    ]
+    assert bootstrap.newest_pip(files, (3, 11, 2)).url == "pip-24.10-py3-none-any.whl"
+    assert bootstrap.newest_pip(files[-1:], (3, 11, 2)) is None
+
+
+# --- fetching from this machine
+
+
+def make_wheel(folder: Path, version: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"pip-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("pip/__main__.py", f"print('{version}')")
+        archive.writestr(f"pip-{version}.dist-info/METADATA", "")
+    return wheel
+
+
+def test_a_folder_of_wheels_serves_as_path_and_as_url(tmp_path):
+    make_wheel(tmp_path / "with space", "24.0")
+    for place in (str(tmp_path / "with space"), (tmp_path / "with space").as_uri()):
+        (file,) = bootstrap.files_at(place, opener())
+        assert Path(bootstrap.download(file, str(tmp_path), opener())).name == "pip-24.0-py3-none-any.whl"
+
+
+def test_an_index_on_this_disk_serves(tmp_path):
+    wheel = make_wheel(tmp_path / "files", "24.0")
+    page = tmp_path / "simple" / "pip"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text(f'<a href="../../files/{wheel.name}#sha256={sha256(wheel)}">pip</a>')
+    (file,) = bootstrap.files_at((tmp_path / "simple").as_uri() + "/pip/", opener())
+    assert Path(bootstrap.download(file, str(tmp_path), opener())).read_bytes() == wheel.read_bytes()
+
+
+def test_a_file_that_is_not_the_promised_one_is_refused(tmp_path):
+    wheel = make_wheel(tmp_path / "files", "24.0")
+    with pytest.raises(bootstrap.Stop, match="sha256 differs") as caught:
+        bootstrap.download(IndexFile(wheel.as_uri(), "0" * 64), str(tmp_path), opener())
+    assert caught.value.code == 69
+    assert not (tmp_path / wheel.name).exists()
+
+
+def test_a_damaged_wheel_is_said_to_be_damaged(tmp_path, monkeypatch):
+    (tmp_path / "pip-24.0-py3-none-any.whl").write_text("not a zip file")
+    monkeypatch.setattr(bootstrap, "downloaded_pip", lambda work, index_url: bootstrap.newest_wheel(work))
+    with pytest.raises(bootstrap.Stop, match="damaged"):
+        bootstrap.obtain_pip(str(tmp_path), None)
+
+
+def test_where_nothing_can_be_had_it_says_what_failed_and_what_to_do(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "missing"))
+    with pytest.raises(bootstrap.Stop) as caught:
+        bootstrap.fetched_pip(str(tmp_path), None)
+    assert caught.value.code == 69
+    assert any(str(tmp_path / "missing") in line for line in caught.value.lines)
+    assert "--index-url" in caught.value.lines[-1]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- the command
+
+
+def test_the_command_starts_python_directly():
+    text = bootstrap.launcher_text("/home/me/.local/share/safepip/app/bin/python")
+    assert text.startswith("#!/home/me/.local/share/safepip/app/bin/python -I\n")
+    assert compile(text, "safepip", "exec")
+    assert bootstrap.LAUNCHER_MARK in text
+
+
+def test_the_first_line_keeps_below_what_kernels_read():
+    fits = "/" + "x" * (bootstrap.SHEBANG_LIMIT - len("#!/ -I\n"))
+    assert bootstrap.launcher_text(fits).startswith(f"#!{fits} -I\n")
+    assert bootstrap.launcher_text(fits + "x").startswith("#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("folder", ["with space", "it's", "a" * 200, "tab\there", 'dollar$ "quote"', "back\\slash", "é"])
+def test_an_awkward_path_is_reached_all_the_same(tmp_path, folder):
+    home = tmp_path / folder
+    home.mkdir()
+    python = home / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    command = tmp_path / "safepip"
+    bootstrap.write_launcher(str(command), str(python))
+    assert os.access(command, os.X_OK)
+    if command.read_text().startswith("#!/bin/sh"):
+        told = subprocess.check_output([command, "install", "a b", ""], text=True).splitlines()
+        assert told[0] == "-I"
+        assert told[-4:] == [str(command), "install", "a b", ""]
+    assert bootstrap.is_own_launcher(str(command))
+
+
+def test_the_shell_passes_on_the_name_that_it_was_called_by(tmp_path):
+    (tmp_path / "safepip").mkdir()
+    (tmp_path / "safepip" / "__init__.py").write_text("")
+    (tmp_path / "safepip" / "cli.py").write_text("import sys\ndef main():\n    print(sys.argv)\n    return 3\n")
+    text = bootstrap.launcher_text("/a b").replace("'/a b' -I", f"'{sys.executable}'")
+    command = tmp_path / "pip3"
+    command.write_text(text)
+    command.chmod(0o755)
+    result = subprocess.run([command, "x y"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 3, result.stderr
+    assert result.stdout == f"{[str(command), 'x y']}\n"
+
+
+def test_replacing_is_by_rename_and_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "safepip"
+    target.write_text("old")
+    with open(target) as reader:
+        bootstrap.replace_file(str(target), b"new", 0o755)
+        assert reader.read() == "old"
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["safepip"]
