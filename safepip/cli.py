@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from .context import Context, ambient
+from .context import Context, ambient, enter
 from .decide import decide
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
 from .execute import execute
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     except OSError as error:
         where = f"{error.filename!s}: " if error.filename else ""
         report.error(f"{where}{error.strerror or error}")
+        _abandon_stdout()
         return CANNOT_CREATE
     except Exception as error:  # noqa: BLE001  the last door: a plain line instead of a traceback
         return _internal(error, report)
@@ -42,9 +44,11 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
 
 def _run(words: Sequence[str], program: str, report: Report, *, module: bool) -> int:
     invocation = read_invocation(program, words, module=module)
+    if invocation.project:
+        enter(invocation.project)
     code: int | None = None
     while code is None:
-        context = Context(invocation, ambient(invocation.project), report.debug)
+        context = Context(invocation, ambient(), report.debug)
         report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
         report.terminal = context.ambient.terminal
         plan = decide(context)
@@ -52,6 +56,14 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         report.debug(f"plan: {plan!r}")
         code = execute(plan, context, report)
     return code
+
+
+def _abandon_stdout() -> None:
+    """Keep Python from failing again on what a full or closed stdout did not take."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _internal(error: Exception, report: Report) -> int:

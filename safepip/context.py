@@ -6,6 +6,7 @@ import os
 import sys
 
 from . import environment as env
+from . import registry
 from ._record import Record
 from .command import opts_out, read
 from .configfiles import tables
@@ -88,13 +89,16 @@ else:
     lazy = _Lazy
 
 
-def ambient(start: str | None = None) -> Ambient:
-    """Return what surrounds this process, once it has gone to the directory `start`, if one is given."""
-    if start is not None:
-        try:
-            os.chdir(start)
-        except OSError as error:
-            raise SafepipError(USAGE, f"{start}: {error.strerror}") from None
+def enter(folder: str) -> None:
+    """Go to a directory, as if safepip had been started there."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise SafepipError(USAGE, f"{folder}: {error.strerror}") from None
+
+
+def ambient() -> Ambient:
+    """Return what surrounds this process."""
     try:
         cwd = os.getcwd()
     except OSError:
@@ -192,7 +196,8 @@ class Context:
         """Tell whether a requirements file can be read; a URL is left to pip."""
         if "://" in path or path.startswith("file:"):
             return True
-        return self.ambient.cwd is not None and os.access(os.path.join(self.ambient.cwd, path), os.R_OK)
+        full = os.path.join(self.ambient.cwd or os.sep, path)
+        return os.access(full, os.R_OK) and not os.path.isdir(full)
 
     # -- whom it would have served
 
@@ -237,13 +242,13 @@ class Context:
     def active(self) -> Environment | None:
         """The environment that the Python first on PATH lies in, or that a variable names if managed."""
         if self.target.prefix is not None:
-            return self.examine(self.target.prefix)
+            return self.examine(self.target.prefix, named=True)
         if self.invocation.module or self.first_reading.main_python or not self.managed:
             return None
         variable, path = self.claimed_active
         if not variable:
             return None
-        found = self.examine(path)
+        found = self.examine(path, named=True)
         wanted = self.invocation.version or ""
         fits = "." not in wanted or found.version == wanted
         return found if found.state == env.USABLE and fits else None
@@ -270,12 +275,26 @@ class Context:
         return self.sudo_user if self.sudo_user and _owner(path) == self.sudo_user[0] else None
 
     @lazy
+    def stale_active(self) -> tuple[str, str] | None:
+        """The variable that claims an active environment, and its value, where there is no environment."""
+        variable, path = self.claimed_active
+        stale = variable and self.examine(path, named=True).state != env.USABLE
+        return (variable, path) if stale else None
+
+    @lazy
+    def base(self) -> Interpreter | None:
+        """The interpreter that a new environment is made from: the target, or what its environment stands on."""
+        if self.target.prefix is not None:
+            return self.examine(self.target.prefix, named=True).base
+        return self.target.interpreter
+
+    @lazy
     def inside(self) -> Environment | None:
         """The environment of the pip that this process descends from, if safepip started that pip."""
         process, _, path = self.ambient.environ.get(HANDOVER, "").partition(":")
         if not process.isdecimal() or not _is_ancestor(int(process)):
             return None
-        found = self.examine(path)
+        found = self.examine(path, named=True)
         return found if found.state == env.USABLE else None
 
     # -- where it goes instead
@@ -286,9 +305,9 @@ class Context:
         variable = self.ambient.environ.get("SAFEPIP_ENV")
         for what, path in (("--env", self.invocation.env), ("SAFEPIP_ENV", variable)):
             if path:
-                return what, self.examine(self._absolute(path))
+                return what, self.examine(self._absolute(path), named=True)
         if self.first_reading.main_python and self.target.prefix:
-            return "--python", self.examine(self.target.prefix)
+            return "--python", self.examine(self.target.prefix, named=True)
         return None
 
     @lazy
@@ -352,11 +371,33 @@ class Context:
         """The folder of environments outside projects, or None."""
         return data_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
 
-    def examine(self, path: str) -> Environment:
-        """Return what lies at `path`, as an environment."""
-        found = env.examine(path, self._interview)
+    def examine(self, path: str, *, named: bool = False) -> Environment:
+        """Return what lies at `path`, as an environment; one that the user `named` or activated is trusted."""
+        found = env.examine(path, self._interview, _no_objection if named else self.objection)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
+
+    def objection(self, path: str, base: str) -> str | None:
+        """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
+
+        What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
+        index has changed.
+        """
+        known = registry.known(self.state, path)
+        if known is not None and known.how != registry.ADOPTED:
+            return None
+        if self._is_trusted(path):
+            return None
+        from .envs.adoption import objection
+        from .envs.gitindex import identity
+
+        index = identity(os.path.dirname(path))
+        if known is not None and known.index == index:
+            return None
+        reason = objection(path, base, frozenset({0, self.ambient.user}), self.ambient.environ.get("PATH", ""))
+        if reason is None and self.keep:
+            registry.note(self.state, path, registry.ADOPTED, index)
+        return reason
 
     def shown(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""
@@ -453,6 +494,12 @@ class Context:
         """Return `path` with a leading ~ replaced by the home directory."""
         return os.path.join(self.ambient.home, path[2:]) if path[:2] == "~/" and self.ambient.home else path
 
+    def _is_trusted(self, path: str) -> bool:
+        """Tell whether the setting `trust` names the environment, or a folder that it lies in."""
+        real = os.path.join(os.path.realpath(path), "")
+        named = (os.path.realpath(self._absolute(self._at_home(at))) for at in self.settings.trust)
+        return any(real.startswith(os.path.join(at, "")) for at in named)
+
     def _new_place(self, root: str) -> Environment:
         """Return the place for a project that has no environment yet."""
         folder = self.settings.env_dir
@@ -492,6 +539,10 @@ class Context:
             reason = "there is no home directory to keep an environment in"
             return env.Environment(path="", named="", state=env.NOWHERE, reason=reason)
         return self.examine(os.path.join(self.data, *parts))
+
+
+def _no_objection(_path: str, _base: str) -> None:
+    return None
 
 
 def _can_hold(root: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 
 from ._record import changed
-from .environment import BROKEN, FOREIGN, NOWHERE, USABLE
+from .environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from .interpreter import BIN, EXE
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
@@ -125,11 +125,9 @@ def _routed(context: Context) -> Plan:
 def _installs_nothing(command: PipCommand) -> str | None:
     """Row 9: return why nothing is installed or removed whatever pip does, or None.
 
-    An `install` with an option unknown here is not among them: the environment's pip may know it.
+    A line with an option that is unknown here is not among them: the environment's pip may know it.
     """
-    if command.outcome in {"ok", "python_after_subcommand"} and command.subcommand in _ROUTED:
-        return None
-    if command.unknown_option and command.subcommand == "install":
+    if command.subcommand in _ROUTED and (command.outcome == "ok" or command.unknown_option):
         return None
     told = {
         "main_help": "only help is asked for",
@@ -137,6 +135,7 @@ def _installs_nothing(command: PipCommand) -> str | None:
         "version": "only the version is asked for",
         "unknown_command": "pip has no such command",
         "parse_error": f"pip rejects the line ({command.error})",
+        "python_after_subcommand": "pip wants --python before the subcommand",
     }
     return told.get(command.outcome, f"{command.subcommand} installs nothing")
 
@@ -174,9 +173,9 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
     futile = _futile(context)
     if futile:
         return _pip_of_safepip(context, f"{because}, but {futile}")
-    interpreter = context.target.interpreter
+    interpreter = context.base
     if interpreter is None or environment.state == NOWHERE:
-        what = environment.reason or f"{context.target.python} lies in an environment itself"
+        what = environment.reason or f"{context.target.python} stands on no Python that can be found"
         way = "name a place: SAFEPIP_ENV=DIR"
         return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
     if interpreter.version < _OLDEST:
@@ -224,8 +223,6 @@ def _futile(context: Context) -> str | None:
     closed = next((path for path in files if not context.can_open(path)), None)
     if closed is not None:
         return f"{closed} cannot be opened"
-    if command.outcome == "python_after_subcommand":
-        return "pip wants --python before the subcommand"
     return "pip's configuration is wrong" if context.pip_is_misconfigured else None
 
 
@@ -239,6 +236,9 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
         what = "there is no project here, and the setting outside-project says to stop then"
         return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
     shown = context.shown(environment)
+    if environment.state == UNTRUSTED:
+        way = f"if you trust it: safepip env trust {shown}"
+        return Refuse(code=REFUSED, what=f"{shown} {environment.reason}", ways=(way,), because=because)
     if environment.state == FOREIGN:
         what = f"{shown} {environment.reason}"
         return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
@@ -354,9 +354,8 @@ def _warnings(context: Context) -> tuple[str, ...]:
     """Return what the user should know of what was passed over: settings, and a stale VIRTUAL_ENV."""
     if context.command.subcommand == "freeze":
         return ()
-    variable, path = context.claimed_active
-    stale = (f"{variable} names {path}, which is no environment; going on without it",) if variable else ()
-    ignored = () if context.active or context.named or not context.managed else stale
+    stale = None if context.active or context.named or not context.managed else context.stale_active
+    ignored = (f"{stale[0]} names {stale[1]}, which is no environment; going on without it",) if stale else ()
     return (*ignored, *context.settings.warnings)
 
 

@@ -6,6 +6,7 @@ import os
 
 from ._record import Record
 from .interpreter import BIN, EXE, MARKER, is_program, started_as
+from .store import recall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from .interpreter import Interpreter
 
     Interview = Callable[[str], Interpreter | str]
+    Vet = Callable[[str, str], str | None]
 
 ABSENT = "absent"
 UNFINISHED = "unfinished"
 BROKEN = "broken"
 USABLE = "usable"
+UNTRUSTED = "untrusted"
 FOREIGN = "foreign"
 NOWHERE = "nowhere"
 
@@ -32,8 +35,8 @@ class Environment(Record):
     """A place for an environment, and what was found there.
 
     `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
-    ABSENT, UNFINISHED, BROKEN, FOREIGN and NOWHERE (`reason` says why), and USABLE (then the rest is known).
-    `python` is the program to start, under the name that the environment's own pip uses; `version` its
+    ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
+    is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
     minor version, as "3.12"; `has_pip` tells whether pip is installed in it.
     """
 
@@ -50,21 +53,24 @@ class Environment(Record):
     sees_system: bool = False
 
 
-def examine(path: str, interview: Interview) -> Environment:
+def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     """Return what lies at the absolute `path`; `interview` tells of the interpreter that it stands on.
+
+    Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and
+    that interpreter's: it returns a reason against it, or None.
 
     A file called so may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed,
     relative to its own folder. virtualenv writes a bare name there, and so do tools to which it means
     an environment of that name kept elsewhere: then the file counts as absent.
     """
     if os.path.isfile(path):
-        return _redirected(path, interview)
+        return _redirected(path, interview, vet)
     if not os.path.lexists(path):
         return Environment(path=path, named=path, state=ABSENT)
     if not os.path.isdir(path):
         what = "is a link to nothing" if os.path.islink(path) else "is no directory"
         return Environment(path=path, named=path, state=BROKEN, reason=f"{what}")
-    return _directory(path, path, interview)
+    return _directory(path, path, interview, vet)
 
 
 def is_environment(path: str) -> bool:
@@ -111,18 +117,10 @@ def is_finished_by_another(path: str) -> bool:
     """
     if not is_environment(path):
         return False
-    return configuration(path).get("safepip-creation") != _token(path)
+    return configuration(path).get("safepip-creation") != recall(os.path.join(path, CREATING))
 
 
-def _token(path: str) -> str | None:
-    try:
-        with open(os.path.join(path, CREATING), encoding="utf-8", errors="replace") as file:
-            return file.read(256).strip()
-    except OSError:
-        return None
-
-
-def _redirected(path: str, interview: Interview) -> Environment:
+def _redirected(path: str, interview: Interview, vet: Vet) -> Environment:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             line = file.readline(4096).strip()
@@ -130,7 +128,7 @@ def _redirected(path: str, interview: Interview) -> Environment:
         return Environment(path=path, named=path, state=BROKEN, reason=f"cannot be read: {error.strerror}")
     target = os.path.normpath(os.path.join(os.path.dirname(path), line))
     if line and "\0" not in line and is_environment(target):
-        return _directory(target, path, interview)
+        return _directory(target, path, interview, vet)
     if line and "\0" not in line and (os.sep in line or line in {".", ".."}):
         return Environment(
             path=target, named=path, state=BROKEN, reason=f"points at {target}, which is no environment"
@@ -138,15 +136,15 @@ def _redirected(path: str, interview: Interview) -> Environment:
     return Environment(path=path, named=path, state=ABSENT)
 
 
-def _directory(path: str, named: str, interview: Interview) -> Environment:
+def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
         return Environment(path=path, named=named, state=UNFINISHED)
     if not is_environment(path):
-        return _conda(path, named, interview) if is_conda(path) else _no_environment(path, named)
+        return _conda(path, named, interview, vet) if is_conda(path) else _no_environment(path, named)
     python = os.path.join(path, BIN, "python" + EXE)
     if not is_program(python):
         return _without_python(path, named, python)
-    return _with_python(path, named, python, interview)
+    return _with_python(path, named, python, interview, vet)
 
 
 def _no_environment(path: str, named: str) -> Environment:
@@ -167,9 +165,12 @@ def _is_marked_conda(path: str) -> bool:
     return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
 
 
-def _conda(path: str, named: str, interview: Interview) -> Environment:
+def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     """Return a conda environment: its Python has itself for a base."""
     python = os.path.join(path, BIN, "python" + EXE)
+    objection = vet(path, os.path.realpath(python))
+    if objection:
+        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
     base = interview(python) if is_program(python) else f"there is no Python in {path}"
     if isinstance(base, str):
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
@@ -188,10 +189,14 @@ def _without_python(path: str, named: str, python: str) -> Environment:
     return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=reason == OTHER_SYSTEM)
 
 
-def _with_python(path: str, named: str, python: str, interview: Interview) -> Environment:
+def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
     """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
     config = configuration(path)
-    base = interview(_base_of(path, python, config))
+    stands_on = _base_of(path, python, config)
+    objection = vet(path, stands_on)
+    if objection:
+        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
+    base = interview(stands_on)
     if isinstance(base, str):
         reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)

@@ -62,6 +62,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return _carry_out(word)(words, context, report)
         case Version():
             sys.stdout.write(f"safepip {__version__}\n")
+            sys.stdout.flush()
             return 0
         case _:
             assert_never(plan)
@@ -78,6 +79,26 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import run
 
             return run.main
+        case "shell":
+            from .verbs import shell
+
+            return shell.main
+        case "init":
+            from .verbs import init
+
+            return init.main
+        case "shims":
+            from .verbs import shims
+
+            return shims.main
+        case "history":
+            from .verbs import history
+
+            return history.main
+        case "undo":
+            from .verbs import undo
+
+            return undo.main
         case _:
             raise SafepipError(USAGE, f"{word} is a word of safepip's own that this version cannot carry out yet")
 
@@ -88,17 +109,21 @@ def hand_over(
     report: Report,
     *,
     lock: int | None = None,
+    created: bool = False,
     show_help: bool = False,
 ) -> int:
     """Become pip: exec it in this process, its environment's lock held through the exec.
 
-    `lock` is an open descriptor of a lock that is already held. With `show_help` pip runs as a child, so
+    `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
+    made for this line. With `show_help` pip runs as a child, so
     that safepip's own words can follow its help.
     """
     if handover.change and lock is None and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
     environ = child_environ(handover, locked=lock is not None)
+    if handover.change and handover.environment is not None:
+        environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
     if show_help:
         return _help(handover, environ)
     return start(handover.argv, environ)
@@ -204,7 +229,7 @@ def _create(plan: Create, context: Context, report: Report) -> int:
     made = create(plan, context, report)
     lock = _locked(made.path, context, report)
     handover = changed(plan.handover, python=made.python)
-    return hand_over(handover, context, report, lock=lock)
+    return hand_over(handover, context, report, lock=lock, created=True)
 
 
 def _warn_of_root(environment: str, context: Context, report: Report) -> None:
@@ -222,3 +247,15 @@ def _locked(environment: str, context: Context, report: Report) -> int | None:
     from .envs.lock import acquire
 
     return acquire(environment, context.settings.lock_timeout, report)
+
+
+def _noted(environment: str, context: Context, report: Report, *, locked: bool, created: bool) -> dict[str, str]:
+    """Mend what a killed change left, note what there is now, and return how runner.py learns of that."""
+    from .envs.journal import begin, is_left
+
+    if is_left(environment, locked=locked):
+        from .envs.heal import heal
+
+        heal(environment, context, report)
+    begun = begin(environment, context.invocation.words, context.ambient.cwd, locked=locked, created=created)
+    return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

@@ -110,6 +110,7 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
     code, answer = (ask or _ask)([path, "-c", _WHERE], environ, True)
     found = os.fsdecode(answer)
     if code or not os.path.isabs(found):
+        code = 128 - code if code < 0 else code  # ended by a signal
         raise SafepipError(code or CANNOT_RUN, "" if code else f"{path} did not say which Python it runs")
     return found
 
@@ -160,8 +161,8 @@ def started_as(python: str) -> str:
     head = _head(os.path.join(folder, "pip"), 1024)
     first, _, rest = head.partition(b"\n")
     named = first[2:].strip() if first.startswith(b"#!") else b""
-    if named == b"/bin/sh":  # the trampoline of paths that are too long or have spaces
-        named = rest.partition(b'"')[2].partition(b'"')[0] or rest.partition(b"exec' ")[2].partition(b" ")[0]
+    if named == b"/bin/sh":  # the trampoline of paths too long or with spaces: exec PATH "$0" "$@"
+        named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
     name = os.path.basename(os.fsdecode(named))
     path = os.path.join(folder, name)
     same = name.startswith(("python", "pypy")) and os.path.realpath(path) == os.path.realpath(python)
@@ -183,7 +184,12 @@ def _head(path: str, size: int) -> bytes:
 
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
     fields = tuple((recall(path) or "").split("\0"))
-    return fields[len(key) :] if fields[: len(key)] == key and len(fields) == len(key) + 7 else None
+    answer = fields[len(key) :]
+    return answer if fields[: len(key)] == key and _is_answer(answer) else None
+
+
+def _is_answer(fields: tuple[str, ...]) -> bool:
+    return len(fields) == 7 and all(part.isascii() and part.isdecimal() for part in fields[1].split("."))
 
 
 def _interpreter(path: str, real: str, known: tuple[str, ...]) -> Interpreter:
@@ -206,7 +212,7 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
     for isolated in (["-I"], ["-E", "-s"]):  # Python 2 has no -I
         code, answer = ask([path, *isolated, "-c", _QUESTIONS], sealed, False)
         fields = tuple(os.fsdecode(answer).split("\0"))
-        if code == 0 and len(fields) == 7 and fields[1].replace(".", "").isdigit():
+        if code == 0 and _is_answer(fields):
             return fields
     return f"{path} does not answer as a Python does (exit code {code})"
 

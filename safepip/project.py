@@ -23,7 +23,7 @@ MARKERS = (
     "pdm.lock",
     *VERSION_CONTROL,
 )
-HOME_MARKERS = (ENVIRONMENT, "pyproject.toml", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock")
+HOME_MARKERS = ("pyproject.toml", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock")
 NAMED_ENVIRONMENTS = ("venv", "env")
 
 # Folders that no environment belongs in: of the system ...
@@ -72,7 +72,8 @@ def find(cwd: str, home: str | None, owners: frozenset[int], folder: str = ENVIR
         last = next(i for i, (at, _) in enumerate(marked) if _has(at, VERSION_CONTROL, owners))
         marked = marked[: last + 1]
     else:
-        marked = _first(marked, way, owners)
+        at_home = home is not None and cwd == os.path.realpath(home)
+        marked = marked[:1] if at_home else _first(marked, way, owners)
     for at, _ in marked:
         existing = _environment(at, owners, folder)
         if existing:
@@ -118,12 +119,12 @@ def _way(cwd: str, home: str | None, owners: frozenset[int]) -> Iterator[str]:
 
 def _marker(at: str, owners: frozenset[int], folder: str, home: str | None) -> str | None:
     """Return the name of what makes `at` a project, requirement files left out, or None."""
-    if home and at == os.path.realpath(home):
-        return next((name for name in HOME_MARKERS if _owned(os.path.join(at, name), owners)), None)
+    at_home = home is not None and at == os.path.realpath(home)
     existing = _environment(at, owners, folder)
-    if existing:
+    if existing and (not at_home or os.path.basename(existing) == ENVIRONMENT):
         return os.path.basename(existing)
-    return next((name for name in MARKERS if _owned(os.path.join(at, name), owners)), None)
+    names = HOME_MARKERS if at_home else MARKERS
+    return next((name for name in names if _owned(os.path.join(at, name), owners)), None)
 
 
 def _first(marked: list[tuple[str, str]], way: list[str], owners: frozenset[int]) -> list[tuple[str, str]]:

@@ -7,17 +7,27 @@ import os
 
 def remember(path: str, text: str) -> None:
     """Write `text` to the file `path` of this user alone, by rename; what cannot be written is let be."""
-    scratch = f"{path}.{os.getpid()}"
+    scratch = f"{path}.{os.urandom(6).hex()}"
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_folder(os.path.dirname(path))
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, os.fsencode(text))
-        finally:
-            os.close(descriptor)
-        os.replace(scratch, path)
     except (OSError, ValueError):
         return
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(os.fsencode(text))
+        os.replace(scratch, path)
+    except OSError:
+        os.unlink(scratch)
+
+
+def make_folder(path: str) -> None:
+    """Make the directory `path` and those above it that are missing, each for this user alone (XDG asks so)."""
+    mask = os.umask(0o077)
+    try:
+        os.makedirs(path, exist_ok=True)
+    finally:
+        os.umask(mask)
 
 
 def recall(path: str) -> str | None:

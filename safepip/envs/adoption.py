@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 _CONFIG = "pyvenv.cfg"
 _MOUNTS = "/proc/self/mountinfo"
 # File systems on which everything seems writable by all, or by nobody, whatever is so.
-_WITHOUT_MODES = frozenset(
-    "vfat msdos fat exfat ntfs ntfs3 ntfs-3g fuseblk fuse.exfat fuse.ntfs-3g 9p drvfs cifs smb3 smbfs smb2"
-    " vboxsf hgfs fuse.vmhgfs-fuse prl_fs afs auristorfs".split()
-)
+_WITHOUT_MODES = frozenset((
+    "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "fuse.exfat", "fuse.ntfs-3g", "9p", "drvfs", "cifs",
+    "smb2", "smb3", "smbfs", "vboxsf", "hgfs", "fuse.vmhgfs-fuse", "prl_fs", "afs", "auristorfs",
+))  # fmt: skip
 _MOST_LINKS = 40  # as Linux
 _LONGEST_TEXT = 1 << 16  # bytes read of pyvenv.cfg and activate
 _LONGEST_HEAD = 1024  # bytes read of a script
 _MOST_ENTRIES = 4096  # entries of bin looked at ...
 _MOST_SCRIPTS = 256  # ... and of these, files opened
 _MOST_SPELLINGS = 64  # places that one line can be read to name
+_LONGEST_PATH = 4096  # characters
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?VIRTUAL_ENV=(.+)$", re.MULTILINE)
 _CYGPATH = re.compile(r"\$\(cygpath (?:-u )?(.+)\)$")
 _MAKERS = re.compile(r" -m (?:venv|virtualenv) ")
@@ -43,13 +44,11 @@ _SYSTEM = frozenset(("/", "/usr", "/usr/local", "/opt/local", "/opt/homebrew", "
 
 def filesystem(path: str, mounts: str = _MOUNTS) -> str:
     """Return the type of the file system that holds `path`, as Linux calls it; "" where that is not told."""
-    if os.name == "nt":
-        return "ntfs"
     try:
         with open(mounts, "rb") as file:
             lines = file.read().splitlines()
     except OSError:
-        return ""
+        return "ntfs" if os.name == "nt" else ""
     real = os.path.realpath(path)
     longest, found = "", ""
     for line in lines:  # of two in one place, the later one covers the other
@@ -93,7 +92,7 @@ def objection(
             or _conda(path)
             or _tracked(path, owners)
             or _with_own_python(path, base)
-            or _on_strange_python(os.path.realpath(base), owners, search, filesystem)
+            or _on_strange_python(path, base, owners, search, filesystem)
             or _made_elsewhere(path)
         )
     except (OSError, ValueError) as error:
@@ -121,16 +120,13 @@ def _of_another_user(path: str, owners: frozenset[int]) -> str | None:
 
 
 def _open_to_all(path: str, filesystem: Filesystem) -> str | None:
-    """The sticky bit of the folder around it, as of /tmp, and of those above, keeps others from replacing it."""
-    project, *own = _parts(path)
-    for part, words in own:
+    """Tell of what everybody can write to or replace; a sticky folder around it, as /tmp is, is fine."""
+    for part, words in _parts(path)[1:]:
         if _is_open(part, filesystem):
             return f"{words} can be written by everybody".lstrip()
-    for hop in (project[0], *_hops(path)):
-        for folder in _above(hop):
-            if _is_open(folder, filesystem, sticky=True):
-                return f"lies in {folder}, where everybody can replace it"
-    return None
+    hops = [hop for part, _ in _parts(path)[1:] for hop in _hops(part)]
+    folder = _open_above(hops, filesystem)
+    return folder and f"lies in {folder}, where everybody can replace it"
 
 
 def _conda(path: str) -> str | None:
@@ -146,25 +142,28 @@ def _tracked(path: str, owners: frozenset[int]) -> str | None:
 
 
 def _with_own_python(path: str, base: str) -> str | None:
-    """`home` counts as well: Python takes its standard library from there, and the first one is in force."""
-    project = os.path.dirname(path)
-    named = [base, *(os.path.join(project, home) for home in _values(path, "home"))]
-    if os.name != "nt":  # there it is a launcher always
-        named.append(os.path.join(path, BIN, "python" + EXE))
-    real = os.path.realpath(project)
-    inside = any(_is_in(os.path.realpath(python), real) for python in named)
+    """Look at `home` as well, from where Python takes its standard library, and at a Python that is no link."""
+    project = os.path.realpath(os.path.dirname(path))
+    own = [] if os.name == "nt" else [_python(path)]  # there it is a launcher always
+    named = [base, *own, *(os.path.join(project, home) for home in _values(path, "home"))]
+    around = os.path.realpath(path) if project == os.sep else project  # "/venv" of a container
+    inside = any(_is_in(os.path.realpath(python), around) for python in named)
     return "has its Python inside the project" if inside else None
 
 
 def _on_strange_python(
-    real: str, owners: frozenset[int], search: str, filesystem: Filesystem
+    path: str, base: str, owners: frozenset[int], search: str, filesystem: Filesystem
 ) -> str | None:
-    user = os.stat(real).st_uid
-    if user not in owners and not _is_on_path(real, search, filesystem):
-        return f"stands on {real}, which belongs to another user (uid {user}) and is not on PATH"
+    """Look at each link on the way to the interpreter, too: its owner can point it elsewhere."""
+    real = os.path.realpath(base)
+    hops = [*_hops(_python(path)), *_hops(base), real]
+    users = {hop: os.lstat(hop).st_uid for hop in hops}
+    strange = next((hop for hop, user in users.items() if user not in owners), None)
+    if strange and not _is_on_path(real, search, filesystem):
+        return f"stands on {strange}, which belongs to another user (uid {users[strange]}) and is not on PATH"
     if _is_open(real, filesystem):
         return f"stands on {real}, which can be written by everybody"
-    folder = next((folder for folder in _above(real) if _is_open(folder, filesystem, sticky=True)), None)
+    folder = _open_above(hops, filesystem)
     return folder and f"stands on {real}, which everybody can replace in {folder}"
 
 
@@ -190,6 +189,12 @@ def _hops(path: str) -> Iterator[str]:
             return
         path = os.path.join(os.path.dirname(path), os.readlink(path))
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+def _open_above(paths: list[str], filesystem: Filesystem) -> str | None:
+    """Return the first folder around or above the `paths` in which everybody can replace what lies in it."""
+    folders = dict.fromkeys(folder for path in paths for folder in _above(path))
+    return next((folder for folder in folders if _is_open(folder, filesystem, sticky=True)), None)
 
 
 def _above(path: str) -> Iterator[str]:
@@ -222,6 +227,10 @@ def _is_on_path(real: str, search: str, filesystem: Filesystem) -> bool:
     return False
 
 
+def _python(path: str) -> str:
+    return os.path.join(path, BIN, "python" + EXE)
+
+
 def _is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
@@ -247,8 +256,8 @@ def _records(path: str) -> Iterator[list[str]]:
 
 def _destinations(command: str) -> list[str]:
     """Return what the `command` of venv or virtualenv can end with: it is not quoted, so each "/" may begin it."""
-    rest = _MAKERS.split(command)[1:]
-    words = rest[-1].split(" ") if rest else []
+    rest = _MAKERS.split(command, maxsplit=1)[1:]
+    words = rest[0].split(" ") if rest else []
     tails = (" ".join(words[i:]) for i, word in enumerate(words) if os.path.isabs(word))
     return [tail for tail, _ in zip(tails, range(_MOST_SPELLINGS), strict=False)]
 
@@ -299,13 +308,15 @@ def _is_at(spelling: str, real: str) -> bool:
     """Tell whether the recorded place is the real one; what means another thing to each process is not."""
     plain = "/" + os.path.normpath(spelling).lstrip("/")
     magic = plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/")  # noqa: S108
-    return not magic and os.path.realpath(spelling) == real
+    return not magic and len(spelling) <= _LONGEST_PATH and os.path.realpath(spelling) == real
 
 
 def _values(path: str, key: str) -> list[str]:
     """Return all values that pyvenv.cfg gives `key`, for its readers differ on which of them counts."""
     text = _text(os.path.join(path, _CONFIG), _LONGEST_TEXT, follow=True)
-    pairs = (line.partition("=") for line in text.splitlines())
+    if len(text) == _LONGEST_TEXT:
+        raise ValueError(f"{_CONFIG} is too long")
+    pairs = (line.partition("=") for line in text.split("\n"))
     return [value.strip() for name, _, value in pairs if name.strip().lower() == key]
 
 

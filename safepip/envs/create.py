@@ -19,10 +19,11 @@ from virtualenv import session_via_cli
 from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, SafepipError
 from safepip.interpreter import BIN, EXE
+from safepip.registry import MADE, note
+from safepip.store import make_folder
 
 from .image import image_for, put_pip
 from .lock import LOCK, acquire
-from .registry import note
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
 _OLDEST_BUNDLED = (3, 9)
@@ -66,10 +67,11 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
 
 def _redirect(file: str, path: str) -> None:
     """Say in a `.venv` file of the project where its environment is (PEP 832); what is there already stays."""
-    with contextlib.suppress(FileExistsError), open(file, "x", encoding="utf-8", errors="surrogateescape") as redirect:
-        folder = os.path.dirname(file)
-        inside = path.startswith(os.path.join(folder, ""))
-        redirect.write((os.path.relpath(path, folder) if inside else path) + "\n")
+    folder = os.path.dirname(file)
+    inside = path.startswith(os.path.join(folder, ""))
+    line = (os.path.relpath(path, folder) if inside else path) + "\n"
+    with contextlib.suppress(FileExistsError), open(file, "xb") as redirect:
+        redirect.write(os.fsencode(line))
 
 
 def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, system: bool = False) -> None:
@@ -168,7 +170,7 @@ def _lock_in_state(path: str, context: Context) -> FileLock | None:
     name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     folder = os.path.join(context.state, "locks")
     try:
-        os.makedirs(folder, 0o700, exist_ok=True)
+        make_folder(folder)
     except OSError:
         return None
     return FileLock(os.path.join(folder, name)) if os.access(folder, os.W_OK) else None
@@ -197,7 +199,7 @@ def _make(path: str, interpreter: Interpreter, context: Context, report: Report,
         lock = acquire(path, context.settings.lock_timeout, report)
         _empty(path)
         build(path, interpreter, context.cache, pip=True, system=system)
-        note(context.state, path, "made")
+        note(context.state, path, MADE)
         os.unlink(os.path.join(path, CREATING))
     except BaseException:
         _clear_away(path, existed=existed)

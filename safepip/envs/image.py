@@ -19,6 +19,7 @@ import tempfile
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
 from safepip.interpreter import BIN
+from safepip.store import make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _umask() -> int:
 def _make(image: str, wheel: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
     """Install pip from its wheel into an environment that is gone afterwards, and keep what came."""
     folder = os.path.dirname(image)
-    os.makedirs(folder, 0o700, exist_ok=True)
+    make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         environment = os.path.join(scratch, "env")
         build(environment)

@@ -5,7 +5,6 @@ The descriptor survives the exec, so that pip itself holds the lock until it end
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import time
@@ -68,11 +67,13 @@ def _open(path: str) -> int | None:
     """Open the lock file, made when missing, links not followed; None where it is not to be had."""
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     for access in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
-        with contextlib.suppress(OSError):
+        try:
             descriptor = os.open(path, access | flags, 0o644)
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return descriptor
-            os.close(descriptor)
+        except OSError:
+            continue
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
     return None
 
 

@@ -3,6 +3,9 @@
 Runs on every Python that pip runs on, and alone in its folder: Python puts that folder first on sys.path,
 and it is exchanged for the one that a launcher has there. So neither the working directory nor safepip's
 own packages can be imported by pip. What safepip has to say comes in variables, removed before pip starts.
+
+Where safepip left a journal of what is installed, the change is noted in the history when pip has ended.
+From pip 26.3 on nothing can be imported by then: `os` and `sys` must do.
 """
 
 import os
@@ -10,7 +13,9 @@ import sys
 
 PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m" for python -m pip
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
+JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
+KINDS = (b".dist-info", b".egg-info", b".egg-link")
 
 
 def main():
@@ -18,9 +23,12 @@ def main():
     program = os.environ.pop(PROGRAM, "pip")
     spare = os.environ.pop(SPARE, "")
     tell = os.environ.pop(TELL, "")
+    journal = os.environ.pop(JOURNAL, "")
     _put_launcher_folder(program)
     pip_main = _find_pip(spare)
     sys.argv[0] = _module_path() if program == "-m" else program
+    if journal:
+        pip_main = _Noting(pip_main, journal)
     if not tell:
         return pip_main()
     before = _programs()
@@ -120,6 +128,167 @@ def _tell(came, tell):
     program = next((name for name in came if not name.startswith(("pip", "__pycache__"))), spare)
     if program:
         sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program))
+
+
+class _Noting:
+    """Calls pip, and notes what changed however it ends, unless it is killed: then the journal tells."""
+
+    def __init__(self, pip_main, environment):
+        self.pip_main = pip_main
+        self.environment = environment if isinstance(environment, bytes) else os.fsencode(environment)
+
+    def __call__(self):
+        failed = True
+        try:
+            code = self.pip_main()
+            failed = bool(code)
+            return code
+        finally:
+            try:  # noqa: SIM105  contextlib costs as much as all of this file
+                _note(self.environment, failed)
+            except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
+                pass
+
+
+def _note(environment, failed):
+    """Note what is other than the journal says, then take the journal away.
+
+    pip leaves things half done when it is interrupted (Ctrl-C): a journal that stays has them mended.
+    """
+    own = os.path.join(environment, b".safepip")
+    with open(os.path.join(own, b"journal"), "rb") as file:
+        lines = file.read().split(b"\n")
+    rows = _listing(environment)
+    changes = _changes(_installed(lines[1:]), _installed(rows))
+    if changes:
+        _write(os.path.join(own, b"distributions"), b"\n".join(row for row in rows if row.startswith(b"d\t")))
+        _, number, time, _, _, created, words, cwd, outside = lines[0].split(b"\t")
+        fields = [number, time, b"pip", words, cwd, outside, created]
+        _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
+    if not failed or rows == lines[1:]:
+        os.unlink(os.path.join(own, b"journal"))
+
+
+def _listing(environment):
+    """Return what is installed, as rows of bytes: what `snapshot` in safepip's envs/journal.py writes."""
+    distributions, folders = [], []
+    programs = b"Scripts" if os.name == "nt" else b"bin"
+    for folder in [programs] + _sites(environment):  # noqa: RUF005  Python 2
+        names = _names(os.path.join(environment, folder))
+        folders.append(b"n\t" + _escaped(folder) + b"\t" + b" ".join(map(_escaped, names)))
+        if folder != programs:
+            found = [name for name in names if name.endswith(KINDS) and not name.startswith(b"~")]
+            distributions += [_row(environment, folder + b"/" + name) for name in found]
+    return distributions + folders
+
+
+def _sites(environment):
+    if os.name == "nt":
+        return [b"Lib/site-packages"]
+    found = []
+    for library in (b"lib", b"lib64"):
+        if not os.path.islink(os.path.join(environment, library)):
+            names = _names(os.path.join(environment, library))
+            versions = [name for name in names if name.startswith((b"python", b"pypy"))]
+            found += [library + b"/" + name + b"/site-packages" for name in versions]
+    return found
+
+
+def _names(folder):
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _row(environment, relative):
+    path = os.path.join(environment, relative)
+    try:
+        stat = os.stat(path)
+        since = getattr(stat, "st_mtime_ns", None) or int(stat.st_mtime * 1000000000)
+    except OSError:
+        since = 0
+    requested = b"1" if os.path.exists(os.path.join(path, b"REQUESTED")) else b""
+    origin = path if relative.endswith(b".egg-link") else os.path.join(path, b"direct_url.json")
+    fields = [b"d", _escaped(relative), str(since).encode("ascii"), requested, _escaped(_content(origin))]
+    return b"\t".join(fields)
+
+
+def _content(path):
+    try:
+        if os.path.islink(path) or not os.path.isfile(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+    except (IOError, OSError):
+        return b""
+
+
+def _escaped(text):
+    pairs = ((b"%", b"%25"), (b" ", b"%20"), (b"\t", b"%09"), (b"\n", b"%0A"), (b"\r", b"%0D"), (b"\0", b"%00"))
+    for char, code in pairs:
+        text = text.replace(char, code)
+    return text
+
+
+def _installed(rows):
+    """Return version, whether requested, and origin of what the rows tell of, by name; all escaped."""
+    found = {}
+    for row in rows:
+        fields = row.split(b"\t")
+        if fields[0] == b"d":
+            name, version = _name_and_version(fields[1])
+            found[name] = (version, fields[3], fields[4])
+    return found
+
+
+def _name_and_version(path):
+    """Return the normalised name and the version, as `name_and_version` in safepip's envs/journal.py."""
+    stem, _, kind = path.rpartition(b"/")[2].rpartition(b".")
+    if kind == b"dist-info":
+        name, _, version = stem.rpartition(b"-")
+        name, version = (name, version.replace(b"_", b"-")) if name else (stem, b"?")
+    else:
+        name, _, rest = stem.partition(b"-")
+        version = rest.partition(b"-")[0] or b"?"
+    name = name.lower().replace(b"_", b"-").replace(b".", b"-")
+    while b"--" in name:
+        name = name.replace(b"--", b"-")
+    return name, version
+
+
+def _changes(before, after):
+    """Return a field of the history for each name that `pip freeze` would show otherwise than before."""
+    found = []
+    for name in sorted(set(before) | set(after)):
+        was, now = before.get(name, (b"",) * 3), after.get(name, (b"",) * 3)
+        if (was[0], was[2]) != (now[0], now[2]):
+            found.append(b" ".join(part or b"%" for part in (name,) + was + now))  # noqa: RUF005  Python 2
+    return found
+
+
+def _write(path, content):
+    """Write a file of this user alone, by rename."""
+    scratch = path + b"." + str(os.getpid()).encode("ascii")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+    os.rename(scratch, path)
+
+
+def _append(path, line):
+    """Put the line behind the others in one piece; the end of one that was torn is made up for."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        if size:
+            os.lseek(descriptor, -1, os.SEEK_END)
+        torn = size and os.read(descriptor, 1) != b"\n"
+        os.write(descriptor, (b"\n" if torn else b"") + line + b"\n")
+    finally:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""COLD  what `init` prints for each shell, kept as files of that shell's language, and what their hooks may trust."""
+"""COLD  what `init` prints, kept as one file of each shell's language, and what the hooks in them go by."""

@@ -41,7 +41,8 @@ _safepip_complete() {
     "2 safepip init") own="bash zsh fish sh tcsh powershell xonsh nushell" ;;
     "2 safepip run") mapfile -t COMPREPLY < <(compgen -c -- "$current"); return ;;
   esac
-  # shellcheck disable=SC2207  words are what pip's protocol gives; mapfile does not split at spaces
+  # What pip's protocol gives are words; mapfile would not split at spaces.
+  # shellcheck disable=SC2207
   COMPREPLY=(
     $(compgen -W "$own" -- "$current")
     $(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD PIP_AUTO_COMPLETE=1 "$_safepip_program" 2>/dev/null)
@@ -130,6 +131,7 @@ if [[ "${PROMPT_COMMAND[*]-}" != *_safepip_hook* ]]; then
   if [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == "declare -a"* ]]; then
     PROMPT_COMMAND=(_safepip_hook "${PROMPT_COMMAND[@]}")
   else
+    # shellcheck disable=SC2128,SC2178
     PROMPT_COMMAND="_safepip_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
   fi
 fi

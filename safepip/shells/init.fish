@@ -6,6 +6,7 @@ set -g _safepip_state __STATE__
 set -g _safepip_home __HOME__
 set -g _safepip_links __LINKS__
 set -g _safepip_words __WORDS__
+set -g _safepip_pythons __PYTHONS__
 
 function safepip --description 'pip, into an environment of your own'
     $_safepip_program $argv
@@ -19,20 +20,10 @@ end
 function pip3 --description 'pip, by way of safepip'
     safepip $argv
 end
-function python --description 'Python; python -m pip by way of safepip'
-    _safepip_python python $argv
-end
-function python3 --description 'Python; python3 -m pip by way of safepip'
-    _safepip_python python3 $argv
-end
 
-function _safepip_python
-    if test "$argv[2]" = -m -a "$argv[3]" = pip
-        set -lx SAFEPIP_PYTHON $argv[1]
-        safepip $argv[4..-1]
-    else
-        command $argv
-    end
+# python -m pip: by programs of these names, for fish cannot put a function in the background.
+if test -d "$_safepip_pythons"; and not contains -- $_safepip_pythons $PATH
+    set -gx PATH $_safepip_pythons $PATH
 end
 
 # The programs of the home environment come last.

@@ -68,6 +68,7 @@ _safepip_hook() {
   return 0
 }
 
+# <find>
 # Puts the project's environment, if it may be activated, into _safepip_found: project.py's walk up the tree.
 _safepip_find() {
   _safepip_dir=${PWD%/}
@@ -107,6 +108,7 @@ _safepip_knows() {
   done
   return 1
 }
+# </find>
 
 _safepip_enter() {
   export SAFEPIP_ACTIVATED="$1" VIRTUAL_ENV="$1"

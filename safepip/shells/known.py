@@ -12,12 +12,14 @@ the link leads to where it was. Rejected: a path alone, which what is put in its
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-from collections.abc import Iterator
 
 from safepip.environment import OWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = "activate"
 PREFIX = "shell-"
@@ -32,24 +34,21 @@ def note_for_shells(state: str | None, path: str) -> None:
         return
     name = PREFIX + secrets.token_hex(16)
     folder = os.path.join(state, FOLDER)
-    with contextlib.suppress(OSError):
+    try:
         os.makedirs(folder, 0o700, exist_ok=True)
         os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
         os.symlink(path, os.path.join(folder, name))
         os.close(os.open(os.path.join(path, OWN, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return
 
 
 def forget_for_shells(state: str | None, path: str) -> None:
     """Have no hook activate the environment at `path` any more; it may be gone already."""
     if state is None:
         return
-    for link in _links(state):
-        with contextlib.suppress(OSError):
-            if os.readlink(link) == path:
-                os.unlink(link)
-    for mark in _marks(path):
-        with contextlib.suppress(OSError):
-            os.unlink(mark)
+    for file in (*_links_to(state, path), *_marks(path)):
+        _remove(file)
 
 
 def is_known_to_shells(state: str, path: str) -> bool:
@@ -62,8 +61,10 @@ def _marks(path: str) -> Iterator[str]:
     return _named(os.path.join(path, OWN))
 
 
-def _links(state: str) -> Iterator[str]:
-    return _named(os.path.join(state, FOLDER))
+def _links_to(state: str, path: str) -> Iterator[str]:
+    for link in _named(os.path.join(state, FOLDER)):
+        if os.path.islink(link) and os.readlink(link) == path:
+            yield link
 
 
 def _named(folder: str) -> Iterator[str]:
@@ -72,6 +73,13 @@ def _named(folder: str) -> Iterator[str]:
     except OSError:
         return
     yield from (os.path.join(folder, name) for name in names if name.startswith(PREFIX))
+
+
+def _remove(file: str) -> None:
+    try:
+        os.unlink(file)
+    except OSError:
+        return
 
 
 def _is_same(link: str, path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from safepip._record import changed
@@ -10,7 +11,7 @@ from safepip.context import Context
 from safepip.environment import USABLE
 from safepip.errors import NO_ENVIRONMENT, NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
-from safepip.interpreter import BIN, candidates, is_program
+from safepip.interpreter import BIN, EXE, candidates, is_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,30 +19,32 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
 _USAGE = "safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE"
+_FILES = (".py", ".pyw", ".pyz")
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Become the program that `words` name; signals, exit code, stdin and terminal are its own."""
-    words = words[1:] if words[:1] == ("--",) else words
     if words[:1] in {("--help",), ("-h",)}:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
-    if not words or (words[0].startswith("-") and words[0] != "-m"):
+    plain = words[:1] == ("--",)
+    words = words[1:] if plain else words
+    if not words or not words[0] or (not plain and words[0].startswith("-") and words[0] != "-m"):
         raise SafepipError(USAGE, "which program?", _USAGE)
-    found = _environment(context, report)
+    found = in_force(context, report)
     argv = _argv(words, found, context)
+    _give_signals_back()
     return start(argv, entered(found.path, os.environ))
 
 
-def _environment(context: Context, report: Report) -> Environment:
+def in_force(context: Context, report: Report) -> Environment:
     """Return the environment in force: a named or active one, the project's, or the home environment."""
     candidate = context.named[1] if context.named else context.active or context.place
     if candidate.state == USABLE:
         return candidate
     if candidate.reason:
         raise SafepipError(NO_ENVIRONMENT, f"{context.shown(candidate)} {candidate.reason}", "safepip env repair")
-    home = changed(context.ambient, cwd=None)
-    fallback: Environment = Context(context.invocation, home, context.tell).place
+    fallback = _home(context)
     if fallback.state != USABLE:
         what = f"there is no {context.shown(candidate)} here yet"
         raise SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
@@ -49,21 +52,29 @@ def _environment(context: Context, report: Report) -> Environment:
     return fallback
 
 
+def _home(context: Context) -> Environment:
+    """Return the home environment: the place of a directory that is in no project."""
+    home: Environment = Context(context.invocation, changed(context.ambient, cwd=None), context.tell).place
+    return home
+
+
 def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple[str, ...]:
     """Return what to start: a module, a Python file, a program by path, or one of the environment's."""
     name = words[0]
-    if name == "-m":
-        return (found.python, *words)
-    if name.endswith(".py") and os.path.isfile(name) and not os.access(name, os.X_OK):
+    is_file = name.endswith(_FILES) and os.path.isfile(name)
+    if name == "-m" or (is_file and not os.access(name, os.X_OK)):
         return (found.python, *words)
     if os.sep in name:
         return (os.path.abspath(name), *words[1:])
-    path = os.path.join(found.path, BIN, name)
-    if is_program(path):
-        return (path, *words[1:])
-    if name.endswith(".py") and os.path.isfile(name):
+    path = _in(found, name)
+    if path is None and is_file:
         return (found.python, *words)
-    return (_elsewhere(name, found, context), *words[1:])
+    return (path or _elsewhere(name, found, context), *words[1:])
+
+
+def _in(environment: Environment, name: str) -> str | None:
+    path = os.path.join(environment.path, BIN, name)
+    return next((tried for tried in (path, path + EXE) if is_program(tried)), None)
 
 
 def _elsewhere(name: str, found: Environment, context: Context) -> str:
@@ -72,5 +83,16 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
     path = next(candidates((name,), search, ()), None)
     if path is not None:
         return path
-    here = context.shown(found)
-    raise SafepipError(NOT_FOUND, f"there is no program {name} in {here}, nor on PATH", f"safepip install {name}")
+    what = f"there is no program {name} in {context.shown(found)}, nor on PATH"
+    home = _home(context)
+    if home.state == USABLE and home.path != found.path and _in(home, name):
+        way = f"it is in the home environment: {os.path.join(home.path, BIN, name)}"
+        raise SafepipError(NOT_FOUND, what, way, f"to have it here: safepip install {name}")
+    raise SafepipError(NOT_FOUND, what, f"safepip install {name}")
+
+
+def _give_signals_back() -> None:
+    """Undo what Python does for itself and exec would pass on: without it `safepip run yes | head` complains."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)

@@ -1,0 +1,626 @@
+"""What a killed install left, mended: found by its journal, at the next change, under the lock.
+
+pip moves the files of an old version aside (folders beside themselves as `~ame`, single files into
+`pip-uninstall-*` in the temporary directory), writes the new one, its RECORD last, then removes the old.
+So of each distribution that the install had touched, the new version is kept where it is whole; else the
+old one is put back from what lies aside, or exactly that version is installed again from the same sources.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import csv
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from safepip._record import Record, changed
+from safepip.command import read as read_line
+from safepip.environment import USABLE
+from safepip.execute import child_environ
+from safepip.interpreter import BIN
+from safepip.plan import Handover
+
+from . import history, journal
+from .create import build
+from .image import image_for, put_pip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from safepip.context import Context
+    from safepip.environment import Environment
+    from safepip.report import Report
+
+    from .journal import Heading
+
+# What the user has set for all installs, and what would add to or move one that safepip makes.
+_LEFT_OUT = (
+    "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "PIP_GROUP", "PIP_USER",
+    "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_REPORT", "PIP_REQUIRE_HASHES",
+    "PIP_REQUIRE_VIRTUALENV", "PIP_UPGRADE", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_ONLY_DEPS",
+    "PIP_REQUIREMENTS_FROM_SCRIPT", "PIP_NO_CLEAN", "PIP_LOG", "PIP_QUIET", "PIP_VERBOSE",
+)  # fmt: skip
+_SOURCES = {
+    "index_url": "--index-url", "extra_index_urls": "--extra-index-url", "find_links": "--find-links",
+    "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
+    "client_cert": "--client-cert", "proxy": "--proxy",
+}  # fmt: skip
+_ASIDE = "-~.=%0123456789"  # what pip puts behind the first ~, see AdjacentTempDirectory
+
+
+class Row(Record):
+    """One file of a distribution: its absolute path, sha256 as RECORD writes it (or empty), size or None."""
+
+    path: str
+    digest: str
+    size: int | None
+
+
+class Damage(Record):
+    """A distribution that an interrupted change may have left neither as it was nor as it was to be.
+
+    `info` is where its metadata belongs, `rows` what its RECORD names.
+    """
+
+    name: str
+    version: str
+    info: str
+    rows: tuple[Row, ...]
+    requested: bool
+    origin: str
+
+
+class Aside(Record):
+    """What pip moved away of one distribution: whole folders, and single files; each to where it lies now."""
+
+    folders: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+
+    def has(self, path: str) -> bool:
+        """Tell whether the file that belongs at `path` is among them."""
+        if any(path == one for one, _ in self.files):
+            return True
+        within = ((one, moved) for one, moved in self.folders if path.startswith(os.path.join(one, "")))
+        return any(os.path.lexists(moved + path[len(one) :]) for one, moved in within)
+
+
+def heal(environment: str, context: Context, report: Report) -> None:
+    """Mend what the change whose journal lies in `environment` left, take the journal away, tell in one line.
+
+    Only what that change touched is looked at, and a file that is there stays as it is, unless pip had put
+    it in the place of one that it had moved away.
+    """
+    heading, found = journal.heading(environment), context.examine(environment)
+    if heading is not None and found.state == USABLE:
+        mended, damaged = _Left(found, heading).mend(context)
+        _note(environment, heading)
+        called = read_line(heading.words, {}).subcommand or "change"
+        if mended:
+            report.say(f"the last {called} here was interrupted; put right: {', '.join(mended)}")
+        if damaged:
+            what = ", ".join(damaged)
+            report.say(f"the last {called} here was interrupted; damaged, and not to be had from here: {what}")
+    journal.end(environment)
+
+
+class _Left:
+    """What the killed change left in the environment."""
+
+    def __init__(self, found: Environment, heading: Heading) -> None:
+        self.found = found
+        self.heading = heading
+        rows = journal.rows_before(found.path)
+        self.before = _infos(rows)
+        self.names = _folders(rows)
+        self.now = _infos(journal.snapshot(found.path))
+        self.command = read_line(heading.words, {})
+
+    def mend(self, context: Context) -> tuple[list[str], list[str]]:
+        """Return what was mended, and what could not be; pip itself comes first, for it mends the others."""
+        mended: list[str] = []
+        damaged: list[str] = []
+        for name in sorted({*self.before, *self.now}, key=lambda name: (name != "pip", name)):
+            was, now = self.before.get(name, []), self.now.get(name, [])
+            coming = [row for row in now if row not in was]
+            if coming:
+                result = self._coming(name, coming[-1], [row for row in now if row != coming[-1]], context)
+            else:
+                result = self._going(name, was[-1], context)
+            if result is not None:
+                (mended if result[0] else damaged).append(result[1])
+        if not damaged:
+            self._sweep()
+        return mended, damaged
+
+    def _coming(self, name: str, row: str, others: list[str], context: Context) -> tuple[bool, str] | None:
+        """Keep the version that was being installed, and has metadata, if it is whole; else install it again."""
+        new, was = self._damage(name, row), self.before.get(name, [])
+        called = f"{name} {new.version}"
+        if _is_whole(new):
+            for other in others:  # two at once: pip takes either for the installed one
+                shutil.rmtree(self._path(other), ignore_errors=True)
+            return (True, called) if others else None
+        if name == "pip" and was and self._put_back(was[-1], new):
+            return True, "pip"
+        for one in (row, *others):
+            shutil.rmtree(self._path(one), ignore_errors=True)
+        if self._install(new, context):
+            return True, called
+        if was:
+            return self._put_back(was[-1], new), f"{name} {journal.name_and_version(self._path(was[-1]))[1]}"
+        _remove(new.rows)
+        return True, f"{called} (taken away again)"
+
+    def _going(self, name: str, row: str, context: Context) -> tuple[bool, str] | None:
+        """Put back what pip has moved away, or removed, of the version that was there and is all there is."""
+        info = self._path(row)
+        moved = None if os.path.isdir(info) else self._info_aside(name, info)
+        if moved is None and not os.path.isdir(info):
+            return None  # it was removed
+        old = self._damage(name, row, at=moved)
+        aside = self._aside(old.rows)
+        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
+        needed = [one for one in lost if not one.path.endswith(".pyc")]
+        if moved is None and not needed and not aside.folders and not aside.files:
+            self._compile(lost)
+            return None
+        called = f"{name} {old.version}"
+        if needed and self._was_to_go(name):
+            _remove(old.rows)
+            return True, f"{called} (removed)"
+        _move_back(aside)
+        if needed and not self._fetch(old, needed, context):
+            return False, called
+        self._compile(lost)
+        return True, called
+
+    def _put_back(self, row: str, new: Damage) -> bool:
+        """Put the old version back in place of the new one, if what pip moved aside is all of it."""
+        info = self._path(row)
+        moved = self._info_aside(new.name, info)
+        if moved is None:
+            return False
+        old = self._damage(new.name, row, at=moved)
+        aside = self._aside(old.rows)
+        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
+        if any(not one.path.endswith(".pyc") for one in lost):
+            return False
+        kept = {one.path for one in old.rows}
+        _remove(one for one in new.rows if one.path not in kept)
+        shutil.rmtree(new.info, ignore_errors=True)
+        _move_back(aside)
+        self._compile(lost)
+        return True
+
+    def _install(self, wanted: Damage, context: Context) -> bool:
+        """Install exactly this version anew, from the sources of the line and the user's own."""
+        if wanted.name == "pip":
+            return self._pip_again(context)
+        if run_pip(self.found, ("install", "--no-deps", "--force-reinstall", *self._named(wanted))):
+            return False
+        if not wanted.requested:
+            describe(self.found, wanted.name, requested=False)
+        return True
+
+    def _fetch(self, old: Damage, rows: Sequence[Row], context: Context) -> bool:
+        """Put exactly the missing files back: of the same version, installed elsewhere for the purpose.
+
+        Installing it over itself would take away what the user has edited.
+        """
+        if old.name == "pip":
+            return self._pip_again(context)
+        with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+            words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
+            if run_pip(self.found, (*words, *self._named(old))):
+                return False
+            for row in rows:
+                source = os.path.join(folder, os.path.relpath(row.path, self.found.path))
+                if not os.path.isfile(source) or (row.digest and _digest(source) != row.digest):
+                    return False
+                os.makedirs(os.path.dirname(row.path), exist_ok=True)
+                shutil.move(source, row.path)
+        return True
+
+    def _named(self, wanted: Damage) -> tuple[str, ...]:
+        state = history.State(version=wanted.version, origin=wanted.origin)
+        return (*sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
+
+    def _pip_again(self, context: Context) -> bool:
+        """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
+        shutil.rmtree(os.path.join(self.found.site, "pip"), ignore_errors=True)
+        for name in _listed(self.found.site):
+            if name.startswith("pip-") and name.endswith(".dist-info"):
+                shutil.rmtree(os.path.join(self.found.site, name), ignore_errors=True)
+        base = self.found.base
+        image = base and image_for(base, context.cache, lambda at: build(at, base, context.cache, pip=False))
+        if image:
+            put_pip(image, self.found.path, self.found.python, self.found.site)
+        return True
+
+    def _compile(self, rows: Iterable[Row]) -> None:
+        """Write the bytecode that is missing, for RECORD names it."""
+        wanted = {_source_of(row.path) for row in rows if row.path.endswith(".pyc")}
+        files = sorted(path for path in wanted if os.path.isfile(path))
+        if files:
+            _silently([self.found.python, "-I", "-m", "compileall", "-q", *files])
+
+    def _sweep(self) -> None:
+        """Remove what pip had moved aside and left: what begins with ~ and was not there before."""
+        for folder, names in self.names.items():
+            path = os.path.join(self.found.path, folder)
+            for name in _listed(path):
+                if name.startswith("~") and name not in names:
+                    _discard(os.path.join(path, name))
+        for rows in (*self.before.values(), *self.now.values()):
+            inner = {os.path.dirname(row.path) for row in _record(self._path(rows[-1]), self.found.site)}
+            for path in inner - {os.path.join(self.found.path, folder) for folder in self.names}:
+                left = [os.path.join(path, name) for name in _listed(path) if name.startswith("~")]
+                for moved in left:
+                    if _since(moved) >= self.heading.since:
+                        _discard(moved)
+
+    # -- what lies where
+
+    def _path(self, row: str) -> str:
+        return os.path.join(self.found.path, journal.unescaped(row.split("\t")[1]))
+
+    def _damage(self, name: str, row: str, *, at: str | None = None) -> Damage:
+        """Return what the row's distribution consists of; `at` is where its metadata lies for now."""
+        fields, info = row.split("\t"), self._path(row)
+        asked = any(_is_named(name, typed) for typed in self.command.requirements)
+        known = row in self.before.get(name, [])
+        return Damage(
+            name=name,
+            version=journal.name_and_version(info)[1],
+            info=info,
+            rows=tuple(_record(info, self.found.site, at)),
+            requested=bool(fields[3]) or (asked and not known),
+            origin=journal.unescaped(fields[4]),
+        )
+
+    def _was_to_go(self, name: str) -> bool:
+        """Tell whether the killed line was to remove this distribution."""
+        command = self.command
+        named = any(_is_named(name, typed) for typed in command.requirements)
+        return command.subcommand == "uninstall" and (named or bool(command.r_files))
+
+    def _info_aside(self, name: str, info: str) -> str | None:
+        """Return where pip has moved the metadata folder `info` of this distribution, if it has."""
+        return next((path for path in self._moved(info) if _says_name(path, name)), None)
+
+    def _moved(self, path: str) -> Iterator[str]:
+        """Yield the folders that pip may have moved the folder `path` to: of like name, not there before."""
+        folder, name = os.path.split(path)
+        known = self.names.get(os.path.relpath(folder, self.found.path), ())
+        for other in _listed(folder):
+            if other not in known and _is_aside(other, name) and os.path.isdir(os.path.join(folder, other)):
+                yield os.path.join(folder, other)
+
+    def _aside(self, rows: Sequence[Row]) -> Aside:
+        """Return what pip has moved away of these files; a folder counts if one file in it is as recorded."""
+        folders: dict[str, str] = {}
+        for folder in dict.fromkeys(parent for row in rows for parent in self._parents(row.path)):
+            for moved in self._moved(folder):
+                inner = [row for row in rows if row.path.startswith(os.path.join(folder, ""))]
+                if any(_is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
+                    folders[folder] = moved
+        whole = Aside(folders=tuple(folders.items()))
+        left = [row for row in rows if not whole.has(row.path) and self._is_lost(row)]
+        pairs = ((row.path, _in_temporary(row)) for row in left)
+        return Aside(folders=whole.folders, files=tuple((path, source) for path, source in pairs if source))
+
+    def _parents(self, path: str) -> Iterator[str]:
+        """Yield the folders that the file lies in, below the folder of all distributions."""
+        at = os.path.dirname(path)
+        while at.startswith(os.path.join(self.found.site, "")):
+            yield at
+            at = os.path.dirname(at)
+
+    def _is_lost(self, row: Row) -> bool:
+        """Tell whether the file is gone since the change began, or another was put in its place."""
+        if os.path.lexists(row.path):
+            return bool(row.digest) and _since(row.path) >= self.heading.since and not _is_as_recorded(row)
+        folder, name = os.path.split(row.path)
+        known = self.names.get(os.path.relpath(folder, self.found.path))
+        if known is not None:
+            return name in known
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        return _since(folder) >= self.heading.since
+
+
+def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False) -> str:
+    """Run the pip of the environment, or safepip's own in it; return why it failed, empty if it did not.
+
+    It has the user's sources and settings, or with `sealed` none: only what `words` say.
+    """
+    general = ("--disable-pip-version-check", "--no-input")
+    handover = Handover(
+        python=found.python,
+        words=(*general, *words),
+        program=os.path.join(found.path, BIN, "pip"),
+        environment=found.path,
+        enter=True,
+        changes=tuple((name, None) for name in _LEFT_OUT),
+    )
+    environ = child_environ(handover, locked=True)
+    if sealed:
+        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+        environ["PIP_CONFIG_FILE"] = os.devnull
+    done = _silently(handover.argv, environ)
+    if not done.returncode:
+        return ""
+    lines = done.stderr.splitlines()
+    told = next((line[7:] for line in reversed(lines) if line.startswith("ERROR: ")), None)
+    return told or (lines[-1] if lines else f"pip ended with {done.returncode}")
+
+
+def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
+    """Return the options of a line that say where distributions come from, paths made absolute."""
+    found = []
+    for _, dest, value in read_line(words, {}).options:
+        option = _SOURCES.get(dest)
+        if option is not None:
+            path = value if value is None or "://" in value or value.startswith("file:") else None
+            local = dest in {"find_links", "cert", "client_cert"} and value is not None and path is None
+            found += [option] if value is None else [option, os.path.join(cwd, value) if local else value]
+    return tuple(found)
+
+
+def requirement(name: str, wanted: history.State) -> tuple[str, ...]:
+    """Return the words for pip that name exactly this distribution: its version, or where it came from."""
+    if not wanted.origin:
+        return (f"{name}=={wanted.version}",)
+    try:
+        origin = json.loads(wanted.origin)
+        url = origin["url"]
+    except (ValueError, TypeError, KeyError):  # an egg-link: the first line is the folder
+        return ("-e", wanted.origin.split("\n")[0])
+    below = origin.get("subdirectory")
+    fragment = f"#subdirectory={below}" if below else ""
+    if origin.get("dir_info", {}).get("editable"):
+        return ("-e", url2pathname(urlsplit(url).path) + fragment)
+    vcs, archive = origin.get("vcs_info"), origin.get("archive_info") or {}
+    if vcs:
+        return (f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{fragment}",)
+    digest = (archive.get("hashes") or {}).get("sha256")
+    if digest:
+        fragment = f"#sha256={digest}" + (f"&subdirectory={below}" if below else "")
+    return (f"{name} @ {url}{fragment}",)
+
+
+def describe(found: Environment, name: str, *, requested: bool, origin: str | None = None) -> None:
+    """Have an installed distribution's metadata say whether it was asked for, and where it came from.
+
+    `origin` is the text of its direct_url.json, empty for none, None to leave it.
+    """
+    for row in _infos(journal.snapshot(found.path)).get(name, []):
+        info = os.path.join(found.path, journal.unescaped(row.split("\t")[1]))
+        _put(info, "REQUESTED", "" if requested else None)
+        if origin is not None:
+            _put(info, "direct_url.json", origin or None)
+
+
+def files(found: Environment, name: str) -> list[str]:
+    """Return the paths of the files that belong to an installed distribution, those of its metadata included."""
+    paths = []
+    for row in _infos(journal.snapshot(found.path)).get(name, []):
+        info = os.path.join(found.path, journal.unescaped(row.split("\t")[1]))
+        paths += [one.path for one in _record(info, found.site)]
+        paths += [os.path.join(info, one) for one in _listed(info)]
+    return paths
+
+
+def _put(info: str, name: str, content: str | None) -> None:
+    """Write a file of the metadata, or remove it for None; RECORD follows."""
+    path, record = os.path.join(info, name), os.path.join(info, "RECORD")
+    named = f"{os.path.basename(info)}/{name}"
+    if content is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(os.fsencode(content))
+    with open(record, "rb") as file:
+        lines = [line for line in file.read().splitlines() if not line.startswith(os.fsencode(named) + b",")]
+    if content is not None:
+        lines.append(os.fsencode(f"{named},sha256={_digest(path)},{os.path.getsize(path)}"))
+    with open(f"{record}.new", "wb") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+    os.replace(f"{record}.new", record)
+
+
+def _note(environment: str, heading: Heading) -> None:
+    """Put what the killed change has done after all into the history."""
+    rows = journal.snapshot(environment)
+    entries = history.read(environment)
+    noted = any(entry.id == heading.number for entry in entries)
+    before = journal.distributions(environment) if noted else journal.rows_before(environment)
+    found = history.changes(history.installed(before), history.installed(rows))
+    if not found:
+        return
+    entry = history.Entry(
+        id=heading.number,
+        time=heading.time,
+        kind=history.PIP,
+        words=heading.words,
+        cwd=heading.cwd,
+        outside=heading.outside,
+        further="created" if heading.created else "",
+        changes=found,
+    )
+    with contextlib.suppress(OSError):
+        history.leave(environment, rows)
+        history.append(environment, changed(entry, id=journal.next_number(environment)) if noted else entry)
+
+
+def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
+    """Return the rows of distributions by name, in the order of their time."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) == 5 and fields[1].endswith(".dist-info"):
+            found.setdefault(journal.name_and_version(journal.unescaped(fields[1]))[0], []).append(row)
+    for ordered in found.values():
+        ordered.sort(key=lambda row: int(row.split("\t")[2]))
+    return found
+
+
+def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the names in each folder that the rows tell of; folders relative to the environment."""
+    fields = [row.split("\t") for row in rows]
+    return {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if one[0] == "n"}
+
+
+def _record(info: str, site: str, at: str | None = None) -> list[Row]:
+    """Return what the RECORD of a distribution names; `at` is where its metadata lies for now."""
+    try:
+        path = os.path.join(at or info, "RECORD")
+        with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
+            fields = [(*row, "", "")[:3] for row in csv.reader(file) if row and "\0" not in row[0]]
+    except (OSError, csv.Error):
+        return []
+    return [_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields]
+
+
+def _row(path: str, digest: str, size: str) -> Row:
+    algorithm, _, value = digest.partition("=")
+    known = value if algorithm == "sha256" else ""
+    return Row(path=path, digest=known, size=int(size) if size.isdecimal() else None)
+
+
+def _is_whole(damage: Damage) -> bool:
+    """Tell whether pip got as far as writing its own RECORD, and no file was cut off by a crash."""
+    info = [os.path.join(damage.info, name) for name in ("METADATA", "INSTALLER", "RECORD")]
+    named = {one.path for one in damage.rows}
+    if not all(path in named and os.path.isfile(path) for path in info):
+        return False
+    last = os.stat(info[-1]).st_mtime_ns
+    return all(os.path.lexists(one.path) and not _is_cut_off(one, last) for one in damage.rows)
+
+
+def _is_cut_off(row: Row, last: int) -> bool:
+    """Tell whether the file has another size than recorded, and not because it was edited since."""
+    stat = os.lstat(row.path)
+    return row.size is not None and stat.st_size != row.size and stat.st_mtime_ns <= last
+
+
+def _is_as_recorded(row: Row, at: str | None = None) -> bool:
+    """Tell whether the file, which lies `at` another place perhaps, is the one that RECORD means."""
+    return bool(row.digest) and _digest(at or row.path) == row.digest
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).digest()
+    except OSError:
+        return ""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _remove(rows: Iterable[Row]) -> None:
+    """Remove files, but not such as were edited, and the folders that get empty."""
+    for row in rows:
+        if not row.digest or _is_as_recorded(row):
+            with contextlib.suppress(OSError):
+                os.unlink(row.path)
+                os.rmdir(os.path.dirname(row.path))
+
+
+def _move_back(aside: Aside) -> None:
+    """Put back what pip has moved away; what lies in place of a folder was written since."""
+    for folder, moved in aside.folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.rename(moved, folder)
+    for path, moved in aside.files:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.move(moved, path)
+
+
+def _in_temporary(row: Row) -> str | None:
+    """Return where in the temporary directory pip has put the file, if what lies there is exactly that."""
+    parts = row.path.split(os.sep)
+    for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*")):
+        for depth in (1, 2, 3):
+            path = os.path.join(folder, *parts[-depth:])
+            if os.path.isfile(path) and _is_mine(path) and _is_as_recorded(row, path):
+                return path
+    return None
+
+
+def _discard(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _is_aside(name: str, original: str) -> bool:
+    """Tell whether pip would call the folder `original` so while it is moved aside.
+
+    A ~ takes the place of its first letter, further signs that of the next ones; or all stand in front.
+    """
+    if name[:1] != "~":
+        return False
+    if len(name) != len(original):
+        return name.endswith(original) and all(char in _ASIDE for char in name[1 : -len(original)])
+    same = next(index for index in range(len(name) + 1) if name[index:] == original[index:])
+    return same < len(name) and all(char in _ASIDE for char in name[1:same])
+
+
+def _says_name(info: str, name: str) -> bool:
+    """Tell whether the metadata in the folder is of that distribution."""
+    try:
+        with open(os.path.join(info, "METADATA"), encoding="utf-8", errors="replace") as file:
+            said = next((line[5:].strip() for line in file if line.startswith("Name:")), "")
+    except OSError:
+        return False
+    return journal.name_and_version(f"{said}-0.dist-info")[0] == name
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _since(path: str) -> int:
+    """Return when the file or folder was last written or moved, in ns."""
+    stat = os.lstat(path)
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _is_mine(path: str) -> bool:
+    return not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
+
+
+def _source_of(path: str) -> str:
+    """Return the source of a file of bytecode in __pycache__."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
+
+
+def _is_named(name: str, typed: str) -> bool:
+    """Tell whether a requirement as typed names this distribution."""
+    end = next((index for index, char in enumerate(typed) if char in "[<>=!~;@ ("), len(typed))
+    return journal.name_and_version(f"{typed[:end]}-0.dist-info")[0] == name
+
+
+def _silently(argv: Sequence[str], environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.run(
+        argv, env=environ, check=False, stdin=null, stdout=null, stderr=pipe, text=True, errors="replace"
+    )

@@ -1,0 +1,182 @@
+"""What changed in an environment, one line for each command: `<env>/.safepip/history`, only ever appended to.
+
+A line has the fields id, seconds since 1970 (UTC), kind, words, working directory, names that had changed
+without safepip, `further`, and then a field for each distribution that came, went or changed: its name, and
+version, "1" if requested, and origin of before and of after, packed. runner.py writes the same.
+"""
+
+from __future__ import annotations
+
+import os
+
+from safepip._record import Record
+
+from .journal import DISTRIBUTIONS, HISTORY, escaped, name_and_version, packed, unescaped, unpacked, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PIP = "pip"
+UNDO = "undo"
+START = "0"  # the id of the state before the first entry
+
+
+class State(Record):
+    """How a distribution is installed; `origin` is its direct_url.json, or where its egg-link leads."""
+
+    version: str
+    requested: bool = False
+    origin: str = ""
+
+    def same(self, other: State | None) -> bool:
+        """Tell whether `pip freeze` would say the same of both."""
+        return other is not None and (self.version, self.origin) == (other.version, other.origin)
+
+
+class Change(Record):
+    """What happened to the distribution `name`; None is "not installed"."""
+
+    name: str
+    before: State | None
+    after: State | None
+
+
+class Entry(Record):
+    """A command that changed something.
+
+    `kind` is PIP or UNDO; `further` is "created" where the environment was made for it, and for an UNDO the
+    id of the entry whose state it went back to.
+    """
+
+    id: str
+    time: int
+    kind: str
+    words: tuple[str, ...]
+    cwd: str = ""
+    outside: tuple[str, ...] = ()
+    further: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+def read(environment: str) -> list[Entry]:
+    """Return the entries, oldest first; lines that are none (torn by a full disk) are passed over."""
+    try:
+        with open(os.path.join(environment, HISTORY), "rb") as file:
+            lines = os.fsdecode(file.read()).split("\n")
+    except OSError:
+        return []
+    return [entry for entry in map(_entry, lines) if entry is not None]
+
+
+def append(environment: str, entry: Entry) -> None:
+    """Write an entry as one line, in one piece, behind the others."""
+    fields = [entry.id, str(entry.time), entry.kind, packed(entry.words), escaped(entry.cwd)]
+    fields += [packed(entry.outside), escaped(entry.further), *map(_field, entry.changes)]
+    path = os.path.join(environment, HISTORY)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    with open(descriptor, "rb+", buffering=0) as file:
+        torn = file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write(os.fsencode(("\n" if torn else "") + "\t".join(fields) + "\n"))
+
+
+def leave(environment: str, rows: Iterable[str]) -> None:
+    """Note what is installed now, so that the next change sees what was changed without safepip."""
+    write(os.path.join(environment, DISTRIBUTIONS), [row for row in rows if row.startswith("d\t")])
+
+
+def installed(rows: Iterable[str]) -> dict[str, State]:
+    """Return what the rows of a journal say is installed, by name."""
+    found = {}
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) == 5 and fields[0] == "d":
+            name, version = name_and_version(unescaped(fields[1]))
+            found[name] = State(version=version, requested=bool(fields[3]), origin=unescaped(fields[4]))
+    return found
+
+
+def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[Change, ...]:
+    """Return what differs for `pip freeze`, by name."""
+    found = []
+    for name in sorted({*before, *after}):
+        was, now = before.get(name), after.get(name)
+        if not (was.same(now) if was else now is None):
+            found.append(Change(name=name, before=was, after=now))
+    return tuple(found)
+
+
+def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
+    """Return, for the start and after each entry, the ids of the steps that are in force, oldest first.
+
+    An undo is no step: after it those are in force again that were so after the entry it went back to.
+    """
+    states: list[tuple[str, ...]] = [()]
+    at: dict[str, tuple[str, ...]] = {START: ()}
+    for entry in entries:
+        state = at.get(entry.further, states[-1]) if entry.kind == UNDO else (*states[-1], entry.id)
+        states.append(state)
+        at[entry.id] = state
+    return states
+
+
+def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
+    """Return how those distributions were, after the entry `to`, that commands since then have changed.
+
+    That state was last in force after the last entry with the same steps. A distribution is to be what the
+    first command since found: what was changed without safepip before that, stays.
+    """
+    states = steps(entries)
+    ids = [START, *(entry.id for entry in entries)]
+    wanted = states[len(ids) - 1 - ids[::-1].index(to)]
+    last = len(states) - 1 - states[::-1].index(wanted)
+    found: dict[str, State | None] = {}
+    for entry in entries[last:]:
+        for change in entry.changes:
+            found.setdefault(change.name, change.before)
+    return found
+
+
+def latest(entries: Iterable[Entry]) -> dict[str, State | None]:
+    """Return how each distribution was after the last command that changed it."""
+    return {change.name: change.after for entry in entries for change in entry.changes}
+
+
+def _entry(line: str) -> Entry | None:
+    fields = line.split("\t")
+    if len(fields) < 8 or not fields[0].isdecimal() or not fields[1].isdecimal() or fields[2] not in {PIP, UNDO}:
+        return None
+    found = tuple(map(_change, fields[7:]))
+    whole = tuple(change for change in found if change is not None)
+    if len(whole) != len(found):
+        return None
+    return Entry(
+        id=fields[0],
+        time=int(fields[1]),
+        kind=fields[2],
+        words=unpacked(fields[3]),
+        cwd=unescaped(fields[4]),
+        outside=unpacked(fields[5]),
+        further=unescaped(fields[6]),
+        changes=whole,
+    )
+
+
+def _change(field: str) -> Change | None:
+    parts = unpacked(field)
+    if len(parts) != 7 or not parts[0]:
+        return None
+    return Change(name=parts[0], before=_state(parts[1:4]), after=_state(parts[4:]))
+
+
+def _state(parts: Sequence[str]) -> State | None:
+    version, requested, origin = parts
+    return State(version=version, requested=bool(requested), origin=origin) if version else None
+
+
+def _field(change: Change) -> str:
+    return packed((change.name, *_parts(change.before), *_parts(change.after)))
+
+
+def _parts(state: State | None) -> tuple[str, str, str]:
+    return (state.version, "1" if state.requested else "", state.origin) if state else ("", "", "")

@@ -1,0 +1,344 @@
+"""What stands in an environment before a change: noted under its lock, and taken away when pip has ended.
+
+A journal that the next change finds tells that the one before was killed, and what there was until then.
+It is written on the way of every install, so `os` and `time` must do. runner.py, which runs on every Python
+that pip runs on, writes the same rows afterwards (`_listing` there, `snapshot` here: a test holds them equal).
+
+All three files are lines of fields, separated by tabs, which `escaped` keeps out of the fields themselves:
+the journal (a heading, then the rows of `snapshot`), the distributions as the last change left them (rows
+too), and the history (see history.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from safepip._record import Record
+from safepip.environment import OWN
+from safepip.interpreter import BIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+JOURNAL = os.path.join(OWN, "journal")
+DISTRIBUTIONS = os.path.join(OWN, "distributions")
+HISTORY = os.path.join(OWN, "history")
+_FORMAT = "safepip-journal-1"
+_KINDS = (".dist-info", ".egg-info", ".egg-link")
+_ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
+
+
+class Heading(Record):
+    """The first line of a journal: the change that was begun. `since` is when, by the file system's clock.
+
+    `number` is the id that its entry in the history gets; `outside` the names of what had changed since the
+    last entry without safepip.
+    """
+
+    number: str
+    time: int
+    process: int
+    host: str
+    created: bool
+    words: tuple[str, ...]
+    cwd: str
+    outside: tuple[str, ...]
+    since: int = 0
+
+
+def begin(
+    environment: str, words: Sequence[str], cwd: str | None, *, locked: bool = True, created: bool = False
+) -> bool:
+    """Note that the line `words` is about to change `environment`; tell whether that could be written.
+
+    `created` tells that the environment was made for this line. Without a lock the journal of another
+    command, which may be at work, stays.
+    """
+    if not locked and os.name != "nt" and os.path.lexists(os.path.join(environment, JOURNAL)):
+        return False
+    known = distributions(environment)
+    rows = snapshot(environment, known)
+    heading = (
+        _FORMAT,
+        next_number(environment),
+        str(int(time.time())),
+        str(os.getpid()),
+        escaped(_host()),
+        "created" if created else "",
+        packed(_without_secrets(words)),
+        escaped(cwd or ""),
+        packed(differing(known, rows)) if known else "",
+    )
+    return write(os.path.join(environment, JOURNAL), ("\t".join(heading), *rows))
+
+
+def is_left(environment: str, *, locked: bool) -> bool:
+    """Tell whether a journal is there whose change was killed.
+
+    Under the lock its process cannot live any more; without one (a file system that has none) that is asked.
+    """
+    if not os.path.lexists(os.path.join(environment, JOURNAL)):
+        return False
+    return locked or _is_dead(heading(environment))
+
+
+def heading(environment: str) -> Heading | None:
+    """Return what the journal in `environment` says of the change that it is about, None without one."""
+    path = os.path.join(environment, JOURNAL)
+    lines = _lines(path)
+    fields = lines[0].split("\t") if lines else []
+    if len(fields) != 9 or fields[0] != _FORMAT or not (fields[2].isdecimal() and fields[3].isdecimal()):
+        return None
+    return Heading(
+        number=fields[1],
+        time=int(fields[2]),
+        process=int(fields[3]),
+        host=unescaped(fields[4]),
+        created=bool(fields[5]),
+        words=unpacked(fields[6]),
+        cwd=unescaped(fields[7]),
+        outside=unpacked(fields[8]),
+        since=os.stat(path).st_mtime_ns,
+    )
+
+
+def rows_before(environment: str) -> list[str]:
+    """Return the rows of the journal: what stood in the environment when the change began."""
+    return _lines(os.path.join(environment, JOURNAL))[1:]
+
+
+def distributions(environment: str) -> list[str]:
+    """Return the rows of what was installed when the last change that is in the history had ended."""
+    return _lines(os.path.join(environment, DISTRIBUTIONS))
+
+
+def next_number(environment: str) -> str:
+    """Return the id of the entry to come: the number of its line."""
+    try:
+        with open(os.path.join(environment, HISTORY), "rb") as file:
+            return str(file.read().count(b"\n") + 1)
+    except OSError:
+        return "1"
+
+
+def end(environment: str) -> None:
+    """Take the journal away."""
+    try:
+        os.unlink(os.path.join(environment, JOURNAL))
+    except OSError:
+        return
+
+
+def snapshot(environment: str, known: Iterable[str] = ()) -> list[str]:
+    """Return what is installed in the environment, as rows in a fixed order.
+
+    A distribution has the row `d`, path of its metadata, its mtime in ns, "1" if it was requested, its
+    direct_url.json (or egg-link); a folder the row `n`, path, the names in it. What is as in the rows
+    `known` is not read again.
+    """
+    before = {row.rpartition("\t")[0].rpartition("\t")[0]: row for row in known}
+    distributions, folders = [], []
+    for folder in (BIN, *_sites(environment)):
+        path = os.path.join(environment, folder)
+        names = _names(path)
+        folders.append(f"n\t{escaped(folder)}\t{packed(names)}")
+        if folder != BIN:
+            found = (name for name in names if name.endswith(_KINDS) and not name.startswith("~"))
+            distributions += [_row(environment, f"{folder}/{name}", before) for name in found]
+    return distributions + folders
+
+
+def differing(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Return the names of what is not as the last change left it."""
+    was, is_now = ({_lasting(row) for row in rows if row.startswith("d\t")} for rows in (before, now))
+    return sorted({name_and_version(unescaped(row[1]))[0] for row in was ^ is_now})
+
+
+def write(path: str, lines: Iterable[str]) -> bool:
+    """Write a file of this user alone, by rename, its folder too; tell whether it could be written."""
+    scratch = f"{path}.{os.getpid()}"
+    content = os.fsencode("\n".join(lines))
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(scratch, flags, 0o600)
+        try:
+            whole = os.write(descriptor, content) == len(content)
+        finally:
+            os.close(descriptor)
+        if not whole:
+            os.unlink(scratch)
+            return False
+        os.replace(scratch, path)
+    except OSError:
+        return False
+    return True
+
+
+def escaped(text: str) -> str:
+    """Return the text without what separates fields, lines and packed words."""
+    for char, code in _ESCAPES:
+        text = text.replace(char, code)
+    return text
+
+
+def unescaped(text: str) -> str:
+    """Return the text that was escaped."""
+    for char, code in reversed(_ESCAPES):
+        text = text.replace(code, char)
+    return text
+
+
+def packed(words: Iterable[str]) -> str:
+    """Return words as one field; an empty word is a lone "%"."""
+    return " ".join(escaped(word) or "%" for word in words)
+
+
+def unpacked(field: str) -> tuple[str, ...]:
+    """Return the words that were packed."""
+    return tuple("" if word == "%" else unescaped(word) for word in field.split(" ")) if field else ()
+
+
+def name_and_version(path: str) -> tuple[str, str]:
+    """Return the normalised name and the version of the distribution whose metadata lies at `path`.
+
+    The version is "?" where the metadata's name does not say it (develop mode of old).
+    """
+    stem, _, kind = os.path.basename(path).rpartition(".")
+    if kind == "dist-info":
+        name, _, version = stem.rpartition("-")
+        name, version = (name, version.replace("_", "-")) if name else (stem, "?")
+    else:
+        name, _, rest = stem.partition("-")
+        version = rest.partition("-")[0] or "?"
+    name = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in name:
+        name = name.replace("--", "-")
+    return name, version
+
+
+def without_credentials(word: str) -> str:
+    """Return a word of a line without the user and password of any URL in it.
+
+    A lone `git@` stays: it is the name of a service, and no URL of that kind works without it.
+    """
+    before, separator, rest = word.partition("://")
+    if not separator:
+        return word
+    end = next((index for index, char in enumerate(rest) if char in " \t\r\n\"'"), len(rest))
+    here, after = rest[:end], without_credentials(rest[end:])
+    user, at, place = _userinfo(here)
+    kept = "git@" if at and user == "git" else ""
+    return before + separator + kept + without_credentials(place) + after  # its path may be another URL
+
+
+def _userinfo(here: str) -> tuple[str, str, str]:
+    """Split what follows "://" at the "@" behind user and password, as (user, "@", the rest) or ("", "", all).
+
+    An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
+    """
+    authority = here
+    for char in "/?#":
+        authority = authority.partition(char)[0]
+    if "@" in authority:
+        user = authority.rpartition("@")[0]
+        return user, "@", here[len(user) + 1 :]
+    port = authority.partition(":")[2]
+    if "@" in here and port and not port.isdecimal() and not authority.startswith("["):
+        user, at, rest = here.rpartition("@")
+        return user, at, rest
+    return "", "", here
+
+
+def _without_secrets(words: Iterable[str]) -> list[str]:
+    """Return the words without credentials; pip's `--proxy` may have some without being a URL."""
+    clean: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        if len(option) > 4 and "--proxy".startswith(option) and equals:
+            word = f"{option}={value.rpartition('@')[2]}"  # noqa: PLW2901  the same word, cleaned
+        elif clean and len(clean[-1]) > 4 and "--proxy".startswith(clean[-1]):
+            word = word.rpartition("@")[2]  # noqa: PLW2901  likewise
+        clean.append(without_credentials(word))
+    return clean
+
+
+def _lasting(row: str) -> tuple[str, ...]:
+    """Return a distribution's row without its time and what says only who asked for it."""
+    fields = row.split("\t")
+    return (fields[0], fields[1], fields[4]) if len(fields) == 5 else ("", row, "")
+
+
+def _row(environment: str, relative: str, before: dict[str, str]) -> str:
+    path = os.path.join(environment, relative)
+    try:
+        since = os.stat(path).st_mtime_ns
+    except OSError:
+        since = 0
+    start = f"d\t{escaped(relative)}\t{since}"
+    if start in before:
+        return before[start]
+    requested = "1" if os.path.exists(os.path.join(path, "REQUESTED")) else ""
+    origin = path if relative.endswith(".egg-link") else os.path.join(path, "direct_url.json")
+    return f"{start}\t{requested}\t{escaped(_text(origin))}"
+
+
+def _sites(environment: str) -> list[str]:
+    """Return the folders that distributions lie in, relative to the environment."""
+    if os.name == "nt":
+        return ["Lib/site-packages"]
+    found = []
+    for library in ("lib", "lib64"):
+        if not os.path.islink(os.path.join(environment, library)):
+            names = _names(os.path.join(environment, library))
+            versions = [name for name in names if name.startswith(("python", "pypy"))]
+            found += [f"{library}/{name}/site-packages" for name in versions]
+    return found
+
+
+def _names(folder: str) -> list[str]:
+    """Return the names in the folder, in the order of their bytes."""
+    try:
+        return [os.fsdecode(name) for name in sorted(os.listdir(os.fsencode(folder)))]
+    except OSError:
+        return []
+
+
+def _lines(path: str) -> list[str]:
+    text = _text(path)
+    return text.split("\n") if text else []
+
+
+def _text(path: str) -> str:
+    """Return the text of a regular file, links not followed; empty where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return ""
+    try:
+        with open(descriptor, "rb") as file:
+            return os.fsdecode(file.read())
+    except OSError:
+        return ""
+
+
+def _host() -> str:
+    return "" if sys.platform == "win32" else os.uname().nodename
+
+
+def _is_dead(heading: Heading | None) -> bool:
+    """Tell whether the process that wrote the journal is gone; of another machine's that cannot be known."""
+    if heading is None:
+        return True
+    if sys.platform == "win32" or heading.host != _host() or heading.process == os.getpid():
+        return False
+    try:
+        os.kill(heading.process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,69 @@
+"""Shims: sh programs called pip or python that go by way of safepip, each a few lines of what lies beside this."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from safepip.interpreter import candidates
+
+from .files import filled, own_program, read_file
+
+PYTHONS = ("python", "python3")
+_NAMED = ".safepip"  # links to safepip itself: the name that it is called by tells it what was typed
+_MADE = b"safepip made this"
+
+
+def write_shims(folder: str, names: tuple[str, ...], state: str | None, *, find: bool = True) -> None:
+    """Write the shims called `names` to `folder`.
+
+    With `find` those of Python serve the project's environment, which is told by the hooks' own search.
+    """
+    os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
+    for name in names:
+        if name not in PYTHONS:
+            _link(own_program(), os.path.join(folder, _NAMED, name))
+        _write(os.path.join(folder, name), _shim(name, folder, state or "", find=find))
+
+
+def write_python_shims(folder: str, search: str) -> None:
+    """Write shims of Python that only send `-m pip` to safepip, for those names that PATH `search` has."""
+    names = tuple(name for name in PYTHONS if next(candidates((name,), search, ()), None))
+    write_shims(folder, names, None, find=False)
+
+
+def is_free(path: str) -> bool:
+    """Tell whether a shim may be written to `path`: there is nothing, or one of these."""
+    if not os.path.lexists(path):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return _MADE in file.read(256)
+    except OSError:
+        return False
+
+
+def _shim(name: str, folder: str, state: str, *, find: bool) -> str:
+    text = read_file("shim-python.sh" if name in PYTHONS else "shim-pip.sh")
+    program = own_program() if name in PYTHONS else os.path.join(folder, _NAMED, name)
+    search = _find() if find else "_safepip_find() { :; }"
+    text = filled(text, {"NEXT": read_file("shim-next.sh").rstrip(), "FIND": search}, str)
+    return filled(text, {"NAME": name, "PROGRAM": program, "STATE": state}, shlex.quote)
+
+
+def _find() -> str:
+    """Return the search for the project's environment, which `init sh` has as well."""
+    return read_file("init.sh").partition("# <find>\n")[2].partition("# </find>\n")[0].rstrip()
+
+
+def _link(program: str, path: str) -> None:
+    scratch = f"{path}.{os.getpid()}"
+    os.symlink(program, scratch)
+    os.replace(scratch, path)
+
+
+def _write(path: str, text: str) -> None:
+    scratch = f"{path}.{os.getpid()}"
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
+        file.write(os.fsencode(text))
+    os.replace(scratch, path)

@@ -1,0 +1,236 @@
+"""safepip init SHELL: the code that makes a shell serve what safepip installed, for its rc file to evaluate."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+
+from safepip.errors import USAGE, SafepipError
+from safepip.execute import start
+from safepip.invocation import VERBS
+from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
+from safepip.shells.files import FOLDER, filled, own_program, read_file
+from safepip.shells.links import HOME, LINKS, refresh
+from safepip.shells.shim import write_python_shims
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from safepip.context import Context
+    from safepip.report import Report
+
+_USAGE = "safepip init [SHELL] [--no-activate | --undo]"
+_OPTIONS = ("--no-activate", "--undo")
+_PROGRAM = r"(?:'[^'\n]*safepip'|[^\s'\"]*safepip)"  # as one may have written it in the line
+
+# The line for the rc file; {} is the program.
+_LINES = {
+    "bash": ('eval "$({} init bash)"',),
+    "zsh": ('eval "$({} init zsh)"',),
+    "fish": ("{} init fish | source",),
+    "sh": ('eval "$({} init sh)"',),
+    "tcsh": ("eval `{} init tcsh`",),
+    "powershell": ("{} init powershell | Out-String | Invoke-Expression",),
+    "xonsh": ("execx($({} init xonsh))",),
+    "nushell": (
+        "{} init nushell | save --force ($nu.default-config-dir | path join safepip.nu)",
+        "source safepip.nu",
+    ),
+}
+_OF_SH = {"ksh": ".kshrc", "ksh93": ".kshrc", "mksh": ".mkshrc", "yash": ".yashrc"}
+_ENDINGS = {"powershell": "ps1", "xonsh": "xsh", "nushell": "nu"}
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Print the code for the shell named first in `words`; say what line to add where none is."""
+    if words[:1] in {("--help",), ("-h",)}:
+        sys.stdout.write(f"usage: {_USAGE}\nSHELL is one of {', '.join(_LINES)}\n")
+        return 0
+    if words == ("--links",):  # typed by the code, after what may have changed the home environment
+        refresh(context.data)
+        return 0
+    if words == ("--complete",):
+        return _complete(context)
+    name, options = _read(words)
+    if "--undo" in options:
+        return _undo(name, context, report)
+    if name is None:
+        return _say_the_line(context, report)
+    _prepare(LANGUAGES[name], context)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(code(LANGUAGES[name], context, activate=not options)))
+    return 0
+
+
+def code(language: str, context: Context, *, activate: bool = True) -> str:
+    """Return the code for a shell of this language, its placeholders filled."""
+    values = _values(context)
+    quote = _QUOTES[language]
+    if language == "tcsh":
+        return _tcsh(values, activate=activate)
+    ending = _ENDINGS.get(language, language)
+    text = read_file(f"init.{ending}")
+    return filled(text if activate else _without_activation(text), values, quote)
+
+
+def _read(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the shell's name, if one was typed, and the options."""
+    options = tuple(word for word in words if word in _OPTIONS)
+    names = tuple(word for word in words if word not in _OPTIONS)
+    if len(names) > 1 or len(set(options)) > 1 or any(name.startswith("-") for name in names):
+        raise SafepipError(USAGE, f"usage: {_USAGE}")
+    name = name_of(names[0]) if names else None
+    if name is not None and name not in LANGUAGES:
+        raise SafepipError(USAGE, f"{names[0]} is no shell that safepip knows", f"known: {', '.join(_LINES)}")
+    return name, options
+
+
+def _prepare(language: str, context: Context) -> None:
+    """Write what the code counts on: it starts no process to look."""
+    refresh(context.data)
+    if language == "fish" and context.data is not None:
+        search = context.ambient.environ.get("PATH", os.defpath)
+        write_python_shims(os.path.join(context.data, "pythons"), search)
+
+
+def _values(context: Context) -> dict[str, str]:
+    data = context.data or ""
+    return {
+        "PROGRAM": own_program(),
+        "STATE": context.state or "",
+        "HOME": data and os.path.join(data, HOME),
+        "LINKS": data and os.path.join(data, LINKS),
+        "WORDS": " ".join(VERBS),
+        "PYTHONS": data and os.path.join(data, "pythons"),
+    }
+
+
+def _without_activation(text: str) -> str:
+    return re.sub(r"(?ms)^[ \t]*# <activate>\n.*?^[ \t]*# </activate>\n", "", text)
+
+
+def _tcsh(values: Mapping[str, str], *, activate: bool) -> str:
+    """Return one line: backticks, tcsh's only way to evaluate, join lines and drop what is quoted across them."""
+    settings = {**values, "ACTIVATE": str(int(activate)), "HERE": FOLDER}
+    for name in ("WORDS", "PYTHONS"):
+        settings.pop(name)
+    line = " ; ".join(f"set _safepip_{name.lower()} = {_quoted_tcsh(value)}" for name, value in settings.items())
+    return f"{line} ; source {_quoted_tcsh(os.path.join(FOLDER, 'init.tcsh'))}\n"
+
+
+def _quoted_fish(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _quoted_tcsh(text: str) -> str:
+    return "'" + text.replace("'", "'\\''").replace("!", "\\!") + "'"
+
+
+def _quoted_powershell(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted_nushell(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+_QUOTES: dict[str, Callable[[str], str]] = {
+    "bash": shlex.quote,
+    "zsh": shlex.quote,
+    "sh": shlex.quote,
+    "fish": _quoted_fish,
+    "tcsh": _quoted_tcsh,
+    "powershell": _quoted_powershell,
+    "xonsh": ascii,
+    "nushell": _quoted_nushell,
+}
+
+
+def _complete(context: Context) -> int:
+    """Answer tcsh, which gives the whole line as COMMAND_LINE, by pip's own protocol."""
+    line = context.ambient.environ.get("COMMAND_LINE", "")
+    typed = line.split()
+    at = len(typed) - (not line.endswith(" "))
+    if at == 1 and name_of(typed[0]) == "safepip":
+        sys.stdout.write(" ".join(VERBS) + " ")
+        sys.stdout.flush()
+    asking = {"COMP_WORDS": line, "COMP_CWORD": str(at), "PIP_AUTO_COMPLETE": "1"}
+    return start((own_program(),), {**os.environ, **asking})
+
+
+def _say_the_line(context: Context, report: Report) -> int:
+    """Say which line to add to which file: on stderr, so that evaluating it does no harm."""
+    shell = users_shell(context.ambient.environ)
+    language = language_of(shell)
+    if language is None:
+        raise SafepipError(USAGE, f"{shell} is no shell that safepip knows; name one", f"usage: {_USAGE}")
+    files = _rc_files(language, shell, context)
+    program = own_program()
+    on_path = shutil.which("safepip")
+    same = on_path is not None and os.path.realpath(on_path) == os.path.realpath(program)
+    named = "safepip" if same else _QUOTES[language](program)
+    for line, file in zip(_LINES[language], files, strict=False):
+        report.say(f"add to {file}: {line.format(named)}")
+    return 0
+
+
+def _rc_files(language: str, shell: str, context: Context) -> tuple[str, ...]:
+    """Return the file for each line of the language, as absolute paths."""
+    environ, home = context.ambient.environ, context.ambient.home or os.sep
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    of_sh = _OF_SH.get(name_of(shell), ".profile")
+    nushell = os.path.join(config, "nushell")
+    old_xonsh = os.path.join(home, ".xonshrc")
+    return {
+        "bash": (os.path.join(home, ".bashrc"),),
+        "zsh": (os.path.join(environ.get("ZDOTDIR") or home, ".zshrc"),),
+        "fish": (os.path.join(config, "fish", "config.fish"),),
+        "sh": (environ.get("ENV") or os.path.join(home, of_sh),),
+        "tcsh": (_first(os.path.join(home, ".tcshrc"), os.path.join(home, ".cshrc")),),
+        "powershell": (os.path.join(config, "powershell", "profile.ps1"),),
+        "xonsh": (_first(old_xonsh, os.path.join(config, "xonsh", "rc.xsh")),),
+        "nushell": (os.path.join(nushell, "env.nu"), os.path.join(nushell, "config.nu")),
+    }[language]
+
+
+def _first(preferred: str, other: str) -> str:
+    return preferred if os.path.exists(preferred) or not os.path.exists(other) else other
+
+
+def _undo(name: str | None, context: Context, report: Report) -> int:
+    """Remove the lines that safepip told the user to add; any other is the user's own and stays."""
+    shell = name or users_shell(context.ambient.environ)
+    language = language_of(shell) or "sh"
+    shells = r"(?:" + "|".join(known for known, spoken in LANGUAGES.items() if spoken == language) + ")"
+    told = []
+    for line in _LINES[language]:
+        before, _, after = line.partition("{}")
+        named = re.escape(after).replace(f"init\\ {language}", rf"init\ {shells}(?:\ --no-activate)?")
+        told.append(re.escape(before) + (_PROGRAM if "{}" in line else "") + named)
+    for file in dict.fromkeys(_rc_files(language, shell, context)):
+        removed = _removed(file, re.compile(rf"[ \t]*(?:{'|'.join(told)})[ \t]*\n?"))
+        for line in removed or ("nothing of safepip's",):
+            report.say(f"{'removed from' if removed else 'in'} {file}: {line}")
+    return 0
+
+
+def _removed(file: str, told: re.Pattern[str]) -> list[str]:
+    """Remove the lines that are wholly as `told` from the file; return them."""
+    real = os.path.realpath(file)
+    try:
+        with open(real, encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            lines = opened.readlines()
+    except OSError:
+        return []
+    removed = [line for line in lines if told.fullmatch(line.rstrip("\r\n"))]
+    if removed:
+        scratch = f"{real}.safepip-{os.getpid()}"
+        with open(scratch, "x", encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            opened.writelines(line for line in lines if line not in removed)
+        shutil.copystat(real, scratch)
+        os.replace(scratch, real)
+    return [line.strip() for line in removed]

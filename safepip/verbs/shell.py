@@ -1,0 +1,64 @@
+"""safepip shell: the user's own shell, with its own rc files, in the environment of this place."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safepip.errors import USAGE, SafepipError
+from safepip.execute import entered, start
+from safepip.shells.detect import language_of, users_shell
+from safepip.shells.files import FOLDER
+
+from .run import in_force
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.context import Context
+    from safepip.report import Report
+
+_USAGE = "safepip shell"
+_INSIDE = "SAFEPIP_SHELL"  # the environment that this shell is for
+_FISH = "set -gx PATH $SAFEPIP_SHELL/bin $PATH; set -gx VIRTUAL_ENV $SAFEPIP_SHELL"
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Become the user's shell; its exit code is its own. One within another is refused."""
+    if words[:1] in {("--help",), ("-h",)}:
+        sys.stdout.write(f"usage: {_USAGE}\n")
+        return 0
+    if words:
+        raise SafepipError(USAGE, f"usage: {_USAGE}", "to run a program: safepip run PROGRAM")
+    inside = context.ambient.environ.get(_INSIDE)
+    if inside and context.ambient.environ.get("VIRTUAL_ENV") == inside:
+        raise SafepipError(USAGE, f"this is the shell of {inside} already", "leave it: exit")
+    found = in_force(context, report)
+    shell = users_shell(context.ambient.environ)
+    if report.terminal:
+        report.say(f"{shell} in {context.shown(found)}; leave it with exit")
+    variables = {**entered(found.path, os.environ), _INSIDE: found.path}
+    variables.pop("SAFEPIP_ACTIVATED", None)  # a hook in it leaves alone what was entered by hand
+    argv, changes = _in_front(shell, variables)
+    return start(argv, {**variables, **changes})
+
+
+def _in_front(shell: str, variables: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return how the shell is started so that the environment comes first, whatever its rc files do to PATH.
+
+    tcsh, xonsh and nushell have no way to add to their own files: there PATH is as those leave it.
+    """
+    match language_of(shell):
+        case "bash":
+            return (shell, "--rcfile", os.path.join(FOLDER, "shell.bash")), {}
+        case "zsh":
+            changes = {"ZDOTDIR": os.path.join(FOLDER, "zsh")}
+            return (shell,), {**changes, "SAFEPIP_SHELL_ZDOTDIR": variables.get("ZDOTDIR", "")}
+        case "fish":
+            return (shell, "-C", _FISH), {}
+        case "sh":
+            changes = {"ENV": os.path.join(FOLDER, "shell.sh")}
+            return (shell,), {**changes, "SAFEPIP_SHELL_ENV": variables.get("ENV", "")}
+        case "powershell":
+            return (shell, "-NoLogo"), {}
+        case _:
+            return (shell,), {}

@@ -1,0 +1,56 @@
+"""safepip shims [DIR] [--python]: programs called pip, pip3, pip3.N for PATH, that go by way of safepip."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+
+from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
+from safepip.interpreter import EXE
+from safepip.shells.shim import PYTHONS, is_free, write_shims
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.context import Context
+    from safepip.report import Report
+
+_USAGE = "safepip shims [DIR] [--python]"
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Write the shims to the folder named, else to safepip's own; say how they come to serve."""
+    if words[:1] in {("--help",), ("-h",)}:
+        sys.stdout.write(f"usage: {_USAGE}\n")
+        return 0
+    folder = _folder(words, context)
+    pips = ("pip", "pip3", *(f"pip{version}" for version in _versions(context)))
+    names = (*pips, *PYTHONS) if "--python" in words else pips
+    foreign = next((name for name in names if not is_free(os.path.join(folder, name))), None)
+    if foreign:
+        what = f"{os.path.join(folder, foreign)} is there and not safepip's"
+        raise SafepipError(CANNOT_CREATE, what, "name another folder: safepip shims DIR")
+    write_shims(folder, names, context.state)
+    report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
+    return 0
+
+
+def _folder(words: tuple[str, ...], context: Context) -> str:
+    named = [word for word in words if word != "--python"]
+    if len(named) > 1 or any(word.startswith("-") for word in named):
+        raise SafepipError(USAGE, f"usage: {_USAGE}")
+    if named:
+        return os.path.abspath(named[0])
+    if context.data is None:
+        raise SafepipError(CANNOT_CREATE, "there is no home directory to keep them in", "name a folder")
+    return os.path.join(context.data, "shims")
+
+
+def _versions(context: Context) -> list[str]:
+    """Return the minor versions of the Pythons on PATH, as "3.12"."""
+    found: set[str] = set()
+    for folder in context.ambient.environ.get("PATH", os.defpath).split(os.pathsep):
+        names = os.listdir(folder) if os.path.isabs(folder) and os.path.isdir(folder) else []
+        found.update(name[6:] for name in names if re.fullmatch(r"python3\.\d+" + re.escape(EXE), name))
+    return sorted(found, key=lambda version: int(version.partition(".")[2]))

@@ -1,0 +1,281 @@
+"""safepip undo [N] [--to ID]: the last change in the environment of this place, or the last N, taken back.
+
+First everything that is to come again is got and built; only then is anything touched. What stands in the
+way of that leaves the environment as it was, and so does what goes wrong later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from safepip._record import Record
+from safepip.envs import heal, history, journal
+from safepip.envs.lock import acquire
+from safepip.envs.stepdown import step_down
+from safepip.errors import USAGE, SafepipError
+from safepip.report import shown
+
+from .history import described, environment, line_of, stamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from safepip.context import Context
+    from safepip.environment import Environment
+    from safepip.envs.history import Change, Entry, State
+    from safepip.report import Report
+
+_USAGE = "safepip undo [N] [--to ID]"
+_FAILED = 1  # as pip itself where something cannot be had
+
+
+class Back(Record):
+    """What is to be done: go `to` the state after that entry by these `changes`."""
+
+    to: str
+    changes: tuple[Change, ...]
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Show what is undone, then do it: all of it or nothing."""
+    if words in {("--help",), ("-h",)}:
+        sys.stdout.write(f"usage: {_USAGE}\n")
+        return 0
+    count, to = _read(words)
+    found = environment(context)
+    owner = context.owner_behind_sudo(found.path)
+    if owner:
+        step_down(*owner, report)
+    with _locked(found, context, report):
+        entries = history.read(found.path)
+        aim = to if to is not None else _steps_back(entries, count, context.shown(found))
+        if aim not in {history.START, *(entry.id for entry in entries)}:
+            raise SafepipError(USAGE, f"there is no entry {aim} in the history", "see them all: safepip history")
+        rows = journal.snapshot(found.path)
+        back = _planned(entries, aim, history.installed(rows))
+        _show(back, entries)
+        _tell_of_others(entries, found, rows, back, report)
+        _carry_out(back, entries, found, context, words)
+    return 0
+
+
+def _read(words: tuple[str, ...]) -> tuple[int, str | None]:
+    """Return the number of steps, and the id after --to or None."""
+    option, _, value = words[0].partition("=") if words else ("", "", "")
+    if option == "--to" and len(words) == (1 if value else 2):
+        return 0, value or words[1]
+    if not words or (len(words) == 1 and words[0].isdecimal() and int(words[0])):
+        return int(words[0]) if words else 1, None
+    raise SafepipError(USAGE, f"undo does not understand {' '.join(words)}", _USAGE)
+
+
+@contextlib.contextmanager
+def _locked(found: Environment, context: Context, report: Report) -> Iterator[None]:
+    """Hold the environment's lock, mend what a killed change left, and keep a journal meanwhile."""
+    lock = acquire(found.path, context.settings.lock_timeout, report)
+    try:
+        if journal.is_left(found.path, locked=lock is not None):
+            heal.heal(found.path, context, report)
+        journal.begin(found.path, ("undo",), context.ambient.cwd, locked=lock is not None)
+        try:
+            yield
+        finally:
+            journal.end(found.path)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _steps_back(entries: Sequence[Entry], count: int, called: str) -> str:
+    """Return the id of the entry whose state lies `count` steps back."""
+    steps = history.steps(entries)[-1]
+    if count > len(steps):
+        many = {0: "there is nothing", 1: "there is one step"}.get(len(steps), f"there are {len(steps)} steps")
+        raise SafepipError(USAGE, f"{many} to undo in {called}", "see them all: safepip history")
+    return (history.START, *steps)[-count - 1]
+
+
+def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> Back:
+    wanted = {**now, **history.aim(entries, to)}
+    after = {name: state for name, state in wanted.items() if state is not None}
+    return Back(to=to, changes=history.changes(now, after))
+
+
+def _show(back: Back, entries: Sequence[Entry]) -> None:
+    steps, aimed = (history.steps(entries)[-1], _steps_at(entries, back.to))
+    for entry in reversed(entries):
+        if entry.id in steps and entry.id not in aimed:
+            said = f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}"
+            sys.stdout.write(f"{shown(said)}\n")
+    for change in back.changes:
+        sys.stdout.write(f"  {described(change)}\n")
+    if not back.changes:
+        sys.stdout.write("  nothing is to be done for it\n")
+    sys.stdout.flush()
+
+
+def _steps_at(entries: Sequence[Entry], to: str) -> tuple[str, ...]:
+    ids = [history.START, *(entry.id for entry in entries)]
+    return history.steps(entries)[ids.index(to)]
+
+
+def _tell_of_others(
+    entries: Sequence[Entry], found: Environment, rows: Sequence[str], back: Back, report: Report
+) -> None:
+    """Say what was changed without safepip since: it stays, but for what is undone anyway."""
+    left = journal.distributions(found.path)
+    outside = set(journal.differing(left, rows)) if left else set()
+    for entry in entries[_position(entries, back.to) :]:
+        outside.update(entry.outside)
+    replaced = sorted(outside & {change.name for change in back.changes})
+    kept = sorted(outside - {*replaced})
+    said = [f"{', '.join(kept)} (kept)"] if kept else []
+    said += [f"{', '.join(replaced)} (undone too)"] if replaced else []
+    if said:
+        report.say(f"changed without safepip meanwhile: {', '.join(said)}")
+
+
+def _position(entries: Sequence[Entry], to: str) -> int:
+    return [history.START, *(entry.id for entry in entries)].index(to)
+
+
+def _carry_out(
+    back: Back, entries: Sequence[Entry], found: Environment, context: Context, words: tuple[str, ...]
+) -> None:
+    """Get everything, change everything, note it; or put everything back."""
+    coming = [(change.name, change.after) for change in back.changes if change.after is not None]
+    going = [change.name for change in back.changes if change.after is None]
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        _get(coming, entries, found, folder)
+        kept = _Kept(found, [change.name for change in back.changes], folder)
+        try:
+            _install(coming, found, folder)
+            _remove(going, found)
+            _check(back, found)
+        except BaseException:
+            kept.put_back()
+            raise
+    rows = journal.snapshot(found.path)
+    entry = history.Entry(
+        id=journal.next_number(found.path),
+        time=int(time.time()),
+        kind=history.UNDO,
+        words=("undo", *words),
+        cwd=context.ambient.cwd or "",
+        further=back.to,
+        changes=back.changes,
+    )
+    history.leave(found.path, rows)
+    history.append(found.path, entry)
+
+
+def _get(
+    coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: Environment, folder: str
+) -> None:
+    """Have a wheel of all that is to come again in `folder`, from where it came the last time."""
+    for name, state in coming:
+        words = heal.requirement(name, state)
+        if words[0] == "-e":
+            continue
+        failed = _wheel(name, state, words, entries, found, folder)
+        if failed and name == "pip":  # it may have come from a wheel that safepip had then
+            failed = _wheel(name, state, (f"pip=={state.version}",), entries, found, folder)
+        if failed:
+            raise _impossible(f"{name} {state.version} cannot be had any more", failed)
+
+
+def _wheel(
+    name: str, state: State, words: tuple[str, ...], entries: Sequence[Entry], found: Environment, folder: str
+) -> str:
+    """Have one wheel in the folder; return why that failed, or nothing."""
+    options = ("--no-deps", "--wheel-dir", folder, *_sources(entries, name, state))
+    failed = heal.run_pip(found, ("wheel", *options, *words))
+    return failed or ("" if _is_there(folder, name, state) else "what is there has another version now")
+
+
+def _sources(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ...]:
+    """Return the options on sources of the line by which this version came."""
+    for entry in reversed(entries):
+        for change in entry.changes:
+            if change.name == name and state.same(change.after) and entry.kind == history.PIP:
+                return heal.sources(entry.words, entry.cwd)
+    return ()
+
+
+def _is_there(folder: str, name: str, state: State) -> bool:
+    found = (file[:-4].split("-")[:2] for file in os.listdir(folder) if file.endswith(".whl"))
+    known = {journal.name_and_version("-".join(parts) + ".dist-info") for parts in found}
+    return (name, state.version) in known
+
+
+def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: str) -> None:
+    """Install from the folder; pip itself last, and what is editable from where it lies."""
+    plain = [(name, state) for name, state in coming if heal.requirement(name, state)[0] != "-e"]
+    words = ("install", "--no-deps", "--force-reinstall", "--no-warn-conflicts", "--no-index", "-f", folder)
+    for some in ([one for one in plain if one[0] != "pip"], [one for one in plain if one[0] == "pip"]):
+        names = [f"{name}=={state.version}" for name, state in some]
+        failed = heal.run_pip(found, (*words, *names), sealed=True) if names else ""
+        if failed:
+            raise _impossible("what is to come again cannot be installed", failed)
+    for name, state in coming:
+        if (name, state) not in plain:
+            failed = heal.run_pip(found, ("install", "--no-deps", *heal.requirement(name, state)))
+            if failed:
+                raise _impossible(f"{name} cannot be installed from its folder again", failed)
+        origin = state.origin if (name, state) in plain else None
+        heal.describe(found, name, requested=state.requested, origin=origin)
+
+
+def _remove(going: Sequence[str], found: Environment) -> None:
+    failed = heal.run_pip(found, ("uninstall", "--yes", *going), sealed=True) if going else ""
+    if failed:
+        raise _impossible(f"{', '.join(going)} cannot be removed", failed)
+
+
+def _check(back: Back, found: Environment) -> None:
+    now = history.installed(journal.snapshot(found.path))
+    for change in back.changes:
+        state = now.get(change.name)
+        if not (state.same(change.after) if state else change.after is None):
+            raise _impossible(f"{change.name} did not become what it was", described(change))
+
+
+def _impossible(what: str, why: str) -> SafepipError:
+    return SafepipError(_FAILED, f"not undone, all is as it was: {what}", *([why] if why else []))
+
+
+class _Kept:
+    """Copies of all files of the distributions that are about to change."""
+
+    def __init__(self, found: Environment, names: Sequence[str], folder: str) -> None:
+        self.found = found
+        self.names = names
+        self.folder = os.path.join(folder, "kept")
+        self.files = {path: os.path.join(self.folder, str(number)) for number, path in enumerate(self._paths())}
+        os.mkdir(self.folder)
+        for path, copy in self.files.items():
+            shutil.copy2(path, copy, follow_symlinks=False)
+
+    def put_back(self) -> None:
+        """Have exactly those files there again."""
+        for path in self._paths():
+            if path not in self.files:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                    os.removedirs(os.path.dirname(path))
+        for path, copy in self.files.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            shutil.copy2(copy, path, follow_symlinks=False)
+
+    def _paths(self) -> list[str]:
+        """Return the files of these distributions that are there, what RECORD does not name included."""
+        found = [path for name in self.names for path in heal.files(self.found, name)]
+        return sorted(path for path in dict.fromkeys(found) if os.path.islink(path) or os.path.isfile(path))

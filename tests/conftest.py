@@ -1,0 +1,121 @@
+"""The world is sealed: no test sees the user's home, settings, variables, working directory or the network.
+
+Processes that a test starts inherit the sealed variables, but not the sealed sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from safepip import places
+from safepip.interpreter import Interpreter, interview
+
+_SEALED = (
+    "XDG_", "SAFEPIP_", "PIP_", "_PIP_", "PYTHON", "__PYVENV_", "SUDO_", "CONDA_", "VIRTUAL_ENV", "VIRTUALENV_",
+    "UV_", "PYENV_", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
+)  # fmt: skip
+
+
+class NetworkNotFakedError(AssertionError):
+    """A unit test reached for the network: the other side is to be faked."""
+
+
+class HomeNotSealedError(AssertionError):
+    """A test reached the real user's store: HOME or an XDG variable got lost on the way."""
+
+
+def _is_sealed(name):
+    return name.startswith(_SEALED)
+
+
+def _real_store():
+    home = os.path.expanduser("~")
+    found = (of(os.environ, home, sys.platform) for of in (places.cache_dir, places.state_dir, places.data_dir))
+    return tuple(os.path.join(folder, "") for folder in found)
+
+
+_REAL_STORE = _real_store()
+_WATCHED = {"open", "os.mkdir", "os.rename", "os.remove", "os.listdir", "os.scandir", "os.rmdir"}
+
+
+def _watch(event, args):
+    if event in _WATCHED and args and isinstance(args[0], str) and args[0].startswith(_REAL_STORE):
+        raise HomeNotSealedError(f"{args[0]}: use the fixtures `home` and `work`")
+
+
+sys.addaudithook(_watch)
+
+
+def pytest_configure():
+    for name in filter(_is_sealed, list(os.environ)):  # for fixtures of the session, made before any test
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch, tmp_path_factory):
+    """A home and a working directory of this test's own, in a world without variables or network."""
+    world = os.path.realpath(tmp_path_factory.mktemp("world"))
+    home, work = os.path.join(world, "home"), os.path.join(world, "home", "work")
+    os.makedirs(work)
+    for name in filter(_is_sealed, list(os.environ)):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.chdir(work)
+
+    def refuse(*args, **_options):
+        raise NetworkNotFakedError(f"connection to {args[1:]}: fake the other side")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    umask = os.umask(0o022)
+    yield home
+    os.umask(umask)
+
+
+@pytest.fixture
+def home(sealed):
+    """The home directory."""
+    return sealed
+
+
+@pytest.fixture
+def work(home):
+    """The working directory, an empty one below the home directory."""
+    return os.path.join(home, "work")
+
+
+@pytest.fixture(scope="session")
+def base_python():
+    """The binary of the Python under test, outside any environment."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+@pytest.fixture(scope="session")
+def base(base_python) -> Interpreter:
+    """What that Python answers when asked."""
+    known = interview(base_python, {}, None)
+    assert isinstance(known, Interpreter), known
+    return known
+
+
+@pytest.fixture(scope="session")
+def finished(base_python, tmp_path_factory):
+    """A real environment, finished, without pip; not to be changed, see `environment`."""
+    path = os.path.join(os.path.realpath(tmp_path_factory.mktemp("finished")), ".venv")
+    subprocess.run([base_python, "-I", "-m", "venv", "--without-pip", path], check=True)
+    return path
+
+
+@pytest.fixture
+def environment(finished, work):
+    """A copy of the finished environment at `.venv` of the working directory, for this test alone."""
+    path = os.path.join(work, ".venv")
+    shutil.copytree(finished, path, symlinks=True)
+    return path

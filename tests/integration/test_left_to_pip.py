@@ -1,0 +1,297 @@
+"""What safepip leaves to pip as it is: places the user names, opting out, and lines that install nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from sandbox import SYSTEM_PATH, Ran, Sandbox, look, system_listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.slow
+
+
+def bare_pip(sandbox: Sandbox, *words: str, **how: object) -> Ran:
+    """Run the system's own pip by its own name."""
+    return sandbox.call(["/usr/bin/pip", *words], **how)  # type: ignore[arg-type]
+
+
+def explain(sandbox: Sandbox, *words: str | bytes, **how: object) -> dict[str, object]:
+    ran = sandbox.run("explain", "--json", *words, **how)
+    assert (ran.code, ran.err) == (0, b""), ran.err
+    explained: dict[str, object] = json.loads(ran.out)
+    return explained
+
+
+# --- nothing is created
+
+NOTHING = (
+    ["list"], ["list", "--format=json"], ["freeze"], ["check"], ["inspect"], ["show", "alpha"],
+    ["download", "-d", "got", "alpha"], ["wheel", "-w", "got", "alpha"], ["lock", "alpha", "-o", "-"],
+    ["index", "versions", "alpha"], ["debug"], ["install", "--help"], ["install", "-h"], ["install"],
+    ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"], ["help"], ["help", "install"],
+    ["help", "nonsense"], [], ["-h"], ["--help"], ["--version"], ["-V"], ["cache", "dir"], ["config", "list"],
+    ["isntall", "alpha"], ["install", "-r"], ["install", "--upg", "alpha"],
+    ["completion", "--bash"], ["hash", "missing.whl"], ["uninstall", "-y", "alpha"], ["uninstall"],
+    ["--safepip-version"], ["--safepip-version", "install", "alpha"], ["explain", "install", "alpha"],
+    ["install", "--dry-run", "alpha"], ["install", "--dry-run", "--report", "-", "--quiet", "alpha"],
+    ["install", "--python", "/usr/bin/python3", "alpha"], ["-qU", "install", "alpha"],
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bare_world(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return make_sandbox()
+
+
+@pytest.fixture
+def bare_project(bare_world: Sandbox) -> Iterator[Sandbox]:
+    """Give a world that holds an empty project and nothing else; a test that leaves something harms no other."""
+    yield bare_world
+    for folder in (bare_world.project, bare_world.temporary):
+        shutil.rmtree(folder)
+        os.mkdir(folder)
+
+
+@pytest.mark.parametrize("line", NOTHING, ids=lambda line: " ".join(line) or "nothing")
+def test_never_creates_anything(bare_project: Sandbox, line: list[str]) -> None:
+    before = bare_project.traces()
+    ran = bare_project.run(*line)
+    after = bare_project.traces()
+    new = {name.removeprefix("home/project/") for name in after.keys() - before.keys()}
+    asked_for = {name for name in new if name == "got" or name.startswith("got/alpha-")}
+    assert new - asked_for == set()
+    assert ran.code in {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    "line", [["install"], ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"]], ids=" ".join
+)
+def test_an_install_that_pip_must_fail_ends_with_the_true_error(bare_project: Sandbox, line: list[str]) -> None:
+    ran = bare_project.run(*line)
+    assert ran.code == 1
+    assert b"externally-managed" not in ran.err
+    assert (b"missing.txt" if len(line) > 1 else b"at least one requirement") in ran.err
+
+
+SAME_AS_BARE = (
+    ["list"], ["list", "--format=json"], ["freeze"], ["freeze", "--all"], ["check"], ["show", "pip"], ["inspect"],
+    ["--version"], ["help"], [], ["help", "install"], ["install", "--help"], ["cache", "dir"], ["config", "list"],
+    ["isntall", "alpha"], ["uninstall"], ["uninstall", "-y", "alpha"], ["completion", "--bash"], ["hash", "missing.whl"],
+    ["download", "--no-deps", "-d", "got", "alpha"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SAME_AS_BARE, ids=lambda line: " ".join(line) or "nothing")
+def test_without_an_environment_the_target_interpreters_pip_answers(bare_project: Sandbox, line: list[str]) -> None:
+    got = os.path.join(bare_project.project, "got")
+    wanted = bare_pip(bare_project, *line)
+    shutil.rmtree(got, ignore_errors=True)
+    ran = bare_project.run(*line)
+    assert (ran.code, ran.out, ran.pips_err) == wanted
+
+
+def test_help_ends_with_safepips_own_words(bare_project: Sandbox) -> None:
+    pips, ours = bare_pip(bare_project, "--help"), bare_project.run("--help")
+    assert ours.out.startswith(pips.out)
+    assert b"explain" in ours.out[len(pips.out) :]
+    assert (ours.code, ours.err) == (0, b"")
+
+
+def test_uninstall_without_an_environment_keeps_pips_refusal(bare_project: Sandbox) -> None:
+    ran = bare_project.run("uninstall", "-y", "alpha")
+    assert ran.code == 1
+    assert b"externally-managed-environment" in ran.err
+
+
+# --- dry runs
+
+
+def test_dry_run_without_an_environment_prints_pips_report_and_leaves_no_trace(sandbox: Sandbox) -> None:
+    before = sandbox.traces()
+    ran = sandbox.run("install", "--dry-run", "beta")
+    assert ran.code == 0, ran.err
+    assert b"Would install alpha-2.0 beta-1.0" in ran.out
+    assert sandbox.traces() == before
+
+
+def test_dry_run_passes_pips_failure(sandbox: Sandbox) -> None:
+    before = sandbox.traces()
+    ran = sandbox.run("install", "--dry-run", "nowhere-to-be-found")
+    assert ran.code == 1
+    assert b"No matching distribution found" in ran.err
+    assert sandbox.traces() == before
+
+
+def test_dry_run_in_an_environment_changes_nothing(furnished: Sandbox) -> None:
+    before = look(furnished.home, skip=[".cache", ".lock"])
+    ran = furnished.run("install", "--dry-run", "many0")
+    assert b"Would install many0-1.0" in ran.out
+    assert look(furnished.home, skip=[".cache", ".lock"]) == before
+
+
+# --- a place that the user names
+
+PLACES = (
+    (["-t", "there"], {}, None),
+    (["--target", "there"], {}, None),
+    (["--target=there"], {}, None),
+    (["--targ=there"], {}, None),
+    (["-qtthere"], {}, None),
+    (["-qt", "there"], {}, None),
+    ([], {"PIP_TARGET": "there"}, None),
+    ([], {}, "[install]\ntarget = there\n"),
+    ([], {}, "[global]\ntarget = there\n"),
+    (["--prefix", "there"], {}, None),
+    (["--prefi=there"], {}, None),
+    ([], {"PIP_PREFIX": "there"}, None),
+    ([], {}, "[install]\nprefix = there\n"),
+    (["--root", "there"], {}, None),
+    (["--root=there"], {}, None),
+    ([], {"PIP_ROOT": "there"}, None),
+    (["-t", "there", "--user", "--no-user"], {}, None),
+    (["--dry-run", "--report", "there"], {}, None),
+    (["--dry-run"], {"PIP_REPORT": "there"}, None),
+)
+
+
+def _name(case: object) -> str:
+    return str(case) if case else "-"
+
+
+REALLY_RUN = [PLACES[at] for at in (0, 3, 4, 6, 7, 9, 13, 17)]
+
+
+@pytest.mark.parametrize(("options", "variables", "configuration"), PLACES, ids=_name)
+def test_a_place_is_understood(
+    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str | None
+) -> None:
+    line = ["install", *options, "alpha"]
+    with configured(bare_project, configuration):
+        explained = explain(bare_project, *line, env=variables)
+    assert (explained["plan"], explained["environment"]) == ("pip", None)
+    assert explained["argv"][2:] == line  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("options", "variables", "configuration"), REALLY_RUN, ids=_name)
+def test_a_place_is_handed_to_pip_untouched(
+    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str | None
+) -> None:
+    line = ["install", "--no-compile", *options, "alpha"]
+    there = os.path.join(bare_project.project, "there")
+    with configured(bare_project, configuration):
+        wanted = bare_pip(bare_project, *line, env=variables)
+        expected = _listing(there)
+        shutil.rmtree(there) if os.path.isdir(there) else os.unlink(there)
+        ran = bare_project.run(*line, env=variables)
+    assert (ran, _listing(there)) == (wanted, expected)
+    assert expected
+    assert os.listdir(bare_project.project) == ["there"]
+
+
+@contextlib.contextmanager
+def configured(sandbox: Sandbox, text: str | None) -> Iterator[None]:
+    """Have `text` stand in the user's pip.conf meanwhile."""
+    folder = os.path.join(sandbox.home, ".config", "pip")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "pip.conf"), "w", encoding="utf-8") as file:
+        file.write(text or "")
+    yield
+    shutil.rmtree(os.path.dirname(folder))
+
+
+def _listing(path: str) -> set[str]:
+    return set(look(path)) if os.path.isdir(path) else {"a file"} if os.path.isfile(path) else set()
+
+
+# --- opting out
+
+OPT_OUTS = (
+    (["--break-system-packages"], {}, ""),
+    (["--break-sys"], {}, ""),
+    ([], {"PIP_BREAK_SYSTEM_PACKAGES": "1"}, ""),
+    ([], {"PIP_BREAK_SYSTEM_PACKAGES": "yes"}, ""),
+    ([], {}, "[global]\nbreak-system-packages = true\n"),
+    ([], {}, "[install]\nbreak-system-packages = true\n"),
+)
+
+
+@pytest.mark.parametrize(("options", "variables", "configuration"), OPT_OUTS, ids=_name)
+def test_opting_out_is_understood(
+    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str
+) -> None:
+    line = ["install", *options, "alpha"]
+    with configured(bare_project, configuration):
+        explained = explain(bare_project, *line, env=variables)
+    assert (explained["plan"], explained["environment"]) == ("pip", None)
+    assert explained["argv"][2:] == line  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("walls")
+@pytest.mark.parametrize(("options", "variables", "configuration"), [OPT_OUTS[at] for at in (0, 2, 4)], ids=_name)
+def test_opting_out_installs_into_the_system_as_pip_does(
+    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str
+) -> None:
+    """In a namespace where /usr/local is a throw-away and all else of the machine is read-only."""
+    system = system_listing()
+    shell = '"$@" || exit; find /usr/local -name "alpha*" | sort'
+    line = ["install", "--no-compile", *options, "alpha"]
+    with configured(bare_project, configuration):
+        wanted = _walled(bare_project, ["sh", "-c", shell, "sh", "/usr/bin/pip", *line], variables)
+        ran = _walled(bare_project, ["sh", "-c", shell, "sh", bare_project.safepip, *line], variables)
+    assert ran == wanted
+    assert ran.code == 0, ran.err
+    assert b"/usr/local/lib/python3" in ran.out
+    assert not os.path.lexists(bare_project.venv)
+    assert system_listing() == system
+
+
+@pytest.mark.parametrize("line", [["list"], ["uninstall", "alpha"], ["install", "alpha"], ["freeze"]], ids=" ".join)
+@pytest.mark.parametrize("how", ["variable", "global section"])
+def test_opting_out_for_good_counts_for_every_subcommand(furnished: Sandbox, line: list[str], how: str) -> None:
+    variable = how == "variable"
+    with configured(furnished, None if variable else "[global]\nbreak-system-packages = true\n"):
+        explained = explain(furnished, *line, env={"PIP_BREAK_SYSTEM_PACKAGES": "1"} if variable else {})
+    assert (explained["plan"], explained["environment"]) == ("pip", None)
+    assert str(explained["argv"][0]).startswith("/usr/bin/python3")  # type: ignore[index]
+
+
+def test_false_values_do_not_opt_out(bare_project: Sandbox) -> None:
+    assert explain(bare_project, "install", "alpha", env={"PIP_BREAK_SYSTEM_PACKAGES": "0"})["plan"] == "create"
+    assert explain(bare_project, "install", "alpha", env={"PIP_BREAK_SYSTEM_PACKAGES": ""})["plan"] == "create"
+
+
+@pytest.mark.parametrize("variables", [{"SAFEPIP_BYPASS": "1"}, {}], ids=["variable", "option"])
+def test_bypassing_gives_pips_refusal(bare_project: Sandbox, variables: dict[str, str]) -> None:
+    options = [] if variables else ["--system"]
+    ran = bare_project.run(*options, "install", "alpha", env=variables)
+    assert ran == bare_pip(bare_project, "install", "alpha")
+    assert ran.code == 1
+    assert b"externally-managed-environment" in ran.err
+
+
+@pytest.fixture(scope="module")
+def walls(managed_python: str) -> None:
+    """Skip where no namespace can be made."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None or os.geteuid() != 0:
+        pytest.skip("needs bubblewrap and root to wall the machine's own files in")
+    tried = subprocess.run([bwrap, "--ro-bind", "/", "/", "true"], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"bubblewrap does not work here: {tried.stderr!r}")
+
+
+def _walled(sandbox: Sandbox, argv: list[str], variables: dict[str, str]) -> Ran:
+    walls = [
+        "bwrap", "--ro-bind", "/", "/", "--tmpfs", "/usr/local", "--dev", "/dev", "--proc", "/proc",
+        "--bind", sandbox.root, sandbox.root, "--die-with-parent", "--chdir", sandbox.project,
+    ]  # fmt: skip
+    assert SYSTEM_PATH in sandbox.variables["PATH"]
+    return sandbox.call([*walls, *argv], env=variables)

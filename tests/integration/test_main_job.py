@@ -1,0 +1,165 @@
+"""The main job on the host's managed Python: install, and all other commands look where install put it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+from sandbox import Sandbox, look, system_listing
+
+pytestmark = pytest.mark.slow
+
+
+def test_installs_in_a_fresh_directory_and_changes_nothing_of_the_system(sandbox: Sandbox) -> None:
+    os.makedirs(os.path.join(sandbox.home, ".local", "lib"))
+    system = system_listing()
+    ran = sandbox.run("install", "beta")
+    assert ran.code == 0, ran.err
+    assert b"Successfully installed alpha-2.0 beta-1.0" in ran.out
+    imported = sandbox.call([sandbox.python, "-c", "import alpha, beta; print(alpha.VERSION)"])
+    assert imported == (0, b"2.0\n", b"")
+    assert sandbox.call([os.path.join(sandbox.venv, "bin", "beta")]).out == b"this is beta 1.0\n"
+    assert system_listing() == system
+    assert look(os.path.join(sandbox.home, ".local", "lib")) == {}
+    assert not os.listdir(sandbox.temporary)
+
+
+def test_creation_is_announced_once_on_standard_error(sandbox: Sandbox) -> None:
+    first, second = sandbox.run("install", "alpha"), sandbox.run("install", "many0")
+    assert first.said[0] == (
+        f"creating {sandbox.venv}; python3 will NOT see its packages: "
+        f"use {sandbox.python} or ENV PATH={sandbox.venv}/bin:$PATH"
+    )
+    assert second.said == []
+    assert b"safepip: " not in first.out + second.out
+    assert second.code == 0
+
+
+def test_second_install_reuses_the_environment(sandbox: Sandbox) -> None:
+    assert sandbox.run("install", "alpha").code == 0
+    before = os.stat(sandbox.venv).st_ino
+    assert sandbox.run("install", "beta").code == 0
+    assert os.stat(sandbox.venv).st_ino == before
+    assert {"alpha", "beta"} <= sandbox.packages()
+
+
+def test_install_two_levels_down_reuses_the_environment(sandbox: Sandbox) -> None:
+    below = os.path.join(sandbox.project, "a", "b")
+    os.makedirs(below)
+    assert sandbox.run("install", "alpha").code == 0
+    ran = sandbox.run("install", "beta", cwd=below)
+    assert (ran.code, os.listdir(below)) == (0, [])
+    assert "beta" in sandbox.packages()
+
+
+def test_installing_from_below_a_marked_root_makes_the_environment_at_the_root(sandbox: Sandbox) -> None:
+    sandbox.write("pyproject.toml", "")
+    below = os.path.join(sandbox.project, "a", "b")
+    os.makedirs(below)
+    assert sandbox.run("install", "alpha", cwd=below).code == 0
+    assert "alpha" in sandbox.packages()
+
+
+LOOKS = (
+    ["freeze"],
+    ["freeze", "--all"],
+    ["list"],
+    ["list", "--format=json"],
+    ["list", "--format=freeze"],
+    ["show", "beta"],
+    ["show", "-f", "alpha", "beta"],
+    ["check"],
+    ["inspect"],
+    ["inspect", "--local"],
+    ["index", "versions", "alpha"],
+)
+
+
+@pytest.mark.parametrize("below", ["", "a/b"], ids=["in-the-root", "two-levels-down"])
+@pytest.mark.parametrize("line", LOOKS, ids=" ".join)
+def test_looking_gives_the_same_bytes_as_the_environments_own_pip(furnished: Sandbox, line: list[str], below: str) -> None:
+    cwd = os.path.join(furnished.project, below)
+    os.makedirs(cwd, exist_ok=True)
+    assert furnished.run(*line, cwd=cwd) == furnished.venv_pip(*line, cwd=cwd)
+
+
+def test_uninstall_from_below_removes_what_install_put_there(sandbox: Sandbox) -> None:
+    below = os.path.join(sandbox.project, "a", "b")
+    os.makedirs(below)
+    sandbox.run("install", "beta")
+    ran = sandbox.run("uninstall", "-y", "beta", cwd=below)
+    assert ran.code == 0, ran.err
+    assert b"Successfully uninstalled beta-1.0" in ran.out
+    assert "beta" not in sandbox.packages()
+
+
+def test_version_names_the_environment_in_force(furnished: Sandbox) -> None:
+    ran = furnished.run("--version")
+    assert ran == furnished.venv_pip("--version")
+    assert furnished.venv.encode() in ran.out
+
+
+
+
+def test_outside_a_project_the_home_environment_serves(sandbox: Sandbox) -> None:
+    ran = sandbox.run("install", "alpha", cwd=sandbox.home)
+    assert ran.code == 0, ran.err
+    home = os.path.join(sandbox.home, ".local", "share", "safepip", "home")
+    assert "alpha" in sandbox.packages(os.path.join(home, "bin", "python"))
+    assert b"alpha==2.0" in sandbox.run("freeze", cwd=sandbox.home).out
+    assert not os.path.exists(os.path.join(sandbox.home, ".venv"))
+
+
+def test_env_option_makes_and_uses_exactly_that_environment(sandbox: Sandbox) -> None:
+    assert sandbox.run("--env", "other", "install", "alpha").code == 0
+    assert sandbox.run("--env", "other", "freeze").out == b"alpha==2.0\n"
+    assert sandbox.run("freeze", env={"SAFEPIP_ENV": "other"}).out == b"alpha==2.0\n"
+    assert not os.path.exists(sandbox.venv)
+
+
+def test_project_option_works_as_if_started_there(sandbox: Sandbox) -> None:
+    elsewhere = os.path.join(sandbox.home, "elsewhere")
+    os.makedirs(elsewhere)
+    assert sandbox.run("--project", sandbox.project, "install", "alpha", cwd=elsewhere).code == 0
+    assert os.listdir(elsewhere) == []
+    assert "alpha" in sandbox.packages()
+
+
+def test_alias_in_a_real_bashrc_serves_what_is_typed(sandbox: Sandbox) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    with open(os.path.join(sandbox.home, ".bashrc"), "w", encoding="utf-8") as file:
+        file.write(f"PS1='READY> '\nbind 'set enable-bracketed-paste off'\nalias pip={sandbox.safepip}\n")
+    shell = pexpect.spawn(
+        "/bin/bash", ["-i"], env={**sandbox.environ(), "TERM": "dumb"}, cwd=sandbox.project, encoding="utf-8", timeout=60
+    )
+    typed = (
+        ("pip install beta", r"Successfully installed alpha-2\.0 beta-1\.0"),
+        ("cd /; cd - >/dev/null; mkdir -p a/b; cd a/b; pip freeze", r"alpha==2\.0\r\nbeta==1\.0"),
+        ("pip uninstall -y beta", r"Successfully uninstalled beta-1\.0"),
+        ("../../.venv/bin/python -c 'import alpha; print(alpha.VERSION)'", r"2\.0"),
+    )
+    shown = ""
+    shell.expect_exact("READY> ")
+    for line, expected in typed:
+        shell.sendline(line)
+        shell.expect(expected + r"[\s\S]*?READY> ")
+        shown += shell.before + shell.after
+    shell.sendline("exit")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 0
+    announced = "/usr/bin/python3 is managed by the system; creating .venv for this project (once)"
+    assert f"safepip: {announced}" in shown.replace("\r\n", "\n")
+
+
+def test_module_form_serves_the_interpreter_that_was_chosen(sandbox: Sandbox, managed_python: str) -> None:
+    """`python -m safepip` under the managed Python: that one is the target, so the project's environment serves."""
+    site = os.path.join(os.path.dirname(os.path.dirname(sandbox.safepip)), "lib")
+    (library,) = os.listdir(site)
+    line = [managed_python, "-m", "safepip", "install", "alpha"]
+    if tuple(int(part) for part in library[6:].split(".")) < (3, 10) or sys.platform == "win32":
+        pytest.skip("needs the files of a newer Python")
+    ran = sandbox.call(line, env={"PYTHONPATH": os.path.join(site, library, "site-packages")})
+    assert ran.code == 0, ran.err
+    assert "alpha" in sandbox.packages()

@@ -1,0 +1,251 @@
+"""`safepip init` in real shells, in a pseudo-terminal, with the line in a real rc file: what a user types and sees."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from sandbox import Sandbox
+
+pexpect = pytest.importorskip("pexpect")
+pytestmark = pytest.mark.slow
+
+MakeSandbox = Callable[..., Sandbox]
+PATIENCE = 20
+
+
+class Shell(NamedTuple):
+    """How a shell is had: its program, rc file below HOME, what stands in that, and how it says where a line ended."""
+
+    name: str
+    argv: tuple[str, ...]
+    rc: str
+    text: str
+    line: str = '{}; echo "end""ed"'
+    environ: tuple[tuple[str, str], ...] = ()
+    completes: bool = True
+    tab: str = "\t"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_ENV = (("ENV", "{home}/.shrc"),)
+_SH = 'PS1="$ "\neval "$({safepip} init sh)"\n'
+SHELLS = (
+    Shell(
+        "bash", ("bash", "-i"), ".bashrc",
+        "PS1='$ '\nbind 'set enable-bracketed-paste off'\neval \"$({safepip} init bash)\"\n",
+    ),
+    Shell("zsh", ("zsh", "-i"), ".zshrc", "PS1='$ '\nunsetopt PROMPT_SP\neval \"$({safepip} init zsh)\"\n"),
+    Shell(
+        "zsh-compinit", ("zsh", "-i"), ".zshrc",
+        "PS1='$ '\nunsetopt PROMPT_SP\nautoload -Uz compinit; compinit -u -D\neval \"$({safepip} init zsh)\"\n",
+    ),
+    Shell("fish", ("fish", "-i"), ".config/fish/config.fish", "function fish_prompt; echo '$ '; end\nset -g fish_greeting\n{safepip} init fish | source\n",
+        tab="\t "),
+    Shell("dash", ("dash", "-i"), ".shrc", _SH, environ=_ENV, completes=False),
+    Shell("ksh", ("ksh", "-i"), ".shrc", _SH, environ=_ENV, completes=False),
+    Shell("mksh", ("mksh", "-i"), ".shrc", _SH, environ=_ENV, completes=False),
+    Shell("busybox", ("busybox", "sh", "-i"), ".shrc", _SH, environ=_ENV, completes=False),
+    Shell("tcsh", ("tcsh", "-i"), ".tcshrc", "set prompt='$ '\neval `{safepip} init tcsh`\n"),
+    Shell(
+        "xonsh", ("xonsh", "-i"), ".config/xonsh/rc.xsh",
+        "$SHELL_TYPE = 'readline'\n$PROMPT = '$ '\nexecx($({safepip} init xonsh))\n", line="{}; echo end@('ed')",
+    ),
+    Shell(
+        "nushell", ("nu",), ".config/nushell/config.nu",
+        '$env.config.show_banner = false\n$env.PROMPT_COMMAND = "$"\nsource ~/safepip.nu\n', line='try {{ {} }}; print ("end" + "ed")',
+    ),
+)  # fmt: skip
+
+
+class Typist:
+    """Types lines into a shell and reads what comes until the shell has carried them out."""
+
+    def __init__(self, shell: Shell, box: Sandbox) -> None:
+        self.shell = shell
+        program = find(shell.argv[0])
+        variables = {name: value.format(home=box.home) for name, value in shell.environ}
+        self.child = pexpect.spawn(
+            program, list(shell.argv[1:]), env={**box.environ(), **variables, "TERM": "xterm", "SHELL": program},
+            cwd=box.project, encoding="utf-8", timeout=PATIENCE, dimensions=(40, 300),
+        )  # fmt: skip
+        self.child.delaybeforesend = None
+        self.until(r"\$")
+
+    def line(self, text: str) -> str:
+        """Type a line; return what the shell and its programs wrote, without what steers a terminal."""
+        self.child.send(self.shell.line.format(text) + "\r")
+        came = self.until("ended")
+        self.until(r"\$")  # what is typed before the prompt some shells throw away
+        return came
+
+    def until(self, pattern: str) -> str:
+        """Read up to `pattern`, and answer a shell that asks the terminal where its cursor is."""
+        came = ""
+        while self.child.expect([pattern, re.escape("\x1b[6n")]):
+            came += self.child.before
+            self.child.send("\x1b[1;1R")
+        return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(\x07|\x1b\\))", "", came + self.child.before)
+
+    def leave(self) -> int | None:
+        self.child.send("exit\r")
+        while self.child.expect([pexpect.EOF, re.escape("\x1b[6n")]):
+            self.child.send("\x1b[1;1R")
+        self.child.close()
+        status: int | None = self.child.exitstatus
+        return status
+
+
+def find(name: str) -> str:
+    """Return the shell's program."""
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"there is no {name} here")
+    return program
+
+
+@pytest.fixture(params=SHELLS, ids=str)
+def shell(request: pytest.FixtureRequest) -> Shell:
+    found: Shell = request.param
+    find(found.argv[0])
+    return found
+
+
+@pytest.fixture
+def box(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Give a world with safepip on PATH, as a user has it."""
+    sandbox.named("safepip")
+    sandbox.variables["PATH"] += os.pathsep + sandbox.bin
+    return sandbox
+
+
+def begin(shell: Shell, box: Sandbox, *, options: str = "", twice: bool = False) -> Typist:
+    """Write the rc file and start the shell in the project."""
+    rc = os.path.join(box.home, shell.rc)
+    os.makedirs(os.path.dirname(rc), exist_ok=True)
+    text = shell.text.replace("{safepip}", "safepip")
+    text = re.sub(r"(init \w+)", rf"\1{options}", text)
+    with open(rc, "w", encoding="utf-8") as file:
+        file.write(text * (2 if twice else 1))
+    if shell.name == "nushell":
+        with open(os.path.join(box.home, "safepip.nu"), "wb") as file:
+            file.write(box.run("init", "nushell", *options.split()).out)
+    return Typist(shell, box)
+
+
+LOOK = "python3 -c 'import importlib.util as u; print(\"fo\" + \"und\", u.find_spec(\"beta\"))'"
+
+
+def test_what_is_installed_serves_until_one_leaves_the_project(shell: Shell, box: Sandbox) -> None:
+    typist = begin(shell, box)
+    assert "Successfully installed alpha-2.0 beta-1.0" in typist.line("pip install beta")
+    assert "imported 1.0" in typist.line("""python -c 'import beta; print("imp" + "orted", beta.VERSION)'""")
+    assert "this is beta 1.0" in typist.line("beta")
+    listed = typist.line("python -m pip freeze")
+    assert "alpha==2.0" in listed
+    assert "safepip:" not in listed
+    typist.line("cd ..")
+    assert "found None" in typist.line(LOOK)
+    typist.line("cd project")
+    assert "this is beta 1.0" in typist.line("beta")
+    typist.leave()
+
+
+def test_tab_completes_pips_words(shell: Shell, box: Sandbox) -> None:
+    if not shell.completes:
+        pytest.skip(f"{shell} has no completion that can be programmed")
+    typist = begin(shell, box)
+    typist.child.send("pip inst\t")
+    typist.until("inst.*all")
+    typist.child.close(force=True)
+
+
+ODD = "it's $odd! [x] #1"
+STATE = """python3 -c 'import os; e = os.environ; v = e.get("VIRTUAL_ENV") or ""; \
+print("<" + "%s|%d>" % (v, e["PATH"].split(":").count(v + "/bin")))'"""
+
+
+def active(typist: Typist) -> tuple[str, int]:
+    """Return the shell's active environment, and how often it is on PATH."""
+    shown = re.findall(r"<([^<|]*)\|(\d+)>", typist.line(STATE))
+    return shown[-1][0].replace("\r\n", ""), int(shown[-1][1])
+
+
+@pytest.fixture
+def odd(box: Sandbox) -> Sandbox:
+    """Give a world with quotes and spaces in the paths of safepip and of the project, which has an environment."""
+    box.bin, box.project = os.path.join(box.root, ODD), os.path.join(box.home, ODD)
+    os.makedirs(box.bin)
+    os.makedirs(box.project)
+    box.named("safepip")
+    box.variables["PATH"] = f"{box.variables['PATH'].rpartition(':')[0]}:{box.bin}"
+    assert box.run("install", "beta").code == 0
+    return box
+
+
+def test_the_hook_follows_the_directory_and_yields_to_the_user(shell: Shell, odd: Sandbox) -> None:
+    shutil.copytree(odd.venv, os.path.join(odd.home, "copied", ".venv"), symlinks=True)
+    os.makedirs(os.path.join(odd.project, "below", "deep"))
+    typist = begin(shell, odd, twice=shell.name != "nushell")
+    assert active(typist) == (odd.venv, 1)
+    typist.line("cd below/deep")
+    assert active(typist) == (odd.venv, 1)
+    typist.line("cd ../../../copied")
+    assert active(typist)[0] == ""
+    typist.line("cd ..")
+    typist.line(f'cd {"project" if shell.name == "tcsh" else "i*"}')
+    typist.leave()
+
+
+def test_deactivating_by_hand_holds_until_one_comes_back(shell: Shell, box: Sandbox) -> None:
+    assert box.run("install", "beta").code == 0
+    typist = begin(shell, box)
+    assert active(typist) == (box.venv, 1)
+    typist.line("deactivate")
+    assert active(typist)[0] == ""
+    assert active(typist)[0] == ""
+    typist.line("cd ..")
+    assert active(typist)[0] == ""
+    typist.line("cd project")
+    assert active(typist) == (box.venv, 1)
+    typist.leave()
+
+
+SOURCED = {"fish": "source .venv/bin/activate.fish", "tcsh": "source .venv/bin/activate.csh"}
+
+
+def test_what_is_activated_by_hand_stays(shell: Shell, box: Sandbox) -> None:
+    if shell.name in {"xonsh", "nushell"}:
+        pytest.skip(f"{shell} has no file of virtualenv's to source by hand")
+    assert box.run("install", "beta").code == 0
+    typist = begin(shell, box)
+    typist.line(SOURCED.get(shell.name, ". .venv/bin/activate"))
+    typist.line("cd ..")
+    assert active(typist)[0] == box.venv
+    typist.line("deactivate")
+    assert active(typist)[0] == ""
+    typist.leave()
+
+
+def test_without_activation_only_pip_is_served(shell: Shell, box: Sandbox) -> None:
+    assert box.run("install", "beta").code == 0
+    typist = begin(shell, box, options=" --no-activate")
+    assert active(typist)[0] == ""
+    assert "beta==1.0" in typist.line("pip freeze")
+    typist.leave()
+
+
+def test_programs_of_the_home_environment_come_last(shell: Shell, box: Sandbox) -> None:
+    typist = begin(shell, box)
+    typist.line("cd ..")
+    assert "Successfully installed" in typist.line("pip install beta")
+    typist.line("cd /")
+    assert "this is beta 1.0" in typist.line("beta")
+    assert active(typist)[0] == ""
+    typist.leave()

@@ -1,0 +1,486 @@
+"""What no single module's test can see: who may import whom, who touches the world, what is shipped and loaded."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+from safepip import _pip_options
+from safepip.invocation import FLAGS, VALUED, VERBS
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE = os.path.join(ROOT, "safepip")
+
+# A module imports only from those above it. In one line: those that do not know of each other.
+ORDER = (
+    ("__init__",),
+    ("_record", "errors", "_pip_options"),
+    ("command", "settings", "places", "store", "report"),
+    ("configfiles", "pipconf", "interpreter", "project", "invocation"),
+    ("environment",),
+    ("plan", "managers"),
+    ("context",),
+    ("decide",),
+    ("execute",),
+    ("cli",),
+    ("__main__",),
+)
+# Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
+# modules may know of each other, though not in a circle.
+COLD = ("envs", "shells", "verbs")
+MAY_BE_LATE = ("execute", "cli")
+ALONE = "handover.runner"
+
+
+def sources():
+    for folder, _, names in os.walk(PACKAGE):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                yield os.path.relpath(path, PACKAGE)[:-3].replace(os.sep, "."), path
+
+
+SOURCES = dict(sources())
+MODULES = sorted(set(SOURCES) - {ALONE})
+
+
+def tree(module):
+    with open(SOURCES[module], encoding="utf-8") as file:
+        return ast.parse(file.read())
+
+
+def is_type_checking(node):
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(node, module, late=False):
+    """Yield (module of safepip's, whether inside a function) for all that is imported when it runs."""
+    for child in ast.iter_child_nodes(node):
+        if is_type_checking(child):
+            for other in child.orelse:
+                yield from imports(other, module, late)
+        elif isinstance(child, ast.ImportFrom | ast.Import):
+            for name in named(child, module):
+                yield name, late
+        else:
+            yield from imports(child, module, late or isinstance(child, ast.FunctionDef))
+
+
+def named(node, module):
+    if isinstance(node, ast.Import):
+        whole = [alias.name.removeprefix("safepip.") for alias in node.names if alias.name.startswith("safepip")]
+        return [name if name in SOURCES else f"{name}.__init__" for name in whole]
+    package = module.split(".")[:-1] if node.level == 1 else []
+    base = ".".join([*package, *([node.module] if node.module else [])])
+    if node.level == 0:
+        if not (node.module or "").startswith("safepip"):
+            return []
+        base = node.module.removeprefix("safepip").removeprefix(".")
+    inner = [".".join(part for part in (base, alias.name) if part) for alias in node.names]
+    found = [name for name in inner if name in SOURCES]
+    return found or [base if base in SOURCES else f"{base}.__init__".removeprefix(".")]
+
+
+def room(module):
+    return module.partition(".")[0] if module.startswith(tuple(f"{name}." for name in COLD)) else ""
+
+
+def rank(module):
+    if room(module):
+        return len(ORDER) + COLD.index(room(module))
+    return next(index for index, names in enumerate(ORDER) if module in names)
+
+
+def test_every_module_has_its_place():
+    placed = [module for names in ORDER for module in names]
+    assert sorted(placed) == [module for module in MODULES if not room(module)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_those_above_it(module):
+    found = [name for name, late in imports(tree(module), module) if not late]
+    own = room(module)
+    assert [name for name in found if rank(name) >= rank(module) and not (own and room(name) == own)] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_a_cold_module_is_imported_late_and_only_by_the_last_door(module):
+    late = {name for name, late in imports(tree(module), module) if late}
+    assert {name for name in late if not room(name)} == set()
+    assert not late or module in MAY_BE_LATE or room(module)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    after = {module: {name for name, late in imports(tree(module), module) if not late} for module in MODULES}
+    while after:
+        free = {module for module, needs in after.items() if not needs & set(after)}
+        assert free, f"a circle among {sorted(after)}"
+        after = {module: needs for module, needs in after.items() if module not in free}
+
+
+def test_the_runner_is_alone():
+    assert list(imports(tree(ALONE), ALONE)) == []
+    assert [name for name in os.listdir(os.path.dirname(SOURCES[ALONE])) if name != "__pycache__"] == ["runner.py"]
+
+
+def test_there_is_no_bag():
+    assert not {"utils", "helpers", "util", "common", "misc"} & {
+        part for name in MODULES for part in name.split(".")
+    }
+
+
+# -- who touches the world
+
+
+@functools.cache
+def names_in(module):
+    """Return what a module names: ``os.environ`` and the like, what it imports by name, and the bare names it calls."""
+    nodes = list(ast.walk(tree(module)))
+    found = {
+        f"{node.value.id}.{node.attr}"
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    found |= {
+        f"os.path.{node.attr}" for node in nodes if isinstance(node, ast.Attribute) and is_os_path(node.value)
+    }
+    found |= {
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    return found | {
+        node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+def is_os_path(node):
+    return isinstance(node, ast.Attribute) and ast.unparse(node) == "os.path"
+
+
+def uses(module, *names):
+    return not names_in(module).isdisjoint(names)
+
+
+def users(*dotted):
+    return sorted(module for module in SOURCES if uses(module, *dotted))
+
+
+# Words of safepip's own that start a program in the user's surroundings.
+STARTING = ("verbs.init", "verbs.run", "verbs.shell")
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed"),
+    [
+        (
+            ("os.environ", "os.environb", "os.getenv", "os.putenv"),
+            ["context", "envs.create", "envs.heal", "envs.image", "envs.stepdown", "execute", *STARTING, ALONE],
+        ),
+        (("os.getcwd", "os.chdir"), ["context"]),
+        (("sys.argv",), ["cli", "verbs.init", ALONE]),
+        (("sys.stderr", "sys.__stderr__"), ["context", "report", ALONE]),
+        (("print", "input", "breakpoint"), []),
+        (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["execute"]),
+        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE]),
+        (("os.fork", "os.system", "os.popen"), []),
+        (("subprocess.call", "subprocess.Popen"), ["envs.create", "execute"]),
+        (("subprocess.run",), ["envs.heal", "envs.image", "interpreter", "managers"]),
+        (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
+        (("eval", "exec", "__import__", "compile"), []),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_few_may_touch(names, allowed):
+    assert users(*names) == sorted(allowed)
+
+
+def test_stdout_is_pips_but_for_the_results_of_own_words():
+    found = users("sys.stdout", "sys.__stdout__")
+    assert [module for module in found if room(module) != "verbs"] == ["execute"]
+
+
+PURE = ("_record", "errors", "_pip_options", "command", "settings", "places", "plan", "invocation", "decide")
+EDGES = (
+    "open",
+    "os.open",
+    "os.stat",
+    "os.listdir",
+    "os.scandir",
+    "os.access",
+    "os.path.exists",
+    "os.path.isfile",
+    "os.path.isdir",
+)
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_ask_nothing_of_the_world(module):
+    assert not uses(module, *EDGES, "os.environ", "os.getcwd", "os.path.realpath", "os.path.expanduser")
+
+
+# -- what is loaded on the way to pip
+
+HOT = """
+import sys
+before = set(sys.modules)
+sys.path.insert(0, sys.argv.pop(1))
+import os
+def execve(path, argv, environ):
+    sys.stdout.write("\\n".join(sorted(set(sys.modules) - before)))
+    sys.stdout.flush()
+    os._exit(42)
+os.execve = execve
+from safepip.cli import main
+sys.exit(main(sys.argv[1:], "safepip"))
+"""
+HOT_MODULES = {
+    "__future__",
+    "safepip",
+    "safepip._pip_options",
+    "safepip._record",
+    "safepip.cli",
+    "safepip.command",
+    "safepip.configfiles",
+    "safepip.context",
+    "safepip.decide",
+    "safepip.environment",
+    "safepip.errors",
+    "safepip.execute",
+    "safepip.interpreter",
+    "safepip.invocation",
+    "safepip.pipconf",
+    "safepip.places",
+    "safepip.plan",
+    "safepip.project",
+    "safepip.report",
+    "safepip.settings",
+    "safepip.store",
+}
+LOCK_MODULES = {"safepip.envs", "safepip.envs.lock", "fcntl", "time"}
+NEVER = {
+    "re", "json", "argparse", "typing", "tomllib", "tomli", "configparser", "pathlib", "subprocess", "filelock",
+    "virtualenv", "enum", "functools", "dataclasses", "logging", "importlib.metadata", "platformdirs", "contextlib",
+    "collections", "hashlib", "shutil", "tempfile", "pip",
+}  # fmt: skip
+
+
+@pytest.fixture
+def loaded(base_python, home, monkeypatch):
+    """Return the modules that a line loads on its way to pip, beyond those of a bare interpreter."""
+    programs = os.path.join(home, "bin")
+    os.mkdir(programs)
+    os.symlink(base_python, os.path.join(programs, "python3"))
+    monkeypatch.setenv("PATH", programs)
+
+    def loaded(line, managed):
+        monkeypatch.setenv("SAFEPIP_MANAGED" if managed else "SAFEPIP_UNMANAGED", base_python)
+        for _ in "12":  # the first time the interpreter is asked, by a subprocess
+            environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+            argv = [sys.executable, "-I", "-c", HOT, ROOT, *line.split()]
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environ)
+            assert (done.returncode, done.stderr) == (42, "")
+        return set(done.stdout.split())
+
+    return loaded
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there pip is waited for")
+@pytest.mark.parametrize(
+    ("line", "managed", "extra"),
+    [
+        pytest.param("list", True, set(), id="list in an environment that exists"),
+        pytest.param("list", False, set(), id="list on an interpreter that is not managed"),
+        pytest.param("install x", False, set(), id="install on an interpreter that is not managed"),
+        pytest.param(
+            "install x",
+            True,
+            LOCK_MODULES,
+            id="install in an environment that exists",
+            marks=pytest.mark.xfail(
+                strict=True, reason="envs.lock imports contextlib, and so functools and collections"
+            ),
+        ),
+    ],
+)
+def test_the_way_to_pip_loads_exactly(loaded, environment, line, managed, extra):
+    found = loaded(line, managed)
+    assert found & NEVER == set()
+    assert found - {"time"} == (HOT_MODULES | extra) - {"time"}  # which some Pythons have loaded
+
+
+# -- options and words
+
+OWN_OPTIONS = (*FLAGS, *VALUED)
+TABLE = {name for spec in _pip_options.SPECS for name in spec[0]}
+
+
+def pips_own():
+    """Return the options of all of the installed pip's parsers, and its subcommands."""
+    commands = importlib.import_module("pip._internal.commands")
+    main_parser = importlib.import_module("pip._internal.cli.main_parser")
+    parsers = [main_parser.create_main_parser()]
+    parsers += [commands.create_command(name).parser for name in commands.commands_dict]
+    options = {name for parser in parsers for name in (*parser._short_opt, *parser._long_opt)}
+    for parser in parsers:
+        for group in parser.option_groups:
+            options |= {name for option in group.option_list for name in (*option._short_opts, *option._long_opts)}
+    return options, set(commands.commands_dict)
+
+
+@pytest.mark.parametrize("own", OWN_OPTIONS)
+def test_no_option_is_a_prefix_or_an_abbreviation_of_one_of_pips(own):
+    assert sorted(name for name in TABLE if name.startswith(own) or own == name) == []
+    options, _ = pips_own()
+    assert len(options) > 50
+    assert sorted(name for name in options if name.startswith(own)) == []
+
+
+@pytest.mark.parametrize("own", OWN_OPTIONS)
+def test_no_option_of_pips_is_a_prefix_of_an_own_one(own):
+    """Else pip's, given a longer name by mistake, would be safepip's."""
+    options, _ = pips_own()
+    assert sorted(name for name in TABLE | options if name.startswith("--") and own.startswith(name)) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_word_is_a_subcommand_of_pips(verb):
+    assert verb not in _pip_options.SUBCOMMANDS
+    assert verb not in pips_own()[1]
+
+
+# -- what is shipped
+
+SHIPPED = {
+    "safepip/__init__.py",
+    "safepip/__main__.py",
+    "safepip/_pip_options.py",
+    "safepip/_record.py",
+    "safepip/cli.py",
+    "safepip/command.py",
+    "safepip/configfiles.py",
+    "safepip/context.py",
+    "safepip/decide.py",
+    "safepip/environment.py",
+    "safepip/envs/__init__.py",
+    "safepip/envs/adoption.py",
+    "safepip/envs/create.py",
+    "safepip/envs/gitindex.py",
+    "safepip/envs/heal.py",
+    "safepip/envs/health.py",
+    "safepip/envs/history.py",
+    "safepip/envs/image.py",
+    "safepip/envs/journal.py",
+    "safepip/envs/lock.py",
+    "safepip/envs/registry.py",
+    "safepip/envs/stepdown.py",
+    "safepip/envs/throwaway.py",
+    "safepip/errors.py",
+    "safepip/execute.py",
+    "safepip/handover/runner.py",
+    "safepip/help.txt",
+    "safepip/interpreter.py",
+    "safepip/invocation.py",
+    "safepip/managers.py",
+    "safepip/pipconf.py",
+    "safepip/places.py",
+    "safepip/plan.py",
+    "safepip/project.py",
+    "safepip/py.typed",
+    "safepip/report.py",
+    "safepip/settings.py",
+    "safepip/shells/__init__.py",
+    "safepip/shells/detect.py",
+    "safepip/shells/find.tcsh",
+    "safepip/shells/hook.tcsh",
+    "safepip/shells/init.bash",
+    "safepip/shells/init.fish",
+    "safepip/shells/init.nu",
+    "safepip/shells/init.ps1",
+    "safepip/shells/init.sh",
+    "safepip/shells/init.tcsh",
+    "safepip/shells/init.xsh",
+    "safepip/shells/init.zsh",
+    "safepip/shells/known.py",
+    "safepip/shells/leave.tcsh",
+    "safepip/shells/links.py",
+    "safepip/shells/python.sh",
+    "safepip/shells/shell.bash",
+    "safepip/shells/shell.sh",
+    "safepip/shells/shim-next.sh",
+    "safepip/shells/shim-pip.sh",
+    "safepip/shells/shim-python.sh",
+    "safepip/shells/zsh/.zshenv",
+    "safepip/store.py",
+    "safepip/verbs/__init__.py",
+    "safepip/verbs/explain.py",
+    "safepip/verbs/init.py",
+    "safepip/verbs/run.py",
+    "safepip/verbs/shell.py",
+    "safepip/verbs/shims.py",
+}
+BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
+JUNK = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def below(*folders):
+    for folder in folders:
+        for at, _, names in os.walk(os.path.join(ROOT, folder)):
+            for name in names:
+                path = os.path.relpath(os.path.join(at, name), ROOT)
+                if "__pycache__" not in path and not name.endswith(".pyc"):
+                    yield path
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A wheel and an sdist, built from a copy of this tree into which strays were put."""
+    for module in ("build", "hatchling"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+    world = tmp_path_factory.mktemp("built")
+    copy, out = os.path.join(world, "tree"), os.path.join(world, "out")
+    for folder in ("safepip", "tests", "scripts"):
+        shutil.copytree(os.path.join(ROOT, folder), os.path.join(copy, folder), ignore=JUNK)
+    for name in BESIDE - {"PKG-INFO"}:
+        shutil.copy(os.path.join(ROOT, name), copy)
+    for stray in ("safepip/__pycache__", ".venv", "tests/__pycache__"):
+        os.makedirs(os.path.join(copy, stray), exist_ok=True)
+        with open(os.path.join(copy, stray, "stray.pyc"), "w"):
+            pass
+    argv = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, copy]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name.rpartition(".")[2]: os.path.join(out, name) for name in os.listdir(out)}
+
+
+def test_the_wheel_holds_exactly(built):
+    with zipfile.ZipFile(built["whl"]) as wheel:
+        names = set(wheel.namelist())
+    info = {name for name in names if ".dist-info/" in name}
+    assert names - info == SHIPPED
+    assert {name.partition("/")[2] for name in info} == {
+        "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE",
+    }  # fmt: skip
+
+
+def test_the_sdist_holds_exactly(built):
+    with tarfile.open(built["gz"]) as sdist:
+        names = {member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()}
+    assert {name for name in names if name.startswith("safepip/")} == SHIPPED
+    rest = names - SHIPPED
+    assert rest == BESIDE | set(below("tests", "scripts"))
+
+
+def test_the_entry_point_is_main(built):
+    with zipfile.ZipFile(built["whl"]) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+        assert wheel.read(name).decode().split() == ["[console_scripts]", "safepip", "=", "safepip.cli:main"]

@@ -1,0 +1,847 @@
+"""One row per sentence of `decide`'s docstring and of section 4 of the contract.
+
+A row gives a line and what matters of the world; `context` fills in the rest: the user u in a project whose
+environment exists, on a managed /usr/bin/python3.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import pytest
+
+from safepip._record import changed
+from safepip.command import ConfigFile, opts_out, read
+from safepip.context import Ambient, Context, Target
+from safepip.decide import decide
+from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, OTHER_SYSTEM, UNFINISHED, USABLE, Environment
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
+from safepip.interpreter import Interpreter
+from safepip.invocation import VERBS, read_invocation
+from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.project import Project
+from safepip.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
+
+BASE = Interpreter(
+    path="/usr/bin/python3",
+    real="/usr/bin/python3.12",
+    version=(3, 12, 3),
+    prefix="/usr",
+    base_prefix="/usr",
+    stdlib="/usr/lib/python3.12",
+    site="lib/python3.12/site-packages",
+)
+BLOG = "/home/u/blog"
+VENV = f"{BLOG}/.venv"
+HOME = "/home/u/.local/share/safepip/home"
+OTHER = "/home/u/other"
+SYSTEM = "/usr/bin/python3"
+OWN = "/opt/safepip/bin/python"
+TARGET = Target(python=SYSTEM, interpreter=BASE)
+IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, named=True)
+
+
+def env(path=VENV, state=USABLE, **found):
+    whole = {"python": f"{path}/bin/python", "version": "3.12", "site": f"{path}/{BASE.site}", "base": BASE}
+    return Environment(path=path, **{"named": path, "state": state, **(whole if state == USABLE else {}), **found})
+
+
+def missing(path=VENV):
+    return env(path, ABSENT)
+
+
+def pip_conf(section, **values):
+    sections = {section: {key.replace("_", "-"): value for key, value in values.items()}}
+    return ConfigFile(path="/home/u/.config/pip/pip.conf", kind="user", sections=sections)
+
+
+def context(
+    line, *, program="safepip", module=False, environ=None, files=(), words=None, cwd=BLOG, terminal=False, **facts
+):
+    """Return the world in which `line` is typed; `facts` are attributes of a Context."""
+    environ = environ or {}
+    invocation = read_invocation(program, shlex.split(line) if words is None else words, module=module)
+    command = read(invocation.words, environ, files)
+    ambient = Ambient(
+        environ=environ,
+        cwd=cwd,
+        home="/home/u",
+        user=1000,
+        platform="linux",
+        executable=OWN,
+        prefix="/opt/safepip",
+        base_prefix="/usr",
+        terminal=terminal,
+    )
+    known = {
+        "command": command,
+        "first_reading": command,
+        "opts_out": opts_out(environ, files),
+        "configured_python": False,
+        "pip_is_misconfigured": False,
+        "target": TARGET,
+        "bare": TARGET,
+        "managed": True,
+        "active": None,
+        "claimed_active": ("", ""),
+        "sudo_user": None,
+        "inside": None,
+        "named": None,
+        "settings": Settings(),
+        "project": Project(root=BLOG, marker="pyproject.toml"),
+        "place": env(),
+        "can_open": lambda _path: True,
+    }
+    return Context(invocation, ambient, **{**known, **facts})
+
+
+def said(plan):
+    """Return a plan in few words."""
+    match plan:
+        case Version():
+            return "version"
+        case Verb(word=word):
+            return f"verb {word}"
+        case Refuse(code=code):
+            return f"refuse {code}"
+        case StepDown(uid=uid, gid=gid):
+            return f"step down to {uid}:{gid}"
+        case Create(environment=found):
+            return f"create {found.path}"
+        case Throwaway():
+            return "throw-away"
+        case InEnvironment(environment=found):
+            return f"in {found.path}"
+        case Pip(handover=handover):
+            return f"pip of {handover.environment or handover.python}"
+
+
+NOTHING = {"place": missing()}
+OUTSIDE = {"project": None, "place": missing(HOME)}
+UNMANAGED = {"managed": False}
+ACTIVE = {"active": env(OTHER), "target": Target(python=f"{OTHER}/bin/python", prefix=OTHER)}
+ACTIVE["bare"] = ACTIVE["target"]
+SUDO = {"sudo_user": (1000, 1000)}
+
+
+OLD = changed(TARGET, interpreter=changed(BASE, version=(3, 7, 16)))
+
+
+def row(line, facts, expected, sentence):
+    return pytest.param(line, facts, expected, id=sentence)
+
+
+ROWS = [
+    # 1
+    *(row(f"{verb} x", {}, f"verb {verb}", f"1 {verb} is a word of safepip's own") for verb in VERBS),
+    row("help run", {}, "verb run", "1 help on an own word is safepip's"),
+    row("explain x", {"program": "pip"}, f"pip of {VENV}", "1 called as pip it is a word of pip's"),
+    row("--safepip-version", {}, "version", "1 safepip's own version"),
+    row("--safepip-version --env", {}, "version", "1 the version comes before any error"),
+    row("--env", {}, f"refuse {USAGE}", "1 a wrong use of an own option is refused"),
+    row("--system explain x", {}, "verb explain", "1 before 2"),
+    # 2
+    row("--system install six", {}, f"pip of {SYSTEM}", "2 --system means no routing"),
+    *(
+        row("install six", {"environ": {name: "1"}}, f"pip of {SYSTEM}", f"2 {name} means no routing")
+        for name in ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
+    ),
+    row("--system install six", ACTIVE, f"pip of {OTHER}", "2 the target may be an environment"),
+    row("--system --env x install six", {"named": ("--env", env(OTHER))}, f"pip of {SYSTEM}", "2 before 4"),
+    row("--system install six", {"inside": env(OTHER)}, f"pip of {SYSTEM}", "2 before 3"),
+    row("--system install six", {"sudo_user": (1000, 1000)}, f"pip of {SYSTEM}", "2 --system stays root"),
+    row("--system list", {"bare": Target(python="/x", problem="no")}, f"refuse {NOT_FOUND}", "2 a target that is none"),
+    # 3
+    row("install six", {"inside": env(OTHER)}, f"pip of {OTHER}", "3 from within a pip of safepip's"),
+    row("install six", {"inside": env(OTHER), **ACTIVE}, f"pip of {OTHER}", "3 before 5"),
+    row("install six", {"inside": env(OTHER), "named": ("SAFEPIP_ENV", env())}, f"pip of {OTHER}", "3 before 4"),
+    row("install six", {"inside": env(OTHER), **UNMANAGED}, f"pip of {OTHER}", "3 before 7"),
+    # 4
+    row("--env e install six", {"named": ("--env", env(OTHER))}, f"in {OTHER}", "4 --env"),
+    row("install six", {"named": ("SAFEPIP_ENV", env(OTHER))}, f"in {OTHER}", "4 SAFEPIP_ENV"),
+    row("--python o list", {"named": ("--python", env(OTHER)), "target": IN_OTHER}, f"in {OTHER}", "4 --python ENV"),
+    row("install six", {"named": ("--env", env(OTHER)), **ACTIVE}, f"in {OTHER}", "4 before 5"),
+    row("install six", {"named": ("--env", env(OTHER)), **UNMANAGED}, f"in {OTHER}", "4 before 7"),
+    row("install -t x six", {"named": ("--env", env(OTHER))}, f"in {OTHER}", "4 before 8"),
+    row("cache list", {"named": ("--env", env(OTHER))}, f"in {OTHER}", "4 before 9"),
+    row("install six", {"named": ("--env", env(OTHER)), **SUDO}, f"in {OTHER}", "4 before 10"),
+    row("install six", {"named": ("--env", missing(OTHER))}, f"create {OTHER}", "4 install creates it"),
+    row("install six", {"named": ("SAFEPIP_ENV", missing(OTHER))}, f"create {OTHER}", "4 install creates that, too"),
+    row("install six", {"named": ("--env", env(OTHER, UNFINISHED))}, f"create {OTHER}", "4 or finishes it"),
+    row("list", {"named": ("--env", missing(OTHER))}, f"pip of {SYSTEM}", "4 only install creates it"),
+    row(
+        "--python o install six",
+        {"named": ("--python", env(OTHER, UNFINISHED)), "target": IN_OTHER},
+        f"pip of {SYSTEM}",
+        "4 --python creates nothing",
+    ),
+    row(
+        "--python o install six",
+        {"named": ("--python", env(OTHER, BROKEN, reason="x")), "target": IN_OTHER},
+        f"refuse {NO_ENVIRONMENT}",
+        "4 a broken one is refused",
+    ),
+    # 5
+    *(
+        row(line, ACTIVE, f"pip of {OTHER}", f"5 active, {line}")
+        for line in ("install six", "install -t x six", "list", "cache list", "install --break-system-packages six", "")
+    ),
+    row("install six", {"active": env(OTHER)}, f"pip of {OTHER}", "5 VIRTUAL_ENV on a managed Python"),
+    row("install six", {**ACTIVE, **SUDO}, f"pip of {OTHER}", "5 before 10"),
+    row("install six", {**ACTIVE, "active": env(OTHER, BROKEN)}, f"pip of {OTHER}", "5 a broken one runs as with pip"),
+    row(
+        "install six",
+        {**ACTIVE, **SUDO, "owner_behind_sudo": lambda _path: (1000, 100)},
+        "step down to 1000:100",
+        "5 active, but of the user who called sudo: what changes it steps down",
+    ),
+    row(
+        "list",
+        {**ACTIVE, **SUDO, "owner_behind_sudo": lambda _path: (1000, 100)},
+        f"pip of {OTHER}",
+        "5 active, of the user who called sudo: what changes nothing runs as it is",
+    ),
+    row("install six", {"claimed_active": ("VIRTUAL_ENV", "/x")}, f"in {VENV}", "5 a stale VIRTUAL_ENV is passed over"),
+    # 6
+    row(
+        "--python P install six",
+        {"target": changed(TARGET, python="/opt/py/bin/python", named=True)},
+        f"in {VENV}",
+        "6 a managed interpreter named: go on",
+    ),
+    row(
+        "--python P install six",
+        {"target": Target(python="/opt/py/bin/python", interpreter=BASE, named=True), **UNMANAGED},
+        f"pip of {SYSTEM}",
+        "6 an unmanaged interpreter named: pip starts it itself",
+    ),
+    row(
+        "--python P install six",
+        {"target": Target(python="/gone", problem="there is no /gone")},
+        f"pip of {SYSTEM}",
+        "6 an interpreter that is none: pip says so",
+    ),
+    # 7
+    row("install six", UNMANAGED, f"pip of {SYSTEM}", "7 not managed"),
+    row("install six", {**UNMANAGED, **NOTHING, **SUDO}, f"pip of {SYSTEM}", "7 before 10 and 12"),
+    row("install six", {**UNMANAGED, "settings": Settings(scope="always")}, f"in {VENV}", "7 scope always: go on"),
+    row("install six", {"settings": Settings(scope="always")}, f"in {VENV}", "7 scope always and managed: go on"),
+    # 8
+    *(
+        row(f"{subcommand} {option} six", {}, f"pip of {SYSTEM}", f"8 {subcommand} {option} names a place")
+        for option in ("--target=d", "-t d", "--targ d", "--prefix d", "--root d", "--target=", "--root ''", "--prefix=")
+        for subcommand in ("install",)
+    ),
+    row("install six", {"environ": {"PIP_TARGET": "d"}}, f"pip of {SYSTEM}", "8 a variable names a place"),
+    row("install six", {"files": [pip_conf("install", prefix="d")]}, f"pip of {SYSTEM}", "8 a file names a place"),
+    row("list", {"environ": {"PIP_TARGET": "d"}}, f"in {VENV}", "8 not for another subcommand"),
+    row("install --dry-run --report r six", {}, f"pip of {SYSTEM}", "8 only reports what it would do"),
+    row("install --dry-run six", {}, f"in {VENV}", "8 --dry-run alone does not count"),
+    row("install --report r six", {}, f"in {VENV}", "8 --report alone does not count"),
+    row("install --break-system-packages six", {}, f"pip of {SYSTEM}", "8 opts out"),
+    row("uninstall --break-system-packages six", {}, f"pip of {SYSTEM}", "8 opts out of uninstall"),
+    *(
+        row(line, {"environ": {"PIP_BREAK_SYSTEM_PACKAGES": "1"}}, f"pip of {SYSTEM}", f"8 a variable opts out: {line}")
+        for line in ("install six", "uninstall six", "list", "freeze", "cache list")
+    ),
+    row(
+        "show six",
+        {"files": [pip_conf("global", break_system_packages="true")]},
+        f"pip of {SYSTEM}",
+        "8 a file opts out for every subcommand",
+    ),
+    row("list", {"environ": {"PIP_BREAK_SYSTEM_PACKAGES": "0"}}, f"in {VENV}", "8 a variable that says no does not"),
+    row("install --target d six", {**NOTHING, **SUDO}, f"pip of {SYSTEM}", "8 before 10 and 12"),
+    # 9
+    *(
+        row(line, {}, f"pip of {VENV}", f"9 nothing is installed: {line or 'no subcommand'}")
+        for line in (
+            "", "help", "help install", "completion --bash", "hash f", "search x", "cache list", "config list",
+            "--version", "-V", "--help", "install -h", "install --help six", "no-such-command",
+            "install --target", "install --no-in six", "--no-such list", "uninstall --no-such six", "list --timeout x",
+        )
+    ),
+    *(
+        row(line, NOTHING, f"pip of {SYSTEM}", f"9 nothing is created: {line or 'no subcommand'}")
+        for line in ("", "help", "cache list", "--version", "install -h", "install --target", "install -r")
+    ),
+    row("cache list", {"place": env(state=BROKEN, reason="x")}, f"pip of {SYSTEM}", "9 one that may not be used"),
+    row("cache list", {"place": env(state=FOREIGN, reason="x")}, f"pip of {SYSTEM}", "9 one of another user's"),
+    row("cache list", SUDO, f"pip of {VENV}", "9 before 10"),
+    row("install -- -h", NOTHING, f"create {VENV}", "9 -h only where pip would read it as that"),
+    row("install --log -h six", NOTHING, f"create {VENV}", "9 -h that is a value is none"),
+    # 10
+    row("install six", SUDO, "step down to 1000:1000", "10 root by sudo"),
+    row("list", SUDO, "step down to 1000:1000", "10 readers, too"),
+    row("install six", {**SUDO, **OUTSIDE}, "step down to 1000:1000", "10 before 13"),
+    # 12
+    *(
+        row(f"{subcommand} six", {}, f"in {VENV}", f"12 {subcommand} looks where install puts things")
+        for subcommand in ("install", "uninstall", "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug")
+    ),
+    row("install six", NOTHING, f"create {VENV}", "12 install creates it"),
+    row("install six", {"place": env(state=UNFINISHED)}, f"create {VENV}", "12 install finishes what was begun"),
+    row("install -r ../other/requirements.txt", NOTHING, f"create {VENV}", "12 requirement files elsewhere change nothing"),
+    row("install -e ../lib", NOTHING, f"create {VENV}", "12 paths elsewhere change nothing"),
+    row("install six", {"place": env(state=BROKEN, reason="x")}, f"refuse {NO_ENVIRONMENT}", "12 a broken one is refused"),
+    row("list", {"place": env(state=BROKEN, reason="x")}, f"refuse {NO_ENVIRONMENT}", "12 a broken one is never skipped"),
+    row("install six", {"place": env(state=FOREIGN, reason="x")}, f"refuse {REFUSED}", "12 another user's is refused"),
+    # 13
+    row("install six", {"project": None, "place": env(HOME)}, f"in {HOME}", "13 the home environment"),
+    row("install six", OUTSIDE, f"create {HOME}", "13 install creates it"),
+    row(
+        "install six",
+        {**OUTSIDE, "settings": Settings(outside_project="error")},
+        f"refuse {CANNOT_CREATE}",
+        "13 the setting may say to stop",
+    ),
+    row("install six", {"settings": Settings(outside_project="error")}, f"in {VENV}", "13 but not in a project"),
+    row(
+        "install six",
+        {**OUTSIDE, "named": ("--env", env(OTHER)), "settings": Settings(outside_project="error")},
+        f"in {OTHER}",
+        "13 nor where an environment is named",
+    ),
+    row("install six", {"project": None, "place": env("", NOWHERE, reason="no home")}, f"refuse {CANNOT_CREATE}", "13 no home"),
+    # the environment does not exist
+    *(
+        row(f"{subcommand} six", NOTHING, f"pip of {SYSTEM}", f"missing, {subcommand} runs on the target")
+        for subcommand in ("list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug", "uninstall")
+    ),
+    row("install --dry-run six", NOTHING, "throw-away", "missing, install --dry-run runs in a throw-away one"),
+    row("install", NOTHING, f"pip of {OWN}", "missing, an install of nothing runs under safepip's own"),
+    row("install -U", NOTHING, f"pip of {OWN}", "missing, an install of options alone, too"),
+    row(
+        "install -r gone.txt six",
+        {**NOTHING, "can_open": lambda path: path != "gone.txt"},
+        f"pip of {OWN}",
+        "missing, requirements that cannot be opened",
+    ),
+    row(
+        "install -c gone.txt six",
+        {**NOTHING, "can_open": lambda path: path != "gone.txt"},
+        f"pip of {OWN}",
+        "missing, constraints that cannot be opened",
+    ),
+    row("install -r gone.txt", {"can_open": lambda _path: False}, f"in {VENV}", "there, requirements are its pip's matter"),
+    row("install six", {**NOTHING, "pip_is_misconfigured": True}, f"pip of {OWN}", "missing, pip's configuration is wrong"),
+    row("install --python P six", NOTHING, f"pip of {OWN}", "missing, --python behind the subcommand"),
+    row("install six", {**NOTHING, "cwd": None}, f"pip of {OWN}", "missing, and so is the working directory"),
+    row("install six", {**NOTHING, "target": OLD}, f"refuse {NO_ENVIRONMENT}", "missing, a Python too old for one"),
+    row("install --dry-run six", {**NOTHING, "target": OLD}, f"refuse {NO_ENVIRONMENT}", "missing, too old for a throw-away one"),
+    row("install six", {"target": OLD}, f"in {VENV}", "there, how old its Python is does not matter"),
+    row("install --group dev", NOTHING, f"create {VENV}", "missing, a group names something"),
+    row("install -e .", NOTHING, f"create {VENV}", "missing, an editable names something"),
+    row("install -r r.txt", NOTHING, f"create {VENV}", "missing, a requirements file names something"),
+    row("install --requirements-from-script s.py", NOTHING, f"create {VENV}", "missing, a script names something"),
+    row("install --brand-new-option six", NOTHING, f"create {VENV}", "an option unknown yet is routed like any install"),
+    row("install --brand-new-option", NOTHING, f"create {VENV}", "an unknown option may name something"),
+    row("install --brand-new-option six", {}, f"in {VENV}", "an unknown option is judged by the environment's pip"),
+    # settings
+    row("install six", {"settings": Settings(faults=("f",))}, f"refuse {BAD_SETTINGS}", "wrong settings stop install"),
+    row("list", {"settings": Settings(faults=("f",), warnings=("f",))}, f"in {VENV}", "readers go on"),
+    # the version in the name
+    row("install six", {"program": "pip3.12"}, f"in {VENV}", "a name with the version of the environment"),
+    row("install six", {"program": "pip3.11"}, f"refuse {NO_ENVIRONMENT}", "a name with another version is an error"),
+    row("list", {"program": "pip-3.11"}, f"refuse {NO_ENVIRONMENT}", "for readers as well"),
+    row("install six", {"program": "pip3"}, f"in {VENV}", "a name with the major version alone fits"),
+    row("install six", {"program": "pip3.11", **NOTHING}, f"create {VENV}", "a missing one is made with that version"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "facts", "expected"), ROWS)
+def test_decide(line, facts, expected):
+    assert said(decide(context(line, **facts))) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "facts"),
+    [
+        ("--app install black", OUTSIDE),
+        ("install black", OUTSIDE),
+        ("install x", {"settings": Settings(apps=("x",)), **OUTSIDE}),
+    ],
+)
+@pytest.mark.xfail(strict=True, reason="row 11, applications, is not built yet")
+def test_row_11_an_install_of_applications_goes_to_pipx(line, facts):
+    assert not isinstance(decide(context(line, **facts)), Create)
+
+
+@pytest.mark.xfail(strict=True, reason="decide._in_missing refuses (73) since the target is no plain interpreter")
+def test_row_4_the_environment_named_is_made_even_where_another_is_active():
+    """From the Python that the active environment stands on: there is no other that the line can mean."""
+    plan = decide(context("--env e install six", **{**ACTIVE, "named": ("--env", missing(OTHER + "2"))}))
+    assert said(plan) == f"create {OTHER}2"
+    assert plan.interpreter == BASE
+
+
+# -- the line that pip gets
+
+
+def handover(line, **facts):
+    plan = decide(context(line, **facts))
+    assert isinstance(plan, Pip | InEnvironment | Create | Throwaway), plan
+    return plan.handover
+
+
+LEFT_ALONE = [
+    ("--system install --user six", {}),
+    ("install --user six", {"inside": env(OTHER)}),
+    ("install --user six", ACTIVE),
+    ("--python P install --user six", UNMANAGED),
+    ("install --user --target d six", {}),
+    ("help install", {}),
+    ("show six", {}),
+    ("-q install -Ur r.txt --no-deps six", {}),
+    ("install six", NOTHING),
+    ("install", NOTHING),
+    ("list", NOTHING),
+    ("install --user -- --user", {**NOTHING, "can_open": lambda _path: False, "pip_is_misconfigured": True}),
+    ("uninstall six", {"environ": {"PIP_USER": "1"}}),
+    ("--python o show six", {"named": ("--python", env(OTHER)), "target": IN_OTHER}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "facts"), LEFT_ALONE)
+def test_the_users_words_are_left_alone(line, facts):
+    typed = [word for word in shlex.split(line) if word != "--system"]
+    assert handover(line, **facts).words == tuple(typed)
+
+
+def test_the_users_words_arrive_byte_for_byte():
+    odd = ["install", "", "caf\udce9", "a b", "x\n", "-e", "--", "--", "é"]
+    assert handover("", words=odd).words == tuple(odd)
+    assert handover("", words=odd, **UNMANAGED).words == tuple(odd)
+
+
+DROPPED = [
+    ("install --user six", "install six"),
+    ("install six --user", "install six"),
+    ("--isolated install --user six", "--isolated install --no-user six"),
+    ("install --isolated --user six", "install --no-user --isolated six"),
+    ("install --user -- --user", "install -- --user"),
+    ("install --log --user six", "install --log --user six"),
+    ("install --user --user six", "install six"),
+    ("list --user", "list"),
+    ("--isolated list --user", "--isolated list"),
+    ("freeze --user", "freeze"),
+    ("inspect --user", "inspect"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "expected"), DROPPED)
+@pytest.mark.parametrize("facts", [{}, {"named": ("--env", env(OTHER))}], ids=["in a project", "in one named"])
+def test_user_is_dropped_where_it_was_read_as_that_option(line, expected, facts):
+    assert handover(line, **facts).words == tuple(expected.split())
+
+
+def test_user_is_dropped_before_an_environment_is_made():
+    assert handover("install --user six", **NOTHING).words == ("install", "six")
+    assert handover("install --user --dry-run six", **NOTHING).words == ("install", "--dry-run", "six")
+
+
+@pytest.mark.parametrize(
+    ("line", "facts"),
+    [
+        ("install --user six", {}),
+        ("install six", {"environ": {"PIP_USER": "1"}}),
+        ("list", {"environ": {"PIP_USER": "yes"}}),
+        ("install six", {"environ": {"PIP_NO_USER": "1"}}),
+        ("install six", {"files": [pip_conf("install", user="true")]}),
+        ("freeze", {"files": [pip_conf("global", user="1")]}),
+        ("--python o install --user six", {"named": ("--python", env(OTHER)), "target": IN_OTHER}),
+    ],
+)
+def test_the_variable_is_set_so_that_no_configuration_asks_for_it(line, facts):
+    changes = dict(handover(line, **facts).changes)
+    assert (changes["PIP_USER"], changes["PIP_NO_USER"]) == ("0", None)
+
+
+@pytest.mark.parametrize("line", ["install --no-user six", "install six", "list", "uninstall six", "show six"])
+def test_the_variable_is_left_alone_where_the_user_site_was_not_asked_for(line):
+    assert "PIP_USER" not in dict(handover(line).changes)
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "notice"),
+    [
+        ("install --user six", {}, "--user has no meaning in .venv; left out"),
+        ("list", {"environ": {"PIP_USER": "1"}}, "--user (PIP_USER) has no meaning in .venv; left out"),
+        (
+            "install six",
+            {"files": [pip_conf("install", user="true")]},
+            "--user (/home/u/.config/pip/pip.conf) has no meaning in .venv; left out",
+        ),
+        ("install --user six", {"named": ("--env", env(OTHER))}, f"--user has no meaning in {OTHER}; left out"),
+    ],
+)
+def test_one_line_says_that_user_has_no_meaning(line, facts, notice):
+    assert decide(context(line, **facts)).notices == (notice,)
+
+
+def test_freeze_says_nothing():
+    settings = Settings(warnings=("w",))
+    for facts in ({}, NOTHING, {"claimed_active": ("VIRTUAL_ENV", "/x")}):
+        assert decide(context("freeze --user", settings=settings, **facts)).notices == ()
+
+
+def test_a_python_that_chose_the_interpreter_does_not_lead_pip_back_to_it():
+    found = handover("-q --python P install six", target=changed(TARGET, named=True))
+    assert found.words == ("-q", "install", "six")
+    assert dict(found.changes) == {"PIP_PYTHON": None}
+    assert handover("--python=P list", target=TARGET).words == ("list",)
+
+
+def test_a_python_of_pips_configuration_is_overruled():
+    found = handover("install six", configured_python=True)
+    assert dict(found.changes) == {"PIP_PYTHON": f"{VENV}/bin/python"}
+
+
+def test_a_python_that_names_an_environment_stays():
+    found = handover("--python o install six", named=("--python", env(OTHER)), target=IN_OTHER)
+    assert found.words == ("--python", "o", "install", "six")
+    assert found.changes == ()
+
+
+# -- how pip is started
+
+
+def test_the_environments_own_python_runs_it():
+    assert handover("install six") == Handover(
+        python=f"{VENV}/bin/python",
+        words=("install", "six"),
+        program=f"{VENV}/bin/pip",
+        environment=VENV,
+        enter=True,
+        changes=(("PIP_PYTHON", None),),
+        change=True,
+    )
+    assert handover("install six").argv == (f"{VENV}/bin/python", RUNNER, "install", "six")
+
+
+def test_a_missing_environments_python_will_run_it():
+    assert handover("install six", **NOTHING).python == f"{VENV}/bin/python"
+
+
+def test_untouched_means_that_nothing_is_changed():
+    found = handover("install six", **UNMANAGED)
+    assert found == Handover(python=SYSTEM, words=("install", "six"), program="/usr/bin/pip")
+
+
+def test_an_active_environment_is_not_entered_again():
+    assert handover("install six", **ACTIVE).enter is False
+    assert handover("install six", active=env(OTHER)).enter is True
+
+
+@pytest.mark.parametrize(
+    ("facts", "program"),
+    [
+        ({}, f"{VENV}/bin/pip"),
+        ({"program": "/x/pip3.12"}, f"{VENV}/bin/pip3.12"),
+        ({"module": True}, "-m"),
+        ({"program": "pip3", **UNMANAGED}, "/usr/bin/pip3"),
+        ({"module": True, **UNMANAGED}, "-m"),
+    ],
+)
+def test_pip_takes_itself_for_what_was_typed(facts, program):
+    assert handover("install six", **facts).program == program
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("install six", True),
+        ("uninstall six", True),
+        ("install --user six", True),
+        ("install --brand-new six", True),
+        ("list", False),
+        ("download six", False),
+        ("wheel six", False),
+        ("install --dry-run six", False),
+    ],
+)
+def test_only_changes_take_the_lock(line, changes):
+    assert handover(line).change is changes
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [("install six", True), ("install -t d six", False), ("install -h", False), ("list", False)],
+)
+def test_only_changes_of_an_active_environment_take_its_lock(line, changes):
+    assert handover(line, **ACTIVE).change is changes
+
+
+def test_within_a_pip_of_safepips_no_lock_is_taken():
+    assert handover("install six", inside=env(OTHER)).change is False
+
+
+def test_safepips_own_pip_installs_nothing_into_itself():
+    assert dict(handover("install", **NOTHING).changes) == {"PIP_DRY_RUN": "1"}
+
+
+def test_a_new_environment_is_made_as_the_settings_say():
+    assert decide(context("install six", **NOTHING)).system_site_packages is False
+    settings = Settings(system_site_packages=True)
+    assert decide(context("install six", settings=settings, **NOTHING)).system_site_packages is True
+
+
+# -- what is said
+
+
+HOW = "safepip run {}      or: source .venv/bin/activate"
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "tell"),
+    [
+        ("install six", {}, f":{HOW}"),
+        ("install six", NOTHING, f"python:{HOW}"),
+        (
+            "install six",
+            {"named": ("--env", env(OTHER))},
+            f":safepip run {{}}      or: source {OTHER}/bin/activate",
+        ),
+        ("list", {}, ""),
+        ("-q install six", {}, ""),
+        ("install six", {"environ": {"PIP_QUIET": "1"}, **NOTHING}, ""),
+        ("install six", {"settings": Settings(quiet=True)}, ""),
+        ("install six", {"settings": Settings(hints=False)}, ""),
+        ("install six", ACTIVE, ""),
+        ("install six", UNMANAGED, ""),
+    ],
+)
+def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
+    assert handover(line, terminal=True, **facts).tell == tell
+    assert handover(line, terminal=False, **facts).tell == ""
+
+
+def test_a_stale_virtual_env_is_warned_of_once():
+    plan = decide(context("install six", claimed_active=("VIRTUAL_ENV", "/x")))
+    assert plan.notices == ("VIRTUAL_ENV names /x, which is no environment; going on without it",)
+
+
+@pytest.mark.parametrize("facts", [UNMANAGED, {"active": env("/x")}, {"named": ("--env", env("/x"))}])
+def test_where_virtual_env_does_not_matter_nothing_is_said(facts):
+    assert decide(context("install six", claimed_active=("VIRTUAL_ENV", "/x"), **facts)).notices == ()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"program": "pip3.11", **NOTHING},
+        {"module": True},
+        {"line": "--python P install six"},
+    ],
+    ids=["of another version than the name's", "with python -m safepip", "with --python P"],
+)
+@pytest.mark.xfail(
+    strict=True, reason="decide._warnings calls every environment no environment that is not taken as active"
+)
+def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts, monkeypatch):
+    facts = {"line": "install six", **facts}
+    world = context(facts.pop("line"), environ={"VIRTUAL_ENV": OTHER}, examine=env, **facts)
+    for name in ("active", "claimed_active"):
+        del world.__dict__[name]  # to be looked up
+    assert decide(world).notices == ()
+
+
+def test_warnings_of_settings_are_passed_on():
+    settings = Settings(warnings=("one", "two"))
+    for facts in ({}, NOTHING, UNMANAGED):
+        assert decide(context("install six", settings=settings, **facts)).notices == ("one", "two")
+
+
+def test_wrong_settings_are_named():
+    plan = decide(context("install six", settings=Settings(faults=("f: x", "g: y"))))
+    assert (plan.code, plan.what) == (BAD_SETTINGS, "f: x")
+
+
+def test_a_broken_environment_is_named_with_the_way_to_repair_it():
+    plan = decide(context("list", place=env(state=BROKEN, reason="was made with Python 3.11, which is gone")))
+    assert plan.what == ".venv was made with Python 3.11, which is gone"
+    assert plan.ways == ("rebuild it with the same packages: safepip env repair",)
+
+
+def test_another_systems_environment_is_kept_from_repair():
+    plan = decide(context("list", place=env(state=BROKEN, reason=OTHER_SYSTEM, other_system=True)))
+    assert "SAFEPIP_ENV" in plan.ways[0]
+    assert "env-dir" in plan.ways[0]
+    assert "repair" in plan.ways[1]
+
+
+def test_another_users_environment_is_named():
+    plan = decide(context("install six", place=env(state=FOREIGN, reason="belongs to another user")))
+    assert plan.what == ".venv belongs to another user"
+    assert "SAFEPIP_ENV" in plan.ways[0]
+
+
+def test_another_version_is_told_with_both_ways_out():
+    plan = decide(context("install six", program="pip3.11"))
+    assert plan.what == "pip3.11 asks for Python 3.11, but .venv has Python 3.12"
+    assert plan.ways == (
+        "use .venv: pip install …",
+        "keep one beside it: SAFEPIP_ENV=.venv-3.11 pip3.11 install …",
+    )
+
+
+def test_without_a_home_the_way_out_is_named():
+    plan = decide(context("install six", project=None, place=env("", NOWHERE, reason="there is no home")))
+    assert (plan.what, plan.ways) == ("there is no home", ("name a place: SAFEPIP_ENV=DIR",))
+
+
+def test_a_missing_target_is_told():
+    plan = decide(context("--system list", bare=Target(python="/x", problem="/x is no Python")))
+    assert (plan.code, plan.what) == (NOT_FOUND, "/x is no Python")
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "because"),
+    [
+        ("--system list", {}, "--system asks for pip itself"),
+        ("list", {"environ": {"SAFEPIP_BYPASS": "1"}}, "SAFEPIP_BYPASS asks for pip itself"),
+        ("list", {"inside": env(OTHER)}, "a pip that safepip started there is at work"),
+        ("list", {"named": ("SAFEPIP_ENV", env(OTHER))}, f"SAFEPIP_ENV names {OTHER}"),
+        ("list", ACTIVE, f"the environment {OTHER} is active"),
+        ("list", UNMANAGED, f"{SYSTEM} is not managed, so pip may install there"),
+        ("install -t d six", {}, "--target (the command line) says where to install to"),
+        ("install six", {"environ": {"PIP_ROOT": "d"}}, "--root (PIP_ROOT) says where to install to"),
+        ("install --dry-run --report r six", {}, "--dry-run with --report installs nothing"),
+        ("install --break-system-packages six", {}, "--break-system-packages (the command line) opts out"),
+        (
+            "list",
+            {"environ": {"PIP_BREAK_SYSTEM_PACKAGES": "1"}},
+            "--break-system-packages (PIP_BREAK_SYSTEM_PACKAGES) opts out",
+        ),
+        ("cache list", {}, f"{SYSTEM} is managed by the system, but cache installs nothing"),
+        ("--version", {}, f"{SYSTEM} is managed by the system, but only the version is asked for"),
+        ("install -h", {}, f"{SYSTEM} is managed by the system, but only help is asked for"),
+        ("nonsense", {}, f"{SYSTEM} is managed by the system, but pip has no such command"),
+        (
+            "list --no-such",
+            {},
+            f"{SYSTEM} is managed by the system, but pip rejects the line (no such option: --no-such)",
+        ),
+        ("list", {}, f"{SYSTEM} is managed by the system, and {BLOG} is a project (pyproject.toml)"),
+        (
+            "list",
+            {"project": Project(root=BLOG, marker="")},
+            f"{SYSTEM} is managed by the system, and {BLOG} becomes a project",
+        ),
+        (
+            "list",
+            {"project": None, "place": env(HOME)},
+            f"{SYSTEM} is managed by the system, and there is no project here",
+        ),
+        (
+            "list",
+            {"settings": Settings(scope="always"), **UNMANAGED},
+            f'the setting scope is "always", and {BLOG} is a project (pyproject.toml)',
+        ),
+        (
+            "list",
+            NOTHING,
+            f"{SYSTEM} is managed by the system, and {BLOG} is a project (pyproject.toml), but .venv does not exist yet",
+        ),
+    ],
+)
+def test_every_plan_says_why(line, facts, because):
+    assert decide(context(line, **facts)).because == because
+
+
+@pytest.mark.parametrize(
+    ("facts", "purpose"),
+    [
+        (NOTHING, "for this project (once)"),
+        (OUTSIDE, "for use outside projects (once)"),
+        ({"named": ("--env", missing(OTHER))}, "as --env says"),
+    ],
+)
+def test_what_is_made_is_announced(facts, purpose):
+    plan = decide(context("install six", **facts))
+    assert (plan.purpose, plan.why) == (purpose, f"{SYSTEM} is managed by the system")
+    assert plan.called == {VENV: ".venv"}.get(plan.environment.path, plan.environment.path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "redirect"),
+    [
+        ({"place": missing(HOME)}, VENV),
+        ({"place": missing(f"{BLOG}/build/env")}, VENV),
+        (NOTHING, None),
+        (OUTSIDE, None),
+        ({"named": ("--env", missing(OTHER))}, None),
+    ],
+)
+def test_a_redirect_file_is_written_only_where_the_settings_ask_for_one(facts, redirect):
+    assert decide(context("install six", settings=Settings(env_redirect=True), **facts)).redirect == redirect
+    assert decide(context("install six", **facts)).redirect is None
+
+
+# -- what a decision may look at
+
+
+def test_a_line_left_alone_looks_no_further_than_needed():
+    """A fact that is not given would be looked up, which fails here: there is no such Python."""
+    world = context("install six", inside=env(OTHER))
+    for name in ("named", "active", "managed", "settings", "project", "place", "command", "target", "bare"):
+        del world.__dict__[name]
+    decide(world)
+    assert not {"settings", "project", "place", "target"} & set(vars(world))
+
+
+@pytest.mark.parametrize("directory", ["", "sub"])
+@pytest.mark.xfail(
+    strict=True, reason="Context.can_open takes a directory for a requirements file; pip cannot open one"
+)
+def test_a_directory_is_no_requirements_file(work, directory):
+    os.makedirs(os.path.join(work, "sub"))
+    world = context("install -r sub")
+    del world.__dict__["can_open"]
+    world.ambient = changed(world.ambient, cwd=work)
+    assert not world.can_open(os.path.join(work, directory))
+
+
+@pytest.mark.parametrize(
+    ("path", "opens"),
+    [("r.txt", True), ("gone.txt", False), ("https://x/r.txt", True), ("file:r.txt", True)],
+)
+def test_a_requirements_file_can_be_opened_or_is_a_url(work, path, opens):
+    with open("r.txt", "w"):
+        pass
+    world = context("install -r x")
+    del world.__dict__["can_open"]
+    world.ambient = changed(world.ambient, cwd=work)
+    assert world.can_open(path) is opens
+
+
+@pytest.mark.xfail(
+    strict=True, reason="settings, the project's pyproject.toml included, are read for rows 6 and 7 before row 10"
+)
+def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work):
+    with open("pyproject.toml", "w") as file:
+        file.write("[tool.safepip]\n")
+    world = context("install six", **SUDO)
+    world.ambient = changed(world.ambient, cwd=work, user=0, home=os.path.dirname(work))
+    for name in ("settings", "project", "place", "managed"):
+        del world.__dict__[name]
+    world.__dict__["target"] = changed(TARGET, interpreter=changed(BASE, stdlib=work))
+    with open("EXTERNALLY-MANAGED", "w"):
+        pass
+    plan = decide(world)
+    assert isinstance(plan, StepDown)
+    assert "settings" not in vars(world)
+
+
+def test_conda_prefix_names_an_active_environment_where_the_target_is_managed(work):
+    conda = os.path.join(work, "conda")
+    os.makedirs(os.path.join(conda, "conda-meta"))
+    with open(os.path.join(conda, "conda-meta", "history"), "w"):
+        pass
+    world = context("install six", environ={"CONDA_PREFIX": conda}, examine=env)
+    for name in ("active", "claimed_active"):
+        del world.__dict__[name]
+    assert said(decide(world)) == f"pip of {conda}"

@@ -1,0 +1,697 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from safepip.envs.gitindex import identity, tracks
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="compares with the real git")
+as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+
+MANY = [f"src/{kind}/module_{i}.py" for kind in ("one", "two") for i in range(20)] + ["README", ".venvx/a", ".ven", "caf\xe9"]
+INSIDE = ".venv/lib/python3.12/site-packages/x.pth"
+WRITERS = {
+    "version 2": ["--index-version", "2"],
+    "version 3": ["--index-version", "3"],
+    "version 4": ["--index-version", "4"],
+    "split": ["--split-index"],
+}
+
+
+def git(*words, cwd, check=True):
+    names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environ = {**os.environ, **names, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    options = ["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"]
+    asked = subprocess.run(["git", *options, *words], cwd=cwd, env=environ, capture_output=True, text=True, check=check)
+    return asked.stdout
+
+
+def write(root, *names):
+    for name in names:
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(os.fsencode(name))
+
+
+@pytest.fixture
+def repository(work):
+    """A repository with many files, and an environment that git does not know of yet."""
+    git("init", "-q", cwd=work)
+    write(work, *MANY)
+    git("add", ".", cwd=work)
+    write(work, INSIDE, ".venv/pyvenv.cfg")
+    return work
+
+
+@pytest.fixture
+def path(work):
+    return os.path.join(work, ".venv")
+
+
+def index_of(root):
+    return os.path.join(root, ".git", "index")
+
+
+def replace_index(root, data):
+    with open(index_of(root), "wb") as file:
+        file.write(data)
+
+
+def entry(name, *, size=20, version=2, previous=b"", extended=False, length=None):
+    """An entry as git writes it, or nearly so."""
+    flags = (min(len(name), 0xFFF) if length is None else length) | (0x4000 if extended else 0)
+    head = bytes(40 + size) + flags.to_bytes(2, "big") + (b"\x40\0" if extended else b"")
+    if version == 4:
+        common = len(os.path.commonprefix([name, previous]))  # noqa: RUF071  by bytes
+        return head + number(len(previous) - common) + name[common:] + b"\0"
+    whole = head + name
+    return whole + bytes(8 - len(whole) % 8)
+
+
+def number(value):
+    written = [value & 0x7F]
+    while value := value >> 7:
+        value -= 1
+        written.insert(0, 0x80 | (value & 0x7F))
+    return bytes(written)
+
+
+def index(*names, version=2, size=20, count=None, extensions=b"", skip_hash=False, magic=b"DIRC", **options):
+    header = magic + version.to_bytes(4, "big") + (len(names) if count is None else count).to_bytes(4, "big")
+    previous = (b"", *names)
+    parts = [entry(n, size=size, version=version, previous=p, **options) for n, p in zip(names, previous, strict=False)]
+    body = header + b"".join(parts) + extensions
+    return body + (bytes(size) if skip_hash else hashlib.new("sha1" if size == 20 else "sha256", body).digest())
+
+
+def extension(kind, body):
+    return kind + len(body).to_bytes(4, "big") + body
+
+
+# -- as git writes it
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_an_environment_that_git_does_not_track_is_not_tracked(repository, path, writer):
+    git("update-index", *writer, cwd=repository)
+    assert not tracks(repository, path)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_one_file_in_it_is_enough(repository, path, writer):
+    git("update-index", *writer, cwd=repository)
+    git("add", "-f", INSIDE, cwd=repository)
+    assert tracks(repository, path)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_a_tracked_environment_counts_however_the_index_was_rewritten(repository, path, writer):
+    git("add", "-f", INSIDE, cwd=repository)
+    git("update-index", *writer, cwd=repository)
+    git("add", "-A", "src", cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_the_versions_are_what_they_are_called(repository):
+    for version in (2, 3, 4):
+        git("add", "-N" if version == 3 else "-v", "-f", INSIDE, cwd=repository)
+        git("update-index", "--index-version", str(version), cwd=repository)
+        with open(index_of(repository), "rb") as file:
+            assert file.read(8) == b"DIRC" + version.to_bytes(4, "big")
+        git("rm", "-q", "--cached", INSIDE, cwd=repository)
+
+
+def test_what_is_only_meant_to_be_added_counts(repository, path):
+    git("add", "-N", "-f", INSIDE, cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_what_git_shall_not_look_at_counts(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    git("update-index", "--skip-worktree", INSIDE, cwd=repository)
+    assert tracks(repository, path)
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+def test_files_that_git_skips_do_not_hide_the_others(repository, path, version):
+    git("update-index", "--index-version", version, cwd=repository)
+    git("update-index", "--skip-worktree", *MANY[:5], cwd=repository)
+    assert not tracks(repository, path)
+    git("add", "-f", INSIDE, cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_what_is_tracked_and_deleted_on_disk_counts(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    os.remove(os.path.join(repository, INSIDE))
+    assert tracks(repository, path)
+
+
+def test_what_was_taken_out_of_the_index_does_not(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    git("commit", "-qm", "x", cwd=repository)
+    assert tracks(repository, path)
+    git("rm", "-rq", "--cached", ".venv", cwd=repository)
+    assert not tracks(repository, path)
+
+
+def test_what_is_in_conflict_counts(repository, path):
+    git("commit", "-qm", "base", cwd=repository)
+    for branch in ("one", "two"):
+        git("checkout", "-qb", branch, "main", cwd=repository)
+        write(repository, ".venv/pyvenv.cfg")
+        with open(os.path.join(path, "pyvenv.cfg"), "a") as file:
+            file.write(branch)
+        git("add", "-f", ".venv/pyvenv.cfg", cwd=repository)
+        git("commit", "-qm", branch, cwd=repository)
+    git("merge", "one", cwd=repository, check=False)
+    assert "U" in git("status", "--porcelain", cwd=repository) or "AA" in git("status", "--porcelain", cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_what_is_ignored_is_not_tracked(repository, path):
+    write(path, ".gitignore")
+    with open(os.path.join(path, ".gitignore"), "w") as file:
+        file.write("*\n")
+    git("add", "-A", cwd=repository)
+    assert not tracks(repository, path)
+
+
+def test_a_tracked_link_counts_and_so_does_its_tracked_target(repository, path):
+    os.rename(path, path + "-real")
+    os.symlink(".venv-real", path)
+    assert not tracks(repository, path)
+    git("add", "-f", ".venv", cwd=repository)
+    assert tracks(repository, path)
+    assert not tracks(repository, path + "-real")
+
+
+def test_a_submodule_in_its_place_counts(repository, path, home):
+    other = os.path.join(home, "other")
+    shutil.move(path, other)
+    git("init", "-q", cwd=other)
+    git("add", ".", cwd=other)
+    git("commit", "-qm", "x", cwd=other)
+    git("submodule", "--quiet", "add", other, ".venv", cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_neighbours_with_like_names_do_not_count(repository, work):
+    for name, tracked in ((".ven", True), (".venvx", True), (".venvx/a", True), (".v", False), (".venvx/a/b", False)):
+        assert tracks(repository, os.path.join(work, name)) is tracked
+
+
+def test_the_root_itself_as_environment_counts_as_soon_as_anything_is_tracked(repository, home):
+    assert tracks(repository, repository)
+    assert tracks(repository, repository + "/")
+    empty = os.path.join(home, "empty")
+    git("init", "-q", empty, cwd=home)
+    replace_index(empty, index())
+    assert not tracks(empty, empty)
+
+
+def test_names_that_are_no_text(repository, work):
+    name = os.fsdecode(b"env-\xff\xe9")
+    write(work, f"{name}/pyvenv.cfg")
+    assert not tracks(repository, os.path.join(work, name))
+    git("add", name, cwd=repository)
+    assert tracks(repository, os.path.join(work, name))
+
+
+def test_very_long_names_are_read(repository, path, work):
+    folder = "/".join(["d" * 250] * 15)
+    write(work, f"{folder}/" + "f" * 200)
+    for version in ("2", "4"):
+        git("update-index", "--index-version", version, cwd=repository)
+        git("add", ".", ":!.venv", cwd=repository)
+        assert tracks(repository, os.path.join(work, folder))
+        assert not tracks(repository, path)
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+def test_sha256(home, version):
+    root = os.path.join(home, "modern")
+    git("init", "-q", "--object-format=sha256", root, cwd=home)
+    write(root, *MANY)
+    git("add", ".", cwd=root)
+    git("update-index", "--index-version", version, cwd=root)
+    write(root, INSIDE)
+    assert not tracks(root, os.path.join(root, ".venv"))
+    git("add", INSIDE, cwd=root)
+    assert tracks(root, os.path.join(root, ".venv"))
+
+
+def test_many_orders_of_the_same_answer_as_git_itself(repository, work):
+    folders = ["a", "a/b", "a/b/.venv", "a-b", "A", ".venv"]
+    write(work, *(f"{folder}/f" for folder in folders))
+    for version in ("2", "4"):
+        git("update-index", "--index-version", version, cwd=repository)
+        for folder in folders:
+            git("add", "-f", f"{folder}/f", cwd=repository)
+            for asked in folders:
+                named = bool(git("ls-files", "--", asked, cwd=repository))
+                assert tracks(repository, os.path.join(work, asked)) is named, (version, folder, asked)
+        git("rm", "-rq", "--cached", *folders, cwd=repository)
+
+
+def test_the_cache_of_untracked_files_and_other_additions_are_passed_over(repository, path):
+    git("commit", "-qm", "x", cwd=repository)
+    git("update-index", "--force-untracked-cache", cwd=repository)
+    git("status", cwd=repository)
+    assert not tracks(repository, path)
+
+
+# -- split
+
+
+def test_a_split_index_names_what_the_shared_one_holds(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    git("update-index", "--split-index", cwd=repository)
+    git("add", "README", cwd=repository)
+    with open(index_of(repository), "rb") as file:
+        assert INSIDE.encode() not in file.read()
+    assert tracks(repository, path)
+
+
+def test_a_split_index_names_what_it_holds_itself(repository, path):
+    git("update-index", "--split-index", cwd=repository)
+    git("add", "-f", INSIDE, cwd=repository)
+    assert tracks(repository, path)
+
+
+def test_what_was_deleted_from_a_shared_index_counts_until_git_writes_a_new_one(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    git("update-index", "--split-index", cwd=repository)
+    git("-c", "splitIndex.maxPercentChange=100", "rm", "-rq", "--cached", ".venv", cwd=repository)
+    assert tracks(repository, path)
+    git("update-index", "--no-split-index", cwd=repository)
+    assert not tracks(repository, path)
+
+
+def test_a_split_index_with_changed_entries(repository, path):
+    git("update-index", "--split-index", cwd=repository)
+    with open(os.path.join(repository, MANY[0]), "w") as file:
+        file.write("changed")
+    git("-c", "splitIndex.maxPercentChange=100", "add", MANY[0], cwd=repository)
+    assert not tracks(repository, path)
+
+
+def shared_of(root):
+    return next(name for name in os.listdir(os.path.join(root, ".git")) if name.startswith("sharedindex."))
+
+
+def damage_missing(shared):
+    os.remove(shared)
+
+
+def damage_cut(shared):
+    os.truncate(shared, 100)
+
+
+def damage_other(shared):
+    with open(shared, "wb") as file:
+        file.write(index(b"a", size=32))
+
+
+def damage_nested(shared):
+    with open(shared, "wb") as file:
+        file.write(index(b"a", extensions=extension(b"link", b"x" * 20)))
+
+
+@pytest.mark.parametrize("damage", [damage_missing, damage_cut, damage_other, damage_nested])
+def test_a_split_index_whose_shared_one_is_not_right_counts_as_tracked(repository, path, damage):
+    git("update-index", "--split-index", cwd=repository)
+    damage(os.path.join(repository, ".git", shared_of(repository)))
+    assert tracks(repository, path)
+
+
+def test_a_split_index_may_have_no_shared_one(repository, path):
+    replace_index(repository, index(b"a", extensions=extension(b"link", bytes(20))))
+    assert not tracks(repository, path)
+
+
+# -- sparse
+
+
+@pytest.fixture
+def sparse(repository, work):
+    write(work, "kept/a", "left/out/b")
+    git("add", "kept", "left", cwd=repository)
+    git("commit", "-qm", "x", cwd=repository)
+    git("sparse-checkout", "set", "--cone", "--sparse-index", "kept", cwd=repository)
+    with open(index_of(repository), "rb") as file:
+        assert b"sdir" in file.read()
+    return repository
+
+
+def test_a_sparse_index_is_read(sparse, path):
+    write(sparse, INSIDE)
+    assert not tracks(sparse, path)
+    git("add", "-f", "--sparse", INSIDE, cwd=sparse)
+    assert tracks(sparse, path)
+
+
+@pytest.mark.parametrize("inside", ["left", "left/out", "left/.venv", "left/out/.venv"])
+def test_what_lies_in_a_folder_that_a_sparse_index_only_names_counts(sparse, work, inside):
+    assert tracks(sparse, os.path.join(work, inside))
+
+
+# -- where the repository is
+
+
+def test_no_repository_tracks_nothing(work, path):
+    assert not tracks(work, path)
+    assert identity(work) == ""
+
+
+def test_a_repository_without_an_index_tracks_nothing(work, path):
+    git("init", "-q", cwd=work)
+    assert not tracks(work, path)
+    os.makedirs(os.path.join(work, "sub", ".git"))
+    assert not tracks(os.path.join(work, "sub"), os.path.join(work, "sub", ".venv"))
+
+
+def test_the_repository_is_found_from_below(repository, work):
+    write(work, "deep/er/.venv/pyvenv.cfg")
+    folder, environment = os.path.join(work, "deep", "er"), os.path.join(work, "deep", "er", ".venv")
+    assert not tracks(folder, environment)
+    git("add", "-f", "deep", cwd=repository)
+    assert tracks(folder, environment)
+
+
+def test_is_found_from_git_s_own_directory(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    assert tracks(os.path.join(repository, ".git"), path)
+
+
+def test_an_empty_git_directory_on_the_way_hides_nothing(repository, work):
+    write(work, "sub/.venv/pyvenv.cfg")
+    git("add", "-f", "sub", cwd=repository)
+    os.mkdir(os.path.join(work, "sub", ".git"))
+    assert tracks(os.path.join(work, "sub"), os.path.join(work, "sub", ".venv"))
+
+
+def test_is_found_through_links(repository, path, home):
+    git("add", "-f", INSIDE, cwd=repository)
+    link = os.path.join(home, "link")
+    os.symlink(repository, link)
+    assert tracks(link, os.path.join(link, ".venv"))
+
+
+def test_what_lies_outside_is_not_tracked(repository, home):
+    assert not tracks(repository, os.path.join(home, "README"))
+
+
+def test_git_s_variables_have_no_say(repository, path, monkeypatch, home):
+    git("add", "-f", INSIDE, cwd=repository)
+    monkeypatch.setenv("GIT_DIR", os.path.join(home, "none"))
+    monkeypatch.setenv("GIT_INDEX_FILE", os.path.join(home, "none"))
+    assert tracks(repository, path)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_a_worktree_has_an_index_of_its_own(repository, home, path, writer):
+    git("commit", "-qm", "x", cwd=repository)
+    tree = os.path.join(home, "tree")
+    git("worktree", "add", "-q", tree, cwd=repository)
+    git("update-index", *writer, cwd=tree)
+    write(tree, INSIDE)
+    assert not tracks(tree, os.path.join(tree, ".venv"))
+    git("add", "-f", INSIDE, cwd=tree)
+    assert tracks(tree, os.path.join(tree, ".venv"))
+    assert not tracks(repository, path)
+
+
+def test_a_submodule_has_an_index_of_its_own(repository, home, work):
+    other = os.path.join(home, "other")
+    write(other, "a")
+    git("init", "-q", cwd=other)
+    git("add", ".", cwd=other)
+    git("commit", "-qm", "x", cwd=other)
+    git("submodule", "--quiet", "add", other, "sub", cwd=repository)
+    sub = os.path.join(work, "sub")
+    assert os.path.isfile(os.path.join(sub, ".git"))
+    write(sub, INSIDE)
+    assert not tracks(sub, os.path.join(sub, ".venv"))
+    git("add", "-f", INSIDE, cwd=sub)
+    assert tracks(sub, os.path.join(sub, ".venv"))
+
+
+def test_a_worktree_whose_repository_is_elsewhere_now_tracks_nothing(work, path):
+    """A container sees a mounted worktree or submodule, and not what its `.git` names."""
+    with open(os.path.join(work, ".git"), "w") as file:
+        file.write("gitdir: /nowhere/.git/worktrees/x\n")
+    assert not tracks(work, path)
+    assert "nowhere" in identity(work)
+
+
+@pytest.mark.parametrize("text", ["", "gitdir:", "gitdir: ", "gitdir: \n", "x" * 100, "gitdir: " + "x" * 70_000, "gitdir: a\0b"])
+def test_a_git_file_that_names_nothing_counts_as_tracked(work, path, text):
+    with open(os.path.join(work, ".git"), "w") as file:
+        file.write(text)
+    assert tracks(work, path)
+    assert identity(work) == "?"
+
+
+def test_a_git_that_is_neither_file_nor_directory_is_passed_over(work, path):
+    os.mkfifo(os.path.join(work, ".git"))
+    assert not tracks(work, path)
+    os.remove(os.path.join(work, ".git"))
+    os.symlink("nowhere", os.path.join(work, ".git"))
+    assert not tracks(work, path)
+
+
+def test_what_is_no_path_counts_as_tracked(repository):
+    assert tracks("/a\0b", "/a\0b/.venv")
+    assert identity("/a\0b") == "?"
+
+
+@as_root
+def test_the_repository_of_another_user_has_no_say_if_owners_are_given(repository, path):
+    git("add", "-f", INSIDE, cwd=repository)
+    os.chown(os.path.join(repository, ".git"), 2001, 2001)
+    assert tracks(repository, path)
+    assert tracks(repository, path, frozenset({0, 2001}))
+    assert not tracks(repository, path, frozenset({0, 2002}))
+    assert identity(repository, frozenset({0})) == ""
+
+
+# -- other spellings
+
+
+def test_another_spelling_counts_only_where_it_is_the_same_file(repository, work):
+    """On a file system that takes .VENV for .venv a repository can bring the one by the name of the other."""
+    write(work, "ENV", "env", "Caf\u00e9")
+    git("add", "-f", "ENV", "Caf\u00e9", cwd=repository)
+    assert not tracks(repository, os.path.join(work, "env"))
+    os.remove(os.path.join(work, "env"))
+    os.link(os.path.join(work, "ENV"), os.path.join(work, "env"))
+    assert tracks(repository, os.path.join(work, "env"))
+    os.link(os.path.join(work, "Caf\u00e9"), os.path.join(work, "cafe\u0301"))
+    assert tracks(repository, os.path.join(work, "cafe\u0301"))
+
+
+def test_another_spelling_that_is_not_there_does_not_count(repository, path, work):
+    write(work, ".VENV/a")
+    git("add", "-f", ".VENV", cwd=repository)
+    shutil.rmtree(os.path.join(work, ".VENV"))
+    assert not tracks(repository, path)
+
+
+# -- what changes the answer
+
+
+def test_the_identity_stays_while_nothing_changes(repository):
+    assert identity(repository) == identity(repository) != ""
+
+
+def test_the_identity_changes_with_the_index(repository):
+    before = identity(repository)
+    git("add", "-f", INSIDE, cwd=repository)
+    assert identity(repository) != before
+
+
+def test_the_identity_changes_with_the_first_index(work):
+    git("init", "-q", cwd=work)
+    before = identity(work)
+    write(work, "a")
+    git("add", "a", cwd=work)
+    assert "" != before != identity(work)
+
+
+def test_the_identity_changes_with_the_shared_index(repository):
+    git("update-index", "--split-index", cwd=repository)
+    before = identity(repository)
+    os.utime(os.path.join(repository, ".git", shared_of(repository)), (1, 1))
+    assert identity(repository) != before
+
+
+def test_the_identity_changes_with_size_and_times_put_back(repository):
+    before, found = identity(repository), os.stat(index_of(repository))
+    with open(index_of(repository), "r+b") as file:
+        file.write(b"dirc")
+    os.utime(index_of(repository), ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert identity(repository) != before
+
+
+# -- what is no index
+
+
+@pytest.mark.parametrize("size", [20, 32])
+@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("skip_hash", [False, True])
+def test_what_the_tests_write_is_read(repository, path, version, size, skip_hash):
+    names = [b".a/" + b"x" * 300, b".venu/b", b"src/a", b"src/b", b"tail"]
+    options = {"version": version, "size": size, "skip_hash": skip_hash, "extended": version > 2}
+    replace_index(repository, index(*names, **options))
+    assert not tracks(repository, path)
+    replace_index(repository, index(b".a/b", b".venv/pyvenv.cfg", b"z", **options))
+    assert tracks(repository, path)
+
+
+UNCLEAR = {
+    "nothing": b"",
+    "text": b"not an index at all, but of some length, so that it could have a checksum",
+    "another magic": index(b"a", magic=b"DIRX"),
+    "version 1": index(b"a", version=1),
+    "version 5": index(b"a", version=5),
+    "version 2 with what only 3 has": index(b"a", extended=True),
+    "more entries than it has room for": index(b"a", count=2),
+    "fewer entries than it has": index(b"a", b"b", count=1),
+    "4294967295 entries": index(b"a", count=0xFFFFFFFF),
+    "a length that is not the name's": index(b"abc", length=2),
+    "a name without an end": index(b"a", skip_hash=True)[:74] + b"x" * 6 + bytes(20),
+    "a name longer than a path": index(b"a" * 5000),
+    "an unknown extension that must be known": index(b"a", extensions=extension(b"what", b"")),
+    "an extension beyond the end": index(b"a", extensions=b"TREE\0\0\0\x09x"),
+    "an extension cut short": index(b"a", extensions=b"TREE\0"),
+    "a link cut short": index(b"a", extensions=extension(b"link", b"x")),
+    "a link to nothing": index(b"a", extensions=extension(b"link", b"x" * 20)),
+    "a wrong checksum": index(b"a")[:-1] + b"\0",
+    "version 4 that takes more than there is": index(version=4, count=1, extensions=bytes(60) + b"\0\1\5a\0"),
+    "version 4 with an endless number": index(version=4, count=1, extensions=bytes(60) + b"\0\1" + b"\xff" * 50),
+    "version 4 cut in its number": index(version=4, count=1, extensions=bytes(62))[:74] + b"\xff",
+}
+
+
+@pytest.mark.parametrize("data", UNCLEAR.values(), ids=UNCLEAR)
+def test_what_is_unclear_counts_as_tracked(repository, path, data):
+    replace_index(repository, data)
+    assert tracks(repository, path)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_an_index_cut_at_any_length_counts_as_tracked(repository, path, writer):
+    git("rm", "-rq", "--cached", "src/two", cwd=repository)
+    git("update-index", *writer, cwd=repository)
+    with open(index_of(repository), "rb") as file:
+        whole = file.read()
+    assert not tracks(repository, path)
+    for length in range(len(whole)):
+        replace_index(repository, whole[:length])
+        assert tracks(repository, path), length
+
+
+@pytest.mark.parametrize("skip_hash", [False, True])
+def test_an_index_followed_by_anything_counts_as_tracked(repository, path, skip_hash):
+    replace_index(repository, index(b"a", b"b", skip_hash=skip_hash) + b"x")
+    assert tracks(repository, path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("index", path)])
+def test_an_index_that_is_no_file_counts_as_tracked_and_nobody_is_waited_for(repository, path, make):
+    os.remove(index_of(repository))
+    make(index_of(repository))
+    assert tracks(repository, path)
+    assert identity(repository)
+
+
+def test_an_index_larger_than_any_counts_as_tracked_unread(repository, path):
+    os.truncate(index_of(repository), 1 << 40)
+    started = time.process_time()
+    assert tracks(repository, path)
+    assert time.process_time() - started < 1
+
+
+def test_names_that_grow_from_entry_to_entry_take_no_more_time_than_their_bytes(repository, path):
+    """In version 4 each name may repeat the one before: 64 bytes an entry, and ever longer names."""
+    one = bytes(62)
+    body = b"".join(one[:60] + min(i + 1, 0xFFF).to_bytes(2, "big") + b"\0x\0" for i in range(50_000))
+    replace_index(repository, index(version=4, count=50_000, extensions=body))
+    started = time.process_time()
+    assert tracks(repository, path)
+    assert time.process_time() - started < 5
+
+
+def test_an_index_read_while_it_is_written_to_counts_as_tracked(work, path):
+    """/proc tells no sizes: what is read is not as long as it was said to be."""
+    os.mkdir(os.path.join(work, ".git"))
+    os.symlink("/proc/self/status", index_of(work))
+    assert tracks(work, path)
+
+
+def test_a_large_index_is_read_in_a_moment(repository, path):
+    names = [f"src/package_{i // 100:05}/module_{i:07}.py".encode() for i in range(200_000)]
+    replace_index(repository, index(*names))
+    started = time.process_time()
+    assert not tracks(repository, path)
+    assert time.process_time() - started < 10
+
+
+fuzzed = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@fuzzed
+@given(data=st.binary(max_size=400))
+def test_no_bytes_end_in_an_error(repository, path, data):
+    replace_index(repository, data)
+    assert tracks(repository, path)
+
+
+@fuzzed
+@given(data=st.binary(max_size=400), version=st.integers(0, 5), size=st.sampled_from([20, 32]), count=st.integers(0, 0xFFFFFFFF))
+def test_no_entries_end_in_an_error(repository, path, data, version, size, count):
+    for number_of in (0, 1, 2, count):
+        replace_index(repository, index(version=version, size=size, count=number_of, extensions=data))
+        assert tracks(repository, path) in {True, False}
+
+
+@fuzzed
+@given(spoiled=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8), version=st.sampled_from([2, 3, 4]))
+def test_no_damage_with_a_right_checksum_ends_in_an_error(repository, path, spoiled, version):
+    data = bytearray(index(*(name.encode() for name in sorted(MANY)), version=version)[:-20])
+    for place, byte in spoiled:
+        data[place % len(data)] = byte
+    replace_index(repository, bytes(data) + hashlib.sha1(data).digest())
+    assert tracks(repository, path) in {True, False}
+
+
+@fuzzed
+@given(names=st.sets(st.text("ab./v", min_size=1, max_size=12).filter(lambda name: not name.startswith("/")), max_size=8))
+@pytest.mark.parametrize("version", [2, 4])
+def test_any_names_are_found_again(repository, work, names, version):
+    written = sorted(name.encode() for name in names if not name.endswith("/"))
+    replace_index(repository, index(*written, version=version))
+    for asked in ("a", "v", "a/b", "b/a/v"):
+        expected = any(name == asked.encode() or name.startswith(asked.encode() + b"/") for name in written)
+        assert tracks(repository, os.path.join(work, asked)) is expected
+
+
+@fuzzed
+@given(text=st.binary(max_size=200))
+def test_no_git_file_ends_in_an_error(home, text):
+    root = os.path.join(home, "fuzzed")
+    os.makedirs(root, exist_ok=True)
+    for written in (text, b"gitdir: " + text):
+        with open(os.path.join(root, ".git"), "wb") as file:
+            file.write(written)
+        assert tracks(root, os.path.join(root, ".venv")) in {True, False}
+        assert identity(root)
