@@ -6,7 +6,7 @@ import os
 import sys
 
 from . import environment as env
-from . import registry
+from . import managers, registry
 from ._record import Record
 from .command import opts_out, read
 from .configfiles import tables
@@ -340,10 +340,25 @@ class Context:
         project = self.project
         if project is None:
             return self._in_data("home")
-        path = project.environment
+        path = self._kept_environment(project.root) or project.environment
         if path is None:
             return self._new_place(project.root)
         return self._led_out(path) if self._leads_out(path, project.root) else self.examine(path)
+
+    @lazy
+    def keeper(self) -> str | None:
+        """The tool that keeps the project (uv, poetry, …), or None."""
+        project = self.project
+        return managers.keeper(project.root) if project is not None and project.marker else None
+
+    @lazy
+    def manager_hint(self) -> tuple[str, str] | None:
+        """The root of a kept project, and how the requirements are recorded there; None once it was said."""
+        project, settings = self.project, self.settings
+        if self.keeper is None or project is None or not (settings.manager_hint and settings.hints):
+            return None
+        line = managers.hint(self.keeper, self.command.requirements)
+        return (project.root, line) if line and not managers.hinted(self.state, project.root) else None
 
     @lazy
     def owners(self) -> frozenset[int]:
@@ -493,6 +508,15 @@ class Context:
     def _at_home(self, path: str) -> str:
         """Return `path` with a leading ~ replaced by the home directory."""
         return os.path.join(self.ambient.home, path[2:]) if path[:2] == "~/" and self.ambient.home else path
+
+    def _kept_environment(self, root: str) -> str | None:
+        """Return the environment that the tool which keeps the project has for it, wherever that is."""
+        if self.keeper is None:
+            return None
+        ambient, cache = self.ambient, self.cache if self.keep else None
+        return managers.environment(
+            root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
+        )
 
     def _is_trusted(self, path: str) -> bool:
         """Tell whether the setting `trust` names the environment, or a folder that it lies in."""

@@ -165,7 +165,13 @@ def _in_usable(context: Context, environment: Environment, because: str) -> InEn
         change=_changes_environment(context.command),
         tell=_tell(context, environment),
     )
-    return InEnvironment(environment=environment, handover=handover, because=because, notices=notices + notice)
+    return InEnvironment(
+        environment=environment,
+        handover=handover,
+        because=because,
+        notices=notices + notice,
+        hint=context.manager_hint if context.command.subcommand == "install" and not context.named else None,
+    )
 
 
 def _in_missing(context: Context, environment: Environment, because: str) -> Plan:
@@ -200,6 +206,7 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         system_site_packages=context.settings.system_site_packages,
         redirect=_redirect(context, environment),
         notices=planned.notices,
+        hint=planned.hint,
     )
 
 

@@ -10,6 +10,7 @@ from ._record import changed
 from .context import HANDOVER
 from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
 from .interpreter import BIN
+from .managers import note_hinted
 from .plan import Create, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
@@ -40,9 +41,13 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
     Where pip takes over (POSIX) this does not return: the process becomes pip.
     """
     match plan:
-        case Pip(handover=handover) | InEnvironment(handover=handover):
+        case Pip(handover=handover):
             _say_all(plan.notices, report)
             return hand_over(handover, context, report, show_help=context.invocation.show_help)
+        case InEnvironment(handover=handover):
+            _say_all(plan.notices, report)
+            _give_hint(plan.hint, context, report)
+            return hand_over(handover, context, report)
         case Create():
             return _create(plan, context, report)
         case Throwaway():
@@ -212,6 +217,14 @@ def _say_all(lines: tuple[str, ...], report: Report) -> None:
         report.say(line)
 
 
+def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
+    """Say once per project how the tool that keeps it records a dependency."""
+    if hint is not None and not report.quiet:
+        root, line = hint
+        report.say(line)
+        note_hinted(context.state, root)
+
+
 def _help(handover: Handover, environ: dict[str, str]) -> int:
     """Show pip's help, then what safepip adds to it."""
     code = spawn(handover.argv, environ)
@@ -227,6 +240,7 @@ def _create(plan: Create, context: Context, report: Report) -> int:
 
     _say_all(plan.notices, report)
     made = create(plan, context, report)
+    _give_hint(plan.hint, context, report)
     lock = _locked(made.path, context, report)
     handover = changed(plan.handover, python=made.python)
     return hand_over(handover, context, report, lock=lock, created=True)

@@ -47,12 +47,16 @@ class Pip(Record):
 
 
 class InEnvironment(Record):
-    """Hand the line over to the pip of an existing environment, which is not the one that was typed for."""
+    """Hand the line over to the pip of an existing environment, which is not the one that was typed for.
+
+    `hint` is the root of a project that another tool keeps, and the line to say once of that.
+    """
 
     environment: Environment
     handover: Handover
     because: str
     notices: tuple[str, ...] = ()
+    hint: tuple[str, str] | None = None
 
 
 class Create(Record):
@@ -72,6 +76,7 @@ class Create(Record):
     system_site_packages: bool = False
     redirect: str | None = None
     notices: tuple[str, ...] = ()
+    hint: tuple[str, str] | None = None
 
 
 class Throwaway(Record):

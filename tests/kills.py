@@ -23,7 +23,7 @@ HELD = 2000  # microseconds
 
 
 def kill_at(argv: Sequence[str], count: int, below: str, *, cwd: str, env: Mapping[str, str]) -> int:
-    """Run a program and kill it at its `count`-th change below the folder; return how many there were."""
+    """Run a program, kill it at its `count`-th change below the folder (0: never), return how many there were."""
     with tempfile.TemporaryDirectory() as folder:
         pipe = os.path.join(folder, "lines")
         os.mkfifo(pipe)
@@ -37,7 +37,7 @@ def kill_at(argv: Sequence[str], count: int, below: str, *, cwd: str, env: Mappi
         with open(pipe, errors="replace") as lines:
             for line in lines:
                 seen += is_change(line, below)
-                if seen == count:
+                if count > 0 and seen == count:
                     os.killpg(process.pid, signal.SIGKILL)
                     count = -1
         process.wait()
