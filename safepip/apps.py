@@ -12,23 +12,24 @@ from ._applications import APPLICATIONS, WITH_DEPENDENCIES
 from ._record import Record, changed
 from .environment import USABLE
 from .errors import USAGE
-from .plan import Create, Handover, InEnvironment, Pip, Pipx, Refuse, Throwaway
+from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from .command import PipCommand
     from .context import Context
     from .interpreter import Interpreter
-    from .plan import Plan
-
-    Options = tuple[tuple[str, str, str | None], ...]
+    from .plan import Handover, Plan
 
 METADATA = "pipx_metadata.json"
+_NO_PLACE = (Pipx, StepDown, Verb, Version)  # plans that no package can fall back to
 
 # pip's dests that mean nothing to pipx, or that pipx has words of its own for.
-_OWN = ("quiet", "verbose", "python", "use_user_site", "index_url", "upgrade", "force_reinstall", "ignore_installed")
+_OWN = (
+    "quiet", "verbose", "python", "use_user_site", "index_url", "upgrade", "force_reinstall", "ignore_installed",
+)  # fmt: skip
 # pip's dests that pipx hands on to its pip; what is in neither has no counterpart.
 _HANDED_ON = (
     "debug_mode", "isolated_mode", "require_venv", "log", "no_input", "keyring_provider", "proxy", "no_proxy_env",
@@ -42,8 +43,8 @@ _HANDED_ON = (
 )  # fmt: skip
 # Of these, where packages come from: pipx itself is to be had from there, too.
 _SOURCES = (
-    "isolated_mode", "no_input", "keyring_provider", "proxy", "no_proxy_env", "retries", "timeout", "trusted_hosts",
-    "cert", "client_cert", "cache_dir", "index_url", "extra_index_urls", "no_index", "find_links",
+    "isolated_mode", "no_input", "keyring_provider", "proxy", "no_proxy_env", "retries", "timeout",
+    "trusted_hosts", "cert", "client_cert", "cache_dir", "index_url", "extra_index_urls", "no_index", "find_links",
 )  # fmt: skip
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _IN_SPECIFIERS = "<>=!~,.*+-_() "
@@ -140,7 +141,7 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
         because=f"{_listed(names)} {_is(names)} to go to pipx" + (", as --app says" if asked else ""),
         says="" if asked else _announced(names, context, runs),
         notices=_said_of_user(command),
-        fallback=None if command.editables else _fallback(otherwise, command),
+        fallback=None if command.editables or isinstance(otherwise, _NO_PLACE) else otherwise,
     )
 
 
@@ -197,7 +198,10 @@ def _list(context: Context, otherwise: Plan) -> Plan | None:
 
 
 def _is_pipxs_alone(context: Context, names: tuple[str, ...]) -> bool:
-    """Tell whether pipx has all of these, and the environment of this place none; in a project only setting apps."""
+    """Tell whether pipx has all of these, and the environment of this place none.
+
+    In a project that matters only for what the setting `apps` names.
+    """
     if context.project is not None and not set(names) <= {normalised(name) for name in context.settings.apps}:
         return False
     venvs, place = _venvs(context), context.place
@@ -280,18 +284,8 @@ def _said_of_user(command: PipCommand) -> tuple[str, ...]:
     return ("--user has no meaning for an application; left out",) if asked else ()
 
 
-def _fallback(otherwise: Plan, command: PipCommand) -> Plan | None:
-    """Return what takes a package without programs: the environment, told the options anew.
-
-    The words of the line stand as they are where it names one package alone.
-    """
-    if not isinstance(otherwise, InEnvironment | Create | Refuse) or len(command.requirements) == 1:
-        return otherwise if isinstance(otherwise, InEnvironment | Create | Refuse) else None
-    return otherwise
-
-
 def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
-    """Return the environment's plan for some of the requirements of the line."""
+    """Return the environment's plan for some of the requirements of the line; for all, the line stands."""
     if specs == command.requirements or not isinstance(plan, Pip | InEnvironment | Create | Throwaway):
         return plan
     kept_options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
@@ -329,11 +323,13 @@ def _interpreter(context: Context) -> Interpreter | None:
 # -- where pipx keeps things
 
 
-def home(environ: Mapping[str, str], user_home: str | None, platform: str, data: str | None) -> str:
+def home_of(context: Context) -> str:
     """Return pipx's home, by its own rule: PIPX_HOME, an old `~/.local/pipx`, else the platform's place.
 
-    `data` is safepip's own folder of data, beside which pipx's lies. Empty without a home directory.
+    That lies beside safepip's own folder of data. Empty without a home directory.
     """
+    ambient, data = context.ambient, context.data
+    environ, user_home, platform = ambient.environ, ambient.home, ambient.platform
     named = environ.get("PIPX_HOME", "")
     if named:
         return os.path.join(user_home, named[2:]) if named[:2] == "~/" and user_home else os.path.abspath(named)
@@ -347,8 +343,7 @@ def home(environ: Mapping[str, str], user_home: str | None, platform: str, data:
 
 
 def _venvs(context: Context) -> str:
-    ambient = context.ambient
-    return os.path.join(home(ambient.environ, ambient.home, ambient.platform, context.data), "venvs")
+    return os.path.join(home_of(context), "venvs")
 
 
 def kept(venvs: str) -> tuple[str, ...]:
@@ -370,4 +365,4 @@ def _distributions(site: str) -> Iterable[str]:
         entries = os.listdir(site)
     except OSError:
         return ()
-    return [entry.partition("-")[0] for entry in entries if entry.endswith((".dist-info", ".egg-info"))]
+    return [entry[:-10].partition("-")[0] for entry in entries if entry.endswith((".dist-info", ".egg-info"))]

@@ -25,6 +25,7 @@ _ROUTED = (
 )  # fmt: skip
 _USER_SITE = ("install", "list", "freeze", "inspect")
 _OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
+_OF_PIPX = ("install", "uninstall", "show", "list")  # subcommands that pipx's applications matter to
 _PLACES = ("target", "prefix", "root")
 _ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
 
@@ -45,7 +46,7 @@ def decide(context: Context) -> Plan:
      9. Nothing is installed or removed whatever pip does, or pip must reject the line: pip of the
         environment that would serve, if it is usable, else of the target; nothing is created.
     10. Root by sudo: steps down to the user, then decides anew.
-    11. An install of applications goes to pipx.
+    11. An install of applications goes to pipx. With --app that comes right after 4.
     12. In a project: its environment; `install` creates it when missing.
     13. Elsewhere: the home environment; `install` creates it when missing.
 
@@ -65,6 +66,8 @@ def decide(context: Context) -> Plan:
         return _pip_of_target(context, f"{context.untouched or '--system'} asks for pip itself")
     if context.inside:
         return _pip_of(context, context.inside, "a pip that safepip started there is at work")
+    if context.named is None and context.invocation.route == "app":
+        return _routed(context)
     return _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
 
 
@@ -119,7 +122,23 @@ def _routed(context: Context) -> Plan:
     if context.sudo_user:
         uid, gid = context.sudo_user
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
-    return _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
+    otherwise = _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
+    return _applications(context, otherwise) or otherwise
+
+
+def _applications(context: Context, otherwise: Plan) -> Plan | None:
+    """Row 11: return what pipx does, or None where `otherwise` stands; the list is loaded only if it may count."""
+    asked = context.invocation.route == "app"
+    near = context.project is None or context.settings.apps
+    wanted = context.invocation.route is None and context.settings.app_routing != "never" and near
+    if not asked and not (wanted and context.command.subcommand in _OF_PIPX):
+        return None
+    from . import apps  # noqa: PLC0415  most lines have no need of it
+
+    def pip_of(path: str, because: str) -> Plan:
+        return _pip_of(context, context.examine(path, named=True), because)
+
+    return apps.route(context, otherwise, pip_of)
 
 
 def _installs_nothing(command: PipCommand) -> str | None:

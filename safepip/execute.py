@@ -11,7 +11,7 @@ from .context import HANDOVER
 from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
 from .interpreter import BIN
 from .managers import note_hinted
-from .plan import Create, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
 
             _say_all(plan.notices, report)
             return run_in_throwaway(plan, context)
+        case Pipx():
+            from .envs.pipx import run_pipx
+
+            _say_all(plan.notices, report)
+            return run_pipx(plan, context, report)
         case Refuse(code=code, what=what, ways=ways):
             (report.refuse if code == REFUSED else report.error)(what, ways)
             return code
@@ -84,6 +89,10 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import run
 
             return run.main
+        case "app":
+            from .verbs import app
+
+            return app.main
         case "shell":
             from .verbs import shell
 

@@ -88,6 +88,25 @@ class Throwaway(Record):
     notices: tuple[str, ...] = ()
 
 
+class Pipx(Record):
+    """Have pipx do `runs`, its words for each, one after another; the last stands.
+
+    `specs` are the requirements that the runs install, `names` what they are called; where one has no programs,
+    `fallback` takes it. `interpreter` is what pipx's own environment is made of, should there be none, with pip's
+    options `index` for where packages come from. `says` is for the user's eyes, and may be empty.
+    """
+
+    runs: tuple[tuple[str, ...], ...]
+    because: str
+    specs: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    interpreter: Interpreter | None = None
+    index: tuple[str, ...] = ()
+    says: str = ""
+    notices: tuple[str, ...] = ()
+    fallback: InEnvironment | Create | Throwaway | Pip | Refuse | None = None
+
+
 class Refuse(Record):
     """Do nothing, say `what` is in the way and the `ways` on, and exit with `code`."""
 
@@ -119,4 +138,4 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
-Plan = Pip | InEnvironment | Create | Throwaway | Refuse | StepDown | Verb | Version
+Plan = Pip | InEnvironment | Create | Throwaway | Pipx | Refuse | StepDown | Verb | Version

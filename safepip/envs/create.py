@@ -192,6 +192,8 @@ def _make(path: str, interpreter: Interpreter, context: Context, report: Report,
     existed = os.path.isdir(path)
     lock = None
     try:
+        if context.data is not None and path.startswith(context.data):
+            make_folder(os.path.dirname(path))
         os.makedirs(path, exist_ok=True)
         os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
         with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:

@@ -79,10 +79,12 @@ def _open(path: str) -> int | None:
 
 def _try(descriptor: int, path: str, report: Report) -> str:
     """Try to lock: "held", "busy" (or the file was replaced meanwhile: open it again), or "none"."""
-    import fcntl  # noqa: PLC0415  not on Windows
-
     try:
+        import fcntl  # noqa: PLC0415  not on Windows
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # the caller's PYTHONHOME leads our Python astray
+        return "none"
     except BlockingIOError:
         return "busy"
     except OSError as error:

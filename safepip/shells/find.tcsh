@@ -3,43 +3,44 @@
 
 set _safepip_dir = "$cwd"
 if ( "$_safepip_dir" == "/" ) set _safepip_dir = ""
-set _safepip_begin = "$_safepip_dir"
-set _safepip_marked = 0
-set _safepip_ended = 0
-set _safepip_nonomatch = $?nonomatch
-set nonomatch
-while ( ! $_safepip_ended )
-  if ( "$_safepip_dir" == "$home" && "$_safepip_dir" != "$_safepip_begin" ) break
-  if ( "$_safepip_found" == "" ) then
-    foreach _safepip_name ( .venv venv env )
-      if ( ! -f "$_safepip_dir/$_safepip_name/pyvenv.cfg" ) continue
-      set _safepip_env = "$_safepip_dir/$_safepip_name"
-      set _safepip_ended = 1
-      if ( -e "$_safepip_env/.safepip/creating" ) break
-      foreach _safepip_mark ( "$_safepip_env"/.safepip/shell-* )
-        if ( ! -e "$_safepip_state/activate/$_safepip_mark:t" ) continue
-        if ( -F "$_safepip_state/activate/$_safepip_mark:t" == -F "$_safepip_env" ) set _safepip_found = "$_safepip_env"
-      end
-      if ( "$_safepip_found" != "" && $_safepip_marked ) set _safepip_ended = 0
-      break
-    end
-    if ( $_safepip_ended ) then
-      set _safepip_marked = 0
-      break
-    endif
-    if ( "$_safepip_found" == "" && -e "$_safepip_dir/.venv" ) break
+set _safepip_below = "$_safepip_dir"
+set _safepip_name = ""
+while ( "$_safepip_dir" != "$home" || "$_safepip_dir" == "$_safepip_below" )
+  if ( -e "$_safepip_dir/.venv" ) then
+    set _safepip_name = .venv
+  else if ( -f "$_safepip_dir/venv/pyvenv.cfg" ) then
+    set _safepip_name = venv
+  else if ( -f "$_safepip_dir/env/pyvenv.cfg" ) then
+    set _safepip_name = env
   endif
-  if ( -e "$_safepip_dir/.git" || -e "$_safepip_dir/.hg" ) then
-    set _safepip_marked = 0
-    break
-  endif
-  if ( ! $_safepip_marked && "$_safepip_found" == "" ) then
-    foreach _safepip_name ( pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt )
-      if ( -e "$_safepip_dir/$_safepip_name" ) set _safepip_marked = 1
-    end
-  endif
-  if ( "$_safepip_dir" == "" ) break
+  if ( "$_safepip_name" != "" || "$_safepip_dir" == "" ) break
+  if ( -e "$_safepip_dir/.git" || -e "$_safepip_dir/.hg" ) break
   set _safepip_dir = "$_safepip_dir:h"
 end
-if ( $_safepip_marked ) set _safepip_found = "" # a project below it, and no repository around both
+if ( "$_safepip_name" == "" ) exit
+set _safepip_env = "$_safepip_dir/$_safepip_name"
+if ( ! -f "$_safepip_env/pyvenv.cfg" || -e "$_safepip_env/.safepip/creating" ) exit
+
+set _safepip_known = 0
+set _safepip_nonomatch = $?nonomatch
+set nonomatch
+foreach _safepip_mark ( "$_safepip_env"/.safepip/shell-* )
+  if ( ! -e "$_safepip_state/activate/$_safepip_mark:t" ) continue
+  if ( -F "$_safepip_state/activate/$_safepip_mark:t" == -F "$_safepip_env" ) set _safepip_known = 1
+end
 if ( ! $_safepip_nonomatch ) unset nonomatch
+if ( ! $_safepip_known ) exit
+
+# A project below it counts instead, but in one repository around both.
+set _safepip_project = 0
+while ( "$_safepip_below" != "$_safepip_dir" )
+  foreach _safepip_file ( pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt )
+    if ( -e "$_safepip_below/$_safepip_file" ) set _safepip_project = 1
+  end
+  set _safepip_below = "$_safepip_below:h"
+end
+while ( $_safepip_project && "$_safepip_dir" != "" && "$_safepip_dir" != "$home" )
+  if ( -e "$_safepip_dir/.git" || -e "$_safepip_dir/.hg" ) set _safepip_project = 0
+  set _safepip_dir = "$_safepip_dir:h"
+end
+if ( ! $_safepip_project ) set _safepip_found = "$_safepip_env"

@@ -1,8 +1,18 @@
 # safepip for tcsh, at each prompt: the project's environment is active as long as the prompt is in it.
 # No process is started, but when the home environment has got other programs.
 
-if ( -M "$_safepip_home/bin" > -M "$_safepip_links" ) "$_safepip_program" init --links
+if ( $?_safepip_ran ) then
+  if ( -M "$_safepip_home/bin" > -M "$_safepip_links" ) "$_safepip_program" init --links
+  rehash
+  unset _safepip_ran
+  set _safepip_cwd = ""
+endif
 if ( ! $_safepip_activate ) exit
+
+# Where nothing can have changed: no pip has run, and the directory and the environment are what they were.
+if ( ! $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" == "" && "$cwd" == "$_safepip_cwd" ) exit
+if ( "$SAFEPIP_ACTIVATED" != "" && "$cwd" == "$_safepip_cwd" && -e "$SAFEPIP_ACTIVATED/pyvenv.cfg" && $?VIRTUAL_ENV ) exit
+set _safepip_cwd = "$cwd"
 
 set _safepip_hand = 0
 if ( $?VIRTUAL_ENV ) then

@@ -76,40 +76,50 @@ end
 
 # Puts the project's environment, if it may be activated, into _safepip_found: project.py's walk up the tree.
 function _safepip_find
-    set -l here (string trim -r -c / -- $PWD)
+    set -l at (string trim -r -c / -- $PWD)
     set -l home (string trim -r -c / -- $HOME)
-    set -l at $here
-    set -l marked ''
-    while test "$at" != "$home" -o "$at" = "$here"
-        if test -z "$_safepip_found"
-            for name in .venv venv env
-                test -f $at/$name/pyvenv.cfg; or continue
-                _safepip_knows $at/$name; or return
-                set -g _safepip_found $at/$name
-                test -z "$marked"; and return
-                break
-            end
-            test -e $at/.venv -a -z "$_safepip_found"; and return
+    set -l below $at
+    set -l name
+    while test "$at" != "$home" -o "$at" = "$below"
+        if test -e "$at/.venv"
+            set name .venv
+        else if test -f "$at/venv/pyvenv.cfg"
+            set name venv
+        else if test -f "$at/env/pyvenv.cfg"
+            set name env
         end
-        test -e $at/.git -o -e $at/.hg; and return
-        if test -z "$marked$_safepip_found"
-            for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt
-                if test -e $at/$name
-                    set marked $name
-                    break
-                end
-            end
-        end
-        test -n "$at"; or break
+        test -n "$name"; and break
+        test -z "$at" -o -e "$at/.git" -o -e "$at/.hg"; and return
         set at (string replace -r '/[^/]*$' '' -- $at)
     end
-    # a project below it, and no repository around both
-    test -z "$marked"; or set -g _safepip_found ''
+    test -n "$name"; and _safepip_knows "$at/$name"; or return
+    while test "$below" != "$at"
+        _safepip_is_project "$below"; and not _safepip_in_repository "$at"; and return
+        set below (string replace -r '/[^/]*$' '' -- $below)
+    end
+    set -g _safepip_found "$at/$name"
+end
+
+function _safepip_is_project
+    for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt
+        test -e "$argv[1]/$name"; and return
+    end
+    return 1
+end
+
+function _safepip_in_repository
+    set -l at $argv[1]
+    while test "$at/" != "$HOME/"
+        test -e "$at/.git" -o -e "$at/.hg"; and return
+        test -n "$at"; or return 1
+        set at (string replace -r '/[^/]*$' '' -- $at)
+    end
+    return 1
 end
 
 # See known.py.
 function _safepip_knows
-    test -e $argv[1]/.safepip/creating; and return 1
+    test -f $argv[1]/pyvenv.cfg -a ! -e $argv[1]/.safepip/creating; or return 1
     for mark in $argv[1]/.safepip/shell-*
         set -l link $_safepip_state/activate/(string replace -r '.*/' '' -- $mark)
         test -e $link; and test (builtin realpath $link) = (builtin realpath $argv[1]); and return 0

@@ -54,6 +54,7 @@ if ($env._safepip.links | is-not-empty) and $env._safepip.links not-in $env.PATH
 # See known.py.
 def "_safepip knows" [path: string] {
   let folder = $path | path join .safepip
+  if not ($path | path join pyvenv.cfg | path exists) { return false }
   if ($folder | path join creating | path exists) or not ($folder | path exists) { return false }
   let real = $path | path expand
   let marks = ls --all --short-names $folder | get name | where { |name| $name starts-with "shell-" }
@@ -65,33 +66,42 @@ def "_safepip knows" [path: string] {
 
 # The project's environment if it may be activated, else "": project.py's walk up the tree.
 def "_safepip find" [] {
-  mut at = $env.PWD
-  mut found = ""
-  mut marked = false
+  let here = $env.PWD
+  mut at = $here
+  mut name = ""
   loop {
-    if $at == $nu.home-path and $at != $env.PWD { break }
-    if ($found | is-empty) {
-      for name in [.venv venv env] {
-        let path = [$at $name] | path join
-        if not ([$path pyvenv.cfg] | path join | path exists) { continue }
-        if not (_safepip knows $path) { return "" }
-        $found = $path
-        break
-      }
-      if ($found | is-not-empty) and not $marked { return $found }
-      if ($found | is-empty) and ([$at .venv] | path join | path exists) { return "" }
-    }
-    for name in [.git .hg] { if ([$at $name] | path join | path exists) { return $found } }
-    if not $marked and ($found | is-empty) {
-      for name in [pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt] {
-        if ([$at $name] | path join | path exists) { $marked = true }
-      }
-    }
+    if $at == $nu.home-path and $at != $here { return "" }
+    if ($at + "/.venv" | path exists) { $name = ".venv"; break }
+    if ($at + "/venv/pyvenv.cfg" | path exists) { $name = "venv"; break }
+    if ($at + "/env/pyvenv.cfg" | path exists) { $name = "env"; break }
+    let above = $at | path dirname
+    if $above == $at or ($at + "/.git" | path exists) or ($at + "/.hg" | path exists) { return "" }
+    $at = $above
+  }
+  let found = [$at $name] | path join
+  if not (_safepip knows $found) { return "" }
+  mut below = $here
+  while $below != $at {
+    if (_safepip is_project $below) and not (_safepip in_repository $at) { return "" }
+    $below = ($below | path dirname)
+  }
+  $found
+}
+
+def "_safepip is_project" [path: string] {
+  [pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt]
+  | any { |name| [$path $name] | path join | path exists }
+}
+
+def "_safepip in_repository" [path: string] {
+  mut at = $path
+  while $at != $nu.home-path {
+    if ([$at .git] | path join | path exists) or ([$at .hg] | path join | path exists) { return true }
     let above = $at | path dirname
     if $above == $at { break }
     $at = $above
   }
-  if $marked { "" } else { $found }
+  false
 }
 
 def --env "_safepip leave" [] {

@@ -63,6 +63,7 @@ function global:_SafepipRefresh {
 # See known.py: the real path behind the link is compared, for PowerShell knows no inodes.
 function global:_SafepipKnows([string]$Path) {
   $own = Join-Path $Path '.safepip'
+  if (-not (Test-Path -LiteralPath (Join-Path $Path 'pyvenv.cfg') -PathType Leaf)) { return $false }
   if (Test-Path -LiteralPath (Join-Path $own 'creating')) { return $false }
   foreach ($mark in (Get-ChildItem -LiteralPath $own -Filter 'shell-*' -Force -ErrorAction SilentlyContinue)) {
     $link = Get-Item -LiteralPath (Join-Path (Join-Path $global:_SafepipState 'activate') $mark.Name) -Force -ErrorAction SilentlyContinue
@@ -75,30 +76,43 @@ function global:_SafepipKnows([string]$Path) {
 function global:_SafepipFind {
   $here = $PWD.ProviderPath
   $at = $here
-  $found = ''
-  $marked = $false
+  $name = ''
   while ($at) {
-    if ($at -eq $HOME -and $at -ne $here) { break }
-    if (-not $found) {
-      foreach ($name in '.venv', 'venv', 'env') {
-        $path = Join-Path $at $name
-        if (-not (Test-Path -LiteralPath (Join-Path $path 'pyvenv.cfg') -PathType Leaf)) { continue }
-        if (-not (_SafepipKnows $path)) { return '' }
-        $found = $path
-        break
-      }
-      if ($found -and -not $marked) { return $found }
-      if (-not $found -and (Test-Path -LiteralPath (Join-Path $at '.venv'))) { return '' }
-    }
-    foreach ($name in '.git', '.hg') { if (Test-Path -LiteralPath (Join-Path $at $name)) { return $found } }
-    if (-not $marked -and -not $found) {
-      foreach ($name in 'pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'pylock.toml', 'uv.lock', 'poetry.lock', 'pdm.lock', 'requirements.txt') {
-        if (Test-Path -LiteralPath (Join-Path $at $name)) { $marked = $true; break }
-      }
-    }
+    if ($at -eq $HOME -and $at -ne $here) { return '' }
+    if (Test-Path -LiteralPath (Join-Path $at '.venv')) { $name = '.venv'; break }
+    if (Test-Path -LiteralPath (Join-Path $at 'venv/pyvenv.cfg')) { $name = 'venv'; break }
+    if (Test-Path -LiteralPath (Join-Path $at 'env/pyvenv.cfg')) { $name = 'env'; break }
+    if (_SafepipIsRepository $at) { return '' }
     $at = Split-Path -Parent $at
   }
-  if ($marked) { '' } else { $found }
+  if (-not $name) { return '' }
+  $found = Join-Path $at $name
+  if (-not (_SafepipKnows $found)) { return '' }
+  $below = $here
+  while ($below -and $below -ne $at) {
+    if ((_SafepipIsProject $below) -and -not (_SafepipInRepository $at)) { return '' }
+    $below = Split-Path -Parent $below
+  }
+  return $found
+}
+
+function global:_SafepipIsProject([string]$Path) {
+  foreach ($name in 'pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'pylock.toml', 'uv.lock', 'poetry.lock', 'pdm.lock', 'requirements.txt') {
+    if (Test-Path -LiteralPath (Join-Path $Path $name)) { return $true }
+  }
+  return $false
+}
+
+function global:_SafepipIsRepository([string]$Path) {
+  return (Test-Path -LiteralPath (Join-Path $Path '.git')) -or (Test-Path -LiteralPath (Join-Path $Path '.hg'))
+}
+
+function global:_SafepipInRepository([string]$Path) {
+  while ($Path -and $Path -ne $HOME) {
+    if (_SafepipIsRepository $Path) { return $true }
+    $Path = Split-Path -Parent $Path
+  }
+  return $false
 }
 
 function global:_SafepipLeave {

@@ -71,38 +71,52 @@ _safepip_hook() {
 # <find>
 # Puts the project's environment, if it may be activated, into _safepip_found: project.py's walk up the tree.
 _safepip_find() {
+  _safepip_top=${HOME-}
+  _safepip_top=${_safepip_top%/}
   _safepip_dir=${PWD%/}
-  _safepip_marked=
-  while [ "$_safepip_dir" != "${HOME%/}" ] || [ "$_safepip_dir" = "${PWD%/}" ]; do
-    if [ -z "$_safepip_found" ]; then
-      for _safepip_name in .venv venv env; do
-        [ -f "$_safepip_dir/$_safepip_name/pyvenv.cfg" ] || continue
-        _safepip_knows "$_safepip_dir/$_safepip_name" || return 0
-        _safepip_found=$_safepip_dir/$_safepip_name
-        [ -z "$_safepip_marked" ] || break
-        return 0
-      done
-      [ ! -e "$_safepip_dir/.venv" ] || [ -n "$_safepip_found" ] || return 0
+  _safepip_below=$_safepip_dir
+  _safepip_name=
+  while [ "$_safepip_dir" != "$_safepip_top" ] || [ "$_safepip_dir" = "$_safepip_below" ]; do
+    if [ -e "$_safepip_dir/.venv" ]; then
+      _safepip_name=.venv
+    elif [ -f "$_safepip_dir/venv/pyvenv.cfg" ]; then
+      _safepip_name=venv
+    elif [ -f "$_safepip_dir/env/pyvenv.cfg" ]; then
+      _safepip_name='env'
     fi
-    [ ! -e "$_safepip_dir/.git" ] && [ ! -e "$_safepip_dir/.hg" ] || return 0
-    if [ -z "$_safepip_marked$_safepip_found" ]; then
-      for _safepip_name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock \
-        requirements.txt; do
-        if [ -e "$_safepip_dir/$_safepip_name" ]; then
-          _safepip_marked=$_safepip_name
-          break
-        fi
-      done
-    fi
-    [ -n "$_safepip_dir" ] || break
+    [ -z "$_safepip_name" ] || break
+    if [ -z "$_safepip_dir" ] || [ -e "$_safepip_dir/.git" ] || [ -e "$_safepip_dir/.hg" ]; then return 0; fi
     _safepip_dir=${_safepip_dir%/*}
   done
-  [ -z "$_safepip_marked" ] || _safepip_found= # a project below it, and no repository around both
+  if [ -z "$_safepip_name" ] || ! _safepip_knows "$_safepip_dir/$_safepip_name"; then return 0; fi
+  while [ "$_safepip_below" != "$_safepip_dir" ]; do
+    if _safepip_is_project "$_safepip_below" && ! _safepip_in_repository "$_safepip_dir"; then return 0; fi
+    _safepip_below=${_safepip_below%/*}
+  done
+  _safepip_found=$_safepip_dir/$_safepip_name
+}
+
+_safepip_is_project() {
+  for _safepip_file in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock \
+    requirements.txt; do
+    [ ! -e "$1/$_safepip_file" ] || return 0
+  done
+  return 1
+}
+
+_safepip_in_repository() {
+  _safepip_around=$1
+  while [ "$_safepip_around" != "$_safepip_top" ]; do
+    if [ -e "$_safepip_around/.git" ] || [ -e "$_safepip_around/.hg" ]; then return 0; fi
+    [ -n "$_safepip_around" ] || return 1
+    _safepip_around=${_safepip_around%/*}
+  done
+  return 1
 }
 
 # See known.py.
 _safepip_knows() {
-  [ ! -e "$1/.safepip/creating" ] || return 1
+  if [ ! -f "$1/pyvenv.cfg" ] || [ -e "$1/.safepip/creating" ]; then return 1; fi
   for _safepip_mark in "$1"/.safepip/shell-*; do
     [ "$_safepip_state/activate/${_safepip_mark##*/}" -ef "$1" ] && return 0
   done

@@ -2,9 +2,9 @@
 # What `init` prints is one line that sets _safepip_program, _state, _home, _links, _activate and _here and sources
 # this file: backticks would join more lines into one. An alias can neither branch nor loop: files do.
 
-alias safepip '"$_safepip_program:q" \!*'
-alias pip '"$_safepip_program:q" \!*'
-alias pip3 '"$_safepip_program:q" \!*'
+alias safepip 'set _safepip_ran ; "$_safepip_program:q" \!*'
+alias pip 'set _safepip_ran ; "$_safepip_program:q" \!*'
+alias pip3 'set _safepip_ran ; "$_safepip_program:q" \!*'
 alias python '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python \!*'
 alias python3 '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python3 \!*'
 
@@ -19,6 +19,7 @@ if ( "$_safepip_links" != "" && ":${PATH}:" !~ *:"$_safepip_links":* ) then
 endif
 
 set _safepip_off = ""
+set _safepip_cwd = ""
 if ( ! $?SAFEPIP_ACTIVATED ) setenv SAFEPIP_ACTIVATED ""
 # Inherited, or evaluated again: what else the rc file did to PATH may have put the environment behind.
 if ( $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" != "" ) then

@@ -63,7 +63,6 @@ def _safepip_set_up(program, state, home, links, words):
 
     # <activate>
     # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
-    own_names = (".venv", "venv", "env")
     markers = (
         "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock",
         "requirements.txt",
@@ -73,7 +72,7 @@ def _safepip_set_up(program, state, home, links, words):
     def knows(path):
         """Tell whether the hook may activate it: see known.py."""
         folder = os.path.join(path, ".safepip")
-        if os.path.lexists(os.path.join(folder, "creating")):
+        if not os.path.isfile(os.path.join(path, "pyvenv.cfg")) or os.path.lexists(os.path.join(folder, "creating")):
             return False
         try:
             marks = [name for name in os.listdir(folder) if name.startswith("shell-")]
@@ -86,23 +85,34 @@ def _safepip_set_up(program, state, home, links, words):
         """Return the project's environment if it may be activated, else "": project.py's walk up the tree."""
         here = at = env.get("PWD") or os.getcwd()
         user = os.path.expanduser("~")
-        found, marked = "", False
+        name = ""
         while at != user or at == here:
-            if not found:
-                named = [path for name in own_names if os.path.isfile(os.path.join(path := os.path.join(at, name), "pyvenv.cfg"))]
-                if named and not knows(named[0]):
-                    return ""
-                found = named[0] if named else ""
-                if (found and not marked) or (not found and os.path.exists(os.path.join(at, ".venv"))):
-                    return found
-            if any(os.path.exists(os.path.join(at, name)) for name in (".git", ".hg")):
-                return found
-            if not marked and not found:
-                marked = any(os.path.exists(os.path.join(at, name)) for name in markers)
-            if at == os.path.dirname(at):
+            if os.path.lexists(os.path.join(at, ".venv")):
+                name = ".venv"
+            else:
+                name = next((one for one in ("venv", "env") if os.path.isfile(os.path.join(at, one, "pyvenv.cfg"))), "")
+            if name or is_repository(at) or at == os.path.dirname(at):
                 break
             at = os.path.dirname(at)
-        return "" if marked else found
+        path = os.path.join(at, name)
+        if not name or not knows(path):
+            return ""
+        below = here
+        while below != at:
+            if any(os.path.exists(os.path.join(below, marker)) for marker in markers) and not in_repository(at, user):
+                return ""
+            below = os.path.dirname(below)
+        return path
+
+    def is_repository(path):
+        return any(os.path.exists(os.path.join(path, kept)) for kept in (".git", ".hg"))
+
+    def in_repository(path, user):
+        while path != user and not is_repository(path):
+            if path == os.path.dirname(path):
+                return False
+            path = os.path.dirname(path)
+        return path != user
 
     def enter(path):
         env["SAFEPIP_ACTIVATED"] = env["VIRTUAL_ENV"] = path

@@ -97,34 +97,49 @@ function _safepip_hook {
 
 # Puts the project's environment, if it may be activated, into _safepip_found: project.py's walk up the tree.
 function _safepip_find {
-  local at=${PWD%/} name marked=
-  while [[ $at != "${HOME%/}" || $at == "${PWD%/}" ]]; do
-    if [[ -z $_safepip_found ]]; then
-      for name in .venv venv env; do
-        [[ -f $at/$name/pyvenv.cfg ]] || continue
-        _safepip_knows "$at/$name" || return
-        _safepip_found=$at/$name
-        [[ -z $marked ]] || break
-        return
-      done
-      [[ ! -e $at/.venv || -n $_safepip_found ]] || return
+  local at=${PWD%/} below=${PWD%/} name=
+  while [[ $at != "${HOME%/}" || $at == "$below" ]]; do
+    if [[ -e $at/.venv ]]; then
+      name=.venv
+    elif [[ -f $at/venv/pyvenv.cfg ]]; then
+      name=venv
+    elif [[ -f $at/env/pyvenv.cfg ]]; then
+      name=env
     fi
-    [[ ! -e $at/.git && ! -e $at/.hg ]] || return
-    if [[ -z $marked$_safepip_found ]]; then
-      for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt; do
-        if [[ -e $at/$name ]]; then marked=$name; break; fi
-      done
-    fi
-    [[ -n $at ]] || break
+    [[ -z $name ]] || break
+    [[ -n $at && ! -e $at/.git && ! -e $at/.hg ]] || return
     at=${at%/*}
   done
-  [[ -z $marked ]] || _safepip_found= # a project below it, and no repository around both
+  if [[ -z $name ]] || ! _safepip_knows "$at/$name"; then return; fi
+  while [[ $below != "$at" ]]; do
+    if _safepip_is_project "$below" && ! _safepip_in_repository "$at"; then return; fi
+    below=${below%/*}
+  done
+  _safepip_found=$at/$name
+}
+
+function _safepip_is_project {
+  local name
+  for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt; do
+    [[ ! -e $1/$name ]] || return 0
+  done
+  return 1
+}
+
+function _safepip_in_repository {
+  local at=$1
+  while [[ $at != "${HOME%/}" ]]; do
+    [[ ! -e $at/.git && ! -e $at/.hg ]] || return 0
+    [[ -n $at ]] || return 1
+    at=${at%/*}
+  done
+  return 1
 }
 
 # See known.py.
 function _safepip_knows {
   local mark
-  [[ ! -e $1/.safepip/creating ]] || return
+  [[ -f $1/pyvenv.cfg && ! -e $1/.safepip/creating ]] || return
   for mark in "$1"/.safepip/shell-*(N); do
     [[ $_safepip_state/activate/${mark:t} -ef $1 ]] && return
   done

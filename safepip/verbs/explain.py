@@ -12,7 +12,7 @@ from safepip.context import Context
 from safepip.decide import decide
 from safepip.errors import SafepipError
 from safepip.invocation import Invocation, with_own_words
-from safepip.plan import Create, InEnvironment, Pip, Plan, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, StepDown, Throwaway, Verb, Version
 from safepip.report import shown
 
 TYPE_CHECKING = False
@@ -86,6 +86,8 @@ def _parts(plan: Plan) -> tuple[str, str | None, list[str]]:
             return "create", environment.path, list(handover.argv)
         case Throwaway(handover=handover):
             return "ephemeral", None, list(handover.argv)
+        case Pipx(runs=runs):
+            return "pipx", None, ["pipx", *runs[0]]
         case Refuse() | StepDown() | Verb() | Version():
             return "refuse" if isinstance(plan, Refuse) else "pip", None, []
 
@@ -105,6 +107,8 @@ def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
     lines += _reasons(explained, told)
     if explained["argv"]:
         lines.append(f"  runs     {shlex.join(explained['argv'])}")
+    if isinstance(plan, Pipx):
+        lines += [f"           {shlex.join(['pipx', *words])}" for words in plan.runs[1:]]
     return lines
 
 
@@ -117,6 +121,8 @@ def _outcome(explained: Explained, plan: Plan) -> str:
             return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
         case Throwaway(interpreter=base):
             return f"would {subcommand} in a throw-away environment (Python {base.minor})"
+        case Pipx(names=names):
+            return f"would {subcommand} {', '.join(names)} with pipx".replace("  ", " ")
         case Refuse(what=what):
             return f"would refuse: {what}"
         case StepDown(uid=uid):

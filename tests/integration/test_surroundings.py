@@ -103,7 +103,6 @@ def test_ordinary_user_installs(nobodys: Sandbox) -> None:
     assert not [path for path, _, _ in os.walk(nobodys.venv) if os.stat(path).st_uid != NOBODY]
 
 
-@pytest.mark.xfail(strict=True, reason="makedirs gives its mode to the last directory only: <state>/safepip is 0755")
 def test_directories_of_safepips_own_are_private(sandbox: Sandbox) -> None:
     """Section 12: directories 0700."""
     assert sandbox.run("install", "alpha", env={"XDG_CACHE_HOME": os.path.join(sandbox.root, "cache")}).code == 0
