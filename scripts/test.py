@@ -50,6 +50,8 @@ WHEELS_WANTED = (
 )  # fmt: skip
 PURE_WHEELS_WANTED = ("tomli",)  # has wheels for single Pythons too, and the tests use several
 UNIT_TESTS = ("--ignore=tests/integration",)
+# A file of tests stays with one worker: what its fixtures make once is made once.
+SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=loadfile")
 
 
 def main(argv: "list[str]") -> int:
@@ -208,7 +210,7 @@ def passes_on(version: str) -> bool:
     if python is None:
         speak(f"no Python {version} here: the unit tests are not repeated on it")
         return True
-    return run_module(prepare_environment(python, ("test",)), ["pytest", "--quiet", *UNIT_TESTS]) == 0
+    return run_module(prepare_environment(python, ("test",)), ["pytest", "--quiet", *SIDE_BY_SIDE, *UNIT_TESTS]) == 0
 
 
 def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str]":
@@ -217,7 +219,7 @@ def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str]":
     if os.path.exists(report):
         os.unlink(report)
     coverage = ["--cov=safepip", "--cov-branch", "--cov-report=", f"--cov-report=json:{report}"]
-    command = [environment_python(environment), "-m", "pytest", *coverage, *arguments]
+    command = [environment_python(environment), "-m", "pytest", *SIDE_BY_SIDE, *coverage, *arguments]
     environ = {**test_environ(os.environ), "COVERAGE_FILE": os.path.join(environment, ".coverage")}
     speak(f"$ {os.path.relpath(command[0])} -m pytest {' '.join(arguments)}")
     closing_line = "pytest printed nothing"

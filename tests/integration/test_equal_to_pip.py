@@ -154,17 +154,7 @@ def unmanaged(make_sandbox: Callable[..., Sandbox], unmanaged_python: str) -> Tw
     return Twins(box, pip, (f"python/lib/{library}/site-packages", "python/bin", "home", "tmp"))
 
 
-WRONG = {
-    "--python /usr/bin/python3 --version": "an active VIRTUAL_ENV is called no environment when --python names another",
-    "PIP_PYTHON=/usr/bin/python3 --version": "an active VIRTUAL_ENV is called no environment when PIP_PYTHON names another",
-}
-
-
-def _marked(line: str) -> object:
-    return pytest.param(line, marks=pytest.mark.xfail(strict=True, reason=WRONG[line])) if line in WRONG else line
-
-
-@pytest.mark.parametrize("line", [_marked(line) for line in LINES])
+@pytest.mark.parametrize("line", LINES)
 def test_in_an_activated_environment(activated: Twins, line: str) -> None:
     bare, ours = activated.both(line)
     assert ours == bare
