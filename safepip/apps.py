@@ -95,7 +95,7 @@ def wanted(requirement: str) -> Wanted | None:
     end = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "-_.")), len(text))
     name, rest = text[:end], text[end:].strip()
     extras, rest = _extras(rest)
-    fit = text.isascii() and name and name[0].isalnum() and name[-1].isalnum()
+    fit = text.isascii() and requirement.isprintable() and name and name[0].isalnum() and name[-1].isalnum()
     if not fit or not requirement[:1].isalnum() or name.lower().endswith(_ARCHIVES):
         return None
     if rest and (rest[0] not in "<>=!~(" or any(not (char.isalnum() or char in _IN_SPECIFIERS) for char in rest)):
@@ -138,7 +138,7 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
         names=names,
         interpreter=python,
         index=tuple(_spelled(entry) for entry in command.options if entry[1] in _SOURCES),
-        because=f"{_listed(names)} {_is(names)} to go to pipx" + (", as --app says" if asked else ""),
+        because="--app asks for pipx" if asked else f"{_listed(names)} {_kind(names)}{_where(context)}",
         says="" if asked else _announced(names, context, runs),
         notices=_said_of_user(command),
         fallback=None if command.editables or isinstance(otherwise, _NO_PLACE) else otherwise,
@@ -299,12 +299,19 @@ def _announced(names: tuple[str, ...], context: Context, runs: tuple[tuple[str, 
     if all(words[0] == "upgrade" for words in runs):
         return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
     where = "the home environment" if context.project is None else context.shown(context.place)
-    kind = "is an application" if len(names) == 1 else "are applications"
-    return f"{_listed(names)} {kind}: installing {_it(names)} with pipx (--lib: into {where})"
+    return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx (--lib: into {where})"
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+
+
+def _where(context: Context) -> str:
+    return ", and there is no project here" if context.project is None else " by the setting apps"
+
+
+def _kind(names: tuple[str, ...]) -> str:
+    return "is an application" if len(names) == 1 else "are applications"
 
 
 def _is(names: tuple[str, ...]) -> str:
@@ -365,4 +372,5 @@ def _distributions(site: str) -> Iterable[str]:
         entries = os.listdir(site)
     except OSError:
         return ()
-    return [entry[:-10].partition("-")[0] for entry in entries if entry.endswith((".dist-info", ".egg-info"))]
+    stems = (entry.removesuffix(".dist-info").removesuffix(".egg-info") for entry in entries if "-info" in entry)
+    return [stem.partition("-")[0] for stem in stems]

@@ -105,6 +105,10 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import shims
 
             return shims.main
+        case "doctor":
+            from .verbs import doctor
+
+            return doctor.main
         case "history":
             from .verbs import history
 

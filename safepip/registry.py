@@ -1,7 +1,8 @@
 """EDGE  what the user's state remembers of environments: one small file each, found by device and inode.
 
 Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
-which travels in archives.
+which travels in archives. The record's own mtime tells of the last use. What may be computed again, an
+environment's size, is kept beside it, so that the record itself stays small and seldom written.
 """
 
 from __future__ import annotations
@@ -19,26 +20,54 @@ MADE = "made"
 ADOPTED = "adopted"
 TRUSTED = "trusted"
 _FORMAT = "safepip-environment-1"
+_SIZE_FORMAT = "safepip-size-1"
 _FOLDER = "environments"
+_SIZES = "sizes"
 
 
 class Known(Record):
     """How safepip came to know the environment at `path`: MADE, ADOPTED or TRUSTED.
 
-    `index` identifies the state of git's index at adoption, empty outside a repository.
+    `index` identifies the state of git's index at adoption, empty outside a repository. `project` is the root
+    of the project that an environment kept elsewhere is for, else empty.
     """
 
     path: str
     how: str
     index: str = ""
+    project: str = ""
 
 
-def note(state: str | None, path: str, how: str, index: str = "") -> None:
+class Entry(Record):
+    """A record as it lies in the state: the `file`, what is `known`, of which directory, `used` last when (s)."""
+
+    file: str
+    known: Known
+    device: int
+    inode: int
+    used: float
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the very directory that was noted is still at its path."""
+        return self.is_at(self.known.path)
+
+    def is_at(self, path: str) -> bool:
+        """Tell whether the very directory that was noted is at `path`."""
+        try:
+            stat = os.stat(path)
+        except (OSError, ValueError):
+            return False
+        return (stat.st_dev, stat.st_ino) == (self.device, self.inode)
+
+
+def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
     """Remember how the environment at the absolute `path` came to be known; what cannot be written is let be."""
     kept = _record(state, path)
     if kept is not None:
         stat = os.stat(path)
-        remember(kept, "\0".join((_FORMAT, path, str(stat.st_dev), str(stat.st_ino), how, index)))
+        fields = (_FORMAT, path, str(stat.st_dev), str(stat.st_ino), how, index)
+        remember(kept, "\0".join((*fields, project) if project else fields))
 
 
 def known(state: str | None, path: str) -> Known | None:
@@ -52,25 +81,76 @@ def known(state: str | None, path: str) -> Known | None:
     return found[2] if found and same else None
 
 
+def moved_from(state: str | None, path: str) -> Entry | None:
+    """Return the record of the very directory at `path` from when it was elsewhere, or None."""
+    kept = _record(state, path)
+    found = _entry(kept) if kept is not None else None
+    if found is None or not found.is_at(path) or found.known.path == path or found.is_there:
+        return None
+    return found
+
+
+def used(state: str | None, path: str) -> None:
+    """Remember that the environment at `path` is being used; one that is not known stays so."""
+    kept = _record(state, path)
+    try:
+        if kept is not None:
+            os.utime(kept)
+    except OSError:
+        return
+
+
 def forget(state: str | None, path: str) -> bool:
     """Forget the environment at `path`; tell whether it was known."""
-    if known(state, path) is None:
-        return False
+    found = entry(state, path)
+    return found is not None and discard(found)
+
+
+def discard(found: Entry) -> bool:
+    """Forget a record, whatever lies at its path now; tell whether that could be done."""
+    _remove(_size_file(found))
+    _remove(found.file)
+    return not os.path.lexists(found.file)
+
+
+def entry(state: str | None, path: str) -> Entry | None:
+    """Return the record of the very directory at `path`, as `known` does."""
+    return _entry(str(_record(state, path))) if known(state, path) is not None else None
+
+
+def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
+    """Return the record of a directory by its identity, wherever that is now."""
+    return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}")) if state else None
+
+
+def entries(state: str | None) -> Iterator[Entry]:
+    """Yield all records, wrong and unreadable ones left out, be the environments there or not."""
+    folder = os.path.join(state or "", _FOLDER)
     try:
-        os.unlink(str(_record(state, path)))
+        names = sorted(os.listdir(folder)) if state else []
     except OSError:
-        return False
-    return True
+        return
+    for name in names:
+        found = _entry(os.path.join(folder, name))
+        if found is not None:
+            yield found
 
 
 def everything(state: str | None) -> Iterator[Known]:
     """Yield what is remembered, wrong and unreadable records left out, be the environments there or not."""
-    folder = os.path.join(state or "", _FOLDER)
-    names = sorted(os.listdir(folder)) if state and os.path.isdir(folder) else []
-    for name in names:
-        found = _read(os.path.join(folder, name))
-        if found is not None:
-            yield found[2]
+    return (found.known for found in entries(state))
+
+
+def measured(found: Entry, stamp: str, size: int) -> None:
+    """Remember the size in bytes that the environment had when `stamp` was the mark of its last change."""
+    remember(_size_file(found), "\0".join((_SIZE_FORMAT, found.known.path, stamp, str(size))))
+
+
+def size_of(found: Entry, stamp: str) -> int | None:
+    """Return the size that was measured under this stamp, or None."""
+    fields = (recall(_size_file(found)) or "").split("\0")
+    same = len(fields) == 4 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
+    return int(fields[3]) if same and fields[3].isdecimal() else None
 
 
 def _record(state: str | None, path: str) -> str | None:
@@ -81,9 +161,33 @@ def _record(state: str | None, path: str) -> str | None:
     return state and os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
 
 
-def _read(kept: str) -> tuple[str, str, Known] | None:
-    fields = (recall(kept) or "").split("\0")
-    if len(fields) != 6 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
+def _size_file(found: Entry) -> str:
+    folder, name = os.path.split(found.file)
+    return os.path.join(os.path.dirname(folder), _SIZES, name)
+
+
+def _remove(file: str) -> None:
+    try:
+        os.unlink(file)
+    except OSError:
+        return
+
+
+def _entry(kept: str) -> Entry | None:
+    found = _read(kept)
+    if found is None or not (found[0].isdecimal() and found[1].isdecimal()):
         return None
-    _, path, device, inode, how, index = fields
-    return device, inode, Known(path=path, how=how, index=index)
+    try:
+        used = os.stat(kept).st_mtime
+    except OSError:
+        return None
+    return Entry(file=kept, known=found[2], device=int(found[0]), inode=int(found[1]), used=used)
+
+
+def _read(kept: str) -> tuple[str, str, Known] | None:
+    """Return device, inode and what is known; the field of the project came later and may be missing."""
+    fields = (recall(kept) or "").split("\0")
+    if len(fields) not in {6, 7} or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
+        return None
+    _, path, device, inode, how, index, *project = fields
+    return device, inode, Known(path=path, how=how, index=index, project=project[0] if project else "")

@@ -110,11 +110,11 @@ class Group(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A goal, what was reached of it, and how far that median may be off (its standard error)."""
+    """A goal, what was reached of it, and the standard error of that median: None where there was one round."""
 
     goal: Goal
     reached: float
-    error: float
+    error: float | None
     ok: bool
 
 
@@ -198,7 +198,7 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure what safepip costs.")
-    parser.add_argument("--quick", action="store_true", help="few rounds, few sizes, no project managers")
+    parser.add_argument("--quick", action="store_true", help="few rounds and sizes; pip, venv, virtualenv, uv")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"default {ROUNDS}, {QUICK_ROUNDS} with --quick")
     parser.add_argument("--python", metavar="PATH", help=f"a managed Python (default {SYSTEM_PYTHON})")
     parser.add_argument("--tools", action="append", default=[], metavar="DIR", help="look for programs here first")
@@ -294,14 +294,14 @@ def find_tools(
     root: str, python: str, pip: str, options: argparse.Namespace, environ: Mapping[str, str], notes: list[str]
 ) -> dict[str, str]:
     """Return the paths of the programs to compare with, by name; say in `notes` which are missing."""
-    wanted = FETCHED if options.quick else (*FETCHED, *MANAGERS)
+    wanted = ("uv",) if options.quick else (*FETCHED, *MANAGERS)
     search = os.pathsep.join([*map(os.path.abspath, options.tools), os.environ.get("PATH", os.defpath)])
     found = {"virtualenv": os.path.join(root, "own", "bin", "virtualenv")}
     for name in wanted:
         path = shutil.which(name, path=search)
         if path is not None and runs(path, environ):
             found[name] = path
-    missing = [name for name in FETCHED if name not in found]
+    missing = [name for name in FETCHED if name in wanted and name not in found]
     if missing:
         say(f"fetching {' and '.join(missing)} ...")
         folder = os.path.join(root, "tools")
@@ -398,9 +398,10 @@ def groups(world: World, notes: list[str], *, quick: bool) -> Iterator[Group]:
     """Yield all that is to be measured; what a group needs is made just before it."""
     yield passing_through(world, notes)
     yield creation(world)
-    yield first_creation(world)
-    if not quick and any(name in world.tools for name in MANAGERS):
-        yield whole_managers(world)
+    if not quick:
+        yield first_creation(world)
+        if any(name in world.tools for name in MANAGERS):
+            yield whole_managers(world)
     yield doing_nothing(world, (100, 2000) if quick else (100, 500, 2000))
     yield growing(world, quick=quick)
     yield from hooks(world, notes)
@@ -596,7 +597,7 @@ def growing(world: World, *, quick: bool) -> Group:
     """Return what safepip costs by depth, distributions and environments, before a pip that does nothing."""
     depths = (1, 20, 200) if quick else (1, 5, 20, 100, 200)
     sizes = (10, 2000) if quick else (10, 100, 500, 2000)
-    counts = (1, 10_000) if quick else (1, 100, 1000, 10_000)
+    counts = (1, 1000) if quick else (1, 100, 1000, 10_000)
     parts = {
         ("safepip list, by depth", "level"): by_depth(world, depths),
         ("safepip install, by distributions", "distribution"): by_distributions(world, sizes),
@@ -708,7 +709,7 @@ def one_prompt(times: Times) -> Times:
 def measure(group: Group, world: World, rounds: int, notes: list[str]) -> Result:
     """Run all cases of a group by turns, and once more before that to warm up."""
     rounds = max(1, round(rounds * group.share))
-    say(f"measuring: {group.title}, {rounds} rounds of {len(group.cases)} ...")
+    say(f"measuring: {group.title} (rounds: {rounds}, commands: {len(group.cases)}) ...")
     cases = list(group.cases)
     times: Times = {case.name: [] for case in cases}
     for number in range(rounds + 1):
@@ -792,7 +793,8 @@ def judge(goal: Goal, times: Times) -> Verdict:
     compared = [own - other if goal.kind == "extra" else own / other for own, other in pairs]
     reached = statistics.median(compared)
     spread = statistics.median(abs(one - reached) for one in compared)
-    return Verdict(goal, reached, ERROR * spread / len(compared) ** 0.5, reached <= goal.limit)
+    error = ERROR * spread / len(compared) ** 0.5 if len(compared) > 1 else None
+    return Verdict(goal, reached, error, reached <= goal.limit)
 
 
 def line_through(series: Series, times: Times) -> Line:
@@ -846,7 +848,7 @@ def show(told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str
     """Print the tables."""
     print("; ".join(f"{name} {value}" for name, value in told.items()))
     for result in results:
-        print(f"\n{result.title} ({result.rounds} rounds)\n\n{table(result)}")
+        print(f"\n{result.title} (rounds: {result.rounds})\n\n{table(result)}")
         for line in result.lines:
             print(f"\n{line_text(line)}")
     for note in notes:
@@ -889,10 +891,11 @@ def goal_texts(verdict: Verdict) -> tuple[str, str, str]:
     goal = verdict.goal
     word = "ok" if verdict.ok else "MISSED"
     if goal.kind == "extra":
-        reached = f"{verdict.reached:+.1f} ±{verdict.error:.1f} ms"
-        return f"at most +{goal.limit:.0f} ms over pip", reached, word
+        error = "?" if verdict.error is None else f"{verdict.error:.1f}"
+        return f"at most +{goal.limit:.0f} ms over pip", f"{verdict.reached:+.1f} ±{error} ms", word
     other = goal.against.removeprefix(goal.case.partition(": ")[0] + ": ")
-    return f"at most {goal.limit:.2f} of {other}", f"{verdict.reached:.3f} ±{verdict.error:.3f}", word
+    error = "?" if verdict.error is None else f"{verdict.error:.3f}"
+    return f"at most {goal.limit:.2f} of {other}", f"{verdict.reached:.3f} ±{error}", word
 
 
 def line_text(line: Line) -> str:

@@ -1,8 +1,8 @@
 """Kill a command at a counted change of an environment, and look at what it left.
 
 Counted by strace and not by the clock, so that a kill lands where it should on a loaded machine too: every
-line of strace's that changes something below the environment counts, each such call is held for a moment
-when it is done, and at the k-th the whole process group gets SIGKILL.
+line of strace's that changes something below the environment counts, each such call (but for opening, which
+is too frequent) is held for a moment when it is done, and at the k-th the whole process group gets SIGKILL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import signal
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
 
-CALLS = "rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,openat,link,linkat,symlink,chmod,fchmodat"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CALLS = "rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,symlink,chmod,fchmodat"
 HELD = 2000  # microseconds
 
 
@@ -27,7 +30,7 @@ def kill_at(argv: Sequence[str], count: int, below: str, *, cwd: str, env: Mappi
     with tempfile.TemporaryDirectory() as folder:
         pipe = os.path.join(folder, "lines")
         os.mkfifo(pipe)
-        traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none"]
+        traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace={CALLS},openat", "-e", "signal=none"]
         traced += ["-e", f"inject={CALLS}:delay_exit={HELD}", "-o", pipe, *argv]
         null = subprocess.DEVNULL
         process = subprocess.Popen(

@@ -110,10 +110,6 @@ def test_errors_are_said_even_when_quiet(failing):
 
 # -- what is asked of safepip itself
 
-NO_PROJECT = pytest.mark.xfail(
-    strict=True, reason='ambient("") is entered before Invocation.error is looked at: "error: : No such file …"'
-)
-
 
 def test_a_refusal_ends_with_its_code(run, monkeypatch):
     for code, word in ((77, "refused"), (73, "error")):
@@ -132,8 +128,8 @@ def test_its_version_is_printed(run):
     [
         ("--env",),
         ("--env=", "list"),
-        pytest.param(("--project", ""), marks=NO_PROJECT),
-        pytest.param(("--project",), marks=NO_PROJECT),
+        ("--project", ""),
+        ("--project",),
     ],
 )
 def test_a_wrong_use_of_its_options_is_told(run, words):
@@ -180,9 +176,6 @@ def test_after_stepping_down_everything_is_looked_at_anew(run, monkeypatch):
     assert len({id(context) for context in seen}) == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cli._run goes to a relative --project again after a StepDown: 64, sub: No such file"
-)
 def test_a_relative_project_is_entered_once_although_decided_anew(run, monkeypatch, work):
     os.mkdir("sub")
     seen = []
@@ -219,9 +212,6 @@ def test_a_working_directory_that_is_gone_is_no_traceback(work):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk")
-@pytest.mark.xfail(
-    strict=True, reason="sys.stdout is flushed by Python itself after main: 'Exception ignored', code 120"
-)
 def test_a_full_stdout_is_a_plain_line():
     done = start(MAIN.format(words=["--safepip-version"]), 'exec "$0" -I -c "$1" "$2" >/dev/full')
     assert done.returncode == 73

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 
 import pytest
 
@@ -15,11 +16,21 @@ from safepip._record import changed
 from safepip.command import ConfigFile, opts_out, read
 from safepip.context import Ambient, Context, Target
 from safepip.decide import decide
-from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, OTHER_SYSTEM, UNFINISHED, USABLE, Environment
+from safepip.environment import (
+    ABSENT,
+    BROKEN,
+    FOREIGN,
+    NOWHERE,
+    OTHER_SYSTEM,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Environment,
+)
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from safepip.interpreter import Interpreter
 from safepip.invocation import VERBS, read_invocation
-from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
 from safepip.project import Project
 from safepip.settings import Settings
 
@@ -47,6 +58,10 @@ IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, named=True)
 def env(path=VENV, state=USABLE, **found):
     whole = {"python": f"{path}/bin/python", "version": "3.12", "site": f"{path}/{BASE.site}", "base": BASE}
     return Environment(path=path, **{"named": path, "state": state, **(whole if state == USABLE else {}), **found})
+
+
+def whole(path, *, named=False):
+    return env(path)
 
 
 def missing(path=VENV):
@@ -87,12 +102,16 @@ def context(
         "managed": True,
         "active": None,
         "claimed_active": ("", ""),
+        "stale_active": None,
+        "base": facts.get("target", TARGET).interpreter or BASE,
         "sudo_user": None,
+        "owner_behind_sudo": lambda _path: None,
         "inside": None,
         "named": None,
         "settings": Settings(),
         "project": Project(root=BLOG, marker="pyproject.toml"),
         "place": env(),
+        "manager_hint": None,
         "can_open": lambda _path: True,
     }
     return Context(invocation, ambient, **{**known, **facts})
@@ -113,6 +132,8 @@ def said(plan):
             return f"create {found.path}"
         case Throwaway():
             return "throw-away"
+        case Pipx(names=names):
+            return f"pipx {' '.join(names)}"
         case InEnvironment(environment=found):
             return f"in {found.path}"
         case Pip(handover=handover):
@@ -125,6 +146,8 @@ UNMANAGED = {"managed": False}
 ACTIVE = {"active": env(OTHER), "target": Target(python=f"{OTHER}/bin/python", prefix=OTHER)}
 ACTIVE["bare"] = ACTIVE["target"]
 SUDO = {"sudo_user": (1000, 1000)}
+STALE = {"claimed_active": ("VIRTUAL_ENV", "/x"), "stale_active": ("VIRTUAL_ENV", "/x")}
+STRANGERS = env(state=UNTRUSTED, reason="came from a stranger")
 
 
 OLD = changed(TARGET, interpreter=changed(BASE, version=(3, 7, 16)))
@@ -204,7 +227,7 @@ ROWS = [
         f"pip of {OTHER}",
         "5 active, of the user who called sudo: what changes nothing runs as it is",
     ),
-    row("install six", {"claimed_active": ("VIRTUAL_ENV", "/x")}, f"in {VENV}", "5 a stale VIRTUAL_ENV is passed over"),
+    row("install six", STALE, f"in {VENV}", "5 a stale VIRTUAL_ENV is passed over"),
     # 6
     row(
         "--python P install six",
@@ -261,15 +284,20 @@ ROWS = [
         for line in (
             "", "help", "help install", "completion --bash", "hash f", "search x", "cache list", "config list",
             "--version", "-V", "--help", "install -h", "install --help six", "no-such-command",
-            "install --target", "install --no-in six", "--no-such list", "uninstall --no-such six", "list --timeout x",
+            "install --target", "install --no-in six", "--no-such list", "list --timeout x", "cache --no-such list",
+            "install --python P six", "list --python P", "uninstall --python=P six",
         )
     ),
     *(
         row(line, NOTHING, f"pip of {SYSTEM}", f"9 nothing is created: {line or 'no subcommand'}")
-        for line in ("", "help", "cache list", "--version", "install -h", "install --target", "install -r")
+        for line in (
+            "", "help", "cache list", "--version", "install -h", "install --target", "install -r",
+            "install --python P six",
+        )
     ),
     row("cache list", {"place": env(state=BROKEN, reason="x")}, f"pip of {SYSTEM}", "9 one that may not be used"),
     row("cache list", {"place": env(state=FOREIGN, reason="x")}, f"pip of {SYSTEM}", "9 one of another user's"),
+    row("cache list", {"place": STRANGERS}, f"pip of {SYSTEM}", "9 one that is not trusted"),
     row("cache list", SUDO, f"pip of {VENV}", "9 before 10"),
     row("install -- -h", NOTHING, f"create {VENV}", "9 -h only where pip would read it as that"),
     row("install --log -h six", NOTHING, f"create {VENV}", "9 -h that is a value is none"),
@@ -277,6 +305,26 @@ ROWS = [
     row("install six", SUDO, "step down to 1000:1000", "10 root by sudo"),
     row("list", SUDO, "step down to 1000:1000", "10 readers, too"),
     row("install six", {**SUDO, **OUTSIDE}, "step down to 1000:1000", "10 before 13"),
+    # 11
+    row("install black", OUTSIDE, "pipx black", "11 a known application outside a project"),
+    row("install x", {"settings": Settings(apps=("x",)), **OUTSIDE}, "pipx x", "11 one that the setting names"),
+    row("install x", {"settings": Settings(apps=("x",))}, "pipx x", "11 one that the setting names in a project"),
+    row("--app install six", {}, "pipx six", "11 --app always"),
+    row("--app install six", ACTIVE, "pipx six", "11 --app where another environment is active"),
+    row("--app install six", UNMANAGED, "pipx six", "11 --app on a Python that is not managed"),
+    row("--app --env e install six", {"named": ("--env", env(OTHER))}, f"in {OTHER}", "11 4 before --app"),
+    row("--system --app install six", {}, f"pip of {SYSTEM}", "11 2 before --app"),
+    row("--app install six", {"inside": env(OTHER)}, f"pip of {OTHER}", "11 3 before --app"),
+    row("--app install six", SUDO, "step down to 1000:1000", "11 10 before --app"),
+    row("install black", {**OUTSIDE, **SUDO}, "step down to 1000:1000", "11 10 before an application"),
+    row("install black", {**OUTSIDE, **ACTIVE}, f"pip of {OTHER}", "11 5 before an application"),
+    row("install black", {**OUTSIDE, **UNMANAGED}, f"pip of {SYSTEM}", "11 7 before an application"),
+    row("install -t d black", OUTSIDE, f"pip of {SYSTEM}", "11 8 before an application"),
+    row("install black", {}, f"in {VENV}", "11 in a project an application is a dependency"),
+    row("--lib install black", OUTSIDE, f"create {HOME}", "11 --lib is never pipx's"),
+    row("install black", {**OUTSIDE, "settings": Settings(app_routing="never")}, f"create {HOME}", "11 the setting says never"),
+    row("install six", OUTSIDE, f"create {HOME}", "11 a library is none"),
+    row("download black", OUTSIDE, f"pip of {SYSTEM}", "11 only what pipx can do is pipx's"),
     # 12
     *(
         row(f"{subcommand} six", {}, f"in {VENV}", f"12 {subcommand} looks where install puts things")
@@ -289,6 +337,10 @@ ROWS = [
     row("install six", {"place": env(state=BROKEN, reason="x")}, f"refuse {NO_ENVIRONMENT}", "12 a broken one is refused"),
     row("list", {"place": env(state=BROKEN, reason="x")}, f"refuse {NO_ENVIRONMENT}", "12 a broken one is never skipped"),
     row("install six", {"place": env(state=FOREIGN, reason="x")}, f"refuse {REFUSED}", "12 another user's is refused"),
+    *(
+        row(line, {"place": STRANGERS}, f"refuse {REFUSED}", f"12 one that is not trusted is refused: {line}")
+        for line in ("install six", "uninstall six", "list", "freeze", "install --dry-run six", "install -r gone.txt")
+    ),
     # 13
     row("install six", {"project": None, "place": env(HOME)}, f"in {HOME}", "13 the home environment"),
     row("install six", OUTSIDE, f"create {HOME}", "13 install creates it"),
@@ -306,6 +358,13 @@ ROWS = [
         "13 nor where an environment is named",
     ),
     row("install six", {"project": None, "place": env("", NOWHERE, reason="no home")}, f"refuse {CANNOT_CREATE}", "13 no home"),
+    row("list", {"project": None, "place": env("", NOWHERE, reason="no home")}, f"pip of {SYSTEM}", "13 no home, readers go on"),
+    row(
+        "install six",
+        {"project": None, "place": env(HOME, UNTRUSTED, reason="x")},
+        f"refuse {REFUSED}",
+        "13 a home environment that is not trusted is refused",
+    ),
     # the environment does not exist
     *(
         row(f"{subcommand} six", NOTHING, f"pip of {SYSTEM}", f"missing, {subcommand} runs on the target")
@@ -328,7 +387,6 @@ ROWS = [
     ),
     row("install -r gone.txt", {"can_open": lambda _path: False}, f"in {VENV}", "there, requirements are its pip's matter"),
     row("install six", {**NOTHING, "pip_is_misconfigured": True}, f"pip of {OWN}", "missing, pip's configuration is wrong"),
-    row("install --python P six", NOTHING, f"pip of {OWN}", "missing, --python behind the subcommand"),
     row("install six", {**NOTHING, "cwd": None}, f"pip of {OWN}", "missing, and so is the working directory"),
     row("install six", {**NOTHING, "target": OLD}, f"refuse {NO_ENVIRONMENT}", "missing, a Python too old for one"),
     row("install --dry-run six", {**NOTHING, "target": OLD}, f"refuse {NO_ENVIRONMENT}", "missing, too old for a throw-away one"),
@@ -340,6 +398,17 @@ ROWS = [
     row("install --brand-new-option six", NOTHING, f"create {VENV}", "an option unknown yet is routed like any install"),
     row("install --brand-new-option", NOTHING, f"create {VENV}", "an unknown option may name something"),
     row("install --brand-new-option six", {}, f"in {VENV}", "an unknown option is judged by the environment's pip"),
+    *(
+        row(f"{subcommand} --brand-new-option six", {}, f"in {VENV}", f"an unknown option of {subcommand} is routed, too")
+        for subcommand in ("uninstall", "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug")
+    ),
+    *(
+        row(f"{subcommand} --brand-new-option", NOTHING, f"pip of {SYSTEM}", f"an unknown option of {subcommand}, nothing there")
+        for subcommand in ("uninstall", "list", "freeze")
+    ),
+    row("list --brand-new-option", SUDO, "step down to 1000:1000", "an unknown option by sudo steps down"),
+    row("list --brand-new-option", {"place": STRANGERS}, f"refuse {REFUSED}", "an unknown option needs trust, too"),
+    row("cache --brand-new-option list", NOTHING, f"pip of {SYSTEM}", "an unknown option of what is not routed is row 9"),
     # settings
     row("install six", {"settings": Settings(faults=("f",))}, f"refuse {BAD_SETTINGS}", "wrong settings stop install"),
     row("list", {"settings": Settings(faults=("f",), warnings=("f",))}, f"in {VENV}", "readers go on"),
@@ -357,25 +426,33 @@ def test_decide(line, facts, expected):
     assert said(decide(context(line, **facts))) == expected
 
 
-@pytest.mark.parametrize(
-    ("line", "facts"),
-    [
-        ("--app install black", OUTSIDE),
-        ("install black", OUTSIDE),
-        ("install x", {"settings": Settings(apps=("x",)), **OUTSIDE}),
-    ],
-)
-@pytest.mark.xfail(strict=True, reason="row 11, applications, is not built yet")
-def test_row_11_an_install_of_applications_goes_to_pipx(line, facts):
-    assert not isinstance(decide(context(line, **facts)), Create)
+def test_row_11_the_pip_of_pipxs_environment_shows_an_application(work):
+    path = os.path.join(work, "venvs", "black")
+    os.makedirs(path)
+    with open(os.path.join(path, "pipx_metadata.json"), "w"):
+        pass
+    facts = {"environ": {"PIPX_HOME": work}, "examine": whole, **OUTSIDE}
+    plan = decide(context("show black", **facts))
+    assert (said(plan), plan.because) == (f"pip of {path}", "black is with pipx")
+    assert said(decide(context("show six", **facts))) == f"pip of {SYSTEM}"
 
 
-@pytest.mark.xfail(strict=True, reason="decide._in_missing refuses (73) since the target is no plain interpreter")
 def test_row_4_the_environment_named_is_made_even_where_another_is_active():
     """From the Python that the active environment stands on: there is no other that the line can mean."""
     plan = decide(context("--env e install six", **{**ACTIVE, "named": ("--env", missing(OTHER + "2"))}))
     assert said(plan) == f"create {OTHER}2"
     assert plan.interpreter == BASE
+
+
+@pytest.mark.parametrize("line", ["--env e install six", "--env e install --dry-run six"])
+def test_where_no_base_can_be_found_none_is_made(line):
+    facts = {**ACTIVE, "base": None, "named": ("--env", missing(OTHER + "2"))}
+    plan = decide(context(line, **facts))
+    assert (said(plan), plan.what) == (
+        f"refuse {CANNOT_CREATE}",
+        f"{OTHER}/bin/python stands on no Python that can be found",
+    )
+    assert plan.ways == ("name a place: SAFEPIP_ENV=DIR",)
 
 
 # -- the line that pip gets
@@ -484,7 +561,7 @@ def test_one_line_says_that_user_has_no_meaning(line, facts, notice):
 
 def test_freeze_says_nothing():
     settings = Settings(warnings=("w",))
-    for facts in ({}, NOTHING, {"claimed_active": ("VIRTUAL_ENV", "/x")}):
+    for facts in ({}, NOTHING, STALE):
         assert decide(context("freeze --user", settings=settings, **facts)).notices == ()
 
 
@@ -620,13 +697,15 @@ def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
 
 
 def test_a_stale_virtual_env_is_warned_of_once():
-    plan = decide(context("install six", claimed_active=("VIRTUAL_ENV", "/x")))
+    plan = decide(context("install six", **STALE))
     assert plan.notices == ("VIRTUAL_ENV names /x, which is no environment; going on without it",)
+    plan = decide(context("install six", stale_active=("CONDA_PREFIX", "/c")))
+    assert plan.notices == ("CONDA_PREFIX names /c, which is no environment; going on without it",)
 
 
 @pytest.mark.parametrize("facts", [UNMANAGED, {"active": env("/x")}, {"named": ("--env", env("/x"))}])
 def test_where_virtual_env_does_not_matter_nothing_is_said(facts):
-    assert decide(context("install six", claimed_active=("VIRTUAL_ENV", "/x"), **facts)).notices == ()
+    assert decide(context("install six", **STALE, **facts)).notices == ()
 
 
 @pytest.mark.parametrize(
@@ -638,13 +717,10 @@ def test_where_virtual_env_does_not_matter_nothing_is_said(facts):
     ],
     ids=["of another version than the name's", "with python -m safepip", "with --python P"],
 )
-@pytest.mark.xfail(
-    strict=True, reason="decide._warnings calls every environment no environment that is not taken as active"
-)
-def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts, monkeypatch):
+def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts):
     facts = {"line": "install six", **facts}
-    world = context(facts.pop("line"), environ={"VIRTUAL_ENV": OTHER}, examine=env, **facts)
-    for name in ("active", "claimed_active"):
+    world = context(facts.pop("line"), environ={"VIRTUAL_ENV": OTHER}, examine=whole, **facts)
+    for name in ("active", "claimed_active", "stale_active"):
         del world.__dict__[name]  # to be looked up
     assert decide(world).notices == ()
 
@@ -658,6 +734,32 @@ def test_warnings_of_settings_are_passed_on():
 def test_wrong_settings_are_named():
     plan = decide(context("install six", settings=Settings(faults=("f: x", "g: y"))))
     assert (plan.code, plan.what) == (BAD_SETTINGS, "f: x")
+
+
+def test_what_is_not_trusted_is_named_with_the_way_to_trust_it():
+    plan = decide(context("install six", place=STRANGERS))
+    assert (plan.code, plan.what) == (77, ".venv came from a stranger")
+    assert plan.ways == ("if you trust it: safepip env trust .venv",)
+    plan = decide(context("list", place=STRANGERS, cwd="/elsewhere"))
+    assert (plan.what, plan.ways) == (f"{VENV} came from a stranger", (f"if you trust it: safepip env trust {VENV}",))
+
+
+HINT = (BLOG, "this project is kept by uv; to record the dependency: uv add six")
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "hint"),
+    [
+        ("install six", {}, HINT),
+        ("install six", NOTHING, HINT),
+        ("uninstall six", {}, None),
+        ("list", {}, None),
+        ("install six", {"named": ("--env", env(OTHER))}, None),
+        ("install six", {"named": ("SAFEPIP_ENV", missing(OTHER))}, None),
+    ],
+)
+def test_an_install_hints_at_the_tool_that_keeps_the_project(line, facts, hint):
+    assert decide(context(line, manager_hint=HINT, **facts)).hint == hint
 
 
 def test_a_broken_environment_is_named_with_the_way_to_repair_it():
@@ -721,9 +823,14 @@ def test_a_missing_target_is_told():
         ("install -h", {}, f"{SYSTEM} is managed by the system, but only help is asked for"),
         ("nonsense", {}, f"{SYSTEM} is managed by the system, but pip has no such command"),
         (
-            "list --no-such",
+            "cache --no-such",
             {},
             f"{SYSTEM} is managed by the system, but pip rejects the line (no such option: --no-such)",
+        ),
+        (
+            "install --python P six",
+            {},
+            f"{SYSTEM} is managed by the system, but pip wants --python before the subcommand",
         ),
         ("list", {}, f"{SYSTEM} is managed by the system, and {BLOG} is a project (pyproject.toml)"),
         (
@@ -794,9 +901,6 @@ def test_a_line_left_alone_looks_no_further_than_needed():
 
 
 @pytest.mark.parametrize("directory", ["", "sub"])
-@pytest.mark.xfail(
-    strict=True, reason="Context.can_open takes a directory for a requirements file; pip cannot open one"
-)
 def test_a_directory_is_no_requirements_file(work, directory):
     os.makedirs(os.path.join(work, "sub"))
     world = context("install -r sub")
@@ -818,30 +922,84 @@ def test_a_requirements_file_can_be_opened_or_is_a_url(work, path, opens):
     assert world.can_open(path) is opens
 
 
-@pytest.mark.xfail(
-    strict=True, reason="settings, the project's pyproject.toml included, are read for rows 6 and 7 before row 10"
-)
-def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work):
-    with open("pyproject.toml", "w") as file:
-        file.write("[tool.safepip]\n")
-    world = context("install six", **SUDO)
-    world.ambient = changed(world.ambient, cwd=work, user=0, home=os.path.dirname(work))
-    for name in ("settings", "project", "place", "managed"):
-        del world.__dict__[name]
-    world.__dict__["target"] = changed(TARGET, interpreter=changed(BASE, stdlib=work))
-    with open("EXTERNALLY-MANAGED", "w"):
-        pass
-    plan = decide(world)
-    assert isinstance(plan, StepDown)
-    assert "settings" not in vars(world)
-
-
 def test_conda_prefix_names_an_active_environment_where_the_target_is_managed(work):
     conda = os.path.join(work, "conda")
     os.makedirs(os.path.join(conda, "conda-meta"))
     with open(os.path.join(conda, "conda-meta", "history"), "w"):
         pass
-    world = context("install six", environ={"CONDA_PREFIX": conda}, examine=env)
+    world = context("install six", environ={"CONDA_PREFIX": conda}, examine=whole)
     for name in ("active", "claimed_active"):
         del world.__dict__[name]
     assert said(decide(world)) == f"pip of {conda}"
+
+
+# -- row 10, in a real world
+
+
+def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work, home, base_python, opened):
+    """The user's directories are another's to root, so neither project nor settings nor environment are found."""
+    for name, text in PROJECT_FILES.items():
+        os.makedirs(os.path.dirname(os.path.join(work, name)), exist_ok=True)
+        with open(os.path.join(work, name), "w") as file:
+            file.write(text)
+    uid = give_away(work) if os.geteuid() == 0 else os.geteuid()
+    programs = os.path.join(os.path.dirname(home), "bin")
+    os.mkdir(programs)
+    os.symlink(base_python, os.path.join(programs, "python3"))
+    environ = {"PATH": programs, "SAFEPIP_MANAGED": base_python, "SUDO_UID": str(uid), "SUDO_GID": str(uid)}
+    ambient = Ambient(
+        environ=environ,
+        cwd=work,
+        home=os.path.join(os.path.dirname(home), "root"),
+        user=0,
+        platform="linux",
+        executable=base_python,
+        prefix="/usr",
+        base_prefix="/usr",
+        terminal=False,
+    )
+    for line in ("install six", "list", "uninstall six", "install -r requirements.txt"):
+        world = Context(read_invocation("safepip", line.split()), ambient)
+        opened.clear()
+        assert said(decide(world)) == f"step down to {uid}:{uid}"
+        assert world.managed
+        assert world.project is None
+        assert (world.settings.quiet, world.settings.origins) == (False, (("managed", "SAFEPIP_MANAGED"),))
+        assert [path for path in opened if path.startswith(work)] == []
+
+
+PROJECT_FILES = {
+    "pyproject.toml": '[tool.safepip]\nquiet = true\nenv-dir = "mine"\n[project]\nname = "x"\n',
+    "requirements.txt": "six\n",
+    "uv.lock": "",
+    ".git/index": "",
+    ".venv/pyvenv.cfg": "home = /usr/bin\n",
+    ".venv/bin/python": "#!/bin/sh\n",
+}
+
+
+def give_away(folder, uid=12345):
+    for at, folders, names in os.walk(folder):
+        for name in (".", *folders, *names):
+            os.chown(os.path.join(at, name), uid, uid)
+    return uid
+
+
+_seen = []
+_recording = []
+sys.addaudithook(
+    lambda event, args: (
+        _seen.append(os.fsdecode(args[0]))
+        if _recording and event in {"open", "os.listdir", "os.scandir"} and isinstance(args[0], str | bytes)
+        else None
+    )
+)
+
+
+@pytest.fixture
+def opened():
+    """The paths of files that were opened and of directories that were listed."""
+    _recording.append(True)
+    yield _seen
+    _recording.clear()
+    _seen.clear()

@@ -14,6 +14,7 @@ from safepip.environment import (
     CREATING,
     OTHER_SYSTEM,
     UNFINISHED,
+    UNTRUSTED,
     USABLE,
     configuration,
     examine,
@@ -72,6 +73,11 @@ def test_a_finished_one_is_usable(environment, look, base):
     assert found.site == os.path.join(environment, LIB, "site-packages")
     assert found.base == base
     assert (found.has_pip, found.sees_system) == (False, False)
+
+
+def test_it_is_started_as_its_own_launcher_says(environment, look):
+    write(os.path.join(environment, "bin/pip"), f"#!{environment}/bin/python3\n")
+    assert look(environment).python == os.path.join(environment, "bin", "python3")
 
 
 def test_pip_is_seen(environment, look):
@@ -277,6 +283,27 @@ def test_condas_base_is_no_environment(conda):
     assert examine(path, {own.path: own}.__getitem__, trusting).state == BROKEN
 
 
+def test_a_conda_environment_that_is_marked_counts_by_its_marker(conda):
+    path, own = conda
+    write(os.path.join(path, LIB, "EXTERNALLY-MANAGED"), "")
+    assert not is_conda(path)
+    assert of_python(own.path) is None
+
+
+@pytest.mark.parametrize("where", ["lib", "lib/other", "lib/pythonic/site-packages", "share"])
+def test_a_marker_elsewhere_in_a_conda_environment_means_nothing(conda, where):
+    write(os.path.join(conda[0], where, "EXTERNALLY-MANAGED"), "")
+    assert is_conda(conda[0])
+
+
+def test_a_conda_environment_is_started_as_its_own_launcher_says(conda, base):
+    path, own = conda
+    os.symlink("python", os.path.join(path, "bin/python3.12"))
+    write(os.path.join(path, "bin/pip"), f"#!{path}/bin/python3.12\n")
+    found = examine(path, {own.path: own}.__getitem__, trusting)
+    assert found.python == os.path.join(path, "bin/python3.12")
+
+
 # -- links and other files
 
 
@@ -366,7 +393,7 @@ def test_an_empty_directory_is_to_be_finished(work, look):
 
 @pytest.mark.parametrize("stage", ["the mark alone", "all but the configuration", "all but the end"])
 def test_one_with_the_mark_is_to_be_finished(environment, look, stage):
-    write(os.path.join(environment, CREATING), "token\n")
+    write(os.path.join(environment, CREATING), "token")
     if stage == "all but the end":
         reconfigure(environment, **{"safepip-creation": "token"})
     else:
@@ -397,6 +424,98 @@ def test_the_mark_removed_it_is_finished(environment, look):
     reconfigure(environment, **{"safepip-creation": "token"})
     remove(environment, CREATING)
     assert look(environment).state == USABLE
+
+
+@pytest.mark.parametrize("token", ["token\n", " token", "TOKEN", "token\0"])
+def test_the_token_counts_as_it_stands(environment, look, token):
+    write(os.path.join(environment, CREATING), token)
+    reconfigure(environment, **{"safepip-creation": "token"})
+    assert is_finished_by_another(environment)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_another_users_mark_does_not_tell_the_token(environment):
+    write(os.path.join(environment, CREATING), "token")
+    reconfigure(environment, **{"safepip-creation": "token"})
+    os.chown(os.path.join(environment, CREATING), 12345, 12345)
+    assert is_finished_by_another(environment)
+
+
+# -- which of them may be used
+
+
+@pytest.fixture
+def asked():
+    """What was asked: pairs of the environment and its base, then the interpreters that were run."""
+    return []
+
+
+def doubting(asked):
+    return lambda path, base: asked.append((path, base)) or "came from a stranger"
+
+
+def running(asked):
+    return lambda path: asked.append(path) or f"{path} was run"
+
+
+def test_one_that_is_objected_to_is_untrusted_and_its_base_is_not_run(environment, asked, base):
+    found = examine(environment, running(asked), doubting(asked))
+    assert asked == [(environment, base.real)]
+    assert (found.state, found.reason) == (UNTRUSTED, "came from a stranger")
+    assert (found.path, found.named) == (environment, environment)
+    assert (found.python, found.base, found.site) == ("", None, "")
+
+
+def test_a_conda_environment_that_is_objected_to_is_untrusted_and_is_not_run(conda, asked):
+    path, own = conda
+    found = examine(path, running(asked), doubting(asked))
+    assert asked == [(path, own.path)]
+    assert (found.state, found.reason) == (UNTRUSTED, "came from a stranger")
+
+
+def test_a_conda_environments_python_is_vetted_where_its_links_lead(conda, asked, base):
+    path, own = conda
+    os.unlink(own.path)
+    os.symlink(base.real, own.path)
+    assert examine(path, running(asked), doubting(asked)).state == UNTRUSTED
+    assert asked == [(path, base.real)]
+
+
+def test_a_redirect_leads_to_the_same_question(environment, work, asked):
+    redirect = os.path.join(work, "p", ".venv")
+    write(redirect, f"{environment}\n")
+    found = examine(redirect, running(asked), doubting(asked))
+    assert [path for path, _ in asked] == [environment]
+    assert (found.state, found.path, found.named) == (UNTRUSTED, environment, redirect)
+
+
+def test_the_base_is_named_as_the_environment_says_where_its_python_is_a_copy(environment, asked, home):
+    python = os.path.join(environment, "bin", "python")
+    os.unlink(python)
+    write(python, "binary")
+    os.chmod(python, 0o755)
+    reconfigure(environment, **{"base-executable": f"{home}/evil"})
+    assert examine(environment, running(asked), doubting(asked)).state == UNTRUSTED
+    assert asked == [(environment, f"{home}/evil")]
+
+
+def test_what_is_not_objected_to_is_run_after_it_was_asked(environment, asked, base):
+    examine(environment, running(asked), lambda path, stands_on: asked.append((path, stands_on)))
+    assert asked == [(environment, base.real), base.real]
+
+
+@pytest.mark.parametrize("gone", ["pyvenv.cfg", "bin/python"])
+def test_what_cannot_run_needs_no_trust(environment, asked, gone):
+    remove(environment, gone)
+    assert examine(environment, running(asked), doubting(asked)).state == BROKEN
+    assert asked == []
+
+
+def test_what_is_to_be_made_needs_no_trust(work, asked):
+    assert examine(os.path.join(work, ".venv"), running(asked), doubting(asked)).state == ABSENT
+    os.mkdir(os.path.join(work, ".venv"))
+    assert examine(os.path.join(work, ".venv"), running(asked), doubting(asked)).state == UNFINISHED
+    assert asked == []
 
 
 # -- the small questions

@@ -240,15 +240,11 @@ def test_the_home_directory_is_no_root_by_other_markers(tree, look, marker):
     assert look("") is None
 
 
-@pytest.mark.xfail(strict=True, reason="project._first takes requirement files in HOME for a marker; section 5")
 def test_the_home_directory_is_no_root_by_requirement_files(tree, look):
     tree("requirements.txt")
     assert look("") is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="project._marker does not ask in HOME whether .venv holds another tool's name"
-)
 def test_another_tools_name_in_the_home_directory_counts_as_absent(look, home):
     write(os.path.join(home, ".venv"), "blog-3.12\n")
     assert look("") is None

@@ -99,7 +99,7 @@ def heal(environment: str, context: Context, report: Report) -> None:
     Only what that change touched is looked at, and a file that is there stays as it is, unless pip had put
     it in the place of one that it had moved away.
     """
-    heading, found = journal.heading(environment), context.examine(environment)
+    heading, found = journal.heading(environment), context.examine(environment, named=True)
     if heading is not None and found.state == USABLE:
         mended, damaged = _Left(found, heading).mend(context)
         _note(environment, heading)
@@ -107,8 +107,10 @@ def heal(environment: str, context: Context, report: Report) -> None:
         if mended:
             report.say(f"the last {called} here was interrupted; put right: {', '.join(mended)}")
         if damaged:
-            what = ", ".join(damaged)
-            report.say(f"the last {called} here was interrupted; damaged, and not to be had from here: {what}")
+            again = " ".join(one.replace(" ", "==") for one in damaged)
+            what = f"{', '.join(damaged)} cannot be had from here"
+            way = f"later: safepip install --force-reinstall {again}"
+            report.say(f"the last {called} here was interrupted and left damage; {what}; {way}")
     journal.end(environment)
 
 
@@ -137,7 +139,8 @@ class _Left:
                 result = self._going(name, was[-1], context)
             if result is not None:
                 (mended if result[0] else damaged).append(result[1])
-        if not damaged:
+        asides = (self._info_aside(name, self._path(rows[-1])) for name, rows in self.before.items())
+        if not damaged or not any(asides):
             self._sweep()
         return mended, damaged
 
@@ -156,7 +159,8 @@ class _Left:
         if self._install(new, context):
             return True, called
         if was:
-            return self._put_back(was[-1], new), f"{name} {journal.name_and_version(self._path(was[-1]))[1]}"
+            former = journal.name_and_version(self._path(was[-1]))[1]
+            return self._put_back(was[-1], new, forced=True), f"{name} {former}"
         _remove(new.rows)
         return True, f"{called} (taken away again)"
 
@@ -183,8 +187,11 @@ class _Left:
         self._compile(lost)
         return True, called
 
-    def _put_back(self, row: str, new: Damage) -> bool:
-        """Put the old version back in place of the new one, if what pip moved aside is all of it."""
+    def _put_back(self, row: str, new: Damage, *, forced: bool = False) -> bool:
+        """Put the old version back in place of the new one; tell whether what pip moved aside is all of it.
+
+        Where it is not, it is left alone unless `forced`.
+        """
         info = self._path(row)
         moved = self._info_aside(new.name, info)
         if moved is None:
@@ -192,14 +199,15 @@ class _Left:
         old = self._damage(new.name, row, at=moved)
         aside = self._aside(old.rows)
         lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
-        if any(not one.path.endswith(".pyc") for one in lost):
+        exact = all(one.path.endswith(".pyc") for one in lost)
+        if not exact and not forced:
             return False
         kept = {one.path for one in old.rows}
         _remove(one for one in new.rows if one.path not in kept)
         shutil.rmtree(new.info, ignore_errors=True)
         _move_back(aside)
         self._compile(lost)
-        return True
+        return exact
 
     def _install(self, wanted: Damage, context: Context) -> bool:
         """Install exactly this version anew, from the sources of the line and the user's own."""
@@ -614,7 +622,9 @@ def _source_of(path: str) -> str:
 
 
 def _is_named(name: str, typed: str) -> bool:
-    """Tell whether a requirement as typed names this distribution."""
+    """Tell whether a requirement as typed names this distribution; a path does not."""
+    if os.sep in typed.partition("@")[0]:
+        return False
     end = next((index for index, char in enumerate(typed) if char in "[<>=!~;@ ("), len(typed))
     return journal.name_and_version(f"{typed[:end]}-0.dist-info")[0] == name
 

@@ -72,7 +72,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
             return code
     if lock is not None:
         os.close(lock)
-    if len(without) < len(runs):
+    if len(without) < sum(words[0] == "install" for words in runs):
         tell_of_path(context, report)
     return _fall_back(tuple(without), plan, context, report) if without else 0
 
@@ -231,7 +231,7 @@ def _seed(interpreter: Interpreter | None, context: Context) -> None:
     pipx has ensurepip make it, which Debian and others leave out of their Python. What is missing or
     unfinished pipx makes itself, or says why not.
     """
-    if interpreter is None or os.path.isdir(os.path.join(interpreter.stdlib, "ensurepip")):
+    if interpreter is None or os.path.isfile(os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")):
         return
     named = context.ambient.environ.get("PIPX_SHARED_LIBS", "")
     path = named or os.path.join(home_of(context), "shared")

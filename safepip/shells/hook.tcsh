@@ -10,7 +10,7 @@ endif
 if ( ! $_safepip_activate ) exit
 
 # Where nothing can have changed: no pip has run, and the directory and the environment are what they were.
-if ( ! $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" == "" && "$cwd" == "$_safepip_cwd" ) exit
+if ( ! $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" == "" && "$cwd" == "$_safepip_cwd" && ! -e .venv ) exit
 if ( "$SAFEPIP_ACTIVATED" != "" && "$cwd" == "$_safepip_cwd" && -e "$SAFEPIP_ACTIVATED/pyvenv.cfg" && $?VIRTUAL_ENV ) exit
 set _safepip_cwd = "$cwd"
 

@@ -23,6 +23,7 @@ _safepip_python() {
   local name=$1
   if [[ ${2-} == -m && ${3-} == pip ]]; then
     shift 3
+    type -P "$name" >/dev/null || name= # any will do, as for pip
     SAFEPIP_PYTHON=$name safepip "$@"
   else
     command "$@"

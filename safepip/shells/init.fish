@@ -11,6 +11,7 @@ set -g _safepip_pythons __PYTHONS__
 function safepip --description 'pip, into an environment of your own'
     $_safepip_program $argv
     set -l code $status
+    set -g _safepip_pwd ''
     test $_safepip_home/bin -nt $_safepip_links; and $_safepip_program init --links
     return $code
 end
@@ -52,6 +53,7 @@ complete -c safepip -n 'contains -- init (commandline -opc)[2]' -x -a 'bash zsh 
 # <activate>
 # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
 set -g _safepip_off ''
+set -g _safepip_pwd ''
 
 function _safepip_hook --on-event fish_prompt
     set -l at "$SAFEPIP_ACTIVATED"
@@ -59,11 +61,17 @@ function _safepip_hook --on-event fish_prompt
         # activated by hand
         test "$VIRTUAL_ENV" != "$at" -o -n "$_OLD_VIRTUAL_PATH"; and return
     end
+    # Where nothing can have changed: no pip has run, and directory and environment are what they were.
+    if test "$PWD" = "$_safepip_pwd" -a "$VIRTUAL_ENV" = "$at"
+        test -n "$at" -a -f "$at/pyvenv.cfg"; or test -z "$at" -a ! -e .venv; and return
+    end
+    set -g _safepip_pwd "$PWD"
     set -g _safepip_found ''
     if test -z "$CONDA_DEFAULT_ENV" -o "$CONDA_DEFAULT_ENV" = base
         _safepip_find
     end
     test "$_safepip_found" = "$_safepip_off"; or set -g _safepip_off ''
+set -g _safepip_pwd ''
     if test -n "$at" -a -z "$VIRTUAL_ENV" -a "$_safepip_found" = "$at"
         set -g _safepip_off $at # deactivated by hand
     end

@@ -1,6 +1,6 @@
-# safepip for nushell. nushell sources files only, so in env.nu:
-#   safepip init nushell | save --force ~/.cache/safepip/init.nu
-# and in config.nu:  source ~/.cache/safepip/init.nu
+# safepip for nushell, which sources files only, so in env.nu:
+#   safepip init nushell | save --force ($nu.default-config-dir | path join safepip.nu)
+# and in config.nu:  source safepip.nu
 # Evaluated twice it does no harm.
 
 $env._safepip = {
@@ -10,6 +10,7 @@ $env._safepip = {
   links: __LINKS__
   words: __WORDS__
   off: ""
+  pwd: ""
 }
 
 def "_safepip complete" [context: string] {
@@ -28,18 +29,22 @@ def "_safepip refresh" [] {
   if $behind { ^$env._safepip.program init --links }
 }
 
-def --wrapped safepip [...words: string@"_safepip complete"] { ^$env._safepip.program ...$words }
-def --wrapped pip [...words: string@"_safepip complete"] { ^$env._safepip.program ...$words }
-def --wrapped pip3 [...words: string@"_safepip complete"] { ^$env._safepip.program ...$words }
+# A failing program ends the command, so the note that there is something to look at comes first.
+def --env --wrapped safepip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
+def --env --wrapped pip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
+def --env --wrapped pip3 [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
+
+# The name if there is such a program; else any Python will do, as for pip.
+def "_safepip there" [name: string] { if (which --all $name | any { |found| $found.type == "external" }) { $name } else { "" } }
 
 def --wrapped python [...words] {
   if ($words | take 2) == ["-m", "pip"] {
-    with-env {SAFEPIP_PYTHON: python} { ^$env._safepip.program ...($words | skip 2) }
+    with-env {SAFEPIP_PYTHON: (_safepip there python)} { ^$env._safepip.program ...($words | skip 2) }
   } else { ^python ...$words }
 }
 def --wrapped python3 [...words] {
   if ($words | take 2) == ["-m", "pip"] {
-    with-env {SAFEPIP_PYTHON: python3} { ^$env._safepip.program ...($words | skip 2) }
+    with-env {SAFEPIP_PYTHON: (_safepip there python3)} { ^$env._safepip.program ...($words | skip 2) }
   } else { ^python3 ...$words }
 }
 
@@ -122,6 +127,12 @@ def --env "_safepip follow" [] {
   let virtual = $env.VIRTUAL_ENV? | default ""
   # activated by hand (an overlay of virtualenv's says so by VIRTUAL_PREFIX)
   if ($virtual | is-not-empty) and ($virtual != $at) { return }
+  # Where nothing can have changed: no pip has run, and directory and environment are what they were.
+  if $env.PWD == $env._safepip.pwd and $virtual == $at {
+    if ($at | is-not-empty) and ($at + "/pyvenv.cfg" | path exists) { return }
+    if ($at | is-empty) and not (".venv" | path exists) { return }
+  }
+  $env._safepip.pwd = $env.PWD
   mut found = if ($env.CONDA_DEFAULT_ENV? | default base) == base { _safepip find } else { "" }
   if ($at | is-not-empty) and ($virtual | is-empty) and $found == $at { $env._safepip.off = $at }
   if $env._safepip.off != $found { $env._safepip.off = "" }

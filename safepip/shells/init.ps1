@@ -18,7 +18,9 @@ function global:_SafepipPython([string]$Name, [object[]]$Words) {
   if ($Words.Count -ge 2 -and $Words[0] -ceq '-m' -and $Words[1] -ceq 'pip') {
     $before = $env:SAFEPIP_PYTHON
     $rest = @($Words | Select-Object -Skip 2)
-    try { $env:SAFEPIP_PYTHON = $Name; & $global:_SafepipProgram @rest } finally { $env:SAFEPIP_PYTHON = $before }
+    # Where there is none of that name any will do, as for pip.
+    $there = Get-Command -CommandType Application -Name $Name -TotalCount 1 -ErrorAction SilentlyContinue
+    try { $env:SAFEPIP_PYTHON = if ($there) { $Name } else { '' }; & $global:_SafepipProgram @rest } finally { $env:SAFEPIP_PYTHON = $before }
     return
   }
   $program = Get-Command -CommandType Application -Name $Name -TotalCount 1 -ErrorAction Stop

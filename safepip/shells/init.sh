@@ -28,6 +28,7 @@ _safepip_python() {
   _safepip_name=$1
   if [ "${2-}" = -m ] && [ "${3-}" = pip ]; then
     shift 3
+    _safepip_has "$_safepip_name" || _safepip_name= # any will do, as for pip
     _safepip_set=${SAFEPIP_PYTHON-}
     export SAFEPIP_PYTHON="$_safepip_name"
     safepip "$@"
@@ -36,6 +37,15 @@ _safepip_python() {
   fi
   command "$@"
 }
+
+_safepip_has() (
+  set -f
+  IFS=:
+  for dir in $PATH; do
+    if [ -f "$dir/$1" ] && [ -x "$dir/$1" ]; then exit 0; fi
+  done
+  exit 1
+)
 
 # The programs of the home environment come last.
 case ":$PATH:" in

@@ -4,6 +4,7 @@
 
 def _safepip_set_up(program, state, home, links, words):
     import os
+    import shutil
     import subprocess
 
     from xonsh.built_ins import XSH
@@ -15,7 +16,8 @@ def _safepip_set_up(program, state, home, links, words):
     def named_python(name):
         def python(arguments):
             if list(arguments[:2]) == ["-m", "pip"]:
-                return ["env", "SAFEPIP_PYTHON=" + name, program, *arguments[2:]]
+                there = shutil.which(name, path=os.pathsep.join(env["PATH"]))  # else any will do, as for pip
+                return ["env", "SAFEPIP_PYTHON=" + (name if there else ""), program, *arguments[2:]]
             return [name, *arguments]
 
         return aliases.return_command(python)

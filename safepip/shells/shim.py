@@ -7,29 +7,37 @@ import shlex
 
 from safepip.interpreter import candidates
 
-from .files import filled, own_program, read_file
+from .files import filled, read_file
 
 PYTHONS = ("python", "python3")
 _NAMED = ".safepip"  # links to safepip itself: the name that it is called by tells it what was typed
 _MADE = b"safepip made this"
+_NO_FIND = "_safepip_find() { :; }"
 
 
-def write_shims(folder: str, names: tuple[str, ...], state: str | None, *, find: bool = True) -> None:
-    """Write the shims called `names` to `folder`.
+def write_shims(
+    folder: str, names: tuple[str, ...], program: str, state: str | None, *, find: bool = True
+) -> None:
+    """Write the shims called `names` to `folder`; `program` is the path of safepip's own.
 
     With `find` those of Python serve the project's environment, which is told by the hooks' own search.
     """
     os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
     for name in names:
         if name not in PYTHONS:
-            _link(own_program(), os.path.join(folder, _NAMED, name))
-        _write(os.path.join(folder, name), _shim(name, folder, state or "", find=find))
+            link = os.path.join(folder, _NAMED, name)
+            _link(program, link)
+            values = {"NAME": name, "PROGRAM": link}
+            _write(os.path.join(folder, name), _filled("shim-pip.sh", values))
+        else:
+            values = {"NAME": name, "PROGRAM": program, "STATE": state or ""}
+            _write(os.path.join(folder, name), _filled("shim-python.sh", values, _find() if find else _NO_FIND))
 
 
-def write_python_shims(folder: str, search: str) -> None:
+def write_python_shims(folder: str, program: str, search: str) -> None:
     """Write shims of Python that only send `-m pip` to safepip, for those names that PATH `search` has."""
     names = tuple(name for name in PYTHONS if next(candidates((name,), search, ()), None))
-    write_shims(folder, names, None, find=False)
+    write_shims(folder, names, program, None, find=False)
 
 
 def is_free(path: str) -> bool:
@@ -43,12 +51,9 @@ def is_free(path: str) -> bool:
         return False
 
 
-def _shim(name: str, folder: str, state: str, *, find: bool) -> str:
-    text = read_file("shim-python.sh" if name in PYTHONS else "shim-pip.sh")
-    program = own_program() if name in PYTHONS else os.path.join(folder, _NAMED, name)
-    search = _find() if find else "_safepip_find() { :; }"
-    text = filled(text, {"NEXT": read_file("shim-next.sh").rstrip(), "FIND": search}, str)
-    return filled(text, {"NAME": name, "PROGRAM": program, "STATE": state}, shlex.quote)
+def _filled(name: str, values: dict[str, str], find: str = "") -> str:
+    text = filled(read_file(name), {"NEXT": read_file("shim-next.sh").rstrip(), "FIND": find}, str)
+    return filled(text, values, shlex.quote)
 
 
 def _find() -> str:

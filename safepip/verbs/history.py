@@ -8,9 +8,9 @@ import sys
 import textwrap
 import time
 
-from safepip.environment import USABLE
+from safepip.environment import FOREIGN, UNTRUSTED, USABLE
 from safepip.envs import history
-from safepip.errors import NO_ENVIRONMENT, USAGE, SafepipError
+from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import shown
 
 TYPE_CHECKING = False
@@ -50,6 +50,14 @@ def environment(context: Context) -> Environment:
     found: Environment = context.named[1] if context.named else context.active or context.place
     if found.state == USABLE:
         return found
+    if found.state == UNTRUSTED:
+        raise SafepipError(
+            REFUSED,
+            f"{context.shown(found)} {found.reason}",
+            f"if you trust it: safepip env trust {context.shown(found)}",
+        )
+    if found.state == FOREIGN:
+        raise SafepipError(REFUSED, f"{context.shown(found)} {found.reason}")
     if found.reason:
         raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} {found.reason}", "safepip env repair")
     what = f"there is no {context.shown(found)} here yet"

@@ -8,11 +8,12 @@ import shlex
 import shutil
 import sys
 
-from safepip.errors import USAGE, SafepipError
+from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import start
+from safepip.interpreter import EXE, is_program
 from safepip.invocation import VERBS
 from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
-from safepip.shells.files import FOLDER, filled, own_program, read_file
+from safepip.shells.files import FOLDER, filled, read_file
 from safepip.shells.links import HOME, LINKS, refresh
 from safepip.shells.shim import write_python_shims
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 _USAGE = "safepip init [SHELL] [--no-activate | --undo]"
 _OPTIONS = ("--no-activate", "--undo")
-_PROGRAM = r"(?:'[^'\n]*safepip'|[^\s'\"]*safepip)"  # as one may have written it in the line
+# safepip, as one may have written it in the line.
+_PROGRAM = r"""(?:(?:&\ )?'[^'\n]*safepip'|\^?"[^"\n]*safepip"|[^\s'"]*safepip)"""
 
 # The line for the rc file; {} is the program.
 _LINES = {
@@ -77,6 +79,18 @@ def code(language: str, context: Context, *, activate: bool = True) -> str:
     return filled(text if activate else _without_activation(text), values, quote)
 
 
+def own_program() -> str:
+    """Return the absolute path of the program that starts safepip, links kept: they outlive updates."""
+    typed = os.path.abspath(sys.argv[0])
+    typed += "" if typed.endswith(EXE) else EXE
+    beside = os.path.join(os.path.dirname(sys.executable), "safepip" + EXE)
+    found = (path for path in (typed, beside) if os.path.basename(path).startswith("safepip") and is_program(path))
+    path = next(found, None) or shutil.which("safepip")
+    if path is None:
+        raise SafepipError(NOT_FOUND, "there is no program safepip, neither beside its Python nor on PATH")
+    return os.path.abspath(path)
+
+
 def _read(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """Return the shell's name, if one was typed, and the options."""
     options = tuple(word for word in words if word in _OPTIONS)
@@ -94,7 +108,7 @@ def _prepare(language: str, context: Context) -> None:
     refresh(context.data)
     if language == "fish" and context.data is not None:
         search = context.ambient.environ.get("PATH", os.defpath)
-        write_python_shims(os.path.join(context.data, "pythons"), search)
+        write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
 
 
 def _values(context: Context) -> dict[str, str]:
@@ -172,7 +186,8 @@ def _say_the_line(context: Context, report: Report) -> int:
     program = own_program()
     on_path = shutil.which("safepip")
     same = on_path is not None and os.path.realpath(on_path) == os.path.realpath(program)
-    named = "safepip" if same else _QUOTES[language](program)
+    called = {"powershell": "& ", "nushell": "^"}.get(language, "")  # a quoted path alone is a text there
+    named = "safepip" if same else called + _QUOTES[language](program)
     for line, file in zip(_LINES[language], files, strict=False):
         report.say(f"add to {file}: {line.format(named)}")
     return 0

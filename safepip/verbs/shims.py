@@ -11,6 +11,8 @@ from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
 from safepip.interpreter import EXE
 from safepip.shells.shim import PYTHONS, is_free, write_shims
 
+from .init import own_program
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safepip.context import Context
@@ -31,7 +33,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if foreign:
         what = f"{os.path.join(folder, foreign)} is there and not safepip's"
         raise SafepipError(CANNOT_CREATE, what, "name another folder: safepip shims DIR")
-    write_shims(folder, names, context.state)
+    write_shims(folder, names, own_program(), context.state)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
     return 0
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from safepip._record import Record
+from safepip._record import Record, changed
 from safepip.envs import heal, history, journal
 from safepip.envs.lock import acquire
 from safepip.envs.stepdown import step_down
@@ -178,25 +178,33 @@ def _carry_out(
 def _get(
     coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: Environment, folder: str
 ) -> None:
-    """Have a wheel of all that is to come again in `folder`, from where it came the last time."""
+    """Have a wheel of all that is to come again in `folder`, from where it came the last time.
+
+    What has the same sources is asked for at once, and one by one where that fails, to name what is missing.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, State]]] = {}
     for name, state in coming:
-        words = heal.requirement(name, state)
-        if words[0] == "-e":
+        if heal.requirement(name, state)[0] != "-e":
+            groups.setdefault(_sources(entries, name, state), []).append((name, state))
+    for options, group in groups.items():
+        if len(group) > 1 and not _wheels(options, group, found, folder):
             continue
-        failed = _wheel(name, state, words, entries, found, folder)
-        if failed and name == "pip":  # it may have come from a wheel that safepip had then
-            failed = _wheel(name, state, (f"pip=={state.version}",), entries, found, folder)
-        if failed:
-            raise _impossible(f"{name} {state.version} cannot be had any more", failed)
+        for name, state in group:
+            failed = _wheels(options, [(name, state)], found, folder)
+            if failed and name == "pip":  # it may have come from a wheel that safepip had then
+                failed = _wheels((), [(name, changed(state, origin=""))], found, folder)
+            if failed:
+                raise _impossible(f"{name} {state.version} cannot be had any more", failed)
 
 
-def _wheel(
-    name: str, state: State, words: tuple[str, ...], entries: Sequence[Entry], found: Environment, folder: str
+def _wheels(
+    options: tuple[str, ...], group: Sequence[tuple[str, State]], found: Environment, folder: str
 ) -> str:
-    """Have one wheel in the folder; return why that failed, or nothing."""
-    options = ("--no-deps", "--wheel-dir", folder, *_sources(entries, name, state))
-    failed = heal.run_pip(found, ("wheel", *options, *words))
-    return failed or ("" if _is_there(folder, name, state) else "what is there has another version now")
+    """Have the wheels of these in the folder; return why that failed, or nothing."""
+    words = [word for name, state in group for word in heal.requirement(name, state)]
+    failed = heal.run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))
+    there = all(_is_there(folder, name, state) for name, state in group)
+    return failed or ("" if there else "what is there has another version now")
 
 
 def _sources(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ...]:

@@ -1,0 +1,184 @@
+"""What an environment holds, read from its files: nothing in it is run, and any Python's environment is readable."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+
+from safepip._record import Record
+from safepip.environment import CONFIG, OWN, configuration
+from safepip.interpreter import BIN
+
+from . import history, journal
+from .lock import LOCK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KINDS = (".dist-info", ".egg-info", ".egg-link")
+# What creators of environments put there beside the distributions.
+_OF_CREATORS = (
+    CONFIG, OWN, LOCK, ".gitignore", "CACHEDIR.TAG", "_virtualenv.py", "_virtualenv.pth", "_virtualenv_patch.py",
+    "distutils-precedence.pth", "easy-install.pth", "setuptools.pth", "__pycache__", "include", "lib64",
+)  # fmt: skip
+_OF_PROGRAMS = ("python", "pypy", "activate", "Activate", "deactivate", "pydoc", "pip", "easy_install", "wheel")
+
+
+class Distribution(Record):
+    """An installed distribution: its normalised `name`, how it is installed, and the path of its metadata."""
+
+    name: str
+    state: history.State
+    info: str
+
+
+def distributions(path: str) -> dict[str, Distribution]:
+    """Return what is installed in the environment at `path`, by name; of two of a name the newer metadata counts.
+
+    All its library folders are read: an environment whose Python was exchanged may have two.
+    """
+    rows = [row.split("\t") for row in journal.snapshot(path) if row.startswith("d\t")]
+    found = {}
+    for fields in sorted(rows, key=lambda fields: int(fields[2])):
+        info = os.path.join(path, journal.unescaped(fields[1]))
+        name, version = journal.name_and_version(info)
+        state = history.State(version=version, requested=bool(fields[3]), origin=journal.unescaped(fields[4]))
+        found[name] = Distribution(name=name, state=state, info=info)
+    return found
+
+
+def packages(path: str) -> int:
+    """Return how many distributions are installed."""
+    names = (name for site in sites(path) for name in _names(site))
+    return sum(name.endswith(_KINDS) and not name.startswith("~") for name in names)
+
+
+def sites(path: str) -> list[str]:
+    """Return the folders that distributions lie in."""
+    if os.name == "nt" or os.path.isdir(os.path.join(path, "Lib", "site-packages")):
+        return [os.path.join(path, "Lib", "site-packages")]
+    library = os.path.join(path, "lib")
+    versions = sorted(name for name in _names(library) if name.startswith(("python", "pypy")))
+    return [os.path.join(library, name, "site-packages") for name in versions]
+
+
+def holds(site: str) -> bool:
+    """Tell whether distributions lie in the folder `site`, beyond pip and what creators put there."""
+    seeds = ("pip-", "setuptools-", "wheel-", "~")
+    return any(name.endswith(_KINDS) and not name.startswith(seeds) for name in _names(site))
+
+
+def metadata(site: str, name: str) -> list[str]:
+    """Return the paths of all metadata of a distribution in the folder `site`."""
+    return [
+        os.path.join(site, one)
+        for one in _names(site)
+        if one.endswith(_KINDS) and journal.name_and_version(one)[0] == name
+    ]
+
+
+def stamp(path: str) -> str:
+    """Return a mark that changes whenever something is installed or removed."""
+    times = []
+    for folder in (os.path.join(path, BIN), *sites(path)):
+        with contextlib.suppress(OSError):
+            times.append(str(os.stat(folder).st_mtime_ns))
+    return " ".join(times)
+
+
+def size(path: str) -> int:
+    """Return the size of all files below `path` in bytes, links not followed."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += size(entry.path)
+            else:
+                with contextlib.suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def last_change(path: str) -> float:
+    """Return when safepip last began or ended a change there, in seconds since 1970; 0 where it never did."""
+    try:
+        return os.stat(os.path.join(path, OWN)).st_mtime
+    except OSError:
+        return 0.0
+
+
+@contextlib.contextmanager
+def unread(path: str) -> Iterator[None]:
+    """Look at the environment without that counting as its use: see `last_start`."""
+    config = os.path.join(path, CONFIG)
+    try:
+        before = os.stat(config)
+    except OSError:
+        yield
+        return
+    yield
+    with contextlib.suppress(OSError):
+        if os.stat(config).st_atime_ns != before.st_atime_ns:
+            os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def last_start(path: str) -> float:
+    """Return when the environment's Python was last started, to a day, where the file system keeps such times.
+
+    Every start reads pyvenv.cfg (PEP 405), and `relatime`, which Linux mounts with, keeps that once a day.
+    """
+    try:
+        return os.stat(os.path.join(path, CONFIG)).st_atime
+    except OSError:
+        return 0.0
+
+
+def damaged(path: str) -> list[str]:
+    """Return the names of distributions of which files are gone; bytecode does not count."""
+    return [name for name, found in distributions(path).items() if any(_lost(found))]
+
+
+def strays(path: str) -> list[str]:
+    """Return files, relative to the environment, that neither a distribution nor its creator put there."""
+    owned = {file for found in distributions(path).values() for file in recorded(found)}
+    found = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not (folder == path and name in _OF_CREATORS)]
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.endswith(_KINDS)]
+        programs = folder == os.path.join(path, BIN)
+        for name in files:
+            full = os.path.join(folder, name)
+            known = name in _OF_CREATORS or name.endswith(_KINDS) or (programs and name.startswith(_OF_PROGRAMS))
+            if full not in owned and not known and not name.endswith((".pyc", ".pyo")):
+                found.append(os.path.relpath(full, path))
+    return sorted(found)
+
+
+def recorded(found: Distribution) -> list[str]:
+    """Return the paths that a distribution's RECORD, or installed-files.txt, names."""
+    site = os.path.dirname(found.info)
+    for name, base in (("RECORD", site), ("installed-files.txt", found.info)):
+        with contextlib.suppress(OSError, csv.Error), open(
+            os.path.join(found.info, name), encoding="utf-8", newline="", errors="surrogateescape"
+        ) as file:
+            named = [row[0] for row in csv.reader(file) if row and "\0" not in row[0]]
+            return [os.path.normpath(os.path.join(base, one)) for one in named]
+    return []
+
+
+def seen_system(path: str) -> bool:
+    """Tell whether the environment sees the packages of the Python that it stands on."""
+    return configuration(path).get("include-system-site-packages", "").lower() == "true"
+
+
+def _lost(found: Distribution) -> Iterator[str]:
+    return (path for path in recorded(found) if not path.endswith(".pyc") and not os.path.lexists(path))
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

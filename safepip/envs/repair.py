@@ -1,0 +1,559 @@
+"""An environment rebuilt at its own path: the same distributions, on a Python that is there.
+
+First everything is got and built, then the old environment is renamed and the new one made in its place, for
+scripts carry their path. What is under way is noted in the user's state before, so that at any time the old
+one or the new one is whole, and after a kill the next repair finishes or takes back what this one began. The
+new one counts from the moment that its mark of a creation under way (`.safepip/creating`) is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from hashlib import sha256
+
+from virtualenv.seed.wheels.embed import get_embed_wheel
+
+from safepip import registry
+from safepip._record import Record, changed
+from safepip.environment import BROKEN, CREATING, OWN, USABLE, Environment, configuration, is_environment
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
+from safepip.execute import child_environ
+from safepip.interpreter import BIN, EXE, Interpreter, interview, is_program, started_as
+from safepip.plan import Handover
+from safepip.shells.known import forget_for_shells, note_for_shells
+from safepip.store import recall, remember
+
+from . import heal, history, inventory, journal
+from .adoption import _made_elsewhere
+from .create import _creation_lock, build
+from .lock import acquire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from safepip.context import Context
+    from safepip.report import Report
+
+    from .inventory import Distribution
+
+_FORMAT = "safepip-repair-1"
+_FOLDER = "repairs"
+_OLDEST = (3, 8)
+_EXCHANGING = "exchanging"  # the old one is whole, here or aside; the new one as soon as its mark is gone
+_REMOVING = "removing"  # the new one is whole, and the old one goes
+_ANEW = "install your packages anew: rename it, then safepip install …"
+
+
+class Under(Record):
+    """A repair that is under way: of the environment known as `path`, which has been moved `aside`.
+
+    `device` and `inode` are the old one's, `token` is the new one's; `how` and `project` are the registry's.
+    """
+
+    path: str
+    aside: str
+    device: int
+    inode: int
+    token: str
+    how: str
+    project: str = ""
+    stage: str = _EXCHANGING
+
+    @property
+    def real(self) -> str:
+        """Return the path without links: where the environment itself is."""
+        return os.path.realpath(self.path)
+
+
+def repair(path: str, called: str, context: Context, report: Report) -> None:
+    """Mend the environment at the absolute `path`, which may be trusted, if there is something to mend.
+
+    `called` is its name for the user's eyes. Fails whole, with the environment as it was.
+    """
+    with _creation_lock(path, context, report):
+        finished = recover(path, called, context, report)
+        with _locked(os.path.realpath(path), context, report):
+            mended = _heal(path, context, report)
+            found = context.examine(path, named=True)
+            why = fault(found)
+            if why is None and lacks_pip(found, context):
+                report.say(f"putting pip into {called} again")
+                _give_pip(found)
+            elif why is not None:
+                _rebuild(_Work(found, called, context, report), why)
+            elif not (mended or finished):
+                report.say(f"there is nothing to repair in {called}")
+
+
+def fault(found: Environment) -> str | None:
+    """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
+    if found.state == BROKEN and (is_environment(found.path) or inventory.sites(found.path)):
+        return found.reason
+    if found.state != USABLE:
+        what = found.reason or f"is {found.state}"
+        raise SafepipError(NO_ENVIRONMENT, f"{found.named} {what}: there is nothing to rebuild it from", _ANEW)
+    if has_moved(found.path):
+        return "was moved, so that its programs and activate scripts lead elsewhere"
+    others = [site for site in inventory.sites(found.path) if not os.path.samefile(site, found.site)]
+    if any(map(inventory.holds, others)):
+        return f"has packages of another Python than its {found.version}"
+    gone = [name for name in inventory.damaged(found.path) if name != "pip"]
+    return f"lacks files of {', '.join(gone)}" if gone else None
+
+
+def has_moved(path: str) -> bool:
+    """Tell whether the environment's own texts name another place than where it is."""
+    try:
+        reason = _made_elsewhere(path)
+    except (OSError, ValueError):
+        return False
+    return reason is not None and "made elsewhere" in reason
+
+
+def lacks_pip(found: Environment, context: Context) -> bool:
+    """Tell whether a usable environment has lost pip: other tools make some that never had it."""
+    if not found.has_pip:
+        known = registry.known(context.state, found.path)
+        return (known is not None and known.how == registry.MADE) or "pip" in inventory.distributions(found.path)
+    return "pip" in inventory.damaged(found.path)
+
+
+def recover(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a repair that was killed; tell whether one was finished.
+
+    To be called while the lock for making the environment is held.
+    """
+    under = _recall(path, context)
+    if under is None:
+        return False
+    if not _is(under.aside, under):
+        if under.stage == _EXCHANGING and _is_unfinished(under):  # somebody took the old one away
+            _discard(under.real)
+        _settled(under, context)
+        return under.stage == _REMOVING
+    if under.stage == _REMOVING or _is_new_whole(under):
+        report.say(f"an interrupted repair of {called} had come far enough; finishing it")
+        _finish(under, called, context, report)
+        return True
+    if os.path.lexists(under.real) and not _is_unfinished(under):
+        what = f"a repair of {called} was interrupted, and another command made it anew since"
+        raise SafepipError(REFUSED, what, f"the old one is whole: {under.aside}", "rename or remove one of them")
+    report.say(f"an earlier repair of {called} was interrupted; beginning anew")
+    _put_back(under, context, report)
+    return False
+
+
+class _Work:
+    """What a rebuilding is made from."""
+
+    def __init__(self, found: Environment, called: str, context: Context, report: Report) -> None:
+        self.path = found.path
+        self.real = os.path.realpath(found.path)
+        self.called = called
+        self.context = context
+        self.report = report
+        self.base = _interpreter(found, context)
+        self.system = inventory.seen_system(found.path)
+        self.held = inventory.distributions(found.path)
+        self.pip = self.held.pop("pip", None)
+        self.plain = {name: one for name, one in self.held.items() if _words(one)[0] != "-e"}
+
+
+def _rebuild(work: _Work, why: str) -> None:
+    """Get everything, then exchange the old environment for a new one."""
+    many = f"{len(work.held)} package{'' if len(work.held) == 1 else 's'}"
+    work.report.say(f"{work.called} {why}")
+    work.report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        wheels = os.path.join(folder, "wheels")
+        os.mkdir(wheels)
+        with _told_plainly(work.called):
+            _gather(work, os.path.join(folder, "env"), wheels)
+            work.report.say(f"making {work.called} anew")
+            _exchange(work, wheels)
+    work.report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
+
+
+@contextlib.contextmanager
+def _told_plainly(called: str) -> Iterator[None]:
+    """Turn what can go wrong with a disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_repaired(called, error.strerror or str(error), code=CANNOT_CREATE) from error
+
+
+def _not_repaired(called: str, what: str, *ways: str, code: int = NO_ENVIRONMENT) -> SafepipError:
+    return SafepipError(code, f"{called} was not repaired and is as it was: {what}", *ways)
+
+
+# -- from which Python
+
+
+def _interpreter(found: Environment, context: Context) -> Interpreter:
+    """Return the base that the environment had, else what is in its place now, else the target interpreter."""
+    made, candidates = _made_with(found.path), list(_bases(found, context))
+    same = next((one for one in candidates if one.minor == made), None)
+    base = same or (candidates[0] if candidates else None) or context.base
+    if base is None or base.version < _OLDEST:
+        what = f"there is no Python to rebuild {found.named} with"
+        raise SafepipError(NO_ENVIRONMENT, what, "have a python3 on PATH, or name one by the setting python")
+    return base
+
+
+def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
+    """Yield the Pythons that are where the environment's base was, by its link and by its pyvenv.cfg."""
+    config, made = configuration(found.path), _made_with(found.path)
+    linked = os.path.realpath(os.path.join(found.path, BIN, "python" + EXE))
+    home = config.get("home", "")
+    named = [linked, config.get("base-executable", ""), os.path.join(home, f"python{made}{EXE}")]
+    inside = os.path.join(os.path.realpath(found.path), "")
+    for path in dict.fromkeys((*named, os.path.join(home, "python3" + EXE))):
+        if os.path.isabs(path) and is_program(path) and not os.path.realpath(path).startswith(inside):
+            known = interview(path, context.ambient.environ, context.cache)
+            if isinstance(known, Interpreter) and not known.is_virtual:
+                yield known
+
+
+def _made_with(path: str) -> str:
+    config = configuration(path)
+    version = config.get("version") or config.get("version_info") or ""
+    return ".".join(version.split(".")[:2])
+
+
+# -- everything that is to come
+
+
+def _gather(work: _Work, place: str, wheels: str) -> None:
+    """Have wheels of all that can be one in the folder, by a throw-away environment of the new Python."""
+    gone = next((where for where in map(_source, work.held.values()) if where and not os.path.isdir(where)), None)
+    if gone is not None:
+        raise _not_repaired(work.called, f"{gone}, which it has a package from, is gone")
+    build(place, work.base, work.context.cache, pip=True)
+    helper = _usable(place, place, work.base)
+    wanted = [word for one in work.plain.values() for word in _words(one)]
+    if wanted:
+        failed = _pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
+        if failed:
+            raise _not_repaired(work.called, f"not everything can be had again: {failed}")
+    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    for name, one in work.plain.items():
+        if have.get(name) != one.state.version and not (name in have and _is_of_vcs(one)):
+            what = f"{name} {one.state.version} cannot be had again, only {have.get(name, 'nothing')}"
+            raise _not_repaired(work.called, what)
+    if work.pip is not None and _keeps_pip(work, helper):
+        _pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *_words(work.pip)))
+
+
+def _keeps_pip(work: _Work, helper: Environment) -> bool:
+    """Tell whether the new environment is to have another pip than it comes with.
+
+    One that served an older Python may not run on this: then the one that comes with it stays.
+    """
+    seeded = inventory.distributions(helper.path).get("pip")
+    same = seeded is not None and work.pip is not None and seeded.state.version == work.pip.state.version
+    return not same and work.base.minor == _made_with(work.path)
+
+
+def _words(one: Distribution) -> tuple[str, ...]:
+    return heal.requirement(one.name, one.state)
+
+
+def _source(one: Distribution) -> str | None:
+    """Return the folder of an editable distribution."""
+    words = _words(one)
+    return words[1].partition("#")[0] if words[0] == "-e" else None
+
+
+def _is_of_vcs(one: Distribution) -> bool:
+    return '"vcs_info"' in one.state.origin
+
+
+def _name_and_version(wheel: str) -> tuple[str, str]:
+    return journal.name_and_version("-".join(wheel.split("-")[:2]) + ".dist-info")
+
+
+# -- the exchange
+
+
+def _exchange(work: _Work, wheels: str) -> None:
+    """Rename the old environment, make the new one, and remove the old: or put it back."""
+    under = _begin(work)
+    try:
+        os.rename(under.real, under.aside)
+        with _new(under, work) as (made, lock):
+            _install(made, work, wheels, lock)
+            _carry_over(under, made)
+            registry.note(work.context.state, under.path, registry.MADE, project=under.project)
+    except BaseException:
+        _put_back(under, work.context, work.report)
+        raise
+    _finish(under, work.called, work.context, work.report)
+
+
+def _begin(work: _Work) -> Under:
+    """Note in the user's state what is about to happen; without that nothing happens."""
+    stat = os.stat(work.real)
+    state = work.context.state
+    entry = registry.entry(state, work.path) or registry.moved_from(state, work.path)
+    token = secrets.token_hex(16)
+    under = Under(
+        path=work.path,
+        aside=f"{work.real}.old-{token[:8]}",
+        device=stat.st_dev,
+        inode=stat.st_ino,
+        token=token,
+        how=entry.known.how if entry else "",
+        project=entry.known.project if entry else "",
+    )
+    _keep(under, work.context)
+    return under
+
+
+@contextlib.contextmanager
+def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
+    """Make the new environment, marked as unfinished until the body has ended; give it and its lock."""
+    os.makedirs(os.path.join(under.real, OWN), 0o700)
+    os.chmod(under.real, os.stat(under.aside).st_mode & 0o7777)
+    with open(os.path.join(under.real, CREATING), "w", encoding="ascii") as mark:
+        mark.write(under.token)
+    lock = acquire(under.real, work.context.settings.lock_timeout, work.report)
+    try:
+        build(under.real, work.base, work.context.cache, pip=True, system=work.system)
+        yield _usable(under.path, under.real, work.base), lock
+        os.unlink(os.path.join(under.real, CREATING))
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
+    """Install everything at once, what is editable from where it lies; then have it described as it was."""
+    sealed = ("install", "--no-deps", "--no-index", "--find-links", wheels, "--no-warn-conflicts")
+    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    plain = [f"{name}=={have[name]}" for name in work.plain]
+    editable = [word for name, one in work.held.items() if name not in work.plain for word in _words(one)]
+    steps = [(sealed, plain, True), (("install", "--no-deps"), editable, False)]
+    steps += [(sealed, ["pip==" + have["pip"]], True)] if "pip" in have else []
+    for words, wanted, is_sealed in steps:
+        failed = _pip(made, (*words, *wanted), sealed=is_sealed, lock=lock) if wanted else ""
+        if failed:
+            raise _not_repaired(work.called, f"its packages cannot be installed again: {failed}")
+    for name, one in work.held.items():
+        origin = one.state.origin if name in work.plain and one.state.origin else None
+        if origin is not None or not one.state.requested:
+            heal.describe(made, name, requested=one.state.requested, origin=origin)
+    _check(made, work.held, work.called)
+
+
+def _check(made: Environment, held: Mapping[str, Distribution], called: str) -> None:
+    now = inventory.distributions(made.path)
+    for name, one in held.items():
+        same = name in now and one.state.version in {now[name].state.version, "?"}
+        if not same and not (name in now and (_is_of_vcs(one) or _source(one))):
+            raise _not_repaired(called, f"{name} did not become {one.state.version} again")
+
+
+def _carry_over(under: Under, made: Environment) -> None:
+    """Keep the history, which goes on from what is installed now."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(os.path.join(under.aside, journal.HISTORY), os.path.join(under.real, journal.HISTORY))
+        history.leave(under.real, journal.snapshot(made.path))
+
+
+def _finish(under: Under, called: str, context: Context, report: Report) -> None:
+    """Have the new environment known, and the old one gone, if safepip made all that is in it."""
+    old = registry.entry_of(context.state, under.device, under.inode)
+    if old is not None:
+        registry.discard(old)
+    forget_for_shells(context.state, under.path)
+    note_for_shells(context.state, under.path)
+    left = inventory.strays(under.aside) if under.stage == _EXCHANGING else []
+    if under.how == registry.MADE and not left:
+        _keep(changed(under, stage=_REMOVING), context)
+        shutil.rmtree(under.aside, ignore_errors=True)
+    else:
+        why = f"holds {left[0]}, which no package put there" if left else "was not made by safepip"
+        report.say(f"the old {called} {why}: kept as {under.aside}")
+    _settled(under, context)
+
+
+def _put_back(under: Under, context: Context, report: Report) -> None:
+    """Have the old environment at its path again, as it was; once no pip writes to the new one any more."""
+    if _is(under.real, under):
+        _settled(under, context)
+        return
+    if os.path.isdir(under.real):
+        lock = acquire(under.real, context.settings.lock_timeout, report)
+        _discard(under.real)
+        if lock is not None:
+            os.close(lock)
+    os.rename(under.aside, under.real)
+    _settled(under, context)
+
+
+def _discard(path: str) -> None:
+    """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(path):
+            if entry.name != OWN:
+                _remove(entry.path)
+        shutil.rmtree(path)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+# -- what lies where
+
+
+def _is(path: str, under: Under) -> bool:
+    """Tell whether the old environment is at `path`."""
+    try:
+        stat = os.lstat(path)
+    except OSError:
+        return False
+    return (stat.st_dev, stat.st_ino) == (under.device, under.inode)
+
+
+def _is_new_whole(under: Under) -> bool:
+    signed = configuration(under.real).get("safepip-creation") == under.token
+    return signed and not os.path.lexists(os.path.join(under.real, CREATING))
+
+
+def _is_unfinished(under: Under) -> bool:
+    """Tell whether what lies at the path is what this repair began, from its first directory on."""
+    if recall(os.path.join(under.real, CREATING)) == under.token:
+        return True
+    try:
+        return set(os.listdir(under.real)) <= {OWN} and not os.listdir(os.path.join(under.real, OWN))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _file(path: str, context: Context) -> str | None:
+    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return context.state and os.path.join(context.state, _FOLDER, name)
+
+
+def _keep(under: Under, context: Context) -> None:
+    file = _file(under.path, context)
+    fields = (under.path, under.aside, str(under.device), str(under.inode), under.token, under.how, under.project)
+    text = "\0".join((_FORMAT, *fields, under.stage))
+    if file is not None:
+        remember(file, text)
+    if file is None or recall(file) != text:
+        what = "your state folder cannot be written, so that an interrupted repair could not be taken back"
+        raise SafepipError(CANNOT_CREATE, what, "name another: XDG_STATE_HOME=DIR")
+
+
+def _recall(path: str, context: Context) -> Under | None:
+    file = _file(path, context)
+    fields = (recall(file) or "").split("\0") if file else []
+    if len(fields) != 9 or fields[0] != _FORMAT or not (fields[3].isdecimal() and fields[4].isdecimal()):
+        return None
+    return Under(
+        path=fields[1],
+        aside=fields[2],
+        device=int(fields[3]),
+        inode=int(fields[4]),
+        token=fields[5],
+        how=fields[6],
+        project=fields[7],
+        stage=fields[8],
+    )
+
+
+def _settled(under: Under, context: Context) -> None:
+    file = _file(under.path, context)
+    with contextlib.suppress(OSError):
+        os.unlink(file or "")
+
+
+# -- pip, and small repairs
+
+
+@contextlib.contextmanager
+def _locked(real: str, context: Context, report: Report) -> Iterator[None]:
+    """Hold the environment's own lock, if there is an environment."""
+    lock = acquire(real, context.settings.lock_timeout, report) if os.path.isdir(real) else None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _heal(path: str, context: Context, report: Report) -> bool:
+    """Mend what a killed change left, under the lock; tell whether there was one."""
+    if not journal.is_left(path, locked=True) or context.examine(path, named=True).state != USABLE:
+        return False
+    heal.heal(path, context, report)
+    return True
+
+
+def _give_pip(found: Environment) -> None:
+    """Put pip in again, by safepip's own, from the wheel that virtualenv has at hand; else from the index."""
+    for one in (os.path.join(found.site, "pip"), *inventory.metadata(found.site, "pip")):
+        shutil.rmtree(one, ignore_errors=True)
+    wheel = get_embed_wheel("pip", found.version)
+    words = ("--no-index", str(wheel.path)) if wheel else ("pip",)
+    failed = _pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
+    if failed:
+        raise SafepipError(NO_ENVIRONMENT, f"pip cannot be put into {found.named} again: {failed}")
+    heal.describe(found, "pip", requested=True, origin="")
+
+
+def _usable(named: str, path: str, base: Interpreter) -> Environment:
+    """Return what an environment of ours will be once it is finished."""
+    python = os.path.join(path, BIN, "python" + EXE)
+    site = os.path.join(path, base.site)
+    return Environment(
+        path=path,
+        named=named,
+        state=USABLE,
+        python=started_as(python),
+        version=base.minor,
+        site=site,
+        base=base,
+        has_pip=True,
+    )
+
+
+def _pip(found: Environment, words: Sequence[str], *, sealed: bool = False, lock: int | None = None) -> str:
+    """Run the environment's pip as `heal.run_pip` does, but have it hold the lock too.
+
+    Should this process be killed, pip goes on writing: nothing is put back before it has ended.
+    """
+    handover = Handover(
+        python=found.python,
+        words=("--disable-pip-version-check", "--no-input", *words),
+        program=os.path.join(found.path, BIN, "pip"),
+        environment=found.path,
+        enter=True,
+        changes=tuple((name, None) for name in heal._LEFT_OUT),  # noqa: SLF001  to be public there
+    )
+    environ = child_environ(handover, locked=True)
+    if sealed:
+        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+        environ["PIP_CONFIG_FILE"] = os.devnull
+    null, held = subprocess.DEVNULL, () if lock is None else (lock,)
+    done = subprocess.run(
+        handover.argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
+        errors="replace", pass_fds=held,
+    )  # fmt: skip
+    lines = done.stderr.splitlines()
+    told = next((line[7:] for line in reversed(lines) if line.startswith("ERROR: ")), None)
+    return (told or (lines[-1] if lines else f"pip ended with {done.returncode}")) if done.returncode else ""

@@ -1,0 +1,362 @@
+"""safepip doctor [--json]: what is wrong here and which line mends it; nothing is touched.
+
+safepip doctor --managed [PYTHON]: whether that Python is managed by a system (PEP 668).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+
+from safepip._record import changed
+from safepip.apps import home_of, kept
+from safepip.context import Context
+from safepip.decide import decide
+from safepip.doctor import surroundings
+from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
+from safepip.doctor.findings import findings
+from safepip.environment import ABSENT, CREATING, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
+from safepip.envs.adoption import objection
+from safepip.envs.health import left_by_root
+from safepip.envs.journal import is_left
+from safepip.errors import NOT_FOUND, USAGE, SafepipError
+from safepip.interpreter import BIN, EXE, candidates, is_marked
+from safepip.invocation import Invocation
+from safepip.plan import Create, InEnvironment, Pip, Refuse, StepDown
+from safepip.registry import TRUSTED, everything, known
+from safepip.report import Report, shown
+from safepip.settings import Settings, origin_of
+from safepip.shells.files import own_program
+
+from . import init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from safepip.doctor.facts import Finding
+    from safepip.environment import Environment
+    from safepip.plan import Plan
+
+    T = TypeVar("T")
+
+_USAGE = "safepip doctor [--json], safepip doctor --managed [PYTHON]"
+_WIDTH = 80
+_MARKS = {"ok": "ok", "warning": "warn", "problem": "FAIL"}
+_COLOURS = {"ok": "32", "warning": "33", "problem": "31"}
+_ELSEWHERE = "was made elsewhere"
+
+
+def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
+    """Print the findings; return 1 where one is a problem, or with `--managed` where the Python is not managed."""
+    if words[:1] in {("--help",), ("-h",)}:
+        sys.stdout.write(f"usage: {_USAGE}\n")
+        return 0
+    if words[:1] == ("--managed",) and len(words) <= 2:
+        return _tell_managed("".join(words[1:]), context)
+    if words not in {(), ("--json",)}:
+        raise SafepipError(USAGE, f"usage: {_USAGE}")
+    found = findings(gathered(context))
+    if words:
+        rows = [{"id": one.id, "status": one.status, "why": one.why, "command": one.command} for one in found]
+        sys.stdout.write(json.dumps({"findings": rows}) + "\n")
+    else:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
+        sys.stdout.write("".join(f"{line}\n" for line in lines(found, colour=colour)))
+    return int(any(one.status == "problem" for one in found))
+
+
+def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
+    """Yield the findings for people: mark and reason, what mends it below; a command is never broken in two."""
+    for one in found:
+        indent = " " * 6
+        wrapped = textwrap.wrap(shown(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
+        mark = _MARKS[one.status].ljust(6)
+        for index, line in enumerate(wrapped or [""]):
+            yield (_coloured(mark, one.status, colour=colour) if index == 0 else indent) + line
+        if one.command is not None:
+            yield f"{indent}  {shown(one.command)}"
+    yield _summary(found)
+
+
+def _coloured(mark: str, status: str, *, colour: bool) -> str:
+    return f"\x1b[{_COLOURS[status]}m{mark}\x1b[0m" if colour else mark
+
+
+def _summary(found: tuple[Finding, ...]) -> str:
+    counts = []
+    for status in ("problem", "warning"):
+        count = sum(one.status == status for one in found)
+        counts += [f"{count} {status}{'' if count == 1 else 's'}"] if count else []
+    return ", ".join(counts) or "nothing is wrong"
+
+
+# -- whether a Python is managed
+
+
+def _tell_managed(named: str, context: Context) -> int:
+    """Say whether the Python `named`, else the one that pip would serve here, is managed; return 0 if it is."""
+    path = _named(named, context)
+    words = ("--python", path) if path else ()
+    invocation: Invocation = changed(context.invocation, words=words)
+    asked = Context(invocation, context.ambient, context.tell, keep=False)
+    target = asked.target
+    if target.problem:
+        raise SafepipError(NOT_FOUND, target.problem)
+    interpreter = target.interpreter
+    if interpreter is None or interpreter.is_virtual:
+        sys.stdout.write(shown(f"{target.python} is not managed: it lies in an environment") + "\n")
+        return 1
+    said = _said(asked)
+    reason = f"by {said}" if said else interpreter.marker if asked.managed else f"there is no {interpreter.marker}"
+    verdict = "is managed" if asked.managed else "is not managed"
+    sys.stdout.write(shown(f"{target.python} {verdict}: {reason}") + "\n")
+    return 0 if asked.managed else 1
+
+
+def _named(named: str, context: Context) -> str:
+    """Return the path of a Python named as a path, a program or a version."""
+    if not named or os.sep in named or os.path.isdir(named):
+        return named
+    name = f"python{named}" if named[:1].isdigit() else named
+    found = next(candidates((name,), context.ambient.environ.get("PATH", os.defpath), ()), None)
+    if found is None:
+        raise SafepipError(NOT_FOUND, f"there is no {name} on PATH")
+    return found
+
+
+# -- what there is
+
+
+def gathered(context: Context) -> Facts:
+    """Look at everything; nothing is written, and nothing of an environment is run."""
+    told = _as_install(context)
+    program = _known(own_program, "")
+    target, interpreted = _known(lambda: told.target, None), _target(told)
+    interpreter = target.interpreter if target is not None else None
+    venvs = os.path.join(home_of(told), "venvs")
+    applications = kept(venvs)
+    decision, places = _decided(told)
+    rest = [place for place in places if place.role == "known"]
+    records = list(everything(told.state))
+    return Facts(
+        surroundings=surroundings.surroundings(told),
+        programs=surroundings.programs(
+            told.ambient, program, _init(told), told.data, has_applications=bool(applications)
+        ),
+        target=interpreted,
+        pip=surroundings.pip_facts(told.ambient, interpreter.prefix if interpreter else None),
+        decision=decision,
+        places=tuple(places),
+        known=len(rest),
+        gone=sum(not os.path.lexists(record.path) for record in records),
+        complaints=tuple(surroundings.complaints(_known(lambda: told.settings, Settings()))),
+        leftovers=tuple(surroundings.leftovers(told.ambient, interpreter, managed=interpreted.managed)),
+        applications=applications,
+        broken_applications=tuple(name for name in applications if _lost_python(os.path.join(venvs, name))),
+        folders=tuple(surroundings.folders(told)),
+    )
+
+
+def _as_install(context: Context) -> Context:
+    """Return the context of an install typed here, with what was said before the word `doctor`."""
+    typed: Invocation = changed(context.invocation, words=("install", "x"), verb=None, arguments=())
+    return Context(typed, context.ambient, context.tell, keep=False)
+
+
+def _known(look: Callable[[], T], otherwise: T) -> T:
+    """Return what `look` finds, `otherwise` where that cannot be known here."""
+    try:
+        return look()
+    except SafepipError:
+        return otherwise
+
+
+def _lost_python(environment: str) -> bool:
+    return not os.path.exists(os.path.join(environment, BIN, "python" + EXE))
+
+
+def _init(context: Context) -> Init:
+    """Return what `safepip init` tells the user to add, and the file that has something of safepip's already."""
+    heard: list[tuple[str, str]] = []
+
+    class Heard(Report):
+        def say(self, line: str) -> None:
+            file, _, code = line.removeprefix("add to ").partition(": ")
+            heard.append((file, code))
+
+    _known(lambda: init.main((), context, Heard()), 0)
+    return Init(lines=tuple(heard), named=next((file for file, _ in heard if _names_safepip(file)), ""))
+
+
+def _names_safepip(file: str) -> bool:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as opened:
+            return any("safepip" in line.partition("#")[0] for line in opened)
+    except OSError:
+        return False
+
+
+# -- the target interpreter
+
+
+def _target(context: Context) -> Interpreted:
+    setting = _known(lambda: context.settings.python and origin_of(context.settings, "python"), None) or ""
+    try:
+        target = context.target
+    except SafepipError as error:
+        what = error.what or "the first python on PATH is another tool's shim, and it fails"
+        return Interpreted(problem=what, setting=setting)
+    named = _known(lambda: dict(context.command.origins).get("python", ""), "") or setting
+    if target.problem:
+        return Interpreted(problem=target.problem, setting=named)
+    if target.interpreter is None:
+        return Interpreted(python=target.python, environment=target.prefix or "", setting=named)
+    marker = target.interpreter.marker
+    lies = "file" if is_marked(target.interpreter) else "other" if os.path.lexists(marker) else "nothing"
+    version = ".".join(map(str, target.interpreter.version))
+    return Interpreted(
+        python=target.python,
+        version=version,
+        marker=marker,
+        lies=lies,
+        managed=context.managed,
+        said=_said(context),
+        setting=named,
+    )
+
+
+def _said(context: Context) -> str:
+    """Return the setting that decides whether the target is managed, if it is not the marker."""
+    interpreter = context.target.interpreter
+    if interpreter is None or context.managed == is_marked(interpreter):
+        return ""
+    key = "managed" if context.managed else "unmanaged"
+    return f"the setting {key} ({origin_of(context.settings, key)})"
+
+
+# -- the decision, and the environments
+
+
+def _decided(context: Context) -> tuple[Decision, list[Place]]:
+    """Return the steps of the decision for an install here, and the environments that there are."""
+    try:
+        plan = decide(context)
+        places = list(_places(context))
+    except SafepipError as error:
+        return Decision(refused=error.what or "no Python can be asked", explained=bool(error.what)), []
+    project, active = context.project, context.active
+    variable, path = context.claimed_active
+    by_variable = bool(active) and path == active.path and context.target.prefix is None
+    mine = next((place for place in places if place.role == "here"), None)
+    another = project and mine and active and mine.state == USABLE and mine.path != os.path.realpath(active.path)
+    decision = Decision(
+        **_outcome(plan, context),
+        active=active.path if active else "",
+        variable=variable if by_variable else "",
+        stale=_stale(context),
+        project=project.root if project else "",
+        marker=project.marker if project else "",
+        keeper=context.keeper or "",
+        other=mine.path if mine and another and mine.path != active.path else "",
+    )
+    return decision, places
+
+
+def _outcome(plan: Plan, context: Context) -> dict[str, object]:
+    """Return the fields of the outcome; a refusal that an environment's state explains is told there."""
+    match plan:
+        case Refuse(what=what, ways=ways):
+            explained = context.target.problem is not None or context.place.state not in {USABLE, ABSENT}
+            return {"refused": what, "way": _command_in(ways), "explained": explained or bool(context.settings.faults)}
+        case Create(environment=environment):
+            return {"outcome": f"makes {environment.path} first", "because": plan.because}
+        case InEnvironment(environment=environment):
+            return {"outcome": f"goes into {environment.path}", "because": plan.because}
+        case Pip(handover=handover):
+            whose = handover.environment or handover.python
+            return {"outcome": f"is left to the pip of {whose}", "because": plan.because}
+        case StepDown(uid=uid):
+            return {"outcome": f"steps down to user {uid}", "because": plan.because}
+        case _:
+            return {"outcome": "is carried out", "because": plan.because}
+
+
+def _command_in(ways: tuple[str, ...]) -> str | None:
+    """Return the first command among the ways on that can be typed as it stands."""
+    tails = [way.partition(": ")[2] or way for way in ways]
+    return next((tail for tail in tails if tail.startswith(("safepip ", "mkdir ")) and "…" not in tail), None)
+
+
+def _stale(context: Context) -> tuple[str, str, str] | None:
+    if context.stale_active is None:
+        return None
+    variable, path = context.stale_active
+    found = context.examine(path, named=True)
+    return variable, path, found.reason or ("is not there" if found.state == ABSENT else "")
+
+
+def _places(context: Context) -> Iterator[Place]:
+    """Yield each environment once: the one named, the active one, this place's, the home one, those remembered."""
+    seen = set()
+    for role, found in _environments(context):
+        key = os.path.realpath(found.path) if found.path else ""
+        if key not in seen:
+            seen.add(key)
+            yield _place(role, found, context)
+
+
+def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
+    if context.named:
+        yield "named", context.named[1]
+    else:
+        if context.active:
+            yield "active", context.active
+        yield "here", context.place
+    if context.data is not None:
+        yield "home", context.examine(os.path.join(context.data, "home"))
+    for record in everything(context.state):
+        if known(context.state, record.path) is not None:  # else it is gone, or another one stands there
+            yield "known", context.examine(record.path)
+
+
+def _place(role: str, found: Environment, context: Context) -> Place:
+    usable = found.state == USABLE
+    user = context.ambient.user
+    mine = usable and _owner(found.path) == user
+    interrupted = found.state == UNFINISHED and os.path.lexists(os.path.join(found.path, CREATING))
+    return Place(
+        path=found.named or found.path,
+        role=role,
+        state=found.state,
+        shown=context.shown(found) if found.state not in {NOWHERE, FOREIGN} else found.named,
+        reason="was interrupted" if interrupted else found.reason,
+        version=found.version,
+        other_system=found.other_system,
+        has_pip=found.has_pip or not usable,
+        by_root=(left_by_root(found.path, user) or "") if mine else "",
+        killed=usable and is_left(found.path, locked=False),
+        moved=_is_moved(found, context),
+    )
+
+
+def _is_moved(found: Environment, context: Context) -> bool:
+    """Tell whether an environment records another place than its own, be it trusted all the same."""
+    if found.state == UNTRUSTED:
+        return found.reason.startswith(_ELSEWHERE)
+    record = known(context.state, found.path) if found.state == USABLE and found.base else None
+    if found.base is None or (found.state != USABLE) or (record is not None and record.how != TRUSTED):
+        return False
+    owners = frozenset({0, context.ambient.user})
+    reason = objection(found.path, found.base.real, owners, context.ambient.environ.get("PATH", ""))
+    return (reason or "").startswith(_ELSEWHERE)
+
+
+def _owner(path: str) -> int:
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return -1

@@ -1,0 +1,473 @@
+"""Acting on a plan: what the process that pip becomes is given, with the system's exec and spawn recorded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import types
+
+import pytest
+
+from safepip import __version__
+from safepip._record import changed
+from safepip.context import HANDOVER
+from safepip.envs import create as create_module
+from safepip.envs import health, stepdown, throwaway
+from safepip.environment import ABSENT, USABLE, Environment
+from safepip.errors import CANNOT_RUN, NOT_FOUND, USAGE, SafepipError
+from safepip.execute import child_environ, entered, execute, hand_over, spawn, start
+from safepip.interpreter import Interpreter
+from safepip.managers import hinted
+from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.report import Report
+from safepip.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="there pip is waited for")
+as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+
+BASE = Interpreter(
+    path="/usr/bin/python3", real="/usr/bin/python3.12", version=(3, 12, 3), prefix="/usr", base_prefix="/usr",
+    stdlib="/usr/lib/python3.12", site="lib/python3.12/site-packages",
+)  # fmt: skip
+PLAIN = Handover(python="/py", words=("list",), program="/bin/pip")
+
+
+class ReplacedError(Exception):
+    """The process became another program, and so nothing of safepip's ran on."""
+
+
+@pytest.fixture
+def became(monkeypatch):
+    """What this process became: program, argv, environ and the descriptors that the program inherits, each time."""
+    calls = []
+
+    def execve(path, argv, environ):
+        calls.append(types.SimpleNamespace(path=path, argv=argv, environ=environ, held=inherited()))
+        raise ReplacedError
+
+    monkeypatch.setattr(os, "execve", execve)
+    return calls
+
+
+def inherited():
+    """Return the paths of the open files that an exec leaves open."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.get_inheritable(int(name)):
+                found.append(os.readlink(f"/proc/self/fd/{name}"))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def context(home, work):
+    """As much of a Context as acting takes."""
+    ambient = types.SimpleNamespace(user=os.geteuid(), cwd=work, terminal=False)
+    invocation = types.SimpleNamespace(words=("install", "six"), show_help=False)
+    return types.SimpleNamespace(
+        ambient=ambient, invocation=invocation, settings=Settings(), state=os.path.join(home, "state"), cache=None
+    )
+
+
+@pytest.fixture
+def report():
+    return Report()
+
+
+@pytest.fixture
+def into(environment):
+    """The hand-over of a change to the pip of a real environment."""
+    return Handover(
+        python=f"{environment}/bin/python", words=("install", "six"), program=f"{environment}/bin/pip",
+        environment=environment, enter=True, change=True,
+    )  # fmt: skip
+
+
+# -- the variables that pip gets
+
+
+def test_nothing_is_changed_but_what_the_runner_removes(monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/h")
+    monkeypatch.setenv("VIRTUAL_ENV", "/v")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://x")
+    before = dict(os.environ)
+    after = child_environ(PLAIN)
+    spare = after.pop("SAFEPIP_RUN_SPARE")
+    assert after.pop("SAFEPIP_RUN_AS") == "/bin/pip"
+    assert after == before == dict(os.environ)
+    assert os.path.isfile(os.path.join(spare, "pip", "__init__.py"))
+
+
+def test_where_safepip_has_no_pip_none_is_offered(monkeypatch, work):
+    monkeypatch.setattr(sys, "path", [work])
+    assert "SAFEPIP_RUN_SPARE" not in child_environ(PLAIN)
+
+
+def test_changes_are_made_and_none_removes(monkeypatch):
+    monkeypatch.setenv("PIP_PYTHON", "/x")
+    found = child_environ(changed(PLAIN, changes=(("PIP_PYTHON", None), ("PIP_NO_USER", None), ("PIP_USER", "0"))))
+    assert found["PIP_USER"] == "0"
+    assert not {"PIP_PYTHON", "PIP_NO_USER"} & set(found)
+    assert os.environ["PIP_PYTHON"] == "/x"
+
+
+def test_the_plans_changes_come_last():
+    told = changed(PLAIN, environment="/e", enter=True, changes=(("VIRTUAL_ENV", None), ("PATH", "/only")))
+    assert child_environ(told)["PATH"] == "/only"
+    assert "VIRTUAL_ENV" not in child_environ(told)
+
+
+@pytest.mark.parametrize("enter", [True, False])
+def test_an_environment_is_entered_where_the_plan_says_so(monkeypatch, enter):
+    monkeypatch.setenv("PATH", "/a:/b")
+    monkeypatch.setenv("PYTHONHOME", "/h")
+    found = child_environ(changed(PLAIN, environment="/e", enter=enter))
+    assert found["PATH"] == ("/e/bin:/a:/b" if enter else "/a:/b")
+    assert ("VIRTUAL_ENV" in found, "PYTHONHOME" in found) == (enter, not enter)
+
+
+def test_what_is_to_be_told_is_told_to_the_runner():
+    assert "SAFEPIP_RUN_TELL" not in child_environ(PLAIN)
+    assert child_environ(changed(PLAIN, tell=":x"))["SAFEPIP_RUN_TELL"] == ":x"
+
+
+def test_only_a_lock_marks_the_handover():
+    assert HANDOVER not in child_environ(changed(PLAIN, environment="/e"))
+    found = child_environ(changed(PLAIN, environment="/e"), locked=True)
+    assert found[HANDOVER] == f"{os.getpid()}:/e"
+
+
+def test_variables_of_any_bytes_arrive(monkeypatch):
+    monkeypatch.setenv("ODD", "caf\udce9")
+    assert child_environ(PLAIN)["ODD"] == "caf\udce9"
+
+
+# -- an environment entered
+
+
+def test_what_is_entered_comes_first_and_nothing_leads_away_from_it():
+    given = {
+        "PATH": "/a", "PYTHONHOME": "/h", "_PIP_RUNNING_IN_SUBPROCESS": "1", "__PYVENV_LAUNCHER__": "/l",
+        "VIRTUAL_ENV": "/old", "PYTHONPATH": "/p",
+    }  # fmt: skip
+    kept = dict(given)
+    assert entered("/e", given) == {"PATH": "/e/bin:/a", "VIRTUAL_ENV": "/e", "PYTHONPATH": "/p"}
+    assert given == kept
+
+
+def test_without_a_path_the_systems_own_follows():
+    assert entered("/e", {}) == {"PATH": f"/e/bin:{os.defpath}", "VIRTUAL_ENV": "/e"}
+
+
+# -- becoming another program
+
+
+def test_the_process_becomes_the_program(became):
+    argv = ("/py", "", "caf\udce9", "a b", "--")
+    with pytest.raises(ReplacedError):
+        start(argv, {"A": "b"})
+    assert (became[0].path, became[0].argv, became[0].environ) == ("/py", argv, {"A": "b"})
+
+
+def test_what_was_printed_is_out_before(became, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(flush=lambda: flushed.append(len(became))))
+    with pytest.raises(ReplacedError):
+        start(("/py",), {})
+    assert flushed == [0]
+
+
+def test_a_closed_stdout_is_let_be(became, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(ReplacedError):
+        start(("/py",), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "code", "what"),
+    [("gone", None, NOT_FOUND, "is not there"), ("data", 0o644, CANNOT_RUN, "cannot be run: Permission denied")],
+)
+def test_what_cannot_be_started_is_told(work, name, mode, code, what):
+    path = os.path.join(work, name)
+    if mode is not None:
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, mode)
+    with pytest.raises(SafepipError) as raised:
+        start((path,), {})
+    assert (raised.value.code, raised.value.what) == (code, f"{path} {what}")
+
+
+def test_on_windows_the_program_is_waited_for(became, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "call", lambda argv, env: (argv, env) == (("/py", "x"), {"A": "b"}) and 7)
+    assert start(("/py", "x"), {"A": "b"}) == 7
+    assert became == []
+
+
+# -- a child
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$", 143), ("kill -9 $$", 137)])
+def test_a_childs_exit_code_is_a_shells(script, code):
+    assert spawn(("/bin/sh", "-c", script), {"PATH": "/bin"}) == code
+
+
+def test_a_child_gets_the_variables_and_no_others(work):
+    out = os.path.join(work, "out")
+    spawn(("/bin/sh", "-c", f'env | grep -c . >{out}; echo "$A" >>{out}'), {"A": "b", "PATH": "/usr/bin:/bin"})
+    with open(out) as file:
+        assert file.read().split()[1] == "b"
+
+
+def test_ctrl_c_is_the_childs():
+    before = signal.getsignal(signal.SIGINT)
+    assert spawn(("/bin/sh", "-c", "kill -INT $PPID; exit 5"), {"PATH": "/bin"}) == 5
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_child_is_not_deaf_to_ctrl_c():
+    """An ignored signal would be inherited, a handler is not."""
+    assert spawn(("/bin/sh", "-c", "kill -INT $$; exit 5"), {"PATH": "/bin"}) == 130
+
+
+def test_ctrl_c_that_was_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert spawn(("/bin/sh", "-c", "kill -INT $$; exit 5"), {"PATH": "/bin"}) == 5
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_child_that_cannot_be_started_is_told(work):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SafepipError) as raised:
+        spawn((f"{work}/gone",), {})
+    assert (raised.value.code, raised.value.what) == (
+        CANNOT_RUN,
+        f"{work}/gone cannot be run: No such file or directory",
+    )
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+# -- handing over
+
+
+def test_pip_is_started_by_the_runner(became, context, report):
+    with pytest.raises(ReplacedError):
+        hand_over(PLAIN, context, report)
+    assert (became[0].path, became[0].argv) == ("/py", ("/py", RUNNER, "list"))
+    assert became[0].environ == child_environ(PLAIN)
+
+
+def test_a_change_holds_the_environments_lock_through_the_exec(became, context, report, into):
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    lock = os.path.join(into.environment, ".lock")
+    assert became[0].held.count(lock) == 1
+    assert became[0].environ[HANDOVER] == f"{os.getpid()}:{into.environment}"
+    assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == into.environment
+
+
+def test_a_reader_takes_no_lock_and_leaves_no_trace(became, context, report, into):
+    before = sorted(os.listdir(into.environment))
+    with pytest.raises(ReplacedError):
+        hand_over(changed(into, change=False), context, report)
+    assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
+    assert sorted(os.listdir(into.environment)) == before
+
+
+def test_a_change_outside_of_environments_takes_none(became, context, report):
+    with pytest.raises(ReplacedError):
+        hand_over(changed(PLAIN, change=True), context, report)
+    assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
+
+
+def test_a_lock_that_is_held_is_not_taken_again(became, context, report, into):
+    lock = os.open(os.path.join(into.environment, "held"), os.O_RDWR | os.O_CREAT)
+    os.set_inheritable(lock, True)
+    try:
+        with pytest.raises(ReplacedError):
+            hand_over(into, context, report, lock=lock, created=True)
+    finally:
+        os.close(lock)
+    assert became[0].environ[HANDOVER] == f"{os.getpid()}:{into.environment}"
+    assert os.path.join(into.environment, ".lock") not in became[0].held
+
+
+def test_where_there_can_be_no_lock_pip_runs_without(became, context, report, into):
+    os.mkdir(os.path.join(into.environment, ".lock"))
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert HANDOVER not in became[0].environ
+
+
+def test_what_a_killed_change_left_is_healed_first(became, context, report, into, monkeypatch):
+    from safepip.envs import heal, journal
+
+    done = []
+    monkeypatch.setattr(journal, "is_left", lambda *_args, **_options: True)
+    monkeypatch.setattr(heal, "heal", lambda environment, *_args: done.append((environment, len(became))))
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert done == [(into.environment, 0)]
+
+
+def test_where_no_journal_can_be_written_pip_runs_without(became, context, report, into, monkeypatch):
+    from safepip.envs import journal
+
+    monkeypatch.setattr(journal, "begin", lambda *_args, **_options: False)
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert "SAFEPIP_RUN_JOURNAL" not in became[0].environ
+    assert HANDOVER in became[0].environ
+
+
+def test_what_an_earlier_sudo_left_is_told_of(became, context, report, into, monkeypatch, capfd):
+    found = iter((f"{into.environment}/x", None))
+    monkeypatch.setattr(health, "left_by_root", lambda *_args: next(found))
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert capfd.readouterr().err == (
+        f"safepip: {into.environment}/x belongs to root, left by an earlier sudo pip; give it back first:\n"
+        f'safepip: sudo chown -R "$USER" {into.environment}\n'
+    )
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert capfd.readouterr().err == ""
+
+
+def test_of_another_users_environment_nothing_is_told(became, context, report, into, monkeypatch):
+    monkeypatch.setattr(health, "left_by_root", lambda *_args: pytest.fail("it was looked at"))
+    context.ambient.user = os.geteuid() + 1
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+
+
+@pytest.mark.parametrize(("code", "shown"), [(0, True), (2, False)])
+def test_after_pips_help_comes_safepips(context, report, monkeypatch, capfd, code, shown):
+    monkeypatch.setattr(subprocess, "call", lambda _argv, env: code)
+    assert hand_over(PLAIN, context, report, show_help=True) == code
+    assert ("undo" in capfd.readouterr().out) is shown
+
+
+# -- each plan
+
+
+def act(plan, context, report):
+    """Carry out a plan that ends with pip."""
+    with pytest.raises(ReplacedError):
+        execute(plan, context, report)
+
+
+def test_pip_is_handed_the_line_after_what_is_to_be_said(became, context, report, capfd):
+    act(Pip(handover=PLAIN, because="x", notices=("one", "two")), context, report)
+    assert capfd.readouterr().err == "safepip: one\nsafepip: two\n"
+    assert became[0].argv == PLAIN.argv
+
+
+def test_help_is_shown_where_it_was_asked_of_safepip(became, context, report, monkeypatch, capfd):
+    context.invocation.show_help = True
+    monkeypatch.setattr(subprocess, "call", lambda _argv, env: 0)
+    assert execute(Pip(handover=PLAIN, because="x"), context, report) == 0
+    assert became == []
+    assert capfd.readouterr().out
+
+
+def env(path, state=USABLE):
+    return Environment(path=path, named=path, state=state, python=f"{path}/bin/python", base=BASE)
+
+
+def test_a_hint_is_said_once_and_noted(became, context, report, into, work, capfd):
+    plan = InEnvironment(
+        environment=env(into.environment), handover=into, because="x", notices=("n",), hint=(work, "use uv")
+    )
+    act(plan, context, report)
+    assert capfd.readouterr().err == "safepip: n\nsafepip: use uv\n"
+    assert hinted(context.state, work)
+
+
+def test_a_hint_that_nobody_heard_is_not_noted(became, context, into, work, capfd):
+    plan = InEnvironment(environment=env(into.environment), handover=into, because="x", hint=(work, "use uv"))
+    act(plan, context, Report(quiet=True))
+    assert capfd.readouterr().err == ""
+    assert not hinted(context.state, work)
+
+
+def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, report, into, work, monkeypatch, capfd):
+    """Under the name that the new environment's own launcher has, and with its lock."""
+    made = changed(env(into.environment), python=f"{into.environment}/bin/python3")
+    monkeypatch.setattr(create_module, "create", lambda plan, *_args: made)
+    plan = Create(
+        environment=env(into.environment, ABSENT), interpreter=BASE, handover=into, because="x", called=".venv",
+        why="y", purpose="z", notices=("n",), hint=(work, "use uv"),
+    )  # fmt: skip
+    act(plan, context, report)
+    assert became[0].path == f"{into.environment}/bin/python3"
+    assert became[0].held.count(os.path.join(into.environment, ".lock")) == 1
+    assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == into.environment
+    assert capfd.readouterr().err == "safepip: n\nsafepip: use uv\n"
+    assert hinted(context.state, work)
+
+
+def test_a_throw_away_environments_code_is_returned(context, report, monkeypatch, capfd):
+    monkeypatch.setattr(throwaway, "run_in_throwaway", lambda plan, _context: 9)
+    plan = Throwaway(interpreter=BASE, handover=PLAIN, because="x", notices=("n",))
+    assert execute(plan, context, report) == 9
+    assert capfd.readouterr().err == "safepip: n\n"
+
+
+def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
+    from safepip.envs import pipx
+    from safepip.plan import Pipx
+
+    monkeypatch.setattr(pipx, "run_pipx", lambda *_args: 9)
+    plan = Pipx(runs=(("list",),), because="x", notices=("n",))
+    assert execute(plan, context, report) == 9
+    assert capfd.readouterr().err == "safepip: n\n"
+
+
+@pytest.mark.parametrize(("code", "word"), [(77, "refused"), (73, "error"), (64, "error")])
+def test_a_refusal_is_said_with_the_ways_on(context, report, capfd, code, word):
+    assert execute(Refuse(code=code, what="w", ways=("a", "b"), because="x"), context, report) == code
+    assert capfd.readouterr().err == f"safepip: {word}: w\nsafepip: a\nsafepip: b\n"
+
+
+def test_after_stepping_down_it_is_decided_anew(context, report, monkeypatch):
+    became_user = []
+    monkeypatch.setattr(stepdown, "step_down", lambda uid, gid, _report: became_user.append((uid, gid)))
+    assert execute(StepDown(uid=7, gid=8, because="x"), context, report) is None
+    assert became_user == [(7, 8)]
+
+
+def test_safepips_own_version_is_printed(context, report, capfd):
+    assert execute(Version(), context, report) == 0
+    assert capfd.readouterr().out == f"safepip {__version__}\n"
+
+
+def test_a_word_gets_its_arguments(context, report, monkeypatch):
+    import importlib
+
+    for word in WORDS:
+        module = importlib.import_module(f"safepip.verbs.{word}")
+        monkeypatch.setattr(module, "main", lambda *given, word=word: (word, *given))
+        assert execute(Verb(word=word, words=("a", "b")), context, report) == (word, ("a", "b"), context, report)
+
+
+def test_a_word_that_cannot_be_carried_out_is_told(context, report):
+    with pytest.raises(SafepipError) as raised:
+        execute(Verb(word="no-such", words=()), context, report)
+    assert raised.value.code == USAGE
+
+
+def test_only_plans_are_carried_out(context, report):
+    with pytest.raises(AssertionError):
+        execute("no plan", context, report)
+
+
+WORDS = ("explain", "run", "app", "shell", "init", "shims", "history", "undo")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from safepip._record import changed
+from safepip.context import Context, ambient
+from safepip.environment import USABLE, Environment
+from safepip.errors import SafepipError
+from safepip.interpreter import BIN
+from safepip.invocation import Invocation
+from safepip.report import Report
+from safepip.verbs import run, shell
+
+
+@pytest.fixture
+def found(work):
+    """An environment in use, with one program."""
+    path = os.path.join(work, ".venv")
+    os.makedirs(os.path.join(path, BIN))
+    program(os.path.join(path, BIN, "flask"))
+    python = os.path.join(path, BIN, "python")
+    return Environment(path=path, named=path, state=USABLE, python=python)
+
+
+def program(path):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n")
+    os.chmod(path, 0o755)
+    return path
+
+
+@pytest.fixture
+def started(found, monkeypatch):
+    """Carry out a word of safepip's own in that environment; return what would have been started, and how."""
+    calls = []
+
+    def start(argv, environ):
+        calls.append((argv, environ))
+        return 0
+
+    for module in (run, shell):
+        monkeypatch.setattr(module, "start", start)
+
+    def started(main, *words, **variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        context = Context(Invocation(words=()), changed(ambient(), terminal=False), active=found, named=None)
+        assert main(words, context, Report()) == 0
+        return calls[-1]
+
+    return started
+
+
+@pytest.fixture(autouse=True)
+def signals(monkeypatch):
+    monkeypatch.setattr(run, "_give_signals_back", lambda: None)
+
+
+def test_a_program_of_the_environment_is_started_by_its_path(started, found):
+    argv, environ = started(run.main, "flask", "run", "--", "-x")
+    assert argv == (os.path.join(found.path, BIN, "flask"), "run", "--", "-x")
+    assert environ["VIRTUAL_ENV"] == found.path
+    assert environ["PATH"].startswith(os.path.join(found.path, BIN) + os.pathsep)
+
+
+def test_two_dashes_end_the_options_of_run(started, found):
+    assert started(run.main, "--", "flask")[0] == (os.path.join(found.path, BIN, "flask"),)
+
+
+@pytest.mark.parametrize("name", ["app.py", "app.pyw", "app.pyz"])
+def test_a_python_file_is_run_by_the_environments_python(started, found, work, name):
+    with open(os.path.join(work, name), "w", encoding="utf-8"):
+        pass
+    assert started(run.main, name, "a")[0] == (found.python, name, "a")
+    assert started(run.main, f"./{name}")[0] == (found.python, f"./{name}")
+
+
+def test_an_executable_file_named_by_path_is_run_itself(started, work):
+    path = program(os.path.join(work, "tool.py"))
+    assert started(run.main, "./tool.py")[0] == (path,)
+
+
+def test_a_module_is_run_by_the_environments_python(started, found):
+    assert started(run.main, "-m", "http.server", "0")[0] == (found.python, "-m", "http.server", "0")
+
+
+def test_what_the_environment_lacks_is_looked_for_on_path(started, home):
+    path = program(os.path.join(home, "tool"))
+    assert started(run.main, "tool", PATH=home)[0] == (path,)
+
+
+@pytest.mark.parametrize("words", [(), ("--",), ("",), ("-x", "flask")])
+def test_without_a_program_it_is_a_wrong_use(started, words):
+    with pytest.raises(SafepipError) as raised:
+        started(run.main, *words)
+    assert raised.value.code == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "variable"),
+    [("bash", "--rcfile", None), ("fish", "-C", None), ("zsh", None, "ZDOTDIR"), ("mksh", None, "ENV"), ("tcsh", None, None)],
+)
+def test_a_shell_is_started_so_that_the_environment_comes_first(started, found, home, monkeypatch, name, argument, variable):
+    path = program(os.path.join(home, name))
+    monkeypatch.setattr(shell, "users_shell", lambda _environ: path)
+    argv, environ = started(shell.main, SAFEPIP_ACTIVATED=found.path)
+    assert argv[:2] == ((path, argument) if argument else (path,))
+    assert environ["SAFEPIP_SHELL"] == environ["VIRTUAL_ENV"] == found.path
+    assert "SAFEPIP_ACTIVATED" not in environ
+    if variable:
+        assert os.path.exists(environ[variable])
+
+
+def test_a_shell_within_a_shell_is_refused(started, found):
+    with pytest.raises(SafepipError) as raised:
+        started(shell.main, SAFEPIP_SHELL=found.path, VIRTUAL_ENV=found.path)
+    assert raised.value.code == 64
+
+
+def test_a_shell_takes_no_words(started):
+    with pytest.raises(SafepipError):
+        started(shell.main, "bash")
