@@ -12,6 +12,7 @@ from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
 from .interpreter import BIN
 from .managers import note_hinted
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
+from .registry import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             assert_never(plan)
 
 
-def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
+def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:  # noqa: C901  an arm a word
     """Return the main function of a word of safepip's own, with nothing of the other words loaded."""
     match word:
         case "explain":
@@ -93,6 +94,10 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import app
 
             return app.main
+        case "env":
+            from .verbs import env
+
+            return env.main
         case "shell":
             from .verbs import shell
 
@@ -133,12 +138,12 @@ def hand_over(
     """Become pip: exec it in this process, its environment's lock held through the exec.
 
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
-    made for this line. With `show_help` pip runs as a child, so
-    that safepip's own words can follow its help.
+    made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
     """
     if handover.change and lock is None and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
+        _tell_shells(handover.environment, context)
     environ = child_environ(handover, locked=lock is not None)
     if handover.change and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
@@ -255,6 +260,7 @@ def _create(plan: Create, context: Context, report: Report) -> int:
     made = create(plan, context, report)
     _give_hint(plan.hint, context, report)
     lock = _locked(made.path, context, report)
+    _tell_shells(made.path, context)
     handover = changed(plan.handover, python=made.python)
     return hand_over(handover, context, report, lock=lock, created=True)
 
@@ -267,6 +273,14 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
         if left is not None:
             report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
             report.say(f'sudo chown -R "$USER" {environment}')
+
+
+def _tell_shells(environment: str, context: Context) -> None:
+    """Let the hooks of shells activate an environment that safepip made or the user trusts."""
+    if known(context.state, environment) is not None:
+        from .shells.known import note_for_shells
+
+        note_for_shells(context.state, environment)
 
 
 def _locked(environment: str, context: Context, report: Report) -> int | None:

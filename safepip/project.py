@@ -21,6 +21,7 @@ MARKERS = (
     "uv.lock",
     "poetry.lock",
     "pdm.lock",
+    "pixi.toml",
     *VERSION_CONTROL,
 )
 HOME_MARKERS = ("pyproject.toml", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock")

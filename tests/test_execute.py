@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,8 +25,7 @@ from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Refuse, S
 from safepip.report import Report
 from safepip.settings import Settings
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="there pip is waited for")
-as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at descriptors in /proc")
 
 BASE = Interpreter(
     path="/usr/bin/python3", real="/usr/bin/python3.12", version=(3, 12, 3), prefix="/usr", base_prefix="/usr",
@@ -44,7 +44,10 @@ def became(monkeypatch):
     calls = []
 
     def execve(path, argv, environ):
-        calls.append(types.SimpleNamespace(path=path, argv=argv, environ=environ, held=inherited()))
+        held = inherited()
+        calls.append(types.SimpleNamespace(path=path, argv=argv, environ=environ, held=sorted(held.values())))
+        for descriptor in (number for number, name in held.items() if name.endswith(".lock")):
+            os.close(descriptor)  # as when the program has ended
         raise ReplacedError
 
     monkeypatch.setattr(os, "execve", execve)
@@ -52,14 +55,12 @@ def became(monkeypatch):
 
 
 def inherited():
-    """Return the paths of the open files that an exec leaves open."""
-    found = []
+    """Return the descriptors that an exec leaves open, and the paths of their files."""
+    found = {}
     for name in os.listdir("/proc/self/fd"):
-        try:
+        with contextlib.suppress(OSError):
             if os.get_inheritable(int(name)):
-                found.append(os.readlink(f"/proc/self/fd/{name}"))
-        except OSError:
-            continue
+                found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
     return found
 
 

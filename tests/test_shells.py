@@ -204,7 +204,7 @@ def test_without_activation_no_variable_of_it_remains(run, language):
 def test_tcsh_gets_one_line(run):
     _, out, _ = run("tcsh", "--no-activate")
     assert out.count("\n") == 1
-    assert "set _safepip_activate = '0'" in out
+    assert "set _safepip_activate = ''" in out
 
 
 ODD = "/it's \"a\" $HOME/back\\slash/!x/%s/`y`"

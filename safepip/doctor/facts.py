@@ -81,10 +81,10 @@ class Surroundings(Record):
 
 
 class Interpreted(Record):
-    """The target interpreter. `lies` tells what is at `marker`: "file", "nothing" or "other"; `problem` what failed.
+    """The target interpreter; `problem` is what failed.
 
-    `managed` is the verdict, `said` the setting that gave it, if not the marker; `setting` what named the
-    Python, `environment` the one that it lies in.
+    `lies` tells what is at `marker`: "file", "nothing" or "other". `managed` is the verdict, `said` the setting
+    that gave it, if not the marker; `setting` what named the Python, `environment` the one that it lies in.
     """
 
     python: str = ""

@@ -206,7 +206,8 @@ def _of_pip(facts: Facts) -> Found:
         aside = _sudo(around, writable=True) + f"mv {shlex.quote(path)} {shlex.quote(path + '.broken')}"
         yield _problem("pip-config-malformed", f"every pip command fails at {path}: {error}", aside)
     for setting, error in pip.rejected:
-        yield _problem("pip-setting-wrong", f"pip rejects what {setting.where} says: {error}", _unset(setting, around))
+        why = f"pip rejects what {setting.where} says: {error}"
+        yield _problem("pip-setting-wrong", why, _unset(setting, around))
     if pip.absent_file:
         why = f"PIP_CONFIG_FILE names {pip.absent_file}, which is not there"
         yield _warning("pip-config-file", why, "unset PIP_CONFIG_FILE")

@@ -9,7 +9,7 @@ from safepip import __version__
 from safepip._record import changed
 from safepip.command import normalised, read
 from safepip.environment import of_python
-from safepip.interpreter import BIN, EXE, is_program
+from safepip.interpreter import EXE, is_program
 from safepip.pipconf import find
 from safepip.settings import Settings
 
@@ -71,8 +71,7 @@ def surroundings(context: Context) -> Surroundings:
 
 def _dead(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that look like settings and are none; an empty one counts as unset."""
-    fields = (*Settings().__slots__, *(name.lower() for name in _OTHERS))
-    known = {f"SAFEPIP_{field.upper()}" for field in fields}
+    known = {f"SAFEPIP_{name.upper()}" for name in (*Settings.__annotations__, *_OTHERS)}
     for name in sorted(environ):
         if name.startswith("SAFEPIP_") and name not in known and not name.startswith(_PREFIXES):
             yield name
@@ -137,8 +136,8 @@ def _program(path: str) -> Program:
     if not runs:
         serves = of_python(path) or os.path.realpath(path)
         return Program(path=path, serves="" if head.startswith(b"#!") else serves, own=own)
-    missing = not os.path.exists(runs)
-    return Program(path=path, runs=runs, serves=of_python(runs) or os.path.realpath(runs), missing=missing, own=own)
+    serves = of_python(runs) or os.path.realpath(runs)
+    return Program(path=path, runs=runs, serves=serves, missing=not os.path.exists(runs), own=own)
 
 
 def _interpreter_of(head: bytes) -> str:
@@ -330,10 +329,9 @@ def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) ->
     for folder, version in _user_sites(ambient):
         names = _distributions(folder, ())
         if names:
-            python = target.path if target and version == minor else _on_path(f"python{version}", ambient)
-            yield Leftover(
-                folder=folder, version=version, names=names, python=python, target=bool(target) and version == minor
-            )
+            ours = target is not None and version == minor
+            python = target.path if ours and target else _on_path(f"python{version}", ambient)
+            yield Leftover(folder=folder, version=version, names=names, python=python, target=ours)
     if target is None or not managed:
         return
     for folder, anybodys in _system_sites(target):
@@ -420,7 +418,7 @@ def folders(context: Context) -> Iterator[Folder]:
 def _folder(role: str, path: str, ambient: Ambient) -> Folder:
     variable = _MOVES[role]
     fault, at = "", path
-    for at in _looked_at(path):  # noqa: B007  where the search ends
+    for at in _looked_at(path):
         fault = _fault(at, path, ambient)
         if fault:
             break
@@ -449,7 +447,7 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
         stat = os.stat(at)
     except OSError:
         return "mode"
-    mine = stat.st_uid == ambient.user or ambient.user == 0
+    mine = ambient.user in {0, stat.st_uid}
     inside = at == path or at.startswith(os.path.join(path, ""))
     if inside and not mine:
         return "owner"
@@ -465,5 +463,3 @@ def _owner(path: str) -> int:
         return os.stat(path).st_uid
     except OSError:
         return -1
-
-

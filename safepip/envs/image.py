@@ -47,7 +47,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     if _is_whole(image):
         return image
     try:
-        _make(image, str(wheel.path), interpreter, build)
+        _make(image, str(wheel.path), wheel.version, interpreter, build)
     except (OSError, subprocess.SubprocessError):
         return None
     return image if _is_whole(image) else None
@@ -82,7 +82,7 @@ def _umask() -> int:
     return mask
 
 
-def _make(image: str, wheel: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
+def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
     """Install pip from its wheel into an environment that is gone afterwards, and keep what came."""
     folder = os.path.dirname(image)
     make_folder(folder)
@@ -91,7 +91,7 @@ def _make(image: str, wheel: str, interpreter: Interpreter, build: Callable[[str
         build(environment)
         python = os.path.join(environment, BIN, "python")
         before = set(os.listdir(os.path.join(environment, BIN)))
-        _install(python, wheel)
+        _install(python, wheel, version)
         made = os.path.join(scratch, "image")
         os.makedirs(os.path.join(made, BIN))
         os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
@@ -106,9 +106,11 @@ def _make(image: str, wheel: str, interpreter: Interpreter, build: Callable[[str
             os.rename(made, image)
 
 
-def _install(python: str, wheel: str) -> None:
+def _install(python: str, wheel: str, version: str) -> None:
+    """Install by name, so that no origin is recorded: `pip freeze --all` would show it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
-    argv = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps", wheel]
+    pip = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps"]
+    argv = [*pip, "--find-links", os.path.dirname(wheel), f"pip=={version}"]
     null = subprocess.DEVNULL
     environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
     subprocess.run(argv, env=environ, check=True, stdin=null, stdout=null, stderr=null, cwd=os.sep)

@@ -1,4 +1,4 @@
-"""What an environment holds, read from its files: nothing in it is run, and any Python's environment is readable."""
+"""What an environment holds, read from its files: nothing in it is run, and any Python's can be read."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ def sites(path: str) -> list[str]:
     library = os.path.join(path, "lib")
     versions = sorted(name for name in _names(library) if name.startswith(("python", "pypy")))
     return [os.path.join(library, name, "site-packages") for name in versions]
+
+
+def made_with(path: str) -> str:
+    """Return the minor version of the Python that the environment was made with, or empty."""
+    config = configuration(path)
+    version = config.get("version") or config.get("version_info") or ""
+    return ".".join(version.split(".")[:2])
 
 
 def holds(site: str) -> bool:
@@ -160,9 +167,10 @@ def recorded(found: Distribution) -> list[str]:
     """Return the paths that a distribution's RECORD, or installed-files.txt, names."""
     site = os.path.dirname(found.info)
     for name, base in (("RECORD", site), ("installed-files.txt", found.info)):
-        with contextlib.suppress(OSError, csv.Error), open(
-            os.path.join(found.info, name), encoding="utf-8", newline="", errors="surrogateescape"
-        ) as file:
+        with (
+            contextlib.suppress(OSError, csv.Error),
+            open(os.path.join(found.info, name), encoding="utf-8", newline="", errors="surrogateescape") as file,
+        ):
             named = [row[0] for row in csv.reader(file) if row and "\0" not in row[0]]
             return [os.path.normpath(os.path.join(base, one)) for one in named]
     return []

@@ -20,7 +20,17 @@ from virtualenv.seed.wheels.embed import get_embed_wheel
 
 from safepip import registry
 from safepip._record import Record, changed
-from safepip.environment import BROKEN, CREATING, OWN, USABLE, Environment, configuration, is_environment
+from safepip.environment import (
+    ABSENT,
+    BROKEN,
+    CREATING,
+    OWN,
+    UNFINISHED,
+    USABLE,
+    Environment,
+    configuration,
+    is_environment,
+)
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.execute import child_environ
 from safepip.interpreter import BIN, EXE, Interpreter, interview, is_program, started_as
@@ -31,6 +41,7 @@ from safepip.store import recall, remember
 from . import heal, history, inventory, journal
 from .adoption import _made_elsewhere
 from .create import _creation_lock, build
+from .heal import _LEFT_OUT
 from .lock import acquire
 
 TYPE_CHECKING = False
@@ -47,7 +58,6 @@ _FOLDER = "repairs"
 _OLDEST = (3, 8)
 _EXCHANGING = "exchanging"  # the old one is whole, here or aside; the new one as soon as its mark is gone
 _REMOVING = "removing"  # the new one is whole, and the old one goes
-_ANEW = "install your packages anew: rename it, then safepip install …"
 
 
 class Under(Record):
@@ -77,7 +87,7 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
     `called` is its name for the user's eyes. Fails whole, with the environment as it was.
     """
     with _creation_lock(path, context, report):
-        finished = recover(path, called, context, report)
+        finished = _recover(path, called, context, report)
         with _locked(os.path.realpath(path), context, report):
             mended = _heal(path, context, report)
             found = context.examine(path, named=True)
@@ -91,15 +101,30 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
                 report.say(f"there is nothing to repair in {called}")
 
 
+def resume(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a repair of `path` that was killed; tell whether there was one.
+
+    To be asked before an environment is made there: the old one, which is whole, would be left aside.
+    """
+    if _recall(path, context) is None:
+        return False
+    with _creation_lock(path, context, report):
+        _recover(path, called, context, report)
+    return True
+
+
 def fault(found: Environment) -> str | None:
     """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
     if found.state == BROKEN and (is_environment(found.path) or inventory.sites(found.path)):
         return found.reason
+    if found.state in {ABSENT, UNFINISHED}:
+        raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
     if found.state != USABLE:
-        what = found.reason or f"is {found.state}"
-        raise SafepipError(NO_ENVIRONMENT, f"{found.named} {what}: there is nothing to rebuild it from", _ANEW)
-    if has_moved(found.path):
-        return "was moved, so that its programs and activate scripts lead elsewhere"
+        what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+    elsewhere = _recorded_elsewhere(found.path)
+    if elsewhere is not None:
+        return f"{elsewhere}: its programs and activate scripts lead there"
     others = [site for site in inventory.sites(found.path) if not os.path.samefile(site, found.site)]
     if any(map(inventory.holds, others)):
         return f"has packages of another Python than its {found.version}"
@@ -107,13 +132,13 @@ def fault(found: Environment) -> str | None:
     return f"lacks files of {', '.join(gone)}" if gone else None
 
 
-def has_moved(path: str) -> bool:
-    """Tell whether the environment's own texts name another place than where it is."""
-    try:
-        reason = _made_elsewhere(path)
-    except (OSError, ValueError):
-        return False
-    return reason is not None and "made elsewhere" in reason
+def moved(state: str | None, path: str) -> registry.Entry | None:
+    """Return the record of the environment at `path` if it was moved there, since when its own texts are wrong.
+
+    Inodes are used again, so the directory's identity alone would prove nothing.
+    """
+    entry, told = registry.moved_from(state, path), _recorded_elsewhere(path)
+    return entry if entry is not None and told is not None and f"(in {entry.known.path})" in told else None
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:
@@ -124,11 +149,17 @@ def lacks_pip(found: Environment, context: Context) -> bool:
     return "pip" in inventory.damaged(found.path)
 
 
-def recover(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back a repair that was killed; tell whether one was finished.
+def _recorded_elsewhere(path: str) -> str | None:
+    """Return what tells that the environment's own texts name another place than where it is, or None."""
+    try:
+        reason = _made_elsewhere(path)
+    except (OSError, ValueError):
+        return None
+    return reason if reason is not None and "(in " in reason else None
 
-    To be called while the lock for making the environment is held.
-    """
+
+def _recover(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a repair that was killed, under the lock; tell whether one was finished."""
     under = _recall(path, context)
     if under is None:
         return False
@@ -144,7 +175,7 @@ def recover(path: str, called: str, context: Context, report: Report) -> bool:
     if os.path.lexists(under.real) and not _is_unfinished(under):
         what = f"a repair of {called} was interrupted, and another command made it anew since"
         raise SafepipError(REFUSED, what, f"the old one is whole: {under.aside}", "rename or remove one of them")
-    report.say(f"an earlier repair of {called} was interrupted; beginning anew")
+    report.say(f"a repair of {called} was interrupted; the old one is back in its place")
     _put_back(under, context, report)
     return False
 
@@ -158,11 +189,18 @@ class _Work:
         self.called = called
         self.context = context
         self.report = report
+        self.entry = registry.entry(context.state, found.path) or moved(context.state, found.path)
         self.base = _interpreter(found, context)
         self.system = inventory.seen_system(found.path)
         self.held = inventory.distributions(found.path)
         self.pip = self.held.pop("pip", None)
+        self.has_pip = self.pip is not None or self.how == registry.MADE
         self.plain = {name: one for name, one in self.held.items() if _words(one)[0] != "-e"}
+
+    @property
+    def how(self) -> str:
+        """How safepip knows the environment, empty where it does not."""
+        return self.entry.known.how if self.entry else ""
 
 
 def _rebuild(work: _Work, why: str) -> None:
@@ -198,7 +236,7 @@ def _not_repaired(called: str, what: str, *ways: str, code: int = NO_ENVIRONMENT
 
 def _interpreter(found: Environment, context: Context) -> Interpreter:
     """Return the base that the environment had, else what is in its place now, else the target interpreter."""
-    made, candidates = _made_with(found.path), list(_bases(found, context))
+    made, candidates = inventory.made_with(found.path), list(_bases(found, context))
     same = next((one for one in candidates if one.minor == made), None)
     base = same or (candidates[0] if candidates else None) or context.base
     if base is None or base.version < _OLDEST:
@@ -209,7 +247,7 @@ def _interpreter(found: Environment, context: Context) -> Interpreter:
 
 def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
     """Yield the Pythons that are where the environment's base was, by its link and by its pyvenv.cfg."""
-    config, made = configuration(found.path), _made_with(found.path)
+    config, made = configuration(found.path), inventory.made_with(found.path)
     linked = os.path.realpath(os.path.join(found.path, BIN, "python" + EXE))
     home = config.get("home", "")
     named = [linked, config.get("base-executable", ""), os.path.join(home, f"python{made}{EXE}")]
@@ -219,12 +257,6 @@ def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
             known = interview(path, context.ambient.environ, context.cache)
             if isinstance(known, Interpreter) and not known.is_virtual:
                 yield known
-
-
-def _made_with(path: str) -> str:
-    config = configuration(path)
-    version = config.get("version") or config.get("version_info") or ""
-    return ".".join(version.split(".")[:2])
 
 
 # -- everything that is to come
@@ -258,7 +290,7 @@ def _keeps_pip(work: _Work, helper: Environment) -> bool:
     """
     seeded = inventory.distributions(helper.path).get("pip")
     same = seeded is not None and work.pip is not None and seeded.state.version == work.pip.state.version
-    return not same and work.base.minor == _made_with(work.path)
+    return not same and work.base.minor == inventory.made_with(work.path)
 
 
 def _words(one: Distribution) -> tuple[str, ...]:
@@ -300,8 +332,6 @@ def _exchange(work: _Work, wheels: str) -> None:
 def _begin(work: _Work) -> Under:
     """Note in the user's state what is about to happen; without that nothing happens."""
     stat = os.stat(work.real)
-    state = work.context.state
-    entry = registry.entry(state, work.path) or registry.moved_from(state, work.path)
     token = secrets.token_hex(16)
     under = Under(
         path=work.path,
@@ -309,8 +339,8 @@ def _begin(work: _Work) -> Under:
         device=stat.st_dev,
         inode=stat.st_ino,
         token=token,
-        how=entry.known.how if entry else "",
-        project=entry.known.project if entry else "",
+        how=work.how,
+        project=work.entry.known.project if work.entry else "",
     )
     _keep(under, work.context)
     return under
@@ -325,7 +355,7 @@ def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
         mark.write(under.token)
     lock = acquire(under.real, work.context.settings.lock_timeout, work.report)
     try:
-        build(under.real, work.base, work.context.cache, pip=True, system=work.system)
+        build(under.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
         yield _usable(under.path, under.real, work.base), lock
         os.unlink(os.path.join(under.real, CREATING))
     finally:
@@ -378,6 +408,8 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     if under.how == registry.MADE and not left:
         _keep(changed(under, stage=_REMOVING), context)
         shutil.rmtree(under.aside, ignore_errors=True)
+        if os.path.lexists(under.aside):
+            report.say(f"not all of the old {called} can be removed: {under.aside}")
     else:
         why = f"holds {left[0]}, which no package put there" if left else "was not made by safepip"
         report.say(f"the old {called} {why}: kept as {under.aside}")
@@ -543,7 +575,7 @@ def _pip(found: Environment, words: Sequence[str], *, sealed: bool = False, lock
         program=os.path.join(found.path, BIN, "pip"),
         environment=found.path,
         enter=True,
-        changes=tuple((name, None) for name in heal._LEFT_OUT),  # noqa: SLF001  to be public there
+        changes=(*((name, None) for name in _LEFT_OUT), ("PIP_USER", "0")),
     )
     environ = child_environ(handover, locked=True)
     if sealed:

@@ -7,7 +7,7 @@ if ( $?_safepip_ran ) then
   unset _safepip_ran
   set _safepip_cwd = ""
 endif
-if ( ! $_safepip_activate ) exit
+if ( "$_safepip_activate" == "" ) exit
 
 # Where nothing can have changed: no pip has run, and the directory and the environment are what they were.
 if ( ! $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" == "" && "$cwd" == "$_safepip_cwd" && ! -e .venv ) exit

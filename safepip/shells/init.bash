@@ -7,9 +7,11 @@ _safepip_state=__STATE__
 _safepip_home=__HOME__
 _safepip_links=__LINKS__
 _safepip_words=__WORDS__
+_safepip_hooked=
 
+# SAFEPIP_HOOK: what comes is in use without more ado, so that there is no need to say how.
 function safepip {
-  "$_safepip_program" "$@"
+  SAFEPIP_HOOK=$_safepip_hooked "$_safepip_program" "$@"
   local code=$?
   [[ $_safepip_home/bin -nt $_safepip_links ]] && "$_safepip_program" init --links
   return $code
@@ -54,6 +56,7 @@ complete -o default -F _safepip_complete pip pip3 safepip
 # <activate>
 # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
 _safepip_off=
+_safepip_hooked=1
 
 _safepip_hook() {
   local code=$? at=${SAFEPIP_ACTIVATED-} _safepip_found=
@@ -83,12 +86,12 @@ _safepip_find() {
       name='env'
     fi
     [[ -z $name ]] || break
-    [[ -n $at && ! -e $at/.git && ! -e $at/.hg ]] || return
+    [[ -n $at && ! -e $at/.git && ! -e $at/.hg ]] || return 0
     at=${at%/*}
   done
-  if [[ -z $name ]] || ! _safepip_knows "$at/$name"; then return; fi
+  if [[ -z $name ]] || ! _safepip_knows "$at/$name"; then return 0; fi
   while [[ $below != "$at" ]]; do
-    if _safepip_is_project "$below" && ! _safepip_in_repository "$at"; then return; fi
+    if _safepip_is_project "$below" && ! _safepip_in_repository "$at"; then return 0; fi
     below=${below%/*}
   done
   _safepip_found=$at/$name
@@ -115,7 +118,7 @@ _safepip_in_repository() {
 # See known.py.
 _safepip_knows() {
   local mark
-  [[ -f $1/pyvenv.cfg && ! -e $1/.safepip/creating ]] || return
+  [[ -f $1/pyvenv.cfg && ! -e $1/.safepip/creating ]] || return 1
   for mark in "$1"/.safepip/shell-*; do
     [[ $_safepip_state/activate/${mark##*/} -ef $1 ]] && return
   done

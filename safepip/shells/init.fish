@@ -6,9 +6,12 @@ set -g _safepip_state __STATE__
 set -g _safepip_home __HOME__
 set -g _safepip_links __LINKS__
 set -g _safepip_words __WORDS__
+set -g _safepip_hooked ''
 set -g _safepip_pythons __PYTHONS__
 
 function safepip --description 'pip, into an environment of your own'
+    # what comes is in use without more ado, so that there is no need to say how
+    set -lx SAFEPIP_HOOK $_safepip_hooked
     $_safepip_program $argv
     set -l code $status
     set -g _safepip_pwd ''
@@ -54,6 +57,7 @@ complete -c safepip -n 'contains -- init (commandline -opc)[2]' -x -a 'bash zsh 
 # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
 set -g _safepip_off ''
 set -g _safepip_pwd ''
+set -g _safepip_hooked 1
 
 function _safepip_hook --on-event fish_prompt
     set -l at "$SAFEPIP_ACTIVATED"

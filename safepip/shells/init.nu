@@ -11,7 +11,11 @@ $env._safepip = {
   words: __WORDS__
   off: ""
   pwd: ""
+  hooked: ""
 }
+# <activate>
+$env._safepip.hooked = "1" # what comes is in use without more ado, so that there is no need to say how
+# </activate>
 
 def "_safepip complete" [context: string] {
   let typed = $context | split row --regex '\s+'
@@ -29,22 +33,24 @@ def "_safepip refresh" [] {
   if $behind { ^$env._safepip.program init --links }
 }
 
+def --wrapped "_safepip run" [...words] { with-env {SAFEPIP_HOOK: $env._safepip.hooked} { ^$env._safepip.program ...$words } }
+
 # A failing program ends the command, so the note that there is something to look at comes first.
-def --env --wrapped safepip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
-def --env --wrapped pip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
-def --env --wrapped pip3 [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; ^$env._safepip.program ...$words }
+def --env --wrapped safepip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; _safepip run ...$words }
+def --env --wrapped pip [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; _safepip run ...$words }
+def --env --wrapped pip3 [...words: string@"_safepip complete"] { $env._safepip.pwd = ""; _safepip run ...$words }
 
 # The name if there is such a program; else any Python will do, as for pip.
 def "_safepip there" [name: string] { if (which --all $name | any { |found| $found.type == "external" }) { $name } else { "" } }
 
 def --wrapped python [...words] {
   if ($words | take 2) == ["-m", "pip"] {
-    with-env {SAFEPIP_PYTHON: (_safepip there python)} { ^$env._safepip.program ...($words | skip 2) }
+    with-env {SAFEPIP_PYTHON: (_safepip there python)} { _safepip run ...($words | skip 2) }
   } else { ^python ...$words }
 }
 def --wrapped python3 [...words] {
   if ($words | take 2) == ["-m", "pip"] {
-    with-env {SAFEPIP_PYTHON: (_safepip there python3)} { ^$env._safepip.program ...($words | skip 2) }
+    with-env {SAFEPIP_PYTHON: (_safepip there python3)} { _safepip run ...($words | skip 2) }
   } else { ^python3 ...$words }
 }
 

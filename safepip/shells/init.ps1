@@ -7,10 +7,17 @@ $global:_SafepipHome = __HOME__
 $global:_SafepipLinks = __LINKS__
 $global:_SafepipWords = __WORDS__
 $global:_SafepipOff = ''
+$global:_SafepipHooked = ''
+# <activate>
+$global:_SafepipHooked = '1' # what comes is in use without more ado, so that there is no need to say how
+# </activate>
 $global:_SafepipBin = if ($env:OS -eq 'Windows_NT') { 'Scripts' } else { 'bin' }
 
 function global:safepip {
-  if ($MyInvocation.ExpectingInput) { $input | & $global:_SafepipProgram @args } else { & $global:_SafepipProgram @args }
+  $env:SAFEPIP_HOOK = $global:_SafepipHooked
+  try {
+    if ($MyInvocation.ExpectingInput) { $input | & $global:_SafepipProgram @args } else { & $global:_SafepipProgram @args }
+  } finally { $env:SAFEPIP_HOOK = $null }
 }
 function global:pip { if ($MyInvocation.ExpectingInput) { $input | safepip @args } else { safepip @args } }
 function global:pip3 { if ($MyInvocation.ExpectingInput) { $input | safepip @args } else { safepip @args } }
@@ -20,7 +27,7 @@ function global:_SafepipPython([string]$Name, [object[]]$Words) {
     $rest = @($Words | Select-Object -Skip 2)
     # Where there is none of that name any will do, as for pip.
     $there = Get-Command -CommandType Application -Name $Name -TotalCount 1 -ErrorAction SilentlyContinue
-    try { $env:SAFEPIP_PYTHON = if ($there) { $Name } else { '' }; & $global:_SafepipProgram @rest } finally { $env:SAFEPIP_PYTHON = $before }
+    try { $env:SAFEPIP_PYTHON = if ($there) { $Name } else { '' }; safepip @rest } finally { $env:SAFEPIP_PYTHON = $before }
     return
   }
   $program = Get-Command -CommandType Application -Name $Name -TotalCount 1 -ErrorAction Stop

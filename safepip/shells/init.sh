@@ -6,10 +6,12 @@ _safepip_program=__PROGRAM__
 _safepip_state=__STATE__
 _safepip_home=__HOME__
 _safepip_links=__LINKS__
+_safepip_hooked=
 
 unalias safepip pip pip3 2>/dev/null || :
+# SAFEPIP_HOOK: what comes is in use without more ado, so that there is no need to say how.
 safepip() {
-  "$_safepip_program" "$@"
+  SAFEPIP_HOOK=$_safepip_hooked "$_safepip_program" "$@"
   _safepip_code=$?
   # shellcheck disable=SC3013
   [ "$_safepip_home/bin" -nt "$_safepip_links" ] && "$_safepip_program" init --links
@@ -56,6 +58,7 @@ esac
 # <activate>
 # The environment of the project is active as long as one is in it. Nothing below starts a process.
 _safepip_off=
+_safepip_hooked=1
 
 alias cd >/dev/null 2>&1 || eval 'cd() { command cd "$@" && _safepip_hook; }'
 

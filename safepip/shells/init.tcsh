@@ -1,10 +1,11 @@
 # safepip for tcsh. In ~/.tcshrc:  eval `safepip init tcsh`
 # What `init` prints is one line that sets _safepip_program, _state, _home, _links, _activate and _here and sources
 # this file: backticks would join more lines into one. An alias can neither branch nor loop: files do.
+# SAFEPIP_HOOK: what comes is in use without more ado, so that there is no need to say how.
 
-alias safepip 'set _safepip_ran ; "$_safepip_program:q" \!*'
-alias pip 'set _safepip_ran ; "$_safepip_program:q" \!*'
-alias pip3 'set _safepip_ran ; "$_safepip_program:q" \!*'
+alias safepip 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
+alias pip 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
+alias pip3 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
 alias python '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python \!*'
 alias python3 '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python3 \!*'
 

@@ -17,13 +17,17 @@ def _safepip_set_up(program, state, home, links, words):
         def python(arguments):
             if list(arguments[:2]) == ["-m", "pip"]:
                 there = shutil.which(name, path=os.pathsep.join(env["PATH"]))  # else any will do, as for pip
-                return ["env", "SAFEPIP_PYTHON=" + (name if there else ""), program, *arguments[2:]]
+                return ["env", *hooked, "SAFEPIP_PYTHON=" + (name if there else ""), program, *arguments[2:]]
             return [name, *arguments]
 
         return aliases.return_command(python)
 
+    hooked = []  # said to safepip: what comes is in use without more ado, so that there is no need to say how
+    # <activate>
+    hooked = ["SAFEPIP_HOOK=1"]
+    # </activate>
     for name in ("safepip", "pip", "pip3"):
-        aliases[name] = [program]
+        aliases[name] = ["env", *hooked, program] if hooked else [program]
     if hasattr(aliases, "return_command"):
         for name in ("python", "python3"):
             aliases[name] = named_python(name)

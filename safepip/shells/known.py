@@ -13,7 +13,6 @@ the link leads to where it was. Rejected: a path alone, which what is put in its
 from __future__ import annotations
 
 import os
-import secrets
 
 from safepip.environment import OWN
 
@@ -32,7 +31,7 @@ def note_for_shells(state: str | None, path: str) -> None:
     """
     if state is None or is_known_to_shells(state, path):
         return
-    name = PREFIX + secrets.token_hex(16)
+    name = PREFIX + os.urandom(16).hex()
     folder = os.path.join(state, FOLDER)
     try:
         os.makedirs(folder, 0o700, exist_ok=True)

@@ -23,12 +23,10 @@ from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, is_marked
-from safepip.invocation import Invocation
 from safepip.plan import Create, InEnvironment, Pip, Refuse, StepDown
 from safepip.registry import TRUSTED, everything, known
 from safepip.report import Report, shown
 from safepip.settings import Settings, origin_of
-from safepip.shells.files import own_program
 
 from . import init
 
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
 
     from safepip.doctor.facts import Finding
     from safepip.environment import Environment
+    from safepip.invocation import Invocation
     from safepip.plan import Plan
 
     T = TypeVar("T")
@@ -134,7 +133,7 @@ def _named(named: str, context: Context) -> str:
 def gathered(context: Context) -> Facts:
     """Look at everything; nothing is written, and nothing of an environment is run."""
     told = _as_install(context)
-    program = _known(own_program, "")
+    program = _known(init.own_program, "")
     target, interpreted = _known(lambda: told.target, None), _target(told)
     interpreter = target.interpreter if target is not None else None
     venvs = os.path.join(home_of(told), "venvs")
@@ -250,39 +249,43 @@ def _decided(context: Context) -> tuple[Decision, list[Place]]:
         return Decision(refused=error.what or "no Python can be asked", explained=bool(error.what)), []
     project, active = context.project, context.active
     variable, path = context.claimed_active
-    by_variable = bool(active) and path == active.path and context.target.prefix is None
-    mine = next((place for place in places if place.role == "here"), None)
-    another = project and mine and active and mine.state == USABLE and mine.path != os.path.realpath(active.path)
-    decision = Decision(
-        **_outcome(plan, context),
+    decision: Decision = changed(
+        _outcome(plan, context),
         active=active.path if active else "",
-        variable=variable if by_variable else "",
+        variable=variable if active and path == active.path and context.target.prefix is None else "",
         stale=_stale(context),
         project=project.root if project else "",
         marker=project.marker if project else "",
         keeper=context.keeper or "",
-        other=mine.path if mine and another and mine.path != active.path else "",
+        other=_other(active, places) if active and project else "",
     )
     return decision, places
 
 
-def _outcome(plan: Plan, context: Context) -> dict[str, object]:
-    """Return the fields of the outcome; a refusal that an environment's state explains is told there."""
+def _other(active: Environment, places: list[Place]) -> str:
+    """Return this project's own environment, where another one is active."""
+    here = (place for place in places if place.role == "here" and place.state == USABLE)
+    return next((place.path for place in here if place.path != active.path), "")
+
+
+def _outcome(plan: Plan, context: Context) -> Decision:
+    """Return the outcome alone; a refusal that another finding explains is told there."""
     match plan:
         case Refuse(what=what, ways=ways):
-            explained = context.target.problem is not None or context.place.state not in {USABLE, ABSENT}
-            return {"refused": what, "way": _command_in(ways), "explained": explained or bool(context.settings.faults)}
+            by_target = context.target.problem is not None or bool(context.settings.faults)
+            explained = by_target or context.place.state not in {USABLE, ABSENT}
+            return Decision(refused=what, way=_command_in(ways), explained=explained)
         case Create(environment=environment):
-            return {"outcome": f"makes {environment.path} first", "because": plan.because}
+            outcome = f"makes {environment.path} first"
         case InEnvironment(environment=environment):
-            return {"outcome": f"goes into {environment.path}", "because": plan.because}
+            outcome = f"goes into {environment.path}"
         case Pip(handover=handover):
-            whose = handover.environment or handover.python
-            return {"outcome": f"is left to the pip of {whose}", "because": plan.because}
+            outcome = f"is left to the pip of {handover.environment or handover.python}"
         case StepDown(uid=uid):
-            return {"outcome": f"steps down to user {uid}", "because": plan.because}
+            outcome = f"steps down to user {uid}"
         case _:
-            return {"outcome": "is carried out", "because": plan.because}
+            outcome = "is carried out"
+    return Decision(outcome=outcome, because=plan.because)
 
 
 def _command_in(ways: tuple[str, ...]) -> str | None:

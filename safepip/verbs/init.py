@@ -129,7 +129,7 @@ def _without_activation(text: str) -> str:
 
 def _tcsh(values: Mapping[str, str], *, activate: bool) -> str:
     """Return one line: backticks, tcsh's only way to evaluate, join lines and drop what is quoted across them."""
-    settings = {**values, "ACTIVATE": str(int(activate)), "HERE": FOLDER}
+    settings = {**values, "ACTIVATE": "1" if activate else "", "HERE": FOLDER}
     for name in ("WORDS", "PYTHONS"):
         settings.pop(name)
     line = " ; ".join(f"set _safepip_{name.lower()} = {_quoted_tcsh(value)}" for name, value in settings.items())

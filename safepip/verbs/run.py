@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 import os
-import signal
 import sys
 
 from safepip._record import changed
@@ -94,5 +94,5 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
 def _give_signals_back() -> None:
     """Undo what Python does for itself and exec would pass on: without it `safepip run yes | head` complains."""
     for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)

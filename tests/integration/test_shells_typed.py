@@ -15,7 +15,7 @@ pexpect = pytest.importorskip("pexpect")
 pytestmark = pytest.mark.slow
 
 MakeSandbox = Callable[..., Sandbox]
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Shell(NamedTuple):
@@ -148,6 +148,7 @@ def odd(make_sandbox: MakeSandbox) -> Sandbox:
     box.variables["PATH"] += os.pathsep + box.bin
     assert box.run("install", "beta").code == 0
     shutil.copytree(box.venv, os.path.join(box.home, "copied", ".venv"), symlinks=True)
+    os.symlink(box.project, os.path.join(box.home, "link"))
     return box
 
 
@@ -216,12 +217,22 @@ def test_programs_of_the_home_environment_come_last(shell: Shell, box: Sandbox) 
 
 
 def test_the_hook_follows_the_directory_and_knows_what_is_the_users(shell: Shell, odd: Sandbox) -> None:
-    """Evaluated twice, under paths with quotes; a copy is not trusted; what is activated by hand stays."""
+    """Evaluated twice, under paths with quotes: neither a copy nor what is being made is activated, a link serves."""
     typist = begin(shell, odd, twice=shell.name != "nushell")
     assert active(typist) == (odd.venv, 1)
     typist.line("cd below/deep")
     assert active(typist) == (odd.venv, 1)
     typist.line("cd ../../../copied")
+    assert active(typist)[0] == ""
+    creating = os.path.join(odd.venv, ".safepip", "creating")
+    with open(creating, "w", encoding="utf-8"):
+        typist.line("cd ../link")
+    assert active(typist)[0] == ""
+    os.unlink(creating)
+    typist.line("cd ../copied")
+    typist.line("cd ../link")
+    assert active(typist)[0] in {odd.venv, os.path.join(odd.home, "link", ".venv")}
+    typist.line("cd ../copied")
     assert active(typist)[0] == ""
     by_hand = SOURCED.get(shell.name, ". .venv/bin/activate")
     if by_hand:

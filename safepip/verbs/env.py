@@ -1,0 +1,613 @@
+"""safepip env WORD: the environments that safepip knows, and the one of this place."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+
+from safepip import registry
+from safepip._record import Record
+from safepip.context import Context, ambient
+from safepip.environment import (
+    ABSENT,
+    BROKEN,
+    CONFIG,
+    FOREIGN,
+    NOWHERE,
+    OWN,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Environment,
+    examine,
+    is_conda,
+    is_environment,
+)
+from safepip.envs import inventory, journal
+from safepip.envs.create import _creation_lock, create
+from safepip.envs.lock import LOCK, acquire
+from safepip.envs.repair import moved, repair
+from safepip.envs.stepdown import step_down
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
+from safepip.interpreter import BIN, EXE, Interpreter, candidates, interview
+from safepip.plan import Create, Handover
+from safepip.report import shown
+from safepip.shells.known import forget_for_shells, note_for_shells
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import NoReturn
+
+    from safepip.registry import Entry
+    from safepip.report import Report
+
+    Word = Callable[[argparse.Namespace, Context, Report], int]
+
+_DAY = 86400
+_WIDTH = 80
+_OLDEST = (3, 8)
+_SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
+_NEWER = "name a newer one: safepip env create --python PYTHON"
+
+
+class Listed(Record):
+    """An environment as `list` shows it; `size` in bytes, `used` in s since 1970, `health` "ok" or why not."""
+
+    path: str
+    project: str | None
+    python: str
+    packages: int
+    size: int
+    used: float
+    health: str
+
+
+class Doomed(Record):
+    """What `prune` would do to a record, and why; `remove` tells whether there is an environment to remove."""
+
+    entry: Entry
+    why: str
+    remove: bool
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Carry out one word of `env`; none is an error, and shows how it is used."""
+    parser = _parser()
+    if not words:
+        raise SafepipError(USAGE, "env needs a word", *parser.format_usage().strip().split("\n"))
+    try:
+        said = parser.parse_args(words)
+    except SystemExit as asked:  # --help, printed
+        return int(asked.code or 0)
+    work: Word = said.work
+    if context.sudo_user and said.changes:
+        step_down(*context.sudo_user, report)
+        context = Context(context.invocation, ambient(), report.debug)
+    return work(said, context, report)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are safepip's."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SafepipError(USAGE, message, *self.format_usage().strip().split("\n"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="safepip env", description="The environments that safepip knows, and the one of this place."
+    )
+    words = parser.add_subparsers(required=True, metavar="WORD", parser_class=_Parser)
+    _add(words, "path", _path, "print the path of the environment for this place, be it there or not")
+    listed = _add(words, "list", _list, "show all environments that safepip made or adopted")
+    listed.add_argument("--json", action="store_true", help="as a JSON array")
+    _with_dir(_add(words, "info", _info, "show what is known of an environment"))
+    made = _add(words, "create", _create, "make the environment for this place, and install nothing", changes=True)
+    made.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
+    made.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
+    _with_dir(_add(words, "remove", _remove, "remove an environment that safepip made", changes=True))
+    pruned = _add(words, "prune", _prune, "show which environments are not needed any more", changes=True)
+    pruned.add_argument("--unused", metavar="DAYS", type=_days, help="those too that were not used for so long")
+    pruned.add_argument("--yes", action="store_true", help="remove them")
+    trusted = _add(words, "trust", _trust, "let an environment that others made be used", changes=True)
+    _with_dir(trusted)
+    trusted.add_argument("--list", action="store_true", help="print the paths of those that are trusted")
+    trusted.add_argument("--revoke", action="store_true", help="take the trust back")
+    _with_dir(_add(words, "repair", _repair, "rebuild an environment with the same packages", changes=True))
+    return parser
+
+
+def _add(
+    words: argparse._SubParsersAction[_Parser],
+    name: str,
+    work: Word,
+    told: str,
+    *,
+    changes: bool = False,
+) -> argparse.ArgumentParser:
+    parser = words.add_parser(name, help=told, description=told)
+    parser.set_defaults(work=work, changes=changes)
+    return parser
+
+
+def _with_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="the environment; without it the one of this place")
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of days")
+    return int(text)
+
+
+# -- path, list, info
+
+
+def _path(_said: argparse.Namespace, context: Context, _report: Report) -> int:
+    found = _in_force(context)
+    if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
+        raise _unfit(found, context)
+    sys.stdout.write(f"{found.path}\n")
+    return 0
+
+
+def _in_force(context: Context) -> Environment:
+    """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
+    found: Environment = context.named[1] if context.named else context.active or context.place
+    return found
+
+
+def _of_place(context: Context) -> Environment:
+    """Return the environment that an `install` here would have made: a named one, or that of the place."""
+    found: Environment = context.named[1] if context.named else context.place
+    return found
+
+
+def _list(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Show what is there, by project; JSON has the same with paths, bytes and UTC."""
+    rows = sorted(_listed(context, report), key=lambda row: (row.project or "", row.path))
+    if said.json:
+        sys.stdout.write(json.dumps([_as_json(row) for row in rows], indent=1) + "\n")
+    elif rows:
+        sys.stdout.write("".join(f"{shown(line)}\n" for line in _table(rows, context)))
+    else:
+        report.say("no environments are known yet")
+    return 0
+
+
+def _listed(context: Context, report: Report) -> Iterator[Listed]:
+    """Yield all that are there; what is measured now is remembered until the next change."""
+    told = Context(context.invocation, context.ambient, context.tell, keep=False)
+    ask = _asking_once(context)
+    entries = [entry for entry in registry.entries(context.state) if entry.is_there]
+    unmeasured = [entry for entry in entries if registry.size_of(entry, inventory.stamp(entry.known.path)) is None]
+    if len(unmeasured) > 50:
+        report.say(f"measuring {len(unmeasured)} environments (once)")
+    for entry in entries:
+        yield _look(entry, told, ask)
+
+
+def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
+    """Return a way to ask about interpreters that asks about each one only once."""
+    known: dict[str, Interpreter | str] = {}
+
+    def ask(path: str) -> Interpreter | str:
+        if path not in known:
+            known[path] = interview(path, context.ambient.environ, context.cache)
+        return known[path]
+
+    return ask
+
+
+def _look(entry: Entry, context: Context, ask: Callable[[str], Interpreter | str]) -> Listed:
+    path = entry.known.path
+    used = _last_use(entry)
+    with inventory.unread(path):
+        found = examine(path, ask, context.objection)
+        return Listed(
+            path=path,
+            project=_project(entry.known, context),
+            python=found.version or inventory.made_with(path),
+            packages=inventory.packages(path),
+            size=_size(entry),
+            used=used,
+            health=_health(found),
+        )
+
+
+def _last_use(entry: Entry) -> float:
+    path = entry.known.path
+    return max(entry.used, inventory.last_change(path), inventory.last_start(path))
+
+
+def _size(entry: Entry) -> int:
+    stamp = inventory.stamp(entry.known.path)
+    known = registry.size_of(entry, stamp)
+    if known is not None:
+        return known
+    size = inventory.size(entry.known.path)
+    registry.measured(entry, stamp, size)
+    return size
+
+
+def _health(found: Environment) -> str:
+    """Return "ok", or the state and what is wrong."""
+    if found.state == USABLE:
+        if journal.is_left(found.path, locked=False):
+            return "interrupted: the last change was killed"
+        return "ok"
+    return f"{found.state}: {found.reason}" if found.reason else found.state
+
+
+def _project(known: registry.Known, context: Context) -> str | None:
+    """Return the root of the project that an environment is for; None for one that is for none, or unknown."""
+    if known.project:
+        return known.project
+    return None if _is_kept(known.path, context) else os.path.dirname(known.path)
+
+
+def _is_kept(path: str, context: Context) -> bool:
+    """Tell whether an environment lies in safepip's own data, away from its project."""
+    return context.data is not None and path.startswith(os.path.join(context.data, ""))
+
+
+def _as_json(row: Listed) -> dict[str, object]:
+    """Return a row for programs: `last_used` is ISO 8601, UTC; `health` begins with "ok" or the state."""
+    return {
+        "path": row.path,
+        "project": row.project,
+        "python": row.python,
+        "packages": row.packages,
+        "size": row.size,
+        "last_used": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.used)),
+        "health": row.health,
+    }
+
+
+def _table(rows: Iterable[Listed], context: Context) -> list[str]:
+    """Return the rows in columns below a heading; only the health may be long."""
+    cells = [("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")]
+    for row in rows:
+        used = time.strftime("%Y-%m-%d", time.localtime(row.used))
+        name = _at_home(_named(row, context), context)
+        cells.append((name, row.python, str(row.packages), _human(row.size), used, row.health))
+    widths = [max(len(row[column]) for row in cells) for column in range(5)]
+    return ["  ".join(_padded(row, widths)) for row in cells]
+
+
+def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Return the cells as wide as their columns, numbers to the right."""
+    right = (False, False, True, True, False)
+    cells = [
+        cell.rjust(width) if at else cell.ljust(width) for cell, width, at in zip(row, widths, right, strict=False)
+    ]
+    return [*cells, row[5]]
+
+
+def _named(row: Listed, context: Context) -> str:
+    """Return what people know an environment by: its project, or its own path where that is no `.venv`."""
+    if context.data is not None and row.path == os.path.join(context.data, "home"):
+        return "(outside projects)"
+    kept = row.project is not None and not row.path.startswith(os.path.join(row.project, ""))
+    return row.project if row.project and (kept or os.path.basename(row.path) == ".venv") else row.path
+
+
+def _at_home(path: str, context: Context) -> str:
+    home = context.ambient.home
+    return f"~{path[len(home) :]}" if home and path.startswith(os.path.join(home, "")) else path
+
+
+def _human(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
+    """Print one fact a line; nothing of the environment is run."""
+    found = context.examine(_absolute(said.dir, context)) if said.dir else _in_force(context)
+    if found.state in {ABSENT, NOWHERE}:
+        raise _unfit(found, context)
+    facts = _facts(found, context)
+    sys.stdout.write("".join(f"{name + ':':<12} {shown(fact)}\n" for name, fact in facts if fact))
+    return 0
+
+
+def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
+    entry = registry.entry(context.state, found.path)
+    project = _project(entry.known, context) if entry else os.path.dirname(found.named)
+    yield "path", found.path
+    yield "project", project or ""
+    yield "python", found.version or inventory.made_with(found.path)
+    yield "made from", found.base.path if found.base else ""
+    yield "packages", str(inventory.packages(found.path))
+    yield "size", _human(_size(entry) if entry else inventory.size(found.path))
+    yield "last use", time.strftime("%Y-%m-%d", time.localtime(_last_use(entry))) if entry else ""
+    yield "known as", (_SAID[entry.known.how] if entry else "not known")
+    yield "pip", "" if found.state != USABLE else "its own" if found.has_pip else "safepip's"
+    yield "sees system", "yes" if found.sees_system else ""
+    yield "health", _health(found)
+
+
+# -- create, remove, prune
+
+
+def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Make the environment of this place; one that is there stays as it is."""
+    found = _of_place(context)
+    base = _base(said.python, context)
+    if found.state == USABLE:
+        if said.python and base.minor != found.version:
+            what = f"{context.shown(found)} is there, with Python {found.version}"
+            raise SafepipError(
+                CANNOT_CREATE,
+                what,
+                "remove it first: safepip env remove",
+                "or keep one beside it: safepip --env DIR env create",
+            )
+        report.say(f"{context.shown(found)} is there already (Python {found.version})")
+        return 0
+    if found.state not in {ABSENT, UNFINISHED}:
+        raise _unfit(found, context)
+    made = create(_plan(found, base, context, system=said.system_site_packages), context, report)
+    if context.project is not None and not context.named and _is_kept(made.path, context):
+        registry.note(context.state, made.path, registry.MADE, project=context.project.root)
+    note_for_shells(context.state, made.path)
+    return 0
+
+
+def _base(wanted: str | None, context: Context) -> Interpreter:
+    """Return the interpreter that an environment is made from: `wanted`, or the target interpreter."""
+    if wanted is None:
+        known: Interpreter | str | None = context.base
+    else:
+        path = _absolute(wanted, context) if os.sep in wanted else _on_path(wanted, context)
+        path = os.path.join(path, BIN, "python" + EXE) if os.path.isdir(path) else path
+        known = interview(path, context.ambient.environ, context.cache)
+        if isinstance(known, Interpreter) and known.is_virtual:
+            known = f"{path} is the Python of an environment itself"
+    if not isinstance(known, Interpreter):
+        raise SafepipError(NOT_FOUND, known or f"there is no Python behind {context.target.python}", _NEWER)
+    if known.version < _OLDEST:
+        what = f"no environment can be made from {known.path}: Python {known.minor} is too old"
+        raise SafepipError(NO_ENVIRONMENT, what, _NEWER)
+    return known
+
+
+def _on_path(wanted: str, context: Context) -> str:
+    """Return a Python on PATH by its name or its version."""
+    name = f"python{'.'.join(wanted.split('.')[:2])}" if wanted[:1].isdigit() else wanted
+    path = next(candidates((name,), context.ambient.environ.get("PATH", os.defpath), ()), None)
+    if path is None:
+        raise SafepipError(NOT_FOUND, f"there is no {name} on PATH")
+    return path
+
+
+def _plan(found: Environment, base: Interpreter, context: Context, *, system: bool) -> Create:
+    python = os.path.join(found.path, BIN, "python" + EXE)
+    project = context.project
+    redirects = context.settings.env_redirect and project is not None and not context.named
+    file = os.path.join(project.root, ".venv") if project is not None else ""
+    return Create(
+        environment=found,
+        interpreter=base,
+        handover=Handover(python=python, words=(), program="pip"),
+        because="env create asks for it",
+        called=context.shown(found),
+        why=f"{base.path} is Python {base.minor}",
+        purpose="for this project" if project and not context.named else "as asked for",
+        system_site_packages=system or context.settings.system_site_packages,
+        redirect=file if redirects and file != found.path else None,
+    )
+
+
+def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Remove an environment that safepip made, with all that is in it."""
+    path = _absolute(said.dir, context) if said.dir else _of_place(context).path
+    entry = registry.entry(context.state, path)
+    if entry is None or entry.known.how != registry.MADE:
+        if not os.path.lexists(path):
+            raise SafepipError(NO_ENVIRONMENT, f"there is no {path}")
+        what = f"safepip did not make {path}, so it does not remove it"
+        raise SafepipError(REFUSED, what, "see what it made: safepip env list")
+    _delete(entry, context, report)
+    report.say(f"{path} is removed")
+    return 0
+
+
+def _delete(entry: Entry, context: Context, report: Report) -> None:
+    """Remove the directory whose identity was noted, under both its locks.
+
+    It is marked as unfinished first, so that whatever a kill leaves is safepip's own to finish.
+    """
+    path = entry.known.path
+    with _creation_lock(path, context, report):
+        lock = acquire(path, context.settings.lock_timeout, report)
+        try:
+            if not entry.is_there:
+                raise SafepipError(REFUSED, f"{path} is another one than safepip made")
+            forget_for_shells(context.state, path)
+            with open(os.path.join(path, OWN, "creating"), "w", encoding="ascii"):
+                pass
+            _empty(path)
+            registry.discard(entry)
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+def _empty(path: str) -> None:
+    """Remove the environment; of one behind a link, or that is mounted, the empty directory stays."""
+    for name in (CONFIG, *os.listdir(path)):
+        if name not in {OWN, LOCK}:
+            _unlink(os.path.join(path, name))
+    for name in (OWN, LOCK):
+        _unlink(os.path.join(path, name))
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+def _unlink(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _prune(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Show what is not needed any more, and why; with --yes remove it."""
+    doomed = [one for entry in registry.entries(context.state) if (one := _doom(entry, said.unused, context))]
+    for one in doomed:
+        verb = "remove" if one.remove else "forget"
+        does = _carry_out(one, context, report) if said.yes else f"would {verb}"
+        if does:
+            sys.stdout.write(shown(f"{does} {one.entry.known.path} ({one.why})") + "\n")
+    if not doomed:
+        report.say("there is nothing to prune")
+    elif not said.yes:
+        report.say("to do it: add --yes")
+    return 0
+
+
+def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
+    """Return why a record is not needed any more, or None.
+
+    On a disk that is not there now nothing is gone: another device lies at its place.
+    """
+    known = entry.known
+    if not entry.is_there:
+        there = _device(known.path) == entry.device
+        return Doomed(entry=entry, why="it is gone", remove=False) if there else None
+    if known.how != registry.MADE:
+        return None
+    project = known.project
+    if project and not os.path.lexists(project) and _device(project) == _device(os.path.dirname(project)):
+        return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
+    is_home = context.data is not None and known.path == os.path.join(context.data, "home")
+    days = int((time.time() - _last_use(entry)) // _DAY)
+    if unused is not None and days >= unused and not is_home:
+        return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
+    return None
+
+
+def _device(path: str) -> int:
+    """Return the device of what lies at `path`, or else of the nearest folder above it."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return os.stat(path).st_dev
+
+
+def _carry_out(one: Doomed, context: Context, report: Report) -> str:
+    """Do it and return what was done; empty where it could not be, which has been said."""
+    if one.remove:
+        try:
+            _delete(one.entry, context, report)
+        except SafepipError as error:
+            report.error(error.what)
+            return ""
+        return "removed"
+    forget_for_shells(context.state, one.entry.known.path)
+    registry.discard(one.entry)
+    return "forgot"
+
+
+# -- trust, repair
+
+
+def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Remember that the user trusts an environment, by path and identity; or forget it."""
+    if said.list:
+        entries = (entry for entry in registry.entries(context.state) if entry.known.how == registry.TRUSTED)
+        paths = sorted(entry.known.path for entry in entries if entry.is_there)
+        sys.stdout.write("".join(f"{shown(path)}\n" for path in paths))
+        return 0
+    found = context.examine(_absolute(said.dir, context)) if said.dir else _of_place(context)
+    if not (is_environment(found.path) or is_conda(found.path)):
+        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is no environment")
+    known = registry.known(context.state, found.path)
+    if known is not None and known.how == registry.MADE:
+        what = f"{context.shown(found)} was made by safepip, which trusts it"
+        if said.revoke:
+            raise SafepipError(USAGE, what, "to have it away: safepip env remove")
+        report.say(what)
+    elif said.revoke:
+        _revoke(found, context, report)
+    else:
+        registry.note(context.state, found.path, registry.TRUSTED)
+        if registry.known(context.state, found.path) is None:
+            raise SafepipError(
+                CANNOT_CREATE, f"{context.state} cannot be written, so nothing can be remembered there"
+            )
+        note_for_shells(context.state, found.path)
+        report.say(f"{context.shown(found)} is trusted from now on")
+    return 0
+
+
+def _revoke(found: Environment, context: Context, report: Report) -> None:
+    forget_for_shells(context.state, found.path)
+    was = registry.forget(context.state, found.path)
+    report.say(f"{context.shown(found)} {'is' if was else 'was'} not trusted{' any more' if was else ''}")
+
+
+def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Mend what is wrong with an environment; one that is named is trusted, if it is the user's own."""
+    found = context.examine(_absolute(said.dir, context), named=True) if said.dir else _in_force(context)
+    called = context.shown(found)
+    if found.state in {NOWHERE, FOREIGN}:
+        raise _unfit(found, context)
+    if os.path.lexists(found.path):
+        _permit(found, context, named=bool(said.dir or context.named or context.active))
+    repair(found.path, called, context, report)
+    return 0
+
+
+def _permit(found: Environment, context: Context, *, named: bool) -> None:
+    """Refuse what is another user's, and what the user has neither named nor let be used."""
+    called = context.shown(found)
+    if _owner(found.path) not in context.owners:
+        raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
+    if named or found.state == USABLE or registry.known(context.state, found.path) is not None:
+        return
+    if moved(context.state, found.path) is not None:
+        return
+    what = f"{called} was not made by safepip" + (f" and {found.reason}" if found.reason else "")
+    raise SafepipError(REFUSED, what, f"if you trust it: safepip env repair {called}")
+
+
+def _owner(path: str) -> int:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return -1
+
+
+# -- for all
+
+
+def _absolute(path: str, context: Context) -> str:
+    """Return the path as safepip knows environments: links in the folders above resolved, its own kept."""
+    full = os.path.normpath(os.path.join(context.ambient.cwd or os.sep, path))
+    return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+
+
+def _unfit(found: Environment, context: Context) -> SafepipError:
+    """Return why this environment cannot be used for that."""
+    called = context.shown(found)
+    if found.state == NOWHERE:
+        return SafepipError(CANNOT_CREATE, found.reason, "name a place: SAFEPIP_ENV=DIR")
+    if found.state == ABSENT:
+        return SafepipError(NO_ENVIRONMENT, f"there is no {called} yet", "make it: safepip env create")
+    if found.state == UNTRUSTED:
+        return SafepipError(REFUSED, f"{called} {found.reason}", f"if you trust it: safepip env trust {called}")
+    if found.state == BROKEN:
+        return SafepipError(NO_ENVIRONMENT, f"{called} {found.reason}", "rebuild it: safepip env repair")
+    return SafepipError(REFUSED, f"{called} {found.reason}")
