@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from safepip import _pip_options
+from safepip import _pip_options, registry
 from safepip.invocation import FLAGS, VALUED, VERBS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -24,12 +24,12 @@ PACKAGE = os.path.join(ROOT, "safepip")
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
     ("__init__",),
-    ("_record", "errors", "_pip_options"),
+    ("_record", "errors", "_pip_options", "_applications"),
     ("command", "settings", "places", "store", "report"),
-    ("configfiles", "pipconf", "interpreter", "project", "invocation"),
+    ("configfiles", "pipconf", "interpreter", "project", "invocation", "registry"),
     ("environment",),
     ("plan", "managers"),
-    ("context",),
+    ("context", "apps"),
     ("decide",),
     ("execute",),
     ("cli",),
@@ -37,8 +37,15 @@ ORDER = (
 )
 # Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
 # modules may know of each other, though not in a circle.
-COLD = ("envs", "shells", "verbs")
-MAY_BE_LATE = ("execute", "cli")
+COLD = ("shells", "envs", "doctor", "verbs")
+COLD_ALONE = ("apps", "_applications")  # cold, though of no room
+# Who imports what is cold late; within the rooms anybody may.
+LATE = {
+    "execute": COLD,
+    "cli": COLD,
+    "context": ("envs.adoption", "envs.gitindex"),
+    "decide": ("apps",),
+}
 ALONE = "handover.runner"
 
 
@@ -95,6 +102,10 @@ def room(module):
     return module.partition(".")[0] if module.startswith(tuple(f"{name}." for name in COLD)) else ""
 
 
+def is_cold(module):
+    return bool(room(module)) or module in COLD_ALONE or module in {f"{name}.__init__" for name in COLD}
+
+
 def rank(module):
     if room(module):
         return len(ORDER) + COLD.index(room(module))
@@ -116,8 +127,14 @@ def test_a_module_imports_only_from_those_above_it(module):
 @pytest.mark.parametrize("module", MODULES)
 def test_only_a_cold_module_is_imported_late_and_only_by_the_last_door(module):
     late = {name for name, late in imports(tree(module), module) if late}
-    assert {name for name in late if not room(name)} == set()
-    assert not late or module in MAY_BE_LATE or room(module)
+    assert {name for name in late if not is_cold(name)} == set()
+    assert {name for name in late if not room(module) and not {name, room(name)} & {*LATE.get(module, ())}} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_cold_is_imported_first_by_what_is_cold_only(module):
+    found = {name for name, late in imports(tree(module), module) if not late}
+    assert is_cold(module) or {name for name in found if is_cold(name)} == set()
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -183,7 +200,7 @@ STARTING = ("verbs.init", "verbs.run", "verbs.shell")
     [
         (
             ("os.environ", "os.environb", "os.getenv", "os.putenv"),
-            ["context", "envs.create", "envs.heal", "envs.image", "envs.stepdown", "execute", *STARTING, ALONE],
+            ["context", "envs.create", "envs.image", "envs.pipx", "envs.stepdown", "execute", *STARTING, ALONE],
         ),
         (("os.getcwd", "os.chdir"), ["context"]),
         (("sys.argv",), ["cli", "verbs.init", ALONE]),
@@ -192,8 +209,11 @@ STARTING = ("verbs.init", "verbs.run", "verbs.shell")
         (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["execute"]),
         (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE]),
         (("os.fork", "os.system", "os.popen"), []),
-        (("subprocess.call", "subprocess.Popen"), ["envs.create", "execute"]),
-        (("subprocess.run",), ["envs.heal", "envs.image", "interpreter", "managers"]),
+        (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute"]),
+        (
+            ("subprocess.run",),
+            ["envs.heal", "envs.image", "envs.pipx", "envs.repair", "interpreter", "managers"],
+        ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
         (("eval", "exec", "__import__", "compile"), []),
     ],
@@ -205,7 +225,7 @@ def test_few_may_touch(names, allowed):
 
 def test_stdout_is_pips_but_for_the_results_of_own_words():
     found = users("sys.stdout", "sys.__stdout__")
-    assert [module for module in found if room(module) != "verbs"] == ["execute"]
+    assert [module for module in found if room(module) != "verbs"] == ["cli", "execute"]
 
 
 PURE = ("_record", "errors", "_pip_options", "command", "settings", "places", "plan", "invocation", "decide")
@@ -257,10 +277,12 @@ HOT_MODULES = {
     "safepip.execute",
     "safepip.interpreter",
     "safepip.invocation",
+    "safepip.managers",
     "safepip.pipconf",
     "safepip.places",
     "safepip.plan",
     "safepip.project",
+    "safepip.registry",
     "safepip.report",
     "safepip.settings",
     "safepip.store",
@@ -311,10 +333,25 @@ def loaded(base_python, home, monkeypatch):
         ),
     ],
 )
-def test_the_way_to_pip_loads_exactly(loaded, environment, line, managed, extra):
+def test_the_way_to_pip_loads_exactly(loaded, environment, home, line, managed, extra):
+    registry.note(os.path.join(home, ".local/state/safepip"), environment, registry.MADE)
     found = loaded(line, managed)
     assert found & NEVER == set()
     assert found - {"time"} == (HOT_MODULES | extra) - {"time"}  # which some Pythons have loaded
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there pip is waited for")
+@pytest.mark.xfail(
+    strict=True,
+    reason="Context.objection imports envs.adoption (re, shlex, …) before it compares git's index, and gitindex hashlib",
+)
+def test_what_was_adopted_costs_no_more_than_a_look_at_gits_index(loaded, finished, work):
+    """Adopted at the first of the two calls; the second need not look at it again."""
+    os.symlink(finished, os.path.join(work, ".venv"))
+    found = loaded("list", True)
+    assert "safepip.envs.gitindex" in found
+    assert "safepip.envs.adoption" not in found
+    assert found & NEVER == set()
 
 
 # -- options and words
@@ -359,85 +396,22 @@ def test_no_word_is_a_subcommand_of_pips(verb):
 
 # -- what is shipped
 
-SHIPPED = {
-    "safepip/__init__.py",
-    "safepip/__main__.py",
-    "safepip/_pip_options.py",
-    "safepip/_record.py",
-    "safepip/cli.py",
-    "safepip/command.py",
-    "safepip/configfiles.py",
-    "safepip/context.py",
-    "safepip/decide.py",
-    "safepip/environment.py",
-    "safepip/envs/__init__.py",
-    "safepip/envs/adoption.py",
-    "safepip/envs/create.py",
-    "safepip/envs/gitindex.py",
-    "safepip/envs/heal.py",
-    "safepip/envs/health.py",
-    "safepip/envs/history.py",
-    "safepip/envs/image.py",
-    "safepip/envs/journal.py",
-    "safepip/envs/lock.py",
-    "safepip/envs/registry.py",
-    "safepip/envs/stepdown.py",
-    "safepip/envs/throwaway.py",
-    "safepip/errors.py",
-    "safepip/execute.py",
-    "safepip/handover/runner.py",
-    "safepip/help.txt",
-    "safepip/interpreter.py",
-    "safepip/invocation.py",
-    "safepip/managers.py",
-    "safepip/pipconf.py",
-    "safepip/places.py",
-    "safepip/plan.py",
-    "safepip/project.py",
-    "safepip/py.typed",
-    "safepip/report.py",
-    "safepip/settings.py",
-    "safepip/shells/__init__.py",
-    "safepip/shells/detect.py",
-    "safepip/shells/find.tcsh",
-    "safepip/shells/hook.tcsh",
-    "safepip/shells/init.bash",
-    "safepip/shells/init.fish",
-    "safepip/shells/init.nu",
-    "safepip/shells/init.ps1",
-    "safepip/shells/init.sh",
-    "safepip/shells/init.tcsh",
-    "safepip/shells/init.xsh",
-    "safepip/shells/init.zsh",
-    "safepip/shells/known.py",
-    "safepip/shells/leave.tcsh",
-    "safepip/shells/links.py",
-    "safepip/shells/python.sh",
-    "safepip/shells/shell.bash",
-    "safepip/shells/shell.sh",
-    "safepip/shells/shim-next.sh",
-    "safepip/shells/shim-pip.sh",
-    "safepip/shells/shim-python.sh",
-    "safepip/shells/zsh/.zshenv",
-    "safepip/store.py",
-    "safepip/verbs/__init__.py",
-    "safepip/verbs/explain.py",
-    "safepip/verbs/init.py",
-    "safepip/verbs/run.py",
-    "safepip/verbs/shell.py",
-    "safepip/verbs/shims.py",
-}
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
-JUNK = shutil.ignore_patterns("__pycache__", "*.pyc")
+FOLDERS = ("safepip", "tests", "scripts")
+# What a package of Python with scripts for shells may hold; anything else was left there by mistake.
+KINDS = {".py", ".txt", ".typed", ".sh", ".bash", ".zsh", ".fish", ".tcsh", ".nu", ".ps1", ".xsh", ".zshenv"}
 
 
-def below(*folders):
-    for folder in folders:
-        for at, _, names in os.walk(os.path.join(ROOT, folder)):
-            for name in names:
-                path = os.path.relpath(os.path.join(at, name), ROOT)
-                if "__pycache__" not in path and not name.endswith(".pyc"):
-                    yield path
+def in_the_tree():
+    """Return the files below FOLDERS that git has or would take, or all of them where there is no git."""
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z"]
+    if os.path.exists(os.path.join(ROOT, ".git")) and shutil.which("git"):
+        told = subprocess.check_output([*git, "--cached", "--others", "--exclude-standard", "--", *FOLDERS])
+        names = {os.fsdecode(name) for name in told.split(b"\0") if name}
+    else:
+        walks = (walk for folder in FOLDERS for walk in os.walk(os.path.join(ROOT, folder)))
+        names = {os.path.relpath(os.path.join(at, name), ROOT) for at, _, found in walks for name in found}
+    return {name for name in names if os.path.isfile(os.path.join(ROOT, name)) and not name.endswith(".pyc")}
 
 
 @pytest.fixture(scope="session")
@@ -448,10 +422,10 @@ def built(tmp_path_factory):
             pytest.skip(f"{module} is not installed")
     world = tmp_path_factory.mktemp("built")
     copy, out = os.path.join(world, "tree"), os.path.join(world, "out")
-    for folder in ("safepip", "tests", "scripts"):
-        shutil.copytree(os.path.join(ROOT, folder), os.path.join(copy, folder), ignore=JUNK)
-    for name in BESIDE - {"PKG-INFO"}:
-        shutil.copy(os.path.join(ROOT, name), copy)
+    expected = in_the_tree()  # and no more is copied: others may be writing here
+    for name in (*expected, *BESIDE - {"PKG-INFO"}):
+        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, name), os.path.join(copy, name))
     for stray in ("safepip/__pycache__", ".venv", "tests/__pycache__"):
         os.makedirs(os.path.join(copy, stray), exist_ok=True)
         with open(os.path.join(copy, stray, "stray.pyc"), "w"):
@@ -459,14 +433,22 @@ def built(tmp_path_factory):
     argv = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, copy]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {name.rpartition(".")[2]: os.path.join(out, name) for name in os.listdir(out)}
+    return {"expected": expected, **{name.rpartition(".")[2]: os.path.join(out, name) for name in os.listdir(out)}}
+
+
+def test_the_package_holds_code_and_scripts_only():
+    package = {name for name in in_the_tree() if name.startswith("safepip/")}
+    odd = {name for name in package if (os.path.splitext(name)[1] or os.path.basename(name)) not in KINDS}
+    assert odd == set()
+    assert {"safepip/py.typed", "safepip/help.txt", "safepip/handover/runner.py", "safepip/shells/zsh/.zshenv"} <= package
+    assert {f"safepip/{module.replace('.', os.sep)}.py" for module in SOURCES} <= package
 
 
 def test_the_wheel_holds_exactly(built):
     with zipfile.ZipFile(built["whl"]) as wheel:
         names = set(wheel.namelist())
     info = {name for name in names if ".dist-info/" in name}
-    assert names - info == SHIPPED
+    assert names - info == {name for name in built["expected"] if name.startswith("safepip/")}
     assert {name.partition("/")[2] for name in info} == {
         "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE",
     }  # fmt: skip
@@ -475,9 +457,7 @@ def test_the_wheel_holds_exactly(built):
 def test_the_sdist_holds_exactly(built):
     with tarfile.open(built["gz"]) as sdist:
         names = {member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()}
-    assert {name for name in names if name.startswith("safepip/")} == SHIPPED
-    rest = names - SHIPPED
-    assert rest == BESIDE | set(below("tests", "scripts"))
+    assert names == BESIDE | built["expected"]
 
 
 def test_the_entry_point_is_main(built):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import shutil
 import sys
@@ -14,8 +15,10 @@ from safepip import registry
 from safepip._record import changed
 from safepip.context import HANDOVER, Ambient, Context, ambient, enter
 from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
+from safepip.envs import adoption
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.invocation import read_invocation
+from safepip.managers import note_hinted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the layout of POSIX")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -114,8 +117,6 @@ def test_a_working_directory_that_is_gone_is_none(work):
 
 
 def test_without_home_the_password_database_says_where_it_is(monkeypatch):
-    import pwd
-
     monkeypatch.delenv("HOME")
     assert ambient().home == pwd.getpwuid(ME).pw_dir
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
@@ -388,8 +389,8 @@ def test_python_may_name_nothing(world, work, name):
 NOT_STARTED = pytest.mark.xfail(
     strict=True,
     raises=SafepipError,
-    reason="interpreter._ask raises (126) where the system cannot start a program, although interview is to "
-    "return the reason: nothing that has a Python like that is ever BROKEN or a problem",
+    reason="interview raises (126) for what the system cannot start; Context lets that through, also for "
+    "a --python, which is pip's to judge (row 6), and for the base of an environment, which is then BROKEN",
 )
 
 
@@ -805,8 +806,6 @@ def test_a_directory_without_marker_is_kept_by_nobody(world, work, home):
 
 
 def test_how_the_dependency_is_recorded_is_told_once(world, work):
-    from safepip.managers import note_hinted
-
     write(f"{work}/uv.lock")
     found = world("install six")
     line = "this project is kept by uv; to record the dependency: uv add six"
@@ -838,16 +837,12 @@ def test_a_project_that_nobody_keeps_has_no_hint(world, home):
 
 
 def refuse(monkeypatch):
-    from safepip.envs import adoption
-
     asked = []
     monkeypatch.setattr(adoption, "objection", lambda *args: asked.append(args) or "came from a stranger")
     return asked
 
 
 def adopt(monkeypatch):
-    from safepip.envs import adoption
-
     asked = []
     monkeypatch.setattr(adoption, "objection", lambda *args: asked.append(args))
     return asked

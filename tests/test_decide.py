@@ -30,7 +30,19 @@ from safepip.environment import (
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from safepip.interpreter import Interpreter
 from safepip.invocation import VERBS, read_invocation
-from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.plan import (
+    RUNNER,
+    Create,
+    Handover,
+    InEnvironment,
+    Pip,
+    Pipx,
+    Refuse,
+    StepDown,
+    Throwaway,
+    Verb,
+    Version,
+)
 from safepip.project import Project
 from safepip.settings import Settings
 

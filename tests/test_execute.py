@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -11,19 +12,33 @@ import types
 
 import pytest
 
-from safepip import __version__
+from safepip import __version__, registry
 from safepip._record import changed
 from safepip.context import HANDOVER
-from safepip.envs import create as create_module
-from safepip.envs import health, stepdown, throwaway
 from safepip.environment import ABSENT, USABLE, Environment
+from safepip.envs import create as create_module
+from safepip.envs import heal, health, journal, pipx, stepdown, throwaway
 from safepip.errors import CANNOT_RUN, NOT_FOUND, USAGE, SafepipError
 from safepip.execute import child_environ, entered, execute, hand_over, spawn, start
 from safepip.interpreter import Interpreter
+from safepip.invocation import VERBS
 from safepip.managers import hinted
-from safepip.plan import RUNNER, Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.plan import (
+    RUNNER,
+    Create,
+    Handover,
+    InEnvironment,
+    Pip,
+    Pipx,
+    Refuse,
+    StepDown,
+    Throwaway,
+    Verb,
+    Version,
+)
 from safepip.report import Report
 from safepip.settings import Settings
+from safepip.shells import known
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at descriptors in /proc")
 
@@ -309,8 +324,6 @@ def test_where_there_can_be_no_lock_pip_runs_without(became, context, report, in
 
 
 def test_what_a_killed_change_left_is_healed_first(became, context, report, into, monkeypatch):
-    from safepip.envs import heal, journal
-
     done = []
     monkeypatch.setattr(journal, "is_left", lambda *_args, **_options: True)
     monkeypatch.setattr(heal, "heal", lambda environment, *_args: done.append((environment, len(became))))
@@ -320,8 +333,6 @@ def test_what_a_killed_change_left_is_healed_first(became, context, report, into
 
 
 def test_where_no_journal_can_be_written_pip_runs_without(became, context, report, into, monkeypatch):
-    from safepip.envs import journal
-
     monkeypatch.setattr(journal, "begin", lambda *_args, **_options: False)
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)
@@ -330,17 +341,19 @@ def test_where_no_journal_can_be_written_pip_runs_without(became, context, repor
 
 
 def test_what_an_earlier_sudo_left_is_told_of(became, context, report, into, monkeypatch, capfd):
-    found = iter((f"{into.environment}/x", None))
-    monkeypatch.setattr(health, "left_by_root", lambda *_args: next(found))
+    monkeypatch.setattr(health, "left_by_root", lambda *_args: f"{into.environment}/x")
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)
     assert capfd.readouterr().err == (
         f"safepip: {into.environment}/x belongs to root, left by an earlier sudo pip; give it back first:\n"
         f'safepip: sudo chown -R "$USER" {into.environment}\n'
     )
+
+
+def test_where_nothing_is_wrong_nothing_is_told(became, context, report, into, capfd):
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr() == ("", "")
 
 
 def test_of_another_users_environment_nothing_is_told(became, context, report, into, monkeypatch):
@@ -354,7 +367,7 @@ def test_of_another_users_environment_nothing_is_told(became, context, report, i
 def test_after_pips_help_comes_safepips(context, report, monkeypatch, capfd, code, shown):
     monkeypatch.setattr(subprocess, "call", lambda _argv, env: code)
     assert hand_over(PLAIN, context, report, show_help=True) == code
-    assert ("undo" in capfd.readouterr().out) is shown
+    assert ("--safepip-version" in capfd.readouterr().out) is shown
 
 
 # -- each plan
@@ -400,20 +413,37 @@ def test_a_hint_that_nobody_heard_is_not_noted(became, context, into, work, capf
     assert not hinted(context.state, work)
 
 
-def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, report, into, work, monkeypatch, capfd):
-    """Under the name that the new environment's own launcher has, and with its lock."""
+@pytest.fixture
+def creation(into, work, monkeypatch):
+    """The plan of a creation, and the creation itself faked: what it makes is there."""
     made = changed(env(into.environment), python=f"{into.environment}/bin/python3")
     monkeypatch.setattr(create_module, "create", lambda plan, *_args: made)
-    plan = Create(
+    return Create(
         environment=env(into.environment, ABSENT), interpreter=BASE, handover=into, because="x", called=".venv",
         why="y", purpose="z", notices=("n",), hint=(work, "use uv"),
     )  # fmt: skip
-    act(plan, context, report)
+
+
+def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, report, into, work, creation, capfd):
+    """Under the name that the new environment's own launcher has, and with its lock."""
+    act(creation, context, report)
     assert became[0].path == f"{into.environment}/bin/python3"
     assert became[0].held.count(os.path.join(into.environment, ".lock")) == 1
     assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == into.environment
     assert capfd.readouterr().err == "safepip: n\nsafepip: use uv\n"
     assert hinted(context.state, work)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_shells_are_told_of_an_environment_that_safepip_made(
+    became, context, report, into, creation, monkeypatch, made
+):
+    told = []
+    monkeypatch.setattr(known, "note_for_shells", lambda *given: told.append(given))
+    if made:
+        registry.note(context.state, into.environment, registry.MADE)
+    act(creation, context, report)
+    assert told == ([(context.state, into.environment)] if made else [])
 
 
 def test_a_throw_away_environments_code_is_returned(context, report, monkeypatch, capfd):
@@ -424,9 +454,6 @@ def test_a_throw_away_environments_code_is_returned(context, report, monkeypatch
 
 
 def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
-    from safepip.envs import pipx
-    from safepip.plan import Pipx
-
     monkeypatch.setattr(pipx, "run_pipx", lambda *_args: 9)
     plan = Pipx(runs=(("list",),), because="x", notices=("n",))
     assert execute(plan, context, report) == 9
@@ -451,13 +478,11 @@ def test_safepips_own_version_is_printed(context, report, capfd):
     assert capfd.readouterr().out == f"safepip {__version__}\n"
 
 
-def test_a_word_gets_its_arguments(context, report, monkeypatch):
-    import importlib
-
-    for word in WORDS:
-        module = importlib.import_module(f"safepip.verbs.{word}")
-        monkeypatch.setattr(module, "main", lambda *given, word=word: (word, *given))
-        assert execute(Verb(word=word, words=("a", "b")), context, report) == (word, ("a", "b"), context, report)
+@pytest.mark.parametrize("word", VERBS)
+def test_a_word_gets_its_arguments(context, report, monkeypatch, word):
+    module = importlib.import_module(f"safepip.verbs.{word}")
+    monkeypatch.setattr(module, "main", lambda *given: given)
+    assert execute(Verb(word=word, words=("a", "b")), context, report) == (("a", "b"), context, report)
 
 
 def test_a_word_that_cannot_be_carried_out_is_told(context, report):
@@ -469,6 +494,3 @@ def test_a_word_that_cannot_be_carried_out_is_told(context, report):
 def test_only_plans_are_carried_out(context, report):
     with pytest.raises(AssertionError):
         execute("no plan", context, report)
-
-
-WORDS = ("explain", "run", "app", "shell", "init", "shims", "history", "undo")

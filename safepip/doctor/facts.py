@@ -44,10 +44,14 @@ class Shims(Record):
 
 
 class Init(Record):
-    """What `safepip init` would have the user add to files: pairs of file and line; `named` is one that has it."""
+    """What `safepip init` would have the user add to files: pairs of file and line.
+
+    `named` is a file that names safepip already, `missing` the program in it that is gone, or empty.
+    """
 
     lines: tuple[tuple[str, str], ...] = ()
     named: str = ""
+    missing: str = ""
 
 
 class Programs(Record):
@@ -130,7 +134,8 @@ class Place(Record):
     """An environment. `role` is "named", "active", "here", "home" or "known"; `state` and `reason` as examined.
 
     `shown` is its path as typed from here; `by_root` a path in it that root left; `killed` tells of a
-    journal whose command was killed, `moved` that it records another place than its own.
+    journal whose command was killed, `moved` that it records another place than its own. `damage` is what a
+    repair would mend in one that works; `can_be_rebuilt` tells whether a repair has something to go by.
     """
 
     path: str
@@ -141,10 +146,12 @@ class Place(Record):
     version: str = ""
     other_system: bool = False
     has_pip: bool = True
+    lost_pip: bool = False
     by_root: str = ""
     killed: bool = False
     moved: bool = False
-    foreign: bool = False
+    damage: str = ""
+    can_be_rebuilt: bool = True
 
 
 class Decision(Record):

@@ -55,7 +55,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     found = (
         *_of_surroundings(facts.surroundings),
         *_of_programs(facts.programs, facts.target),
-        *_of_target(facts.target, facts.surroundings),
+        *_of_target(facts),
         *_of_pip(facts),
         *(_of_complaint(complaint) for complaint in facts.complaints),
         *_of_decision(facts.decision),
@@ -171,10 +171,10 @@ def _of_mismatch(programs: Programs, target: Interpreted) -> Found:
 # -- the target interpreter
 
 
-def _of_target(target: Interpreted, around: Surroundings) -> Found:
+def _of_target(facts: Facts) -> Found:
+    target, around = facts.target, facts.surroundings
     if target.problem:
-        command = f"unset {target.setting}" if target.setting.startswith(("SAFEPIP_", "PIP_")) else None
-        yield _problem("python", target.problem, command)
+        yield _problem("python", target.problem, _unsetting_python(facts))
         return
     if target.environment:
         yield _ok("python", f"python is {target.python}, of the environment {target.environment}")
@@ -191,6 +191,19 @@ def _of_target(target: Interpreted, around: Surroundings) -> Found:
         yield _ok("marker", f"{target.python} is managed by the system: {target.marker}")
     else:
         yield _ok("marker", f"{target.python} is not managed: there is no {target.marker}")
+
+
+def _unsetting_python(facts: Facts) -> str | None:
+    """Return what takes the name of a Python away: of a variable, a file of pip's, or one of safepip's."""
+    where = facts.target.setting
+    if where.startswith(("SAFEPIP_", "PIP_")):
+        return f"unset {where}"
+    named = (one for one in facts.pip.settings if one.key == "python" and one.where == where)
+    setting = next(named, None)
+    if setting is not None:
+        return _unset(setting, facts.surroundings)
+    file, _, line = where.rpartition(":")
+    return _commenting_out(file, int(line)) if line.isdecimal() else None
 
 
 def _by(setting: str) -> str:
@@ -236,7 +249,7 @@ def _unset(setting: PipSetting, around: Surroundings) -> str:
     """Return what takes the setting away; sed where `pip config` cannot, for it writes to one file of a kind."""
     if setting.kind == "variable":
         return f"unset {setting.where}"
-    if setting.kind == "user" and setting.simple and setting.key != "python":
+    if setting.kind == "user" and setting.simple:
         return f"safepip config --user unset {shlex.quote(f'{setting.section}.{setting.key}')}"
     pattern = shlex.quote(f"/^[[:space:]]*{setting.spelled or setting.key}[[:space:]]*[=:]/d")
     return f"{_sudo(around, writable=setting.writable)}sed -i.bak {pattern} {shlex.quote(setting.where)}"
@@ -260,10 +273,14 @@ def _mending(complaint: Complaint) -> str | None:
     if complaint.variable:
         return f"unset {complaint.variable}"
     if complaint.line and complaint.whole:
-        return f"sed -i.bak '{complaint.line}s/^/# /' {quoted}"
+        return _commenting_out(complaint.file, complaint.line)
     if complaint.own:
         return f"mv {quoted} {shlex.quote(complaint.file + '.broken')}"
     return f'"${{EDITOR:-vi}}" +{complaint.line or 1} {quoted}' if complaint.file else None
+
+
+def _commenting_out(file: str, line: int) -> str:
+    return f"sed -i.bak '{line}s/^/# /' {shlex.quote(file)}"
 
 
 # -- the decision
@@ -319,7 +336,8 @@ def _of_place(place: Place) -> Found:
     elif place.state == UNFINISHED:
         yield _ok("environment", f"{what} is empty: the first install fills it")
     else:
-        yield _ok("environment", f"{what} is whole (Python {place.version})")
+        own = "" if place.has_pip else ", without a pip of its own: safepip's serves it"
+        yield _ok("environment", f"{what} is whole (Python {place.version}){own}")
 
 
 def _faults(place: Place) -> Found:
@@ -336,10 +354,10 @@ def _faults(place: Place) -> Found:
         yield _problem("environment-nowhere", place.reason, _elsewhere())
     elif place.state == UNFINISHED and place.reason:
         why = f"{place.path} is unfinished: its creation was interrupted"
-        yield _warning("environment-unfinished", why, _install_pip(place))
-    elif place.moved:
-        why = f"{place.path} was made elsewhere: its programs start those of another place"
-        yield _problem("environment-moved", why, _env("repair", place))
+        yield _warning("environment-unfinished", why, _finish(place))
+    elif place.damage:
+        name = "environment-moved" if place.moved else "environment-damaged"
+        yield _problem(name, f"{place.path} {place.damage}", _env("repair", place))
     yield from _faults_inside(place)
 
 
@@ -350,14 +368,18 @@ def _faults_inside(place: Place) -> Found:
         yield _problem("environment-of-root", why, f'sudo chown -R "$USER" {shlex.quote(place.path)}')
     if place.killed:
         why = f"an install in {place.path} was killed half way; the next one mends that"
-        yield _warning("install-killed", why, _install_pip(place))
-    if not place.has_pip:
-        why = f"{place.path} has no pip: safepip's serves it, but its python -m pip fails"
-        yield _warning("environment-without-pip", why, _install_pip(place))
+        yield _warning("install-killed", why, _env("repair", place))
+    if place.lost_pip:
+        why = f"{place.path} has lost its pip: safepip's serves it, but its python -m pip fails"
+        yield _warning("environment-without-pip", why, _env("repair", place))
 
 
 def _rebuild(place: Place) -> str:
-    return _elsewhere() if place.other_system else _env("repair", place)
+    if place.other_system:
+        return _elsewhere()
+    if place.can_be_rebuilt:
+        return _env("repair", place)
+    return f"mv {shlex.quote(place.path)} {shlex.quote(place.path + '.old')}"
 
 
 def _elsewhere() -> str:
@@ -369,10 +391,9 @@ def _env(word: str, place: Place) -> str:
     return f"safepip env {word} {shlex.quote(place.shown or place.path)}"
 
 
-def _install_pip(place: Place) -> str:
-    """Return an install that makes, mends or completes the environment: pip is what each is to have."""
-    where = "" if place.role in {"here", "active"} else f"--env {shlex.quote(place.path)} "
-    return f"safepip {where}install pip"
+def _finish(place: Place) -> str:
+    where = "" if place.role == "here" else f"--env {shlex.quote(place.path)} "
+    return f"safepip {where}env create"
 
 
 # -- shells and shims
@@ -384,6 +405,9 @@ def _of_shells(programs: Programs, target: Interpreted) -> Found:
     first = next(iter(programs.pips), None)
     if first is not None and first.own and not first.missing:
         yield _ok("routed", f"pip is safepip's: {first.path}")
+    elif programs.init.missing:
+        why = f"{programs.init.named} starts {programs.init.missing}, which is gone"
+        yield _warning("init-stale", why, f"safepip init --undo && {_adding(programs.init.lines)}")
     elif programs.init.named:
         yield _ok("routed", f"pip is safepip's in the shells that read {programs.init.named}")
     elif target.managed:

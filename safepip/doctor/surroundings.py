@@ -204,6 +204,8 @@ def _of_variables(environ: Mapping[str, str], ambient: Ambient) -> Iterator[PipS
 
 def _of_files(files: Sequence[ConfigFile], ambient: Ambient) -> Iterator[PipSetting]:
     last = {file.kind: file.path for file in files}
+    home = ambient.home or os.sep
+    old = [os.path.join(home, name) for name in (".pip", "pip")]  # whose file `pip config` does not write
     for file in files:
         for section, values in file.sections.items():
             for key, value in values.items():
@@ -216,7 +218,9 @@ def _of_files(files: Sequence[ConfigFile], ambient: Ambient) -> Iterator[PipSett
                         kind=file.kind,
                         section=section,
                         spelled=spelled or key,
-                        simple=spelled == key and last[file.kind] == file.path,
+                        simple=spelled == key != "python"
+                        and last[file.kind] == file.path
+                        and os.path.dirname(file.path) not in old,
                         writable=os.access(file.path, os.W_OK),
                         lost=_lost(key, value, ambient),
                     )
@@ -245,7 +249,7 @@ def _content(path: str) -> bytes:
 
 def _lost(key: str, value: str, ambient: Ambient) -> str:
     """Return the first local file of a setting that names files to read and cannot be read, or ""."""
-    named = value.split() if key in _READ else [value] if key == "python" else []
+    named = value.split() if key in _READ else []
     paths = (path for path in named if "://" not in path and not path.startswith("file:"))
     full = ((path, os.path.join(ambient.cwd or os.sep, os.path.expanduser(path))) for path in paths)
     return next((path for path, at in full if not os.path.exists(at)), "")
@@ -264,7 +268,7 @@ def _rejected(
     """Yield what pip stops at: it reads every value before it looks at the line."""
     for setting in found:
         if setting.key in _FLAGS and setting.value.lower() not in (*_TRUE, *_FALSE, ""):
-            yield setting, f"{setting.value!r} is no truth value for {setting.key}"
+            yield changed(setting, simple=False), f"{setting.value!r} is no truth value for {setting.key}"
     known = {setting.where for setting in found}
     for name in sorted(environ):
         if name.startswith("PIP_") and name not in known and _fails({name: environ[name]}, ()):

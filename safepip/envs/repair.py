@@ -402,6 +402,7 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     old = registry.entry_of(context.state, under.device, under.inode)
     if old is not None:
         registry.discard(old)
+        forget_for_shells(context.state, old.known.path)
     forget_for_shells(context.state, under.path)
     note_for_shells(context.state, under.path)
     left = inventory.strays(under.aside) if under.stage == _EXCHANGING else []

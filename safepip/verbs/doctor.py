@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
+from functools import cache
 
 from safepip._record import changed
 from safepip.apps import home_of, kept
@@ -17,14 +19,14 @@ from safepip.decide import decide
 from safepip.doctor import surroundings
 from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
 from safepip.doctor.findings import findings
-from safepip.environment import ABSENT, CREATING, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
-from safepip.envs.adoption import objection
+from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, USABLE, examine
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
+from safepip.envs.repair import fault, lacks_pip
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.interpreter import BIN, EXE, candidates, is_marked
+from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, StepDown
-from safepip.registry import TRUSTED, everything, known
+from safepip.registry import entries
 from safepip.report import Report, shown
 from safepip.settings import Settings, origin_of
 
@@ -140,7 +142,7 @@ def gathered(context: Context) -> Facts:
     applications = kept(venvs)
     decision, places = _decided(told)
     rest = [place for place in places if place.role == "known"]
-    records = list(everything(told.state))
+    gone = sum(not entry.is_there for entry in entries(told.state))
     return Facts(
         surroundings=surroundings.surroundings(told),
         programs=surroundings.programs(
@@ -151,7 +153,7 @@ def gathered(context: Context) -> Facts:
         decision=decision,
         places=tuple(places),
         known=len(rest),
-        gone=sum(not os.path.lexists(record.path) for record in records),
+        gone=gone,
         complaints=tuple(surroundings.complaints(_known(lambda: told.settings, Settings()))),
         leftovers=tuple(surroundings.leftovers(told.ambient, interpreter, managed=interpreted.managed)),
         applications=applications,
@@ -188,15 +190,22 @@ def _init(context: Context) -> Init:
             heard.append((file, code))
 
     _known(lambda: init.main((), context, Heard()), 0)
-    return Init(lines=tuple(heard), named=next((file for file, _ in heard if _names_safepip(file)), ""))
+    for file, _ in heard:
+        line = _line_of_safepip(file)
+        if line:
+            words = re.findall(r"/[^\s'\"]*safepip(?=['\"\s])", line)
+            missing = next((word for word in words if not os.path.exists(word)), "")
+            return Init(lines=tuple(heard), named=file, missing=missing)
+    return Init(lines=tuple(heard))
 
 
-def _names_safepip(file: str) -> bool:
+def _line_of_safepip(file: str) -> str:
+    """Return the first line of the file that names safepip, comments left out; "" where none does."""
     try:
         with open(file, encoding="utf-8", errors="replace") as opened:
-            return any("safepip" in line.partition("#")[0] for line in opened)
+            return next((line for line in opened if "safepip" in line.partition("#")[0]), "")
     except OSError:
-        return False
+        return ""
 
 
 # -- the target interpreter
@@ -321,41 +330,52 @@ def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
         yield "here", context.place
     if context.data is not None:
         yield "home", context.examine(os.path.join(context.data, "home"))
-    for record in everything(context.state):
-        if known(context.state, record.path) is not None:  # else it is gone, or another one stands there
-            yield "known", context.examine(record.path)
+    ask = cache(lambda python: interview(python, context.ambient.environ, context.cache, keep=False))
+    for entry in entries(context.state):
+        if entry.is_there:
+            yield "known", examine(entry.known.path, ask, context.objection)
 
 
 def _place(role: str, found: Environment, context: Context) -> Place:
     usable = found.state == USABLE
-    user = context.ambient.user
-    mine = usable and _owner(found.path) == user
     interrupted = found.state == UNFINISHED and os.path.lexists(os.path.join(found.path, CREATING))
+    damage, can_be_rebuilt = _damage(role, found)
+    reason = "was interrupted" if interrupted else found.reason
     return Place(
         path=found.named or found.path,
         role=role,
         state=found.state,
-        shown=context.shown(found) if found.state not in {NOWHERE, FOREIGN} else found.named,
-        reason="was interrupted" if interrupted else found.reason,
+        shown=context.shown(found) if found.named else "",
+        reason=reason,
         version=found.version,
         other_system=found.other_system,
-        has_pip=found.has_pip or not usable,
-        by_root=(left_by_root(found.path, user) or "") if mine else "",
+        has_pip=found.has_pip,
+        lost_pip=usable and not found.has_pip and lacks_pip(found, context),
+        by_root=_left_by_root(found, context.ambient.user) if usable else "",
         killed=usable and is_left(found.path, locked=False),
-        moved=_is_moved(found, context),
+        moved=(damage or reason).startswith(_ELSEWHERE),
+        damage=damage,
+        can_be_rebuilt=can_be_rebuilt,
     )
 
 
-def _is_moved(found: Environment, context: Context) -> bool:
-    """Tell whether an environment records another place than its own, be it trusted all the same."""
-    if found.state == UNTRUSTED:
-        return found.reason.startswith(_ELSEWHERE)
-    record = known(context.state, found.path) if found.state == USABLE and found.base else None
-    if found.base is None or (found.state != USABLE) or (record is not None and record.how != TRUSTED):
-        return False
-    owners = frozenset({0, context.ambient.user})
-    reason = objection(found.path, found.base.real, owners, context.ambient.environ.get("PATH", ""))
-    return (reason or "").startswith(_ELSEWHERE)
+def _damage(role: str, found: Environment) -> tuple[str, bool]:
+    """Return what a repair would mend in one that works, and whether it could rebuild one that does not.
+
+    To look through all that is installed takes its time, so only what serves this place is looked through.
+    """
+    if found.state == BROKEN or (found.state == USABLE and role != "known"):
+        try:
+            reason = fault(found) or ""
+        except SafepipError:
+            return "", False
+        return reason if found.state == USABLE else "", True
+    return "", True
+
+
+def _left_by_root(found: Environment, user: int) -> str:
+    """Return a path that root left in an environment of the user's own."""
+    return (left_by_root(found.path, user) or "") if _owner(found.path) == user else ""
 
 
 def _owner(path: str) -> int:

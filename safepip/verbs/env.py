@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     Word = Callable[[argparse.Namespace, Context, Report], int]
 
 _DAY = 86400
-_WIDTH = 80
+_WORDS = "path|list|info|create|remove|prune|trust|repair"
 _OLDEST = (3, 8)
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 _NEWER = "name a newer one: safepip env create --python PYTHON"
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="safepip env", description="The environments that safepip knows, and the one of this place."
     )
-    words = parser.add_subparsers(required=True, metavar="WORD", parser_class=_Parser)
+    words = parser.add_subparsers(required=True, metavar=_WORDS, parser_class=_Parser)
     _add(words, "path", _path, "print the path of the environment for this place, be it there or not")
     listed = _add(words, "list", _list, "show all environments that safepip made or adopted")
     listed.add_argument("--json", action="store_true", help="as a JSON array")
@@ -575,7 +575,7 @@ def _permit(found: Environment, context: Context, *, named: bool) -> None:
     called = context.shown(found)
     if _owner(found.path) not in context.owners:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
-    if named or found.state == USABLE or registry.known(context.state, found.path) is not None:
+    if named or found.state in {USABLE, UNFINISHED} or registry.known(context.state, found.path) is not None:
         return
     if moved(context.state, found.path) is not None:
         return

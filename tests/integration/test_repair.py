@@ -1,0 +1,356 @@
+"""`safepip env repair`, on environments that real Pythons, real moves and real kills have broken; offline."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from kills import faults, kill_at
+from sandbox import Sandbox, copy_interpreter, look, make_wheel, without_times, write_source
+
+pytestmark = pytest.mark.slow
+MakeSandbox = Callable[..., Sandbox]
+KEPT = [".venv"]
+
+
+class Exchanged:
+    """A Python at one path, of which there are two minor versions to put there."""
+
+    def __init__(self, folder: str, versions: list[str]) -> None:
+        self.folder = folder
+        self.versions = versions
+        self.path = os.path.join(folder, "python")
+        self.now: str | None = None
+
+    def put(self, version: str | None) -> None:
+        """Have this version there, or none."""
+        if self.now is not None:
+            os.rename(self.path, os.path.join(self.folder, self.now))
+        if version is not None:
+            os.rename(os.path.join(self.folder, version), self.path)
+        self.now = version
+
+    def other(self) -> str:
+        """Have the other version there, and return it."""
+        self.put(next(version for version in self.versions if version != self.now))
+        return str(self.now)
+
+
+@pytest.fixture(scope="module")
+def exchanged(base: str) -> Exchanged:
+    folder = os.path.join(base, "exchanged")
+    os.makedirs(folder)
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    versions: list[str] = []
+    for minor in ("3.12", "3.13", "3.10"):
+        for found in sorted(glob.glob(f"{home}/.pyenv/versions/{minor}.*/bin/python{minor}")):
+            if minor not in versions and copy_interpreter(found, os.path.join(folder, minor)):
+                versions.append(minor)
+    if len(versions) < 2:
+        pytest.skip("there are no two Pythons of pyenv's that can be copied")
+    return Exchanged(folder, versions[:2])
+
+
+@pytest.fixture
+def python(exchanged: Exchanged) -> Iterator[Exchanged]:
+    exchanged.put(exchanged.versions[0])
+    yield exchanged
+    exchanged.put(None)
+
+
+def with_program(box: Sandbox) -> Sandbox:
+    """Install what comes in all ways: by name, as a dependency, editable, by URL, with an extra."""
+    wheels = shutil.copytree(box.variables["PIP_FIND_LINKS"], os.path.join(box.root, "wheels"))
+    box.variables["PIP_FIND_LINKS"] = wheels
+    write_source(os.path.join(box.home, "mine"), "mine")
+    line = ("install", "beta", "extra[more]", "-e", os.path.join(box.home, "mine"), os.path.join(wheels, "delta-1.0.tar.gz"))
+    ran = box.run(*line)
+    assert ran.code == 0, ran.err
+    assert box.run("install", "alpha==1.0").code == 0
+    return box
+
+
+@pytest.fixture
+def box(sandbox: Sandbox, python: Exchanged) -> Sandbox:
+    """Give a project with an environment made from the Python that can be exchanged."""
+    ran = sandbox.run("env", "create", "--python", os.path.join(python.path, "bin", "python3"))
+    assert ran.code == 0, ran.err
+    return with_program(sandbox)
+
+
+def site(box: Sandbox) -> str:
+    (found,) = glob.glob(os.path.join(box.venv, "lib", "python*", "site-packages"))
+    return found
+
+
+def requested(box: Sandbox) -> set[str]:
+    return {path.split("/")[-2].partition("-")[0] for path in glob.glob(f"{site(box)}/*/REQUESTED")}
+
+
+def state(box: Sandbox) -> tuple[object, ...]:
+    """Return what has to be the same after a repair, and prove that the program works."""
+    program = box.call([os.path.join(box.venv, "bin", "beta")])
+    assert program.text == "this is beta 1.0\n", program.err
+    frozen, history = box.run("freeze").text, box.run("history", "--json").text
+    assert "alpha==1.0" in frozen
+    return frozen, history, requested(box)
+
+
+def environments(box: Sandbox) -> list[str]:
+    return sorted(name for name in os.listdir(box.project) if name.startswith(".venv"))
+
+
+def repaired(box: Sandbox, *words: str) -> list[str]:
+    ran = box.run("env", "repair", *words)
+    assert ran.code == 0, ran.err
+    assert faults(site(box), "") == []
+    assert environments(box) == KEPT
+    assert not os.listdir(os.path.join(box.home, ".local", "state", "safepip", "repairs"))
+    return ran.said
+
+
+def version(box: Sandbox) -> str:
+    return box.call([box.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).text.strip()
+
+
+# -- its Python
+
+
+def test_another_minor_version_in_its_place_gets_the_same_packages(box: Sandbox, python: Exchanged) -> None:
+    before = state(box)
+    now = python.other()
+    ran = box.run("list")
+    assert ran.code == 3
+    assert ran.said[-1].endswith("safepip env repair")
+    said = repaired(box)
+    assert version(box) == now
+    assert state(box) == before
+    assert len(said) == 4
+    assert repaired(box) == ["there is nothing to repair in .venv"]
+
+
+def test_a_python_that_is_gone_is_replaced_by_the_target_interpreter(box: Sandbox, python: Exchanged) -> None:
+    before = state(box)
+    python.put(None)
+    assert box.run("list").code == 3
+    repaired(box)
+    real = os.path.realpath(box.python)
+    assert real.startswith("/usr/bin/python3")
+    assert state(box) == before
+
+
+def test_undo_goes_on_after_a_repair(box: Sandbox, python: Exchanged) -> None:
+    python.other()
+    repaired(box)
+    ran = box.run("undo")
+    assert ran.code == 0, ran.err
+    assert "alpha==2.0" in box.run("freeze").text
+
+
+def test_an_environment_that_sees_the_system_still_does(sandbox: Sandbox, python: Exchanged) -> None:
+    line = ("env", "create", "--system-site-packages", "--python", os.path.join(python.path, "bin", "python3"))
+    assert sandbox.run(*line).code == 0
+    assert with_program(sandbox)
+    python.other()
+    repaired(sandbox)
+    with open(os.path.join(sandbox.venv, "pyvenv.cfg")) as file:
+        assert "include-system-site-packages = true" in file.read()
+
+
+# -- all or nothing
+
+
+def whole(box: Sandbox) -> dict[str, tuple[str, int, str]]:
+    return without_times(look(box.project, skip=[".lock"]))
+
+
+def test_a_wheel_that_was_withdrawn_leaves_everything_as_it_was(box: Sandbox, python: Exchanged) -> None:
+    before = state(box)
+    python.other()
+    looked = whole(box)
+    wheel = os.path.join(box.variables["PIP_FIND_LINKS"], "alpha-1.0-py3-none-any.whl")
+    os.rename(wheel, wheel + ".gone")
+    ran = box.run("env", "repair")
+    assert ran.code == 3
+    assert ".venv was not repaired and is as it was" in ran.said[-1]
+    assert "alpha==1.0" in ran.said[-1]
+    assert whole(box) == looked
+    os.rename(wheel + ".gone", wheel)
+    repaired(box)
+    assert state(box) == before
+
+
+def test_a_package_that_cannot_be_installed_again_has_the_old_one_put_back(box: Sandbox, python: Exchanged) -> None:
+    """The sources of what is editable fail only when everything else is in place already."""
+    before = state(box)
+    source = os.path.join(box.home, "mine", "_build", "own_backend.py")
+    os.rename(source, source + ".gone")
+    python.other()
+    looked = whole(box)
+    ran = box.run("env", "repair")
+    assert ran.code == 3
+    assert whole(box) == looked
+    os.rename(source + ".gone", source)
+    repaired(box)
+    assert state(box) == before
+
+
+def test_the_folder_of_an_editable_package_that_is_gone_is_told(box: Sandbox, python: Exchanged) -> None:
+    shutil.rmtree(os.path.join(box.home, "mine"))
+    python.other()
+    ran = box.run("env", "repair")
+    assert ran.code == 3
+    assert f"{box.home}/mine, which it has a package from, is gone" in ran.said[-1]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the calls")
+def test_killed_anywhere_the_old_or_the_new_one_is_whole(box: Sandbox, python: Exchanged) -> None:
+    """And the next repair leaves one environment, with everything in it."""
+    before = state(box)
+    python.other()
+    line = [box.safepip, "env", "repair"]
+    total = kill_at(line, 0, box.project, cwd=box.project, env=box.variables)
+    assert state(box) == before
+    assert total > 100
+    for point in range(1, 21):
+        python.other()
+        kill_at(line, 1 + point * (total - 1) // 20, box.project, cwd=box.project, env=box.variables)
+        assert any(is_whole(box, name) for name in environments(box)), point
+        ran = box.run("env", "repair")
+        assert ran.code == 0, (point, ran.err)
+        assert environments(box) == KEPT, (point, ran.err)
+        assert state(box) == before, point
+
+
+def is_whole(box: Sandbox, name: str) -> bool:
+    folder = os.path.join(box.project, name)
+    (found,) = glob.glob(os.path.join(folder, "lib", "python*", "site-packages")) or [""]
+    done = not os.path.lexists(os.path.join(folder, ".safepip", "creating"))
+    return bool(found) and done and faults(found, "") == [] and os.path.exists(os.path.join(folder, "bin", "beta"))
+
+
+def test_only_safepip_killed_while_its_pip_goes_on(box: Sandbox, python: Exchanged) -> None:
+    """The old environment comes back once that pip has ended, and not under its hands."""
+    before = state(box)
+    source = os.path.join(box.home, "mine", "_build", "own_backend.py")
+    with open(source) as file:
+        text = file.read()
+    marker = os.path.join(box.home, "building")
+    slow = f"\nimport time\nopen({marker!r}, 'w').close()\ntime.sleep(3)\n"
+    with open(source, "w") as file:
+        file.write(text + slow)
+    python.other()
+    process = box.start("env", "repair")
+    while not os.path.exists(marker):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    with open(source, "w") as file:
+        file.write(text)
+    ran = box.run("env", "repair")
+    assert ran.code == 0, ran.err
+    assert environments(box) == KEPT
+    assert state(box) == before
+
+
+# -- moved, and smaller faults
+
+
+@pytest.fixture
+def plain(sandbox: Sandbox) -> Sandbox:
+    """Give a project with an environment on the system's Python."""
+    return with_program(sandbox)
+
+
+def test_a_moved_project_works_again(plain: Sandbox) -> None:
+    before = state(plain)
+    moved = os.path.join(plain.home, "renamed")
+    os.rename(plain.project, moved)
+    plain.project = moved
+    beta = os.path.join(plain.venv, "bin", "beta")
+    with pytest.raises(OSError, match="beta"):
+        subprocess.run([beta], check=False)
+    assert plain.run("list").code == 77
+    repaired(plain)
+    assert state(plain) == before
+    activate = f". {plain.venv}/bin/activate; command -v beta"
+    assert plain.call(["sh", "-c", activate]).text.strip() == beta
+    assert plain.run("env", "list", "--json").text.count('"path"') == 1
+
+
+def test_a_copied_project_is_refused_until_it_is_named(plain: Sandbox) -> None:
+    original = plain.project
+    copy = os.path.join(plain.home, "copy")
+    shutil.copytree(original, copy, symlinks=True)
+    plain.project = copy
+    ran = plain.run("env", "repair")
+    assert ran.code == 77
+    ran = plain.run("env", "repair", ".venv")
+    assert ran.code == 0, ran.err
+    assert plain.call([os.path.join(plain.venv, "bin", "beta")]).text == "this is beta 1.0\n"
+    assert f"#!{copy}" in open(os.path.join(plain.venv, "bin", "beta")).readline()
+    (aside,) = (name for name in environments(plain) if name != ".venv")  # which safepip did not make
+    assert any(f"kept as {copy}/{aside}" in line for line in ran.said)
+
+
+@pytest.mark.parametrize("gone", ["pip", "pip*", "pip/_internal/cli"])
+def test_pip_comes_back(plain: Sandbox, gone: str) -> None:
+    before = state(plain)
+    for path in glob.glob(os.path.join(site(plain), gone)):
+        shutil.rmtree(path)
+    assert repaired(plain) == ["putting pip into .venv again"]
+    assert plain.call([os.path.join(plain.venv, "bin", "pip"), "--version"]).code == 0
+    assert state(plain) == before
+
+
+def test_files_that_are_gone_come_back(plain: Sandbox) -> None:
+    before = state(plain)
+    os.unlink(os.path.join(site(plain), "alpha.py"))
+    assert ".venv lacks files of alpha" in repaired(plain)[0]
+    assert state(plain) == before
+
+
+def test_what_the_user_put_there_is_not_deleted(plain: Sandbox) -> None:
+    notes = os.path.join(plain.venv, "notes.txt")
+    with open(notes, "w") as file:
+        file.write("mine")
+    os.unlink(os.path.join(site(plain), "alpha.py"))
+    ran = plain.run("env", "repair")
+    assert ran.code == 0, ran.err
+    (aside,) = (name for name in environments(plain) if name != ".venv")
+    assert any("holds notes.txt" in line for line in ran.said)
+    assert os.path.exists(os.path.join(plain.project, aside, "notes.txt"))
+
+
+def test_an_interrupted_install_is_put_right(plain: Sandbox) -> None:
+    before = state(plain)
+    package = os.path.join(plain.root, "slow")
+    wheel = make_wheel(plain.variables["PIP_FIND_LINKS"], "later", "1.0")
+    assert os.path.exists(wheel)
+    assert not os.path.exists(package)
+    journal = os.path.join(plain.venv, ".safepip", "journal")
+    process = plain.start("install", "later")
+    while not os.path.exists(journal):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    plain.run("env", "repair")
+    assert not os.path.exists(journal)
+    assert state(plain)[0] == before[0]
+
+
+def test_of_another_makers_environment_the_old_one_stays(sandbox: Sandbox, python: Exchanged) -> None:
+    made = [os.path.join(python.path, "bin", "python3"), "-m", "venv", "--without-pip", sandbox.venv]
+    assert sandbox.call(made).code == 0
+    assert sandbox.run("install", "beta").code == 0
+    python.other()
+    ran = sandbox.run("env", "repair")
+    assert ran.code == 0, ran.err
+    assert "beta==1.0" in sandbox.run("freeze").text
+    assert not os.path.exists(os.path.join(site(sandbox), "pip"))
+    assert len(environments(sandbox)) == 2
