@@ -403,12 +403,13 @@ class Context:
             return None
         if self._is_trusted(path):
             return None
-        from .envs.adoption import objection
         from .envs.gitindex import identity
 
         index = identity(os.path.dirname(path))
         if known is not None and known.index == index:
             return None
+        from .envs.adoption import objection
+
         reason = objection(path, base, frozenset({0, self.ambient.user}), self.ambient.environ.get("PATH", ""))
         if reason is None and self.keep:
             registry.note(self.state, path, registry.ADOPTED, index)

@@ -107,7 +107,10 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
     Asked each time, for the answer depends on variables, files up the tree and the manager's own
     state. Where the shim fails, its message has been shown and its exit code stands.
     """
-    code, answer = (ask or _ask)([path, "-c", _WHERE], environ, True)
+    try:
+        code, answer = (ask or _ask)([path, "-c", _WHERE], environ, True)
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{path} cannot be run: {error.strerror}") from None
     found = os.fsdecode(answer)
     if code or not os.path.isabs(found):
         code = 128 - code if code < 0 else code  # ended by a signal
@@ -210,7 +213,10 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
     sealed = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
     code = 0
     for isolated in (["-I"], ["-E", "-s"]):  # Python 2 has no -I
-        code, answer = ask([path, *isolated, "-c", _QUESTIONS], sealed, False)
+        try:
+            code, answer = ask([path, *isolated, "-c", _QUESTIONS], sealed, False)
+        except OSError as error:
+            return f"{path} cannot be run: {error.strerror}"
         fields = tuple(os.fsdecode(answer).split("\0"))
         if code == 0 and _is_answer(fields):
             return fields
@@ -220,11 +226,6 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
 def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int, bytes]:
     import subprocess
 
-    null = subprocess.DEVNULL
-    try:
-        asked = subprocess.run(
-            argv, env=environ, stdin=null, stdout=subprocess.PIPE, stderr=None if aloud else null, check=False
-        )
-    except OSError as error:
-        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    asked = subprocess.run(argv, env=environ, stdin=null, stdout=pipe, stderr=None if aloud else null, check=False)
     return asked.returncode, asked.stdout

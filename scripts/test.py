@@ -210,7 +210,8 @@ def passes_on(version: str) -> bool:
     if python is None:
         speak(f"no Python {version} here: the unit tests are not repeated on it")
         return True
-    return run_module(prepare_environment(python, ("test",)), ["pytest", "--quiet", *SIDE_BY_SIDE, *UNIT_TESTS]) == 0
+    words = ["pytest", "--quiet", *SIDE_BY_SIDE, *UNIT_TESTS]
+    return run_module(prepare_environment(python, ("test",)), words) == 0
 
 
 def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str]":

@@ -287,7 +287,16 @@ HOT_MODULES = {
     "safepip.settings",
     "safepip.store",
 }
-LOCK_MODULES = {"safepip.envs", "safepip.envs.lock", "fcntl", "time"}
+CHANGE_MODULES = {
+    "safepip.envs",
+    "safepip.envs.health",
+    "safepip.envs.journal",
+    "safepip.envs.lock",
+    "safepip.shells",
+    "safepip.shells.known",
+    "fcntl",
+    "time",
+}
 NEVER = {
     "re", "json", "argparse", "typing", "tomllib", "tomli", "configparser", "pathlib", "subprocess", "filelock",
     "virtualenv", "enum", "functools", "dataclasses", "logging", "importlib.metadata", "platformdirs", "contextlib",
@@ -306,6 +315,7 @@ def loaded(base_python, home, monkeypatch):
     def loaded(line, managed):
         monkeypatch.setenv("SAFEPIP_MANAGED" if managed else "SAFEPIP_UNMANAGED", base_python)
         for _ in "12":  # the first time the interpreter is asked, by a subprocess
+            shutil.rmtree(".venv/.safepip", ignore_errors=True)  # a change that seems killed would be healed
             environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
             argv = [sys.executable, "-I", "-c", HOT, ROOT, *line.split()]
             done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environ)
@@ -322,15 +332,7 @@ def loaded(base_python, home, monkeypatch):
         pytest.param("list", True, set(), id="list in an environment that exists"),
         pytest.param("list", False, set(), id="list on an interpreter that is not managed"),
         pytest.param("install x", False, set(), id="install on an interpreter that is not managed"),
-        pytest.param(
-            "install x",
-            True,
-            LOCK_MODULES,
-            id="install in an environment that exists",
-            marks=pytest.mark.xfail(
-                strict=True, reason="envs.lock imports contextlib, and so functools and collections"
-            ),
-        ),
+        pytest.param("install x", True, CHANGE_MODULES, id="install in an environment that exists"),
     ],
 )
 def test_the_way_to_pip_loads_exactly(loaded, environment, home, line, managed, extra):
@@ -341,10 +343,6 @@ def test_the_way_to_pip_loads_exactly(loaded, environment, home, line, managed, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there pip is waited for")
-@pytest.mark.xfail(
-    strict=True,
-    reason="Context.objection imports envs.adoption (re, shlex, …) before it compares git's index, and gitindex hashlib",
-)
 def test_what_was_adopted_costs_no_more_than_a_look_at_gits_index(loaded, finished, work):
     """Adopted at the first of the two calls; the second need not look at it again."""
     os.symlink(finished, os.path.join(work, ".venv"))

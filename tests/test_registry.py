@@ -5,7 +5,25 @@ import shutil
 
 import pytest
 
-from safepip.registry import ADOPTED, MADE, TRUSTED, Known, everything, forget, known, note
+from safepip._record import changed
+from safepip.registry import (
+    ADOPTED,
+    MADE,
+    TRUSTED,
+    Known,
+    discard,
+    entries,
+    entry,
+    entry_of,
+    everything,
+    forget,
+    known,
+    measured,
+    moved_from,
+    note,
+    size_of,
+    used,
+)
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
@@ -198,3 +216,170 @@ def test_records_that_are_none_are_left_out(state, made, text):
 
 def test_before_anything_was_remembered_there_is_nothing(state):
     assert list(everything(state)) == []
+
+
+# -- the project, which came later
+
+
+def test_the_project_is_kept(state, work):
+    note(state, work, MADE, project="/p")
+    assert known(state, work) == Known(path=work, how=MADE, project="/p")
+
+
+def test_without_a_project_the_record_is_as_older_versions_read_it(state, made):
+    with open(records(state)[0]) as file:
+        assert len(file.read().split("\0")) == 6
+
+
+def test_a_record_with_more_fields_than_are_known_proves_nothing(state, made):
+    with open(records(state)[0], "a") as file:
+        file.write("\0project\0more")
+    assert known(state, made) is None
+
+
+# -- records
+
+
+def test_a_record_tells_of_its_directory(state, made):
+    found = entry(state, made)
+    stat = os.stat(made)
+    assert (found.known, found.device, found.inode) == (Known(path=made, how=MADE), stat.st_dev, stat.st_ino)
+    assert (found.file, found.used) == (records(state)[0], os.stat(records(state)[0]).st_mtime)
+    assert found == entry_of(state, stat.st_dev, stat.st_ino)
+    assert [found] == list(entries(state))
+
+
+def test_where_there_is_no_record_there_is_none(state, made, work):
+    assert entry(state, work) is None
+    assert entry(None, made) is None
+    assert entry_of(None, 1, 2) is None
+    assert entry_of(state, 1, 2) is None
+    assert list(entries(None)) == []
+    assert list(entries("/dev/null")) == []
+
+
+@pytest.mark.parametrize("field", [2, 3], ids=["device", "inode"])
+def test_a_record_of_no_identity_is_none(state, made, field):
+    record = records(state)[0]
+    with open(record) as file:
+        fields = file.read().split("\0")
+    fields[field] = "x"
+    with open(record, "w") as file:
+        file.write("\0".join(fields))
+    assert list(entries(state)) == []
+
+
+def test_a_record_that_goes_while_it_is_read_is_none(state, made, monkeypatch):
+    """Another command forgets it in that moment."""
+    stat, record = os.stat, records(state)[0]
+
+    def gone(path, **how):
+        if path == record:
+            raise FileNotFoundError(2, "No such file or directory")
+        return stat(path, **how)
+
+    monkeypatch.setattr(os, "stat", gone)
+    assert list(entries(state)) == []
+
+
+def test_a_record_knows_whether_its_directory_is_there(state, made):
+    found = entry(state, made)
+    assert found.is_there
+    os.rename(made, made + ".moved")
+    assert not found.is_there
+    assert found.is_at(made + ".moved")
+    os.mkdir(made)
+    assert not found.is_there
+    assert not found.is_at("nul\0in it")
+
+
+# -- one that was moved
+
+
+def test_one_that_was_moved_is_known_from_when_it_was_elsewhere(state, made):
+    os.rename(made, made + ".moved")
+    assert moved_from(state, made + ".moved").known == Known(path=made, how=MADE)
+
+
+def test_one_that_stayed_or_was_never_known_was_not_moved(state, made, work):
+    assert moved_from(state, made) is None
+    assert moved_from(state, work) is None
+    assert moved_from(state, f"{work}/missing") is None
+    assert moved_from(None, made) is None
+
+
+def test_another_name_of_one_that_stayed_is_no_move(state, made):
+    """As by a link, or a folder mounted twice."""
+    os.symlink(made, made + ".link")
+    assert moved_from(state, made + ".link") is None
+
+
+def test_a_record_of_another_directory_tells_of_no_move(state, made, work):
+    other = os.path.join(work, "other")
+    os.mkdir(other)
+    stat = os.stat(other)
+    os.rename(records(state)[0], os.path.join(state, "environments", f"{stat.st_dev:x}-{stat.st_ino:x}"))
+    assert moved_from(state, other) is None
+
+
+# -- use, and size
+
+
+def test_use_is_remembered_by_the_records_time(state, made, work):
+    record = records(state)[0]
+    os.utime(record, (1, 1))
+    assert entry(state, made).used == 1
+    used(state, made)
+    assert entry(state, made).used > 1
+
+
+def test_use_of_what_is_not_known_is_not_remembered(state, made, work):
+    used(state, work)
+    used(state, f"{work}/missing")
+    used(None, made)
+    assert known(state, work) is None
+    assert len(records(state)) == 1
+
+
+def test_a_size_is_remembered_for_as_long_as_nothing_changed(state, made):
+    found = entry(state, made)
+    assert size_of(found, "1") is None
+    measured(found, "1", 12345)
+    assert size_of(found, "1") == 12345
+    assert size_of(found, "2") is None
+    measured(found, "2", 0)
+    assert (size_of(found, "1"), size_of(found, "2")) == (None, 0)
+
+
+def test_a_size_is_that_directorys(state, made):
+    found = entry(state, made)
+    measured(found, "1", 12345)
+    assert size_of(changed(found, known=Known(path="/elsewhere", how=MADE)), "1") is None
+
+
+@pytest.mark.parametrize("text", ["", "5", "x", "-5"])
+def test_a_size_that_is_none_is_not_believed(state, made, text):
+    found = entry(state, made)
+    measured(found, "1", 7)
+    (folder,) = (name for name in os.listdir(state) if name != "environments")
+    file = os.path.join(state, folder, os.path.basename(found.file))
+    with open(file) as opened:
+        fields = opened.read().split("\0")
+    with open(file, "w") as opened:
+        opened.write(text if text in {"", "5"} else "\0".join((*fields[:3], text)))
+    assert size_of(found, "1") is None
+
+
+def test_what_is_discarded_leaves_nothing_behind(state, made):
+    found = entry(state, made)
+    measured(found, "1", 7)
+    assert discard(found)
+    assert [names for _, _, names in os.walk(state) if names] == []
+    assert discard(found)
+
+
+def test_a_record_of_what_is_gone_can_be_discarded(state, made):
+    found = entry(state, made)
+    os.rmdir(made)
+    assert discard(found)
+    assert records(state) == []

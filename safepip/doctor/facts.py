@@ -24,7 +24,7 @@ class Program(Record):
     """A program on PATH. `runs` is the interpreter that its first line names, empty for a binary.
 
     `serves` is the environment or the real interpreter that it belongs to; `missing` tells that its
-    interpreter is gone, `own` that it goes by way of safepip.
+    interpreter is gone, `own` that it goes by way of safepip, `removable` that the user may remove it.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Program(Record):
     serves: str = ""
     missing: bool = False
     own: bool = False
+    removable: bool = True
 
 
 class Shims(Record):
@@ -55,7 +56,10 @@ class Init(Record):
 
 
 class Programs(Record):
-    """What PATH gives. `program` is the safepip that runs, empty where it has no program of its own."""
+    """What PATH gives. `program` is the safepip that runs, empty where it has no program of its own.
+
+    `shim_folder` is where `safepip shims` writes to, empty without a home directory.
+    """
 
     version: str = ""
     program: str = ""
@@ -64,6 +68,7 @@ class Programs(Record):
     pythons: tuple[Program, ...] = ()
     pips: tuple[Program, ...] = ()
     shims: tuple[Shims, ...] = ()
+    shim_folder: str = ""
     init: Init = Init()
     search: tuple[str, ...] = ()
     local_bin: str = ""
@@ -121,10 +126,14 @@ class PipSetting(Record):
 
 
 class Pip(Record):
-    """How pip is configured. `malformed` are pairs of file and error; `rejected` pairs of setting and error."""
+    """How pip is configured.
+
+    `malformed` are files, each with its error and whether the user may rename it; `rejected` are settings,
+    each with pip's error.
+    """
 
     settings: tuple[PipSetting, ...] = ()
-    malformed: tuple[tuple[str, str], ...] = ()
+    malformed: tuple[tuple[str, str, bool], ...] = ()
     rejected: tuple[tuple[PipSetting, str], ...] = ()
     absent_file: str = ""
     files: tuple[str, ...] = ()

@@ -60,7 +60,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         *(_of_complaint(complaint) for complaint in facts.complaints),
         *_of_decision(facts.decision),
         *_of_places(facts),
-        *_of_shells(facts.programs, facts.target),
+        *_of_shells(facts.programs, facts.target, home),
         *_of_leftovers(facts),
         *_of_folders(facts.folders, facts.surroundings),
     )
@@ -130,7 +130,8 @@ def _of_programs(programs: Programs, target: Interpreted) -> Found:
     for pip in programs.pips:
         if pip.missing:
             why = f"{pip.path} cannot run: its Python, {pip.runs}, is gone"
-            yield _problem("pip-without-python", why, f"rm {shlex.quote(pip.path)}")
+            sudo = "" if pip.removable else "sudo "
+            yield _problem("pip-without-python", why, f"{sudo}rm {shlex.quote(pip.path)}")
     yield from _of_mismatch(programs, target)
     relative = [entry for entry in programs.search if not os.path.isabs(entry)]
     if relative:
@@ -165,7 +166,16 @@ def _of_mismatch(programs: Programs, target: Interpreted) -> Found:
         return
     if pip.serves != python.serves and not target.problem:
         why = f"pip and python differ: {pip.path} is that of {pip.serves}, not of {python.path}"
-        yield _warning("pip-mismatch", why, f'export PATH={shlex.quote(os.path.dirname(python.path))}:"$PATH"')
+        yield _warning("pip-mismatch", why, _matching(programs, os.path.dirname(python.path)))
+
+
+def _matching(programs: Programs, folder: str) -> str:
+    """Return what puts a pip first that serves the Python in `folder`: the one beside it, else safepip's shims."""
+    beside = any(os.path.dirname(pip.path) == folder for pip in programs.pips)
+    if beside or not programs.shim_folder:
+        return f'export PATH={shlex.quote(folder)}:"$PATH"'
+    quoted = shlex.quote(programs.shim_folder)
+    return f'safepip shims {quoted} && export PATH={quoted}:"$PATH"'
 
 
 # -- the target interpreter
@@ -215,8 +225,8 @@ def _by(setting: str) -> str:
 
 def _of_pip(facts: Facts) -> Found:
     pip, around = facts.pip, facts.surroundings
-    for path, error in pip.malformed:
-        aside = _sudo(around, writable=True) + f"mv {shlex.quote(path)} {shlex.quote(path + '.broken')}"
+    for path, error, writable in pip.malformed:
+        aside = _sudo(around, writable=writable) + f"mv {shlex.quote(path)} {shlex.quote(path + '.broken')}"
         yield _problem("pip-config-malformed", f"every pip command fails at {path}: {error}", aside)
     for setting, error in pip.rejected:
         why = f"pip rejects what {setting.where} says: {error}"
@@ -399,7 +409,7 @@ def _finish(place: Place) -> str:
 # -- shells and shims
 
 
-def _of_shells(programs: Programs, target: Interpreted) -> Found:
+def _of_shells(programs: Programs, target: Interpreted, home: str) -> Found:
     for shims in programs.shims:
         yield from _of_shims(shims)
     first = next(iter(programs.pips), None)
@@ -407,12 +417,12 @@ def _of_shells(programs: Programs, target: Interpreted) -> Found:
         yield _ok("routed", f"pip is safepip's: {first.path}")
     elif programs.init.missing:
         why = f"{programs.init.named} starts {programs.init.missing}, which is gone"
-        yield _warning("init-stale", why, f"safepip init --undo && {_adding(programs.init.lines)}")
+        yield _warning("init-stale", why, f"safepip init --undo && {_adding(programs.init.lines, home)}")
     elif programs.init.named:
         yield _ok("routed", f"pip is safepip's in the shells that read {programs.init.named}")
     elif target.managed:
         why = "pip alone is not safepip's: neither init nor shims are in place"
-        yield _warning("routed", why, _adding(programs.init.lines) or "safepip init")
+        yield _warning("routed", why, _adding(programs.init.lines, home) or "safepip init")
     else:
         yield _ok("routed", "pip alone is not safepip's, which this Python does not need")
     if programs.needs_local_bin and programs.local_bin not in programs.search:
@@ -436,12 +446,13 @@ def _of_shims(shims: Shims) -> Found:
         yield _warning("shims-shadowed", why, put_first)
 
 
-def _adding(lines: tuple[tuple[str, str], ...]) -> str:
+def _adding(lines: tuple[tuple[str, str], ...], home: str) -> str:
+    """Return what adds the lines to their files; folders other than the home directory may have to be made."""
     added = []
     for file, line in lines:
         folder = os.path.dirname(file)
-        added.append(f"mkdir -p {shlex.quote(folder)} && " if folder.count(os.sep) > 2 else "")
-        added[-1] += f"echo {shlex.quote(line)} >> {shlex.quote(file)}"
+        added += [f"mkdir -p {shlex.quote(folder)}"] if folder != home else []
+        added.append(f"echo {shlex.quote(line)} >> {shlex.quote(file)}")
     return " && ".join(added)
 
 

@@ -100,6 +100,7 @@ def programs(ambient: Ambient, program: str, init: Init, data: str | None, *, ha
         pythons=tuple(_all_called(_PYTHON_NAMES, search)),
         pips=pips,
         shims=tuple(_shims(search, pips, data)),
+        shim_folder=os.path.join(data, "shims") if data else "",
         init=init,
         search=search,
         local_bin=local_bin,
@@ -137,7 +138,9 @@ def _program(path: str) -> Program:
         serves = of_python(path) or os.path.realpath(path)
         return Program(path=path, serves="" if head.startswith(b"#!") else serves, own=own)
     serves = of_python(runs) or os.path.realpath(runs)
-    return Program(path=path, runs=runs, serves=serves, missing=not os.path.exists(runs), own=own)
+    removable = os.access(os.path.dirname(path), os.W_OK)
+    missing = not os.path.exists(runs)
+    return Program(path=path, runs=runs, serves=serves, missing=missing, own=own, removable=removable)
 
 
 def _interpreter_of(head: bytes) -> str:
@@ -182,17 +185,18 @@ def pip_facts(ambient: Ambient, site: str | None) -> PipFacts:
     whole = tuple(file for file in files if not file.error)
     return PipFacts(
         settings=tuple(setting for setting in found if _counts(setting)),
-        malformed=tuple((file.path, _plain(file.error, file.path)) for file in files if file.error),
+        malformed=tuple(_malformed(file) for file in files if file.error),
         rejected=tuple(_rejected(found, environ, whole)),
         absent_file="" if not named or os.path.exists(named) else named,
         files=tuple(file.path for file in files),
     )
 
 
-def _plain(error: str, path: str) -> str:
-    """Return pip's error without what is said anyway."""
-    short = error.removeprefix("Configuration file could not be loaded. ")
-    return short.replace(f"in {path}.", "").replace(f"'{path}'", "it").strip().rstrip(".")
+def _malformed(file: ConfigFile) -> tuple[str, str, bool]:
+    """Return the file, pip's error without what is said anyway, and whether the user may rename it."""
+    short = str(file.error).removeprefix("Configuration file could not be loaded. ")
+    error = short.replace(f"in {file.path}.", "").replace(f"'{file.path}'", "it").strip().rstrip(".")
+    return file.path, error, os.access(os.path.dirname(file.path), os.W_OK)
 
 
 def _of_variables(environ: Mapping[str, str], ambient: Ambient) -> Iterator[PipSetting]:

@@ -7,10 +7,8 @@ is unknown, damaged or too large counts as tracked.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import unicodedata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +151,8 @@ def _is_same(head: bytes, wanted: bytes, folded: str, worktree: str) -> bool:
 
 
 def _folded(name: bytes) -> str:
+    import unicodedata  # noqa: PLC0415  only where the index is read: not to see whether it has changed
+
     return unicodedata.normalize("NFD", name.decode("utf-8", "surrogateescape")).casefold()
 
 
@@ -161,6 +161,8 @@ def _hash_sizes(data: bytes) -> list[int]:
 
     With index.skipHash git writes zeros in its place; then it is not told which.
     """
+    import hashlib  # noqa: PLC0415  likewise
+
     found = []
     view = memoryview(data)
     for name, size in _HASHES:

@@ -410,6 +410,12 @@ def test_pip_and_python_differ(box: Sandbox, unmanaged_python: str) -> None:
     broken(box, "pip-mismatch", "pip and python differ", "export PATH=/usr/bin")
 
 
+def test_the_active_environment_has_no_pip_and_another_serves(box: Sandbox) -> None:
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", box.venv], check=True)
+    env = {"PATH": f"{box.venv}/bin:{box.variables['PATH']}", "VIRTUAL_ENV": box.venv}
+    broken(box, "pip-mismatch", "/usr/bin/pip is that of /usr/bin/python3", "safepip shims ", env)
+
+
 def test_path_holds_the_working_directory(box: Sandbox) -> None:
     env = {"PATH": f"{box.variables['PATH']}:."}
     broken(box, "path-relative", "PATH holds .", "export PATH=", env)
