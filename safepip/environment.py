@@ -117,7 +117,8 @@ def is_finished_by_another(path: str) -> bool:
     """
     if not is_environment(path):
         return False
-    return configuration(path).get("safepip-creation") != recall(os.path.join(path, CREATING))
+    token = recall(os.path.join(path, CREATING))
+    return token is None or configuration(path).get("safepip-creation") != token
 
 
 def _redirected(path: str, interview: Interview, vet: Vet) -> Environment:

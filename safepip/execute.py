@@ -276,7 +276,7 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
 
 
 def _tell_shells(environment: str, context: Context) -> None:
-    """Let the hooks of shells activate an environment that safepip made or the user trusts."""
+    """Let the hooks of shells activate an environment that safepip made or adopted, or the user trusts."""
     if known(context.state, environment) is not None:
         from .shells.known import note_for_shells
 

@@ -1,8 +1,9 @@
 """EDGE  what the user's state remembers of environments: one small file each, found by device and inode.
 
 Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
-which travels in archives. The record's own mtime tells of the last use. What may be computed again, an
-environment's size, is kept beside it, so that the record itself stays small and seldom written.
+which travels in archives. A random id in both tells a directory from a later one that got its inode. The
+record's own mtime tells of the last use. What may be computed again, an environment's size, is kept beside
+it, so that the record itself stays small and seldom written.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _FORMAT = "safepip-environment-1"
 _SIZE_FORMAT = "safepip-size-1"
 _FOLDER = "environments"
 _SIZES = "sizes"
+_ID = os.path.join(".safepip", "id")
 
 
 class Known(Record):
@@ -66,8 +68,8 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
     kept = _record(state, path)
     if kept is not None:
         stat = os.stat(path)
-        fields = (_FORMAT, path, str(stat.st_dev), str(stat.st_ino), how, index)
-        remember(kept, "\0".join((*fields, project) if project else fields))
+        where = (path, str(stat.st_dev), str(stat.st_ino))
+        remember(kept, "\0".join((_FORMAT, *where, how, index, project, _identified(path))))
 
 
 def known(state: str | None, path: str) -> Known | None:
@@ -77,8 +79,10 @@ def known(state: str | None, path: str) -> Known | None:
         return None
     found = _read(kept)
     stat = os.stat(path)
-    same = found is not None and found[:2] == (str(stat.st_dev), str(stat.st_ino)) and found[2].path == path
-    return found[2] if found and same else None
+    if found is None or found[:2] != (str(stat.st_dev), str(stat.st_ino)) or found[2].path != path:
+        return None
+    same = not found[3] or recall(os.path.join(path, _ID)) == found[3]
+    return found[2] if same else None
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
@@ -153,6 +157,16 @@ def size_of(found: Entry, stamp: str) -> int | None:
     return int(fields[3]) if same and fields[3].isdecimal() else None
 
 
+def _identified(path: str) -> str:
+    """Return the environment's id, given now if it has none; empty where it cannot keep one."""
+    file = os.path.join(path, _ID)
+    found = recall(file)
+    if not found:
+        found = os.urandom(16).hex()
+        remember(file, found)
+    return found if recall(file) == found else ""
+
+
 def _record(state: str | None, path: str) -> str | None:
     try:
         stat = os.stat(path)
@@ -184,10 +198,10 @@ def _entry(kept: str) -> Entry | None:
     return Entry(file=kept, known=found[2], device=int(found[0]), inode=int(found[1]), used=used)
 
 
-def _read(kept: str) -> tuple[str, str, Known] | None:
-    """Return device, inode and what is known; the field of the project came later and may be missing."""
+def _read(kept: str) -> tuple[str, str, Known, str] | None:
+    """Return device, inode, what is known, and the environment's id."""
     fields = (recall(kept) or "").split("\0")
-    if len(fields) not in {6, 7} or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
+    if len(fields) != 8 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
         return None
-    _, path, device, inode, how, index, *project = fields
-    return device, inode, Known(path=path, how=how, index=index, project=project[0] if project else "")
+    _, path, device, inode, how, index, project, identity = fields
+    return device, inode, Known(path=path, how=how, index=index, project=project), identity

@@ -18,7 +18,14 @@ def remember(path: str, text: str) -> None:
             file.write(os.fsencode(text))
         os.replace(scratch, path)
     except OSError:
-        os.unlink(scratch)
+        _remove(scratch)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def make_folder(path: str) -> None:

@@ -91,9 +91,18 @@ def test_what_does_not_exist_is_not_noted(state, work):
     assert not os.path.exists(state)
 
 
-def test_lies_in_the_state_and_never_in_the_environment(state, made):
-    assert os.listdir(made) == []
+def test_lies_in_the_state_and_but_an_id_in_the_environment(state, made):
+    assert [names for _, _, names in os.walk(made)] == [[], ["id"]]
     assert len(records(state)) == 1
+
+
+def test_a_directory_that_got_the_number_of_one_that_was_removed_is_another(state, made):
+    """The system gives numbers of directories anew, to the next one that is made."""
+    os.unlink(os.path.join(made, ".safepip", "id"))
+    assert known(state, made) is None
+    with open(os.path.join(made, ".safepip", "id"), "w") as file:
+        file.write("guessed")
+    assert known(state, made) is None
 
 
 def test_another_directory_at_the_same_path_is_another_environment(state, made):
@@ -202,7 +211,7 @@ def test_everything_that_is_remembered_is_told(state, made, work):
 
 
 def test_what_is_gone_is_told_too(state, made):
-    os.rmdir(made)
+    shutil.rmtree(made)
     assert list(everything(state)) == [Known(path=made, how=MADE)]
 
 
@@ -224,11 +233,6 @@ def test_before_anything_was_remembered_there_is_nothing(state):
 def test_the_project_is_kept(state, work):
     note(state, work, MADE, project="/p")
     assert known(state, work) == Known(path=work, how=MADE, project="/p")
-
-
-def test_without_a_project_the_record_is_as_older_versions_read_it(state, made):
-    with open(records(state)[0]) as file:
-        assert len(file.read().split("\0")) == 6
 
 
 def test_a_record_with_more_fields_than_are_known_proves_nothing(state, made):
@@ -380,6 +384,89 @@ def test_what_is_discarded_leaves_nothing_behind(state, made):
 
 def test_a_record_of_what_is_gone_can_be_discarded(state, made):
     found = entry(state, made)
-    os.rmdir(made)
+    shutil.rmtree(made)
     assert discard(found)
     assert records(state) == []
+
+
+# -- records themselves: last use, size, project, moves
+
+
+def test_a_project_elsewhere_is_remembered(state, made):
+    note(state, made, MADE, project="/p")
+    assert known(state, made) == Known(path=made, how=MADE, project="/p")
+
+
+def test_a_record_without_a_project_has_the_old_form(state, made):
+    """So that an older safepip beside this one still reads it."""
+    with open(records(state)[0]) as file:
+        assert len(file.read().split("\0")) == 6
+
+
+def test_the_last_use_is_remembered(state, made):
+    os.utime(records(state)[0], (1000, 1000))
+    assert entry(state, made).used == 1000
+    used(state, made)
+    assert entry(state, made).used > 10**9
+
+
+def test_use_of_what_is_not_known_is_not_noted(state, made, work):
+    used(state, work)
+    used(state, os.path.join(work, "missing"))
+    used(None, made)
+    assert len(records(state)) == 1
+
+
+def test_a_size_counts_until_the_next_change(state, made):
+    found = entry(state, made)
+    assert size_of(found, "1") is None
+    measured(found, "1", 4711)
+    assert size_of(found, "1") == 4711
+    assert size_of(found, "2") is None
+    with open(os.path.join(state, "sizes", os.path.basename(found.file)), "w") as file:
+        file.write("rubbish")
+    assert size_of(found, "1") is None
+
+
+def test_a_size_goes_with_its_record(state, made):
+    measured(entry(state, made), "1", 4711)
+    assert forget(state, made)
+    assert os.listdir(os.path.join(state, "sizes")) == []
+
+
+def test_a_moved_directory_is_recognised_but_not_known(state, made):
+    assert moved_from(state, made) is None
+    os.rename(made, made + ".moved")
+    found = moved_from(state, made + ".moved")
+    assert found.known == Known(path=made, how=MADE)
+    assert not found.is_there
+    assert found.is_at(made + ".moved")
+    assert known(state, made + ".moved") is None
+
+
+def test_a_second_way_to_the_same_directory_is_no_move(state, made):
+    os.symlink(made, made + ".link")
+    assert moved_from(state, made + ".link") is None
+
+
+def test_a_record_is_found_by_identity(state, made):
+    stat = os.stat(made)
+    assert entry_of(state, stat.st_dev, stat.st_ino).known.path == made
+    assert entry_of(state, stat.st_dev, stat.st_ino + 1) is None
+    assert entry_of(None, stat.st_dev, stat.st_ino) is None
+
+
+def test_what_is_gone_can_be_discarded(state, made):
+    (found,) = entries(state)
+    os.rmdir(made)
+    assert not found.is_there
+    assert discard(found)
+    assert list(entries(state)) == []
+    assert discard(found)
+
+
+@pytest.mark.parametrize("identity", ["x", "", "-1"])
+def test_a_record_whose_identity_is_none_is_left_out(state, made, identity):
+    with open(records(state)[0], "w") as file:
+        file.write("\0".join(("safepip-environment-1", made, identity, "1", MADE, "")))
+    assert list(entries(state)) == []

@@ -17,11 +17,12 @@ from filelock import FileLock, Timeout
 from virtualenv import session_via_cli
 
 from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
-from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, SafepipError
+from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE
 from safepip.registry import MADE, note
-from safepip.store import make_folder
+from safepip.store import make_folder, recall
 
+from .gitindex import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire
 
@@ -49,15 +50,17 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
     """
     path = plan.environment.path
     with _creation_lock(path, context, report):
-        found = context.examine(path)
+        found = context.examine(path, named=context.named is not None)
         if found.state == USABLE:
             return found
         if found.state not in {ABSENT, UNFINISHED}:
             raise SafepipError(NO_ENVIRONMENT, f"{plan.called} {found.reason}")
+        if found.state == UNFINISHED:
+            _refuse_anothers(path, plan.called, context.ambient.user)
         report.say(_announcement(plan, path, report))
         with _told_plainly(path):
             _make(path, plan.interpreter, context, report, system=plan.system_site_packages)
-        made = context.examine(path)
+        made = context.examine(path, named=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
     if plan.redirect is not None:
@@ -192,7 +195,7 @@ def _make(path: str, interpreter: Interpreter, context: Context, report: Report,
     existed = os.path.isdir(path)
     lock = None
     try:
-        if context.data is not None and path.startswith(context.data):
+        if context.data is not None and path.startswith(os.path.join(context.data, "")):
             make_folder(os.path.dirname(path))
         os.makedirs(path, exist_ok=True)
         os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
@@ -259,11 +262,16 @@ def _sign(creator: Creator, token: str) -> None:
 
 
 def _read_token(path: str) -> str:
-    try:
-        with open(os.path.join(path, CREATING), encoding="ascii", errors="replace") as mark:
-            return mark.read(256)
-    except OSError:
-        return ""
+    return recall(os.path.join(path, CREATING)) or ""
+
+
+def _refuse_anothers(path: str, called: str, user: int) -> None:
+    """Refuse to empty an unfinished environment that is not the user's own, or came with a repository."""
+    if not os.listdir(path):
+        return
+    if os.lstat(path).st_uid != user or tracks(os.path.dirname(path), path):
+        what = f"{called} holds the beginning of an environment that you did not make"
+        raise SafepipError(REFUSED, what, "move it aside, or keep yours elsewhere: SAFEPIP_ENV=DIR")
 
 
 def _empty(path: str) -> None:

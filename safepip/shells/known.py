@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 
 from safepip.environment import OWN
+from safepip.store import make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def note_for_shells(state: str | None, path: str) -> None:
     name = PREFIX + os.urandom(16).hex()
     folder = os.path.join(state, FOLDER)
     try:
-        os.makedirs(folder, 0o700, exist_ok=True)
-        os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
+        make_folder(folder)
+        make_folder(os.path.join(path, OWN))
         os.symlink(path, os.path.join(folder, name))
         os.close(os.open(os.path.join(path, OWN, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError:

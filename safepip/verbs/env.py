@@ -1,4 +1,7 @@
-"""safepip env WORD: the environments that safepip knows, and the one of this place."""
+"""safepip env WORD: the environments that safepip knows, and the one of this place.
+
+virtualenv, which takes a tenth of a second to import, is loaded only by the words that make something.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,7 @@ from safepip.environment import (
     is_environment,
 )
 from safepip.envs import inventory, journal
-from safepip.envs.create import _creation_lock, create
 from safepip.envs.lock import LOCK, acquire
-from safepip.envs.repair import moved, repair
 from safepip.envs.stepdown import step_down
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, Interpreter, candidates, interview
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     Word = Callable[[argparse.Namespace, Context, Report], int]
 
 _DAY = 86400
+_MANY = 50  # environments that take so long to measure that it is said
 _WORDS = "path|list|info|create|remove|prune|trust|repair"
 _OLDEST = (3, 8)
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
@@ -186,11 +188,12 @@ def _listed(context: Context, report: Report) -> Iterator[Listed]:
     told = Context(context.invocation, context.ambient, context.tell, keep=False)
     ask = _asking_once(context)
     entries = [entry for entry in registry.entries(context.state) if entry.is_there]
-    unmeasured = [entry for entry in entries if registry.size_of(entry, inventory.stamp(entry.known.path)) is None]
-    if len(unmeasured) > 50:
-        report.say(f"measuring {len(unmeasured)} environments (once)")
+    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.known.path)) for entry in entries}
+    unmeasured = sum(size is None for size in sizes.values())
+    if unmeasured > _MANY:
+        report.say(f"measuring {unmeasured} environments (once)")
     for entry in entries:
-        yield _look(entry, told, ask)
+        yield _look(entry, sizes[entry.file], told, ask)
 
 
 def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
@@ -205,7 +208,7 @@ def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
     return ask
 
 
-def _look(entry: Entry, context: Context, ask: Callable[[str], Interpreter | str]) -> Listed:
+def _look(entry: Entry, size: int | None, context: Context, ask: Callable[[str], Interpreter | str]) -> Listed:
     path = entry.known.path
     used = _last_use(entry)
     with inventory.unread(path):
@@ -215,7 +218,7 @@ def _look(entry: Entry, context: Context, ask: Callable[[str], Interpreter | str
             project=_project(entry.known, context),
             python=found.version or inventory.made_with(path),
             packages=inventory.packages(path),
-            size=_size(entry),
+            size=_measured(entry) if size is None else size,
             used=used,
             health=_health(found),
         )
@@ -226,13 +229,9 @@ def _last_use(entry: Entry) -> float:
     return max(entry.used, inventory.last_change(path), inventory.last_start(path))
 
 
-def _size(entry: Entry) -> int:
-    stamp = inventory.stamp(entry.known.path)
-    known = registry.size_of(entry, stamp)
-    if known is not None:
-        return known
+def _measured(entry: Entry) -> int:
     size = inventory.size(entry.known.path)
-    registry.measured(entry, stamp, size)
+    registry.measured(entry, inventory.stamp(entry.known.path), size)
     return size
 
 
@@ -329,7 +328,7 @@ def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     yield "python", found.version or inventory.made_with(found.path)
     yield "made from", found.base.path if found.base else ""
     yield "packages", str(inventory.packages(found.path))
-    yield "size", _human(_size(entry) if entry else inventory.size(found.path))
+    yield "size", _human(inventory.size(found.path))
     yield "last use", time.strftime("%Y-%m-%d", time.localtime(_last_use(entry))) if entry else ""
     yield "known as", (_SAID[entry.known.how] if entry else "not known")
     yield "pip", "" if found.state != USABLE else "its own" if found.has_pip else "safepip's"
@@ -357,6 +356,8 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
         return 0
     if found.state not in {ABSENT, UNFINISHED}:
         raise _unfit(found, context)
+    from safepip.envs.create import create  # noqa: PLC0415  see above
+
     made = create(_plan(found, base, context, system=said.system_site_packages), context, report)
     if context.project is not None and not context.named and _is_kept(made.path, context):
         registry.note(context.state, made.path, registry.MADE, project=context.project.root)
@@ -428,6 +429,8 @@ def _delete(entry: Entry, context: Context, report: Report) -> None:
 
     It is marked as unfinished first, so that whatever a kill leaves is safepip's own to finish.
     """
+    from safepip.envs.create import _creation_lock  # noqa: PLC0415  see above
+
     path = entry.known.path
     with _creation_lock(path, context, report):
         lock = acquire(path, context.settings.lock_timeout, report)
@@ -566,6 +569,8 @@ def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise _unfit(found, context)
     if os.path.lexists(found.path):
         _permit(found, context, named=bool(said.dir or context.named or context.active))
+    from safepip.envs.repair import repair  # noqa: PLC0415  see above
+
     repair(found.path, called, context, report)
     return 0
 
@@ -577,6 +582,8 @@ def _permit(found: Environment, context: Context, *, named: bool) -> None:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
     if named or found.state in {USABLE, UNFINISHED} or registry.known(context.state, found.path) is not None:
         return
+    from safepip.envs.repair import moved  # noqa: PLC0415  see above
+
     if moved(context.state, found.path) is not None:
         return
     what = f"{called} was not made by safepip" + (f" and {found.reason}" if found.reason else "")

@@ -69,7 +69,14 @@ def with_program(box: Sandbox) -> Sandbox:
     wheels = shutil.copytree(box.variables["PIP_FIND_LINKS"], os.path.join(box.root, "wheels"))
     box.variables["PIP_FIND_LINKS"] = wheels
     write_source(os.path.join(box.home, "mine"), "mine")
-    line = ("install", "beta", "extra[more]", "-e", os.path.join(box.home, "mine"), os.path.join(wheels, "delta-1.0.tar.gz"))
+    line = (
+        "install",
+        "beta",
+        "extra[more]",
+        "-e",
+        os.path.join(box.home, "mine"),
+        os.path.join(wheels, "delta-1.0.tar.gz"),
+    )
     ran = box.run(*line)
     assert ran.code == 0, ran.err
     assert box.run("install", "alpha==1.0").code == 0
@@ -186,7 +193,9 @@ def test_a_wheel_that_was_withdrawn_leaves_everything_as_it_was(box: Sandbox, py
     assert state(box) == before
 
 
-def test_a_package_that_cannot_be_installed_again_has_the_old_one_put_back(box: Sandbox, python: Exchanged) -> None:
+def test_a_package_that_cannot_be_installed_again_has_the_old_one_put_back(
+    box: Sandbox, python: Exchanged
+) -> None:
     """The sources of what is editable fail only when everything else is in place already."""
     before = state(box)
     source = os.path.join(box.home, "mine", "_build", "own_backend.py")

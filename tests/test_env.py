@@ -1,0 +1,220 @@
+"""The words of `safepip env` that need no real environment; the rest is in integration/test_env.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+
+from safepip import registry
+from safepip.context import Context, ambient
+from safepip.environment import Environment
+from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
+from safepip.invocation import Invocation
+from safepip.report import Report
+from safepip.verbs import env
+
+
+@pytest.fixture
+def context(base_python, monkeypatch):
+    return Context(Invocation(words=()), ambient())
+
+
+@pytest.fixture
+def made(environment, context):
+    """The finished environment at .venv, as if safepip had made it."""
+    registry.note(context.state, environment, registry.MADE)
+    return environment
+
+
+@pytest.fixture
+def run(context, capfd):
+    """Carry out a word; return its code and what it printed."""
+
+    def run(*words):
+        code = env.main(words, Context(context.invocation, context.ambient), Report())
+        return code, capfd.readouterr().out
+
+    return run
+
+
+def fails(run, code, *words):
+    with pytest.raises(SafepipError) as failed:
+        run(*words)
+    assert failed.value.code == code, failed.value.what
+    return failed.value
+
+
+def test_a_word_is_needed(run):
+    assert fails(run, USAGE).ways[0].startswith("usage: safepip env")
+
+
+@pytest.mark.parametrize("words", [("x",), ("path", "x"), ("list", "--jso", "x"), ("prune", "--unused", "1.5")])
+def test_wrong_words_are_told(run, words):
+    fails(run, USAGE, *words)
+
+
+def test_help_goes_to_stdout(run):
+    code, out = run("--help")
+    assert code == 0
+    assert all(word in out for word in ("path", "list", "info", "create", "remove", "prune", "trust", "repair"))
+
+
+def test_the_path_is_printed(run, made):
+    assert run("path") == (0, made + "\n")
+
+
+def test_the_list_as_json(run, made):
+    code, out = run("list", "--json")
+    (found,) = json.loads(out)
+    assert code == 0
+    assert (found["path"], found["project"], found["health"]) == (made, os.path.dirname(made), "ok")
+
+
+def test_the_size_is_measured_once_per_change(run, made, monkeypatch):
+    run("list")
+    monkeypatch.setattr(env.inventory, "size", lambda _path: pytest.fail("measured again"))
+    run("list")
+    os.utime(os.path.join(made, "bin"), (1, 1))
+    monkeypatch.setattr(env.inventory, "size", lambda _path: 4711)
+    assert json.loads(run("list", "--json")[1])[0]["size"] == 4711
+
+
+def test_an_interrupted_change_is_seen(run, made):
+    os.makedirs(os.path.join(made, ".safepip"), exist_ok=True)
+    with open(os.path.join(made, ".safepip", "journal"), "w") as file:
+        file.write("torn")
+    assert json.loads(run("list", "--json")[1])[0]["health"].startswith("interrupted")
+
+
+def test_an_environment_that_is_not_called_as_usual_is_listed_by_its_path(run, context, home, made):
+    other = os.path.join(home, "work", "other")
+    os.rename(made, other)
+    registry.note(context.state, other, registry.TRUSTED)
+    assert "~/work/other " in run("list")[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_345_678, "12 MB"), (2_500_000_000, "2.5 GB")],
+)
+def test_sizes_are_for_people(size, said):
+    assert env._human(size) == said
+
+
+# -- remove and prune
+
+
+def test_what_is_not_known_is_not_removed(run, environment):
+    fails(run, REFUSED, "remove")
+    fails(run, NO_ENVIRONMENT, "remove", "missing")
+    assert os.path.isdir(environment)
+
+
+@pytest.mark.parametrize("how", [registry.ADOPTED, registry.TRUSTED])
+def test_what_others_made_is_not_removed(run, environment, context, how):
+    registry.note(context.state, environment, how)
+    fails(run, REFUSED, "remove")
+    assert run("prune", "--unused", "0", "--yes") == (0, "")
+    assert os.path.isdir(environment)
+
+
+def test_what_was_made_is_removed(run, made, context):
+    assert run("remove", ".venv")[0] == 0
+    assert not os.path.lexists(made)
+    assert list(registry.entries(context.state)) == []
+
+
+def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, monkeypatch):
+    def killed(_path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(env, "_unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run("remove")
+    assert Context(context.invocation, context.ambient).place.state == "unfinished"
+    monkeypatch.undo()
+
+
+def test_prune_keeps_what_lies_on_a_disk_that_is_not_there(run, made, context, monkeypatch):
+    (found,) = registry.entries(context.state)
+    os.rename(made, made + ".away")
+    monkeypatch.setattr(env, "_device", lambda _path: found.device + 1)
+    assert run("prune", "--yes") == (0, "")
+    assert len(list(registry.entries(context.state))) == 1
+
+
+def test_prune_never_takes_the_home_environment(run, made, context):
+    home = os.path.join(context.data, "home")
+    os.makedirs(context.data)
+    os.rename(made, home)
+    registry.note(context.state, home, registry.MADE)
+    assert run("prune", "--unused", "0", "--yes") == (0, "")
+    assert os.path.isdir(home)
+
+
+def test_days_are_counted_from_the_last_use(run, made, context):
+    (found,) = registry.entries(context.state)
+    then = time.time() - 40 * 86400
+    for path in (found.file, os.path.join(made, "pyvenv.cfg")):
+        os.utime(path, (then, then))
+    assert run("prune", "--unused", "41") == (0, "")
+    assert run("prune", "--unused", "40")[1] == f"would remove {made} (not used for 40 days)\n"
+    registry.used(context.state, made)
+    assert run("prune", "--unused", "40") == (0, "")
+
+
+# -- trust
+
+
+def test_trust_is_noted_and_revoked(run, environment, context):
+    assert run("trust")[0] == 0
+    assert registry.known(context.state, environment).how == registry.TRUSTED
+    assert run("trust", "--list") == (0, environment + "\n")
+    run("trust", "--revoke")
+    assert registry.known(context.state, environment) is None
+
+
+def test_what_safepip_made_stays_made_when_it_is_trusted(run, made, context):
+    run("trust")
+    assert registry.known(context.state, made).how == registry.MADE
+    fails(run, USAGE, "trust", "--revoke")
+
+
+def test_trust_needs_an_environment(run):
+    fails(run, NO_ENVIRONMENT, "trust")
+    fails(run, NO_ENVIRONMENT, "trust", "missing")
+
+
+def test_a_state_that_cannot_be_written_is_told(run, environment, monkeypatch):
+    monkeypatch.setattr(registry, "note", lambda *_args: None)
+    assert "cannot be written" in fails(run, 73, "trust").what
+
+
+# -- repair
+
+
+def test_what_is_whole_needs_no_repair(run, environment, context, monkeypatch, capfd):
+    registry.note(context.state, environment, registry.ADOPTED)
+    assert run("repair", ".venv")[0] == 0
+
+
+def test_what_is_broken_and_unknown_has_to_be_named(run, environment):
+    os.unlink(os.path.join(environment, "bin", "python"))
+    failed = fails(run, REFUSED, "repair")
+    assert failed.ways == ("if you trust it: safepip env repair .venv",)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_anothers_environment_is_not_repaired(context, environment):
+    os.chown(environment, 12345, -1)
+    found = Environment(path=environment, named=environment, state="broken", reason="is old")
+    with pytest.raises(SafepipError) as failed:
+        env._permit(found, context, named=True)
+    assert failed.value.code == REFUSED
+
+
+def test_where_there_is_nothing_the_way_on_is_told(run):
+    assert fails(run, NO_ENVIRONMENT, "repair").ways == ("make it: safepip env create",)
