@@ -198,9 +198,11 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
     futile = _futile(context)
     if futile:
         return _pip_of_safepip(context, f"{because}, but {futile}")
-    interpreter = context.base
-    if interpreter is None or environment.state == NOWHERE:
-        what = environment.reason or f"{context.target.python} stands on no Python that can be found"
+    nowhere, interpreter = unfit(context, environment, because), context.base
+    if nowhere is not None:
+        return nowhere
+    if interpreter is None:
+        what = f"{context.target.python} stands on no Python that can be found"
         way = "name a place: SAFEPIP_ENV=DIR"
         return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
     if interpreter.version < _OLDEST:
@@ -261,25 +263,38 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
     if outside and settings.outside_project == "error":
         what = "there is no project here, and the setting outside-project says to stop then"
         return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
-    shown = context.shown(environment)
-    if environment.state == UNTRUSTED:
-        way = f"if you trust it: safepip env trust {shown}"
-        return Refuse(code=REFUSED, what=f"{shown} {environment.reason}", ways=(way,), because=because)
-    if environment.state == FOREIGN:
-        what = f"{shown} {environment.reason}"
-        return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
-    if environment.state == BROKEN:
-        repair = "rebuild it with the same packages: safepip env repair"
-        ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
-        return Refuse(code=NO_ENVIRONMENT, what=f"{shown} {environment.reason}", ways=ways, because=because)
+    if environment.state != NOWHERE:  # that is in the way only of making it
+        refusal = unfit(context, environment, because)
+        if refusal:
+            return refusal
     wanted = invocation.version or ""
     if environment.state == USABLE and "." in wanted and environment.version != wanted:
+        shown = context.shown(environment)
         what = f"{invocation.name} asks for Python {wanted}, but {shown} has Python {environment.version}"
         ways = (
             f"use {shown}: pip install …",
             f"keep one beside it: SAFEPIP_ENV=.venv-{wanted} {invocation.name} install …",
         )
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    return None
+
+
+def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
+    """Return why an environment in that state may not be used, or None: it is whole, or yet to be made."""
+    shown = context.shown(environment)
+    what = f"{shown} {environment.reason}"
+    if environment.state == UNTRUSTED:
+        way = f"if you trust it: safepip env trust {shown}"
+        return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
+    if environment.state == FOREIGN:
+        return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
+    if environment.state == BROKEN:
+        repair = "rebuild it with the same packages: safepip env repair"
+        ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    if environment.state == NOWHERE:
+        way = "name a place: SAFEPIP_ENV=DIR"
+        return Refuse(code=CANNOT_CREATE, what=environment.reason, ways=(way,), because=because)
     return None
 
 

@@ -41,13 +41,17 @@ class Known(Record):
 
 
 class Entry(Record):
-    """A record as it lies in the state: the `file`, what is `known`, of which directory, `used` last when (s)."""
+    """A record as it lies in the state: the `file`, what is `known`, of which directory, `used` last when (s).
+
+    `identity` is the id that the directory was given, empty where it could keep none.
+    """
 
     file: str
     known: Known
     device: int
     inode: int
     used: float
+    identity: str = ""
 
     @property
     def is_there(self) -> bool:
@@ -60,7 +64,8 @@ class Entry(Record):
             stat = os.stat(path)
         except (OSError, ValueError):
             return False
-        return (stat.st_dev, stat.st_ino) == (self.device, self.inode)
+        same = (stat.st_dev, stat.st_ino) == (self.device, self.inode)
+        return same and (not self.identity or recall(os.path.join(path, _ID)) == self.identity)
 
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
@@ -195,7 +200,8 @@ def _entry(kept: str) -> Entry | None:
         used = os.stat(kept).st_mtime
     except OSError:
         return None
-    return Entry(file=kept, known=found[2], device=int(found[0]), inode=int(found[1]), used=used)
+    device, inode, known, identity = found
+    return Entry(file=kept, known=known, device=int(device), inode=int(inode), used=used, identity=identity)
 
 
 def _read(kept: str) -> tuple[str, str, Known, str] | None:

@@ -128,14 +128,19 @@ def test_what_was_made_is_removed(run, made, context):
 
 
 def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, monkeypatch):
-    def killed(_path):
-        raise KeyboardInterrupt
+    def killed(path):
+        if path.endswith("bin"):
+            raise KeyboardInterrupt
+        unlink(path)
 
+    unlink = env._unlink
     monkeypatch.setattr(env, "_unlink", killed)
     with pytest.raises(KeyboardInterrupt):
         run("remove")
     assert Context(context.invocation, context.ambient).place.state == "unfinished"
-    monkeypatch.undo()
+    monkeypatch.setattr(env, "_unlink", unlink)
+    assert run("remove")[0] == 0
+    assert not os.path.lexists(made)
 
 
 def test_prune_keeps_what_lies_on_a_disk_that_is_not_there(run, made, context, monkeypatch):
@@ -158,7 +163,7 @@ def test_prune_never_takes_the_home_environment(run, made, context):
 def test_days_are_counted_from_the_last_use(run, made, context):
     (found,) = registry.entries(context.state)
     then = time.time() - 40 * 86400
-    for path in (found.file, os.path.join(made, "pyvenv.cfg")):
+    for path in (found.file, os.path.join(made, "pyvenv.cfg"), os.path.join(made, ".safepip")):
         os.utime(path, (then, then))
     assert run("prune", "--unused", "41") == (0, "")
     assert run("prune", "--unused", "40")[1] == f"would remove {made} (not used for 40 days)\n"

@@ -397,12 +397,6 @@ def test_a_project_elsewhere_is_remembered(state, made):
     assert known(state, made) == Known(path=made, how=MADE, project="/p")
 
 
-def test_a_record_without_a_project_has_the_old_form(state, made):
-    """So that an older safepip beside this one still reads it."""
-    with open(records(state)[0]) as file:
-        assert len(file.read().split("\0")) == 6
-
-
 def test_the_last_use_is_remembered(state, made):
     os.utime(records(state)[0], (1000, 1000))
     assert entry(state, made).used == 1000
@@ -444,6 +438,15 @@ def test_a_moved_directory_is_recognised_but_not_known(state, made):
     assert known(state, made + ".moved") is None
 
 
+def test_another_directory_with_the_same_inode_was_not_moved(state, made):
+    """Inodes are used again: the id in the directory tells it from the one that was noted."""
+    other = made + ".other"
+    os.rename(made, other)
+    with open(os.path.join(other, ".safepip", "id"), "w") as file:
+        file.write("0" * 32)
+    assert moved_from(state, other) is None
+
+
 def test_a_second_way_to_the_same_directory_is_no_move(state, made):
     os.symlink(made, made + ".link")
     assert moved_from(state, made + ".link") is None
@@ -458,7 +461,7 @@ def test_a_record_is_found_by_identity(state, made):
 
 def test_what_is_gone_can_be_discarded(state, made):
     (found,) = entries(state)
-    os.rmdir(made)
+    shutil.rmtree(made)
     assert not found.is_there
     assert discard(found)
     assert list(entries(state)) == []
@@ -468,5 +471,5 @@ def test_what_is_gone_can_be_discarded(state, made):
 @pytest.mark.parametrize("identity", ["x", "", "-1"])
 def test_a_record_whose_identity_is_none_is_left_out(state, made, identity):
     with open(records(state)[0], "w") as file:
-        file.write("\0".join(("safepip-environment-1", made, identity, "1", MADE, "")))
+        file.write(f"safepip-environment-1\0{made}\0{identity}\0001\0{MADE}\0\0\0")
     assert list(entries(state)) == []

@@ -104,6 +104,16 @@ def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
     os.rename(venv, other)
     assert "made elsewhere" in repair.fault(usable(other))
     assert repair.moved(context.state, other).known.path == venv
+    write(os.path.join(other, "bin", "activate"), f"VIRTUAL_ENV='{other}'\nexport VIRTUAL_ENV\n")
+    assert repair.moved(context.state, other) is None
+
+
+def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeypatch):
+    monkeypatch.setattr(registry, "_identified", lambda _path: "")
+    registry.note(context.state, venv, registry.MADE)
+    other = venv + ".moved"
+    os.rename(venv, other)
+    assert repair.moved(context.state, other).known.path == venv
     write(os.path.join(other, "bin", "activate"), "VIRTUAL_ENV='/some/where/else'\nexport VIRTUAL_ENV\n")
     assert repair.moved(context.state, other) is None
 

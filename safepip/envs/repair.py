@@ -135,10 +135,12 @@ def fault(found: Environment) -> str | None:
 def moved(state: str | None, path: str) -> registry.Entry | None:
     """Return the record of the environment at `path` if it was moved there, since when its own texts are wrong.
 
-    Inodes are used again, so the directory's identity alone would prove nothing.
+    Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
     """
     entry, told = registry.moved_from(state, path), _recorded_elsewhere(path)
-    return entry if entry is not None and told is not None and f"(in {entry.known.path})" in told else None
+    if entry is None or told is None:
+        return None
+    return entry if entry.identity or f"(in {entry.known.path})" in told else None
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:

@@ -18,8 +18,8 @@ from safepip._record import Record
 from safepip.context import Context, ambient
 from safepip.environment import (
     ABSENT,
-    BROKEN,
     CONFIG,
+    CREATING,
     FOREIGN,
     NOWHERE,
     OWN,
@@ -27,6 +27,7 @@ from safepip.environment import (
     UNTRUSTED,
     USABLE,
     Environment,
+    configuration,
     examine,
     is_conda,
     is_environment,
@@ -39,6 +40,8 @@ from safepip.interpreter import BIN, EXE, Interpreter, candidates, interview
 from safepip.plan import Create, Handover
 from safepip.report import shown
 from safepip.shells.known import forget_for_shells, note_for_shells
+
+from .place import in_force, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,17 +155,11 @@ def _days(text: str) -> int:
 
 
 def _path(_said: argparse.Namespace, context: Context, _report: Report) -> int:
-    found = _in_force(context)
+    found = in_force(context)
     if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
-        raise _unfit(found, context)
+        raise unfit(found, context)
     sys.stdout.write(f"{found.path}\n")
     return 0
-
-
-def _in_force(context: Context) -> Environment:
-    """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
-    found: Environment = context.named[1] if context.named else context.active or context.place
-    return found
 
 
 def _of_place(context: Context) -> Environment:
@@ -312,9 +309,9 @@ def _human(size: float) -> str:
 
 def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
     """Print one fact a line; nothing of the environment is run."""
-    found = context.examine(_absolute(said.dir, context)) if said.dir else _in_force(context)
+    found = context.examine(_absolute(said.dir, context)) if said.dir else in_force(context)
     if found.state in {ABSENT, NOWHERE}:
-        raise _unfit(found, context)
+        raise unfit(found, context)
     facts = _facts(found, context)
     sys.stdout.write("".join(f"{name + ':':<12} {shown(fact)}\n" for name, fact in facts if fact))
     return 0
@@ -355,7 +352,7 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
         report.say(f"{context.shown(found)} is there already (Python {found.version})")
         return 0
     if found.state not in {ABSENT, UNFINISHED}:
-        raise _unfit(found, context)
+        raise unfit(found, context)
     from safepip.envs.create import create  # noqa: PLC0415  see above
 
     made = create(_plan(found, base, context, system=said.system_site_packages), context, report)
@@ -438,8 +435,9 @@ def _delete(entry: Entry, context: Context, report: Report) -> None:
             if not entry.is_there:
                 raise SafepipError(REFUSED, f"{path} is another one than safepip made")
             forget_for_shells(context.state, path)
-            with open(os.path.join(path, OWN, "creating"), "w", encoding="ascii"):
-                pass
+            os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
+            with open(os.path.join(path, CREATING), "w", encoding="utf-8") as mark:
+                mark.write(configuration(path).get("safepip-creation", ""))
             _empty(path)
             registry.discard(entry)
         finally:
@@ -563,10 +561,10 @@ def _revoke(found: Environment, context: Context, report: Report) -> None:
 
 def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Mend what is wrong with an environment; one that is named is trusted, if it is the user's own."""
-    found = context.examine(_absolute(said.dir, context), named=True) if said.dir else _in_force(context)
+    found = context.examine(_absolute(said.dir, context), named=True) if said.dir else in_force(context)
     called = context.shown(found)
     if found.state in {NOWHERE, FOREIGN}:
-        raise _unfit(found, context)
+        raise unfit(found, context)
     if os.path.lexists(found.path):
         _permit(found, context, named=bool(said.dir or context.named or context.active))
     from safepip.envs.repair import repair  # noqa: PLC0415  see above
@@ -604,17 +602,3 @@ def _absolute(path: str, context: Context) -> str:
     """Return the path as safepip knows environments: links in the folders above resolved, its own kept."""
     full = os.path.normpath(os.path.join(context.ambient.cwd or os.sep, path))
     return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
-
-
-def _unfit(found: Environment, context: Context) -> SafepipError:
-    """Return why this environment cannot be used for that."""
-    called = context.shown(found)
-    if found.state == NOWHERE:
-        return SafepipError(CANNOT_CREATE, found.reason, "name a place: SAFEPIP_ENV=DIR")
-    if found.state == ABSENT:
-        return SafepipError(NO_ENVIRONMENT, f"there is no {called} yet", "make it: safepip env create")
-    if found.state == UNTRUSTED:
-        return SafepipError(REFUSED, f"{called} {found.reason}", f"if you trust it: safepip env trust {called}")
-    if found.state == BROKEN:
-        return SafepipError(NO_ENVIRONMENT, f"{called} {found.reason}", "rebuild it: safepip env repair")
-    return SafepipError(REFUSED, f"{called} {found.reason}")

@@ -8,10 +8,11 @@ import sys
 import textwrap
 import time
 
-from safepip.environment import FOREIGN, UNTRUSTED, USABLE
 from safepip.envs import history
-from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
+from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
+
+from .place import usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from safepip.context import Context
-    from safepip.environment import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
 
@@ -34,7 +34,7 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         return 0
     if words not in {(), ("--json",)}:
         raise SafepipError(USAGE, f"history takes no {words[0] if words[0] != '--json' else words[1]}", _USAGE)
-    found = environment(context)
+    found = usable(context)
     entries = history.read(found.path)
     if words:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
@@ -43,25 +43,6 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     else:
         sys.stdout.write("".join(f"{line}\n" for entry in entries for line in lines(entry, entries)))
     return 0
-
-
-def environment(context: Context) -> Environment:
-    """Return the environment in force here: a named or active one, the project's, or the home environment."""
-    found: Environment = context.named[1] if context.named else context.active or context.place
-    if found.state == USABLE:
-        return found
-    if found.state == UNTRUSTED:
-        raise SafepipError(
-            REFUSED,
-            f"{context.shown(found)} {found.reason}",
-            f"if you trust it: safepip env trust {context.shown(found)}",
-        )
-    if found.state == FOREIGN:
-        raise SafepipError(REFUSED, f"{context.shown(found)} {found.reason}")
-    if found.reason:
-        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} {found.reason}", "safepip env repair")
-    what = f"there is no {context.shown(found)} here yet"
-    raise SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
 
 
 def line_of(entry: Entry) -> str:

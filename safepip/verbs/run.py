@@ -8,10 +8,12 @@ import sys
 
 from safepip._record import changed
 from safepip.context import Context
-from safepip.environment import USABLE
-from safepip.errors import NO_ENVIRONMENT, NOT_FOUND, USAGE, SafepipError
+from safepip.environment import ABSENT, UNFINISHED, USABLE
+from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
 from safepip.interpreter import BIN, EXE, candidates, is_program
+
+from .place import in_force, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,23 +33,20 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     words = words[1:] if plain else words
     if not words or not words[0] or (not plain and words[0].startswith("-") and words[0] != "-m"):
         raise SafepipError(USAGE, "which program?", _USAGE)
-    found = in_force(context, report)
+    found = to_run_in(context, report)
     argv = _argv(words, found, context)
     _give_signals_back()
     return start(argv, entered(found.path, os.environ))
 
 
-def in_force(context: Context, report: Report) -> Environment:
-    """Return the environment in force: a named or active one, the project's, or the home environment."""
-    candidate = context.named[1] if context.named else context.active or context.place
+def to_run_in(context: Context, report: Report) -> Environment:
+    """Return the environment in force; where it is yet to be made, the home environment serves."""
+    candidate = in_force(context)
     if candidate.state == USABLE:
         return candidate
-    if candidate.reason:
-        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(candidate)} {candidate.reason}", "safepip env repair")
     fallback = _home(context)
-    if fallback.state != USABLE:
-        what = f"there is no {context.shown(candidate)} here yet"
-        raise SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
+    if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:
+        raise unfit(candidate, context)
     report.say(f"there is no {context.shown(candidate)}; running it in the home environment {fallback.path}")
     return fallback
 

@@ -10,7 +10,7 @@ from safepip.execute import entered, start
 from safepip.shells.detect import language_of, users_shell
 from safepip.shells.files import FOLDER
 
-from .run import in_force
+from .run import to_run_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     inside = context.ambient.environ.get(_INSIDE)
     if inside and context.ambient.environ.get("VIRTUAL_ENV") == inside:
         raise SafepipError(USAGE, f"this is the shell of {inside} already", "leave it: exit")
-    found = in_force(context, report)
+    found = to_run_in(context, report)
     shell = users_shell(context.ambient.environ)
     if report.terminal:
         report.say(f"{shell} in {context.shown(found)}; leave it with exit")

@@ -20,7 +20,8 @@ from safepip.envs.stepdown import step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 
-from .history import described, environment, line_of, stamp
+from .history import described, line_of, stamp
+from .place import usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
     count, to = _read(words)
-    found = environment(context)
+    found = usable(context)
     owner = context.owner_behind_sudo(found.path)
     if owner:
         step_down(*owner, report)

@@ -170,6 +170,23 @@ def test_an_environment_that_sees_the_system_still_does(sandbox: Sandbox, python
         assert "include-system-site-packages = true" in file.read()
 
 
+@pytest.mark.skipif(shutil.which("git", path="/usr/bin:/bin") is None, reason="there is no git")
+def test_what_came_from_version_control_comes_from_the_same_commit(box: Sandbox, python: Exchanged) -> None:
+    source = write_source(os.path.join(box.home, "kept"), "kept")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        assert box.call([*git, *words], cwd=source).code == 0
+    assert box.run("install", f"git+file://{source}").code == 0
+    before = state(box)
+    assert "kept @ git+file://" in str(before[0])
+    box.write(os.path.join(source, "kept.py"), "VERSION = 'later'\n")
+    assert box.call([*git, "commit", "-qam", "two"], cwd=source).code == 0
+    python.other()
+    repaired(box)
+    assert state(box) == before
+    assert box.call([box.python, "-c", "import kept; print(kept.VERSION)"]).text == "1.0\n"
+
+
 # -- all or nothing
 
 
