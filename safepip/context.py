@@ -401,7 +401,7 @@ class Context:
         known = registry.known(self.state, path)
         if known is not None and known.how != registry.ADOPTED:
             return None
-        if self._is_trusted(path):
+        if self._is_trusted(path) or registry.moved_from(self.state, path) is not None:
             return None
         from .envs.gitindex import identity
 
@@ -414,6 +414,11 @@ class Context:
         if reason is None and self.keep:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason
+
+    def moved_from(self, found: Environment) -> str | None:
+        """Return where an environment that safepip knows was before it was moved here, or None."""
+        record = registry.moved_from(self.state, found.path)
+        return record.known.path if record is not None else None
 
     def shown(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""

@@ -172,7 +172,7 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
 
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
-    notices = _warnings(context)
+    notices = _warnings(context) + _moved(context, environment)
     words, changes, notice = _words(context, environment)
     handover = Handover(
         python=environment.python,
@@ -399,6 +399,14 @@ def _warnings(context: Context) -> tuple[str, ...]:
     stale = None if context.active or context.named or not context.managed else context.stale_active
     ignored = (f"{stale[0]} names {stale[1]}, which is no environment; going on without it",) if stale else ()
     return (*ignored, *context.settings.warnings)
+
+
+def _moved(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to say of an environment whose project was moved: its scripts still point where it was."""
+    before = context.moved_from(environment)
+    if before is None or context.command.subcommand == "freeze":
+        return ()
+    return (f"{context.shown(environment)} was moved here from {before}; mend its scripts: safepip env repair",)
 
 
 def _why(context: Context) -> str:

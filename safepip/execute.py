@@ -12,7 +12,7 @@ from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
 from .interpreter import BIN
 from .managers import note_hinted
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
-from .registry import known
+from .registry import known, used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,9 +253,15 @@ def _help(handover: Handover, environ: dict[str, str]) -> int:
     return code
 
 
-def _create(plan: Create, context: Context, report: Report) -> int:
+def _create(plan: Create, context: Context, report: Report) -> int | None:
+    """Make the environment and hand over; None where the repair of one was finished instead."""
     from .envs.create import create
 
+    if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
+        from .envs.repair import resume
+
+        if resume(plan.environment.path, plan.called, context, report):
+            return None
     _say_all(plan.notices, report)
     made = create(plan, context, report)
     _give_hint(plan.hint, context, report)
@@ -278,6 +284,7 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
 def _tell_shells(environment: str, context: Context) -> None:
     """Let the hooks of shells activate an environment that safepip made or adopted, or the user trusts."""
     if known(context.state, environment) is not None:
+        used(context.state, environment)
         from .shells.known import note_for_shells
 
         note_for_shells(context.state, environment)
