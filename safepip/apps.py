@@ -1,4 +1,4 @@
-"""PURE  what of a line is for pipx, and what pipx is told instead; the two look-ups that it takes come last.
+"""PURE  what of a line is for pipx, and what pipx is told instead; the few look-ups that it takes come last.
 
 pipx knows one program's package at a time, few of pip's options and no requirements files. What it cannot be
 told stays with pip, so that nothing the user typed is lost.

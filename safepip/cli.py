@@ -8,7 +8,7 @@ import sys
 from .context import Context, ambient, enter
 from .decide import decide
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
-from .execute import execute
+from .execute import end_by, execute
 from .invocation import read_invocation
 from .report import Report
 
@@ -26,10 +26,11 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     words = sys.argv[1:] if argv is None else argv
     report = Report()
     try:
-        return _run(words, program or sys.argv[0], report, module=module)
+        code = _run(words, program or sys.argv[0], report, module=module)
+        return code if code >= 0 else end_by(-code)
     except SafepipError as error:
         if error.what:
-            report.error(error.what, error.ways)
+            report.error(error.what, error.ways, code=error.code)
         return error.code
     except KeyboardInterrupt:
         return 130

@@ -1,4 +1,4 @@
-"""EDGE  the only reader of environ, cwd, interpreters and marker files: gathered once, each on first use."""
+"""EDGE  all that a decision is made from: environ, cwd, interpreters, marker files; each read on first use."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def ambient() -> Ambient:
 def _home(environ: Mapping[str, str], user: int) -> str | None:
     """Return the home directory as pip finds it: HOME, else what the password database says."""
     home = environ.get("HOME") or environ.get("USERPROFILE")
-    if home or sys.platform == "win32":
+    if sys.platform == "win32" or (home and os.path.isabs(home)):
         return home
     import pwd
 
@@ -148,6 +148,11 @@ class Context:
         self.tell = tell
         self.keep = keep
         self.__dict__.update(known)
+
+    @lazy
+    def writes(self) -> bool:
+        """Whether anything may be remembered: not for `explain`, nor by root for the user behind sudo."""
+        return self.keep and self.sudo_user is None
 
     # -- what was typed
 
@@ -411,7 +416,7 @@ class Context:
         from .envs.adoption import objection
 
         reason = objection(path, base, frozenset({0, self.ambient.user}), self.ambient.environ.get("PATH", ""))
-        if reason is None and self.keep:
+        if reason is None and self.writes:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason
 
@@ -479,7 +484,7 @@ class Context:
         return Target(python=started_as(path), interpreter=known, named=named)
 
     def _interview(self, path: str) -> Interpreter | str:
-        return interview(path, self.ambient.environ, self.cache, keep=self.keep)
+        return interview(path, self.ambient.environ, self.cache, keep=self.writes)
 
     def _passed_over(self) -> tuple[str, ...]:
         return (os.path.join(os.path.realpath(self.ambient.prefix), BIN),) if self._is_own_prefix() else ()
@@ -519,7 +524,7 @@ class Context:
         """Return the environment that the tool which keeps the project has for it, wherever that is."""
         if self.keeper is None:
             return None
-        ambient, cache = self.ambient, self.cache if self.keep else None
+        ambient, cache = self.ambient, self.cache if self.writes else None
         return managers.environment(
             root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
         )
@@ -540,7 +545,7 @@ class Context:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
         if self._leads_out(path, root):
             return self._led_out(path)
-        if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root)):
+        if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root) and os.pathsep not in path):
             return self.examine(path)
         self.tell(f"{root} cannot hold an environment")
         return self._central(root)

@@ -7,7 +7,7 @@ import os.path
 from ._record import changed
 from .environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from .interpreter import BIN, EXE
+from .interpreter import BIN, EXE, OLDEST
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ _ROUTED = (
     *_CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
 )  # fmt: skip
 _USER_SITE = ("install", "list", "freeze", "inspect")
-_OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
 _OF_PIPX = ("install", "uninstall", "show", "list")  # subcommands that pipx's applications matter to
 _PLACES = ("target", "prefix", "root")
 _ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
@@ -106,10 +105,15 @@ def _left_to_pip(context: Context) -> Plan | None:
         return _pip_of_target(context, f"--{place} ({_origin(command, place)}) says where to install to")
     if command.dry_run and command.report:
         return _pip_of_target(context, "--dry-run with --report installs nothing")
-    opted = command.break_system_packages and _origin(command, "break_system_packages")
-    if opted or context.opts_out:
-        return _pip_of_target(context, f"--break-system-packages ({opted or context.opts_out}) opts out")
+    opted = _origin(command, "break_system_packages") if command.break_system_packages else _opted_out(context)
+    if opted:
+        return _pip_of_target(context, f"--break-system-packages ({opted}) opts out")
     return None
+
+
+def _opted_out(context: Context) -> str | None:
+    """Return what opts out for commands that have no such option; pip's own word counts for those that have."""
+    return None if context.command.subcommand in _CHANGING else context.opts_out
 
 
 def _routed(context: Context) -> Plan:
@@ -133,7 +137,7 @@ def _applications(context: Context, otherwise: Plan) -> Plan | None:
     wanted = context.invocation.route is None and context.settings.app_routing != "never" and near
     if not asked and not (wanted and context.command.subcommand in _OF_PIPX):
         return None
-    from . import apps  # noqa: PLC0415  most lines have no need of it
+    from . import apps
 
     def pip_of(path: str, because: str) -> Plan:
         return _pip_of(context, context.examine(path, named=True), because)
@@ -205,7 +209,7 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         what = f"{context.target.python} stands on no Python that can be found"
         way = "name a place: SAFEPIP_ENV=DIR"
         return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
-    if interpreter.version < _OLDEST:
+    if interpreter.version < OLDEST:
         what = f"no environment can be made from {interpreter.path}: Python {interpreter.minor} is too old"
         ways = ("name a newer one: safepip --python PYTHON …", "plain pip there: safepip --system …")
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
@@ -228,7 +232,16 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         redirect=_redirect(context, environment),
         notices=planned.notices,
         hint=planned.hint,
+        project=project_of(context, environment),
     )
+
+
+def project_of(context: Context, environment: Environment) -> str:
+    """Return the root of the project that an environment of this place, kept elsewhere, is for; else ""."""
+    if context.project is None or context.named:
+        return ""
+    root: str = context.project.root
+    return "" if environment.path.startswith(os.path.join(root, "")) else root
 
 
 def _redirect(context: Context, environment: Environment) -> str | None:
@@ -242,6 +255,9 @@ def _redirect(context: Context, environment: Environment) -> str | None:
 def _futile(context: Context) -> str | None:
     """Return why pip can only fail on this `install`, so that nothing needs to be made for it, or None."""
     command = context.command
+    harmless = _installs_nothing(command)
+    if harmless:
+        return harmless
     if context.ambient.cwd is None:
         return "the working directory is gone"
     named = (command.requirements, command.r_files, command.editables, command.groups, command.scripts)

@@ -28,7 +28,7 @@ NOWHERE = "nowhere"
 OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
-OTHER_SYSTEM = "it was made on another system"
+OTHER_SYSTEM = "was made on another system"
 
 
 class Environment(Record):
@@ -193,6 +193,8 @@ def _without_python(path: str, named: str, python: str) -> Environment:
 def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
     """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
     config = configuration(path)
+    if not config.get("home"):
+        return Environment(path=path, named=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
     stands_on = _base_of(path, python, config)
     objection = vet(path, stands_on)
     if objection:

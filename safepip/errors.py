@@ -1,4 +1,4 @@
-"""What happened, what to type next, and the exit code: the one way in which safepip fails."""
+"""PURE  what happened, what to type next, and the exit code: the one way in which safepip fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDGE  one match over Plan; the only exec, spawn and exit."""
+"""EDGE  one match over Plan; the only exec, and the start of every program that the user asked for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from . import __version__
 from ._record import changed
 from .context import HANDOVER
-from .errors import CANNOT_RUN, NOT_FOUND, REFUSED, USAGE, SafepipError
+from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
 from .managers import note_hinted
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
 from .registry import known, used
+from .report import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import assert_never
 
     from .context import Context
+    from .invocation import Word
     from .plan import Handover, Plan
     from .report import Report
 
@@ -62,7 +64,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             _say_all(plan.notices, report)
             return run_pipx(plan, context, report)
         case Refuse(code=code, what=what, ways=ways):
-            (report.refuse if code == REFUSED else report.error)(what, ways)
+            report.error(what, ways, code=code)
             return code
         case StepDown(uid=uid, gid=gid):
             from .envs.stepdown import step_down
@@ -70,16 +72,17 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             step_down(uid, gid, report)
             return None
         case Verb(word=word, words=words):
-            return _carry_out(word)(words, context, report)
+            code = _carry_out(word)(words, context, report)
+            _print("")
+            return code
         case Version():
-            sys.stdout.write(f"safepip {__version__}\n")
-            sys.stdout.flush()
+            _print(f"safepip {__version__}\n")
             return 0
         case _:
             assert_never(plan)
 
 
-def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]:  # noqa: C901  an arm a word
+def _carry_out(word: Word) -> Callable[[tuple[str, ...], Context, Report], int]:  # noqa: C901, RET503  an arm a word
     """Return the main function of a word of safepip's own, with nothing of the other words loaded."""
     match word:
         case "explain":
@@ -123,7 +126,7 @@ def _carry_out(word: str) -> Callable[[tuple[str, ...], Context, Report], int]: 
 
             return undo.main
         case _:
-            raise SafepipError(USAGE, f"{word} is a word of safepip's own that this version cannot carry out yet")
+            assert_never(word)
 
 
 def hand_over(
@@ -166,20 +169,40 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
 
 
 def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
-    """Run the program as a child, leave Ctrl-C to it, and return its exit code as a shell would."""
+    """Run the program as a child that inherits all that is open; return its exit code, -N if signal N ended it.
+
+    Ctrl-C is left to it, for the terminal sends it to both; what would end this process is passed on.
+    """
     import signal
     import subprocess
 
-    before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, a handler is not inherited
+    children: list[subprocess.Popen[bytes]] = []
+    passed_on = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *passed_on)}
+
+    def pass_on(number: int, _frame: object) -> None:
+        for child in children if number in passed_on else ():
+            child.send_signal(number)
+
+    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
+        signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
     try:
-        code = subprocess.call(argv, env=environ)
+        children.append(subprocess.Popen(argv, env=environ, close_fds=False))
+        return children[0].wait()
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
     finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_by(number: int) -> int:
+    """End this process by the signal that ended its child; where it lives on, return the exit code of a shell."""
+    import signal
+
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number
 
 
 def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -200,7 +223,7 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))
     if handover.tell:
-        changes.append(("SAFEPIP_RUN_TELL", handover.tell))
+        changes.append(("SAFEPIP_RUN_TELL", shown(handover.tell)))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
     if environment is not None and handover.enter:
@@ -243,13 +266,19 @@ def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -
         note_hinted(context.state, root)
 
 
+def _print(text: str) -> None:
+    if sys.stdout is not None:  # closed
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
 def _help(handover: Handover, environ: dict[str, str]) -> int:
     """Show pip's help, then what safepip adds to it."""
     code = spawn(handover.argv, environ)
     if code == 0:
         page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "help.txt")
         with open(page, encoding="utf-8") as file:
-            sys.stdout.write(file.read())
+            _print(file.read())
     return code
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MARKER = "EXTERNALLY-MANAGED"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 EXE = ".exe" if sys.platform == "win32" else ""
+OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
 
 # Runs on every Python from 2.7 on; `-I` where it exists: nothing of the working directory is imported.
 _QUESTIONS = """

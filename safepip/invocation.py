@@ -10,8 +10,11 @@ from ._record import Record, changed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
-VERBS = ("run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims")
+    Word = Literal["run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims"]
+
+VERBS: tuple[Word, ...] = ("run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims")
 FLAGS = ("--system", "--app", "--lib", "--safepip-version")
 VALUED = ("--env", "--project")
 
@@ -35,7 +38,7 @@ class Invocation(Record):
     route: str | None = None
     show_version: bool = False
     show_help: bool = False
-    verb: str | None = None
+    verb: Word | None = None
     arguments: tuple[str, ...] = ()
     error: str | None = None
 

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .environment import Environment
     from .interpreter import Interpreter
+    from .invocation import Word
 
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handover", "runner.py")
 
@@ -63,7 +64,8 @@ class Create(Record):
     """Make the environment at `environment.path` from `interpreter`, then hand the line over to its pip.
 
     For the user's eyes: what the environment is `called`, `why` it is made and for what `purpose`. `redirect`
-    is the file that is to say where it is (PEP 832), or None.
+    is the file that is to say where it is (PEP 832), or None. `project` is the root of the project that an
+    environment kept elsewhere is for, else empty.
     """
 
     environment: Environment
@@ -77,6 +79,7 @@ class Create(Record):
     redirect: str | None = None
     notices: tuple[str, ...] = ()
     hint: tuple[str, str] | None = None
+    project: str = ""
 
 
 class Throwaway(Record):
@@ -127,7 +130,7 @@ class StepDown(Record):
 class Verb(Record):
     """Carry out a word of safepip's own with its arguments."""
 
-    word: str
+    word: Word
     words: tuple[str, ...]
     because: str = "the word is safepip's own"
 

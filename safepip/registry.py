@@ -25,6 +25,7 @@ _SIZE_FORMAT = "safepip-size-1"
 _FOLDER = "environments"
 _SIZES = "sizes"
 _ID = os.path.join(".safepip", "id")
+_JOURNAL = os.path.join(".safepip", "journal")
 
 
 class Known(Record):
@@ -74,7 +75,9 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
     if kept is not None:
         stat = os.stat(path)
         where = (path, str(stat.st_dev), str(stat.st_ino))
-        remember(kept, "\0".join((_FORMAT, *where, how, index, project, _identified(path))))
+        before = _read(kept)
+        identity = _identified(path, before[3] if before is not None else "")
+        remember(kept, "\0".join((_FORMAT, *where, how, index, project, identity)))
 
 
 def known(state: str | None, path: str) -> Known | None:
@@ -162,14 +165,18 @@ def size_of(found: Entry, stamp: str) -> int | None:
     return int(fields[3]) if same and fields[3].isdecimal() else None
 
 
-def _identified(path: str) -> str:
-    """Return the environment's id, given now if it has none; empty where it cannot keep one."""
+def _identified(path: str, before: str) -> str:
+    """Return the environment's id, given now where it does not have the one from `before`; empty if it keeps none.
+
+    A journal in one without that id is nothing of ours: it came with the environment, and tells what to mend.
+    """
     file = os.path.join(path, _ID)
-    found = recall(file)
-    if not found:
-        found = os.urandom(16).hex()
-        remember(file, found)
-    return found if recall(file) == found else ""
+    if before and recall(file) == before:
+        return before
+    _remove(os.path.join(path, _JOURNAL))
+    identity = os.urandom(16).hex()
+    remember(file, identity)
+    return identity if recall(file) == identity else ""
 
 
 def _record(state: str | None, path: str) -> str | None:

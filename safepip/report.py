@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from .errors import INTERNAL, REFUSED
+
 PREFIX = "safepip: "
 
 
@@ -21,14 +23,10 @@ class Report:
         if not self.quiet:
             _write(line)
 
-    def error(self, what: str, ways: tuple[str, ...] = ()) -> None:
-        """Say what went wrong, then each way on, whether or not silence was asked for."""
-        for line in (f"error: {what}", *ways):
-            _write(line)
-
-    def refuse(self, what: str, ways: tuple[str, ...] = ()) -> None:
-        """Say what is refused, then each way on, whether or not silence was asked for."""
-        for line in (f"refused: {what}", *ways):
+    def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
+        """Say what went wrong, or is refused if `code` says so, then each way on, be silence asked for or not."""
+        kind = "refused" if code == REFUSED else "error"
+        for line in (f"{kind}: {what}", *ways):
             _write(line)
 
     def debug(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Settle what the user's variables and the settings files' tables say; each value knows its origin.
+"""PURE  settle what the user's variables and the settings files' tables say; each value knows its origin.
 
 Section 10 of the contract. Nothing here reads a file, the environment or the clock.
 """

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from safepip.command import PipCommand
 
-KINDS = {"global": Kind.GLOBAL, "user": Kind.USER, "site": Kind.SITE, "env": Kind.ENV}
+# An enumeration from pip 26 on; older ones can be imported, so that what needs this pip is skipped there.
+KINDS = {name: getattr(Kind, name.upper(), name) for name in ("global", "user", "site", "env")}
 KEPT_CALLBACKS = ("_handle_config_settings", "_handle_no_cache_dir")
 MOVING = ("target", "prefix", "root", "report")
 COLLECTED = ("requirements", "r_files", "editables", "constraints", "groups", "scripts")

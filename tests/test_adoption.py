@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -715,12 +716,13 @@ def test_the_file_system_of_proc_is_proc():
 # -- what real makers make
 
 
+HOME = pwd.getpwuid(os.getuid()).pw_dir  # the user's own, whatever the tests make of the variable
 PYTHONS = {
-    **{os.path.basename(path)[:4].rstrip("."): f"{path}/bin/python" for path in sorted(glob("/root/.pyenv/versions/3.*"))},
+    **{os.path.basename(path)[:4].rstrip("."): f"{path}/bin/python" for path in sorted(glob(os.path.join(HOME, ".pyenv", "versions", "3.*")))},
     "system": "/usr/bin/python3",
     "this": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
 }
-UV = shutil.which("uv") or "/tmp/uvenv/bin/uv"
+UV = shutil.which("uv") or os.path.join(os.environ.get("SAFEPIP_TEST_TOOLS", os.sep), "uv", "bin", "uv")
 MAKERS = {
     **{f"venv of {name}": [python, "-I", "-m", "venv", "--without-pip"] for name, python in PYTHONS.items()},
     "virtualenv": [sys.executable, "-I", "-m", "virtualenv", "--no-download", "--quiet"],

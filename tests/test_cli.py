@@ -55,7 +55,7 @@ def test_an_error_of_safepips_ends_with_its_code_and_the_ways_on(failing, name):
     assert failing(SafepipError(code, "what happened", "one way", "another")) == (
         code,
         "",
-        "safepip: error: what happened\nsafepip: one way\nsafepip: another\n",
+        f"safepip: {'refused' if code == errors.REFUSED else 'error'}: what happened\nsafepip: one way\nsafepip: another\n",
     )
 
 

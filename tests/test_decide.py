@@ -467,6 +467,20 @@ def test_where_no_base_can_be_found_none_is_made(line):
     assert plan.ways == ("name a place: SAFEPIP_ENV=DIR",)
 
 
+@pytest.mark.parametrize(
+    ("facts", "project"),
+    [
+        ({"place": missing(f"{HOME}/envs/blog-1")}, BLOG),
+        ({"place": missing()}, ""),
+        ({"project": None, "place": missing(HOME)}, ""),
+        ({"named": ("--env", missing(f"{HOME}/other"))}, ""),
+    ],
+    ids=["kept elsewhere", "in the project", "of no project", "named"],
+)
+def test_a_new_environment_is_told_which_project_it_is_for_if_it_lies_elsewhere(facts, project):
+    assert decide(context("install six", **facts)).project == project
+
+
 # -- the line that pip gets
 
 

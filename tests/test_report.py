@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from safepip.errors import REFUSED
 from safepip.report import Report, shown
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -16,7 +17,7 @@ def test_every_line_begins_with_the_name_and_goes_to_stderr(capfd):
     report = Report(debug=True)
     report.say("one fact")
     report.error("what happened", ("one way", "another"))
-    report.refuse("what is refused", ("one way",))
+    report.error("what is refused", ("one way",), code=REFUSED)
     report.debug("what is looked at")
     out, err = capfd.readouterr()
     assert out == ""
@@ -35,7 +36,7 @@ def test_quiet_leaves_nothing_but_errors(capfd):
     report = Report(quiet=True)
     report.say("one fact")
     report.error("what happened")
-    report.refuse("what is refused")
+    report.error("what is refused", code=REFUSED)
     assert capfd.readouterr().err.splitlines() == [
         "safepip: error: what happened",
         "safepip: refused: what is refused",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from safepip.context import Context, ambient
 from safepip.errors import SafepipError
 from safepip.invocation import Invocation
+from safepip.project import MARKERS
 from safepip.report import Report
 from safepip.shells import detect, links, shim
 from safepip.shells.files import filled, read_file
@@ -300,3 +302,42 @@ def test_the_search_is_the_same_in_hooks_and_shims():
     assert "_safepip_knows() {" in shim._find()
     assert "</find>" not in shim._find()
     assert "__FIND__" in read_file("shim-python.sh")
+
+
+# -- what a project is
+
+
+HOOKS = ("init.bash", "init.zsh", "init.fish", "init.sh", "init.xsh", "init.nu", "init.ps1", "find.tcsh")
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_knows_every_marker_of_a_project(name):
+    text = read_file(name)
+    assert [marker for marker in (*MARKERS, "requirements*.txt") if marker not in text] == []
+
+
+@pytest.mark.parametrize(("name", "before"), [("bash", ""), ("zsh", "-f"), ("dash", ""), ("fish", "--no-config"), ("tcsh", "-f")])
+@pytest.mark.parametrize("marker", [*MARKERS[:9], "requirements-dev.txt", None])
+def test_a_project_below_keeps_the_environment_above_out(home, work, state, name, before, marker):
+    shell = shutil.which(name)
+    if shell is None:
+        pytest.skip(f"there is no {name} here")
+    path, below = make(os.path.join(work, ".venv")), make(os.path.join(work, "a [b]", "c"))
+    for file in (os.path.join(path, "pyvenv.cfg"), *([os.path.join(os.path.dirname(below), marker)] if marker else [])):
+        with open(file, "w"):
+            pass
+    note_for_shells(state, path)
+    quoted = init._QUOTES[detect.LANGUAGES["sh" if name == "dash" else name]]
+    if name == "tcsh":
+        file = quoted(os.path.join(os.path.dirname(shim.__file__), "find.tcsh"))
+        code = f"set _safepip_state = {quoted(state)}\nset _safepip_found = ''\nsource {file}\n"
+    else:
+        text = read_file(f"init.{'sh' if name == 'dash' else name}")
+        kept = "set -g _safepip_state " if name == "fish" else "_safepip_state="
+        functions = "".join(re.findall(r"(?ms)^(?:function )?_safepip_(?:find|is_project|in_repository|knows)\b.*?^(?:\}|end)\n", text))
+        code = f"{kept}{quoted(state)}\n{functions}\n_safepip_find\n"
+    script = os.path.join(home, "script")
+    with open(script, "w") as file:
+        file.write(f"{code}echo \"found=$_safepip_found\"\n")
+    done = subprocess.run([shell, *before.split(), script], capture_output=True, text=True, check=False, cwd=below)
+    assert (done.stdout, done.stderr) == (f"found={'' if marker else path}\n", "")

@@ -5,6 +5,11 @@ import stat
 
 import pytest
 
+from safepip.context import Context, ambient
+from safepip.envs import journal, pipx
+from safepip.invocation import Invocation
+from safepip.report import Report
+from safepip.shells import links
 from safepip.store import make_folder, recall, remember
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -159,3 +164,20 @@ def test_what_a_killed_writer_left_stops_nobody(path):
         pass
     remember(path, "x")
     assert recall(path) == "x"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+@pytest.mark.parametrize(
+    "make",
+    [
+        links.refresh,
+        lambda data: journal.write(os.path.join(data, "more", "journal"), []),
+        lambda data: os.close(pipx._locked(Context(Invocation(words=()), ambient(), state=data), Report())),
+    ],
+    ids=["links", "journal", "pipx"],
+)
+def test_all_folders_that_are_made_on_the_way_are_the_users_alone(home, make):
+    data = os.path.join(home, "a", "b", "c")
+    make(data)
+    for folder in ("a", "a/b", "a/b/c"):
+        assert os.stat(os.path.join(home, folder)).st_mode & 0o777 == 0o700

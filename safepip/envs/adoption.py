@@ -93,7 +93,7 @@ def objection(
             or _tracked(path, owners)
             or _with_own_python(path, base)
             or _on_strange_python(path, base, owners, search, filesystem)
-            or _made_elsewhere(path)
+            or made_elsewhere(path)
         )
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else None
@@ -167,7 +167,7 @@ def _on_strange_python(
     return folder and f"stands on {real}, which everybody can replace in {folder}"
 
 
-def _made_elsewhere(path: str) -> str | None:
+def made_elsewhere(path: str) -> str | None:
     """Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive."""
     real = os.path.realpath(path)
     recorded = False

@@ -20,7 +20,7 @@ from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE
 from safepip.registry import MADE, note
-from safepip.store import make_folder, recall
+from safepip.store import make_folder, recall, remember
 
 from .gitindex import tracks
 from .image import image_for, put_pip
@@ -28,6 +28,14 @@ from .lock import LOCK, acquire
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
 _OLDEST_BUNDLED = (3, 9)
+
+_ROOM = 64 << 20  # bytes that the cache must have free to be used, ...
+_FILES = 4000  # ... and files
+# What virtualenv and safepip leave at the top of an environment; anything else there is somebody's work.
+_OF_CREATIONS = frozenset((
+    OWN, LOCK, "bin", "Scripts", "lib", "lib64", "Lib", "include", "share", "pyvenv.cfg", ".gitignore",
+    "CACHEDIR.TAG",
+))  # fmt: skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +57,7 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
     creation leaves is marked as unfinished, and the next command begins anew.
     """
     path = plan.environment.path
-    with _creation_lock(path, context, report):
+    with creation_lock(path, context, report):
         found = context.examine(path, named=context.named is not None)
         if found.state == USABLE:
             return found
@@ -59,7 +67,7 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
             _refuse_anothers(path, plan.called, context.ambient.user)
         report.say(_announcement(plan, path, report))
         with _told_plainly(path):
-            _make(path, plan.interpreter, context, report, system=plan.system_site_packages)
+            _make(plan, context, report)
         made = context.examine(path, named=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
@@ -82,6 +90,8 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
 
     Where there can be no image, virtualenv's own copy of pip serves.
     """
+    if cache is not None and not _has_room(cache):
+        cache = None
     image = image_for(interpreter, cache, lambda at: _build(at, interpreter, cache)) if pip else None
     bundled = pip and image is None and interpreter.version >= _OLDEST_BUNDLED
     _build(path, interpreter, cache, seed=bundled, system=system)
@@ -90,6 +100,16 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
         put_pip(image, path, python, os.path.join(path, interpreter.site))
     elif pip and not bundled:
         _seed_old(python, interpreter)
+
+
+def _has_room(cache: str) -> bool:
+    """Tell whether the cache can take what virtualenv and the image put there; without it all is made here."""
+    try:
+        make_folder(cache)
+        space = os.statvfs(cache)
+    except (OSError, AttributeError):
+        return os.name == "nt"
+    return space.f_bavail * space.f_frsize >= _ROOM and (space.f_files == 0 or space.f_favail >= _FILES)
 
 
 def _build(
@@ -112,7 +132,8 @@ def _build(
             _sign(session.creator, _read_token(path))
             session.run()
     except (SystemExit, RuntimeError) as error:
-        reason = said.getvalue().strip().rpartition("error: ")[2] or str(error)
+        told = said.getvalue().strip().rpartition("error: ")[2] or str(error)
+        reason = told.strip().rpartition("\n")[2]  # of a traceback, what it ends in
         raise _no_environment(interpreter, reason) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -145,7 +166,7 @@ def _announcement(plan: Create, path: str, report: Report) -> str:
 
 
 @contextlib.contextmanager
-def _creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
+def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
     """Hold the lock for making this environment: in the user's state, since the place is yet to be made."""
     lock = _lock_in_state(path, context)
     if lock is None:
@@ -176,7 +197,9 @@ def _lock_in_state(path: str, context: Context) -> FileLock | None:
         make_folder(folder)
     except OSError:
         return None
-    return FileLock(os.path.join(folder, name)) if os.access(folder, os.W_OK) else None
+    file = os.path.join(folder, name)
+    strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
+    return FileLock(file) if os.access(folder, os.W_OK) and not strange else None
 
 
 @contextlib.contextmanager
@@ -190,8 +213,9 @@ def _told_plainly(path: str) -> Iterator[None]:
         raise SafepipError(CANNOT_CREATE, f"{path} cannot be created: {error.strerror or error}", way) from error
 
 
-def _make(path: str, interpreter: Interpreter, context: Context, report: Report, *, system: bool) -> None:
+def _make(plan: Create, context: Context, report: Report) -> None:
     """Make the environment in place: the mark first, what it takes in between, the mark away last."""
+    path = plan.environment.path
     existed = os.path.isdir(path)
     lock = None
     try:
@@ -199,12 +223,11 @@ def _make(path: str, interpreter: Interpreter, context: Context, report: Report,
             make_folder(os.path.dirname(path))
         os.makedirs(path, exist_ok=True)
         os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-        with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
-            mark.write(secrets.token_hex(16))
+        _begin(path)
         lock = acquire(path, context.settings.lock_timeout, report)
         _empty(path)
-        build(path, interpreter, context.cache, pip=True, system=system)
-        note(context.state, path, MADE)
+        build(path, plan.interpreter, context.cache, pip=True, system=plan.system_site_packages)
+        note(context.state, path, MADE, project=plan.project)
         os.unlink(os.path.join(path, CREATING))
     except BaseException:
         _clear_away(path, existed=existed)
@@ -261,6 +284,14 @@ def _sign(creator: Creator, token: str) -> None:
     creator.set_pyenv_cfg = fill_and_sign  # type: ignore[method-assign]
 
 
+def _begin(path: str) -> None:
+    """Put the mark of an unfinished environment there; by rename, so that a link in its place is not followed."""
+    mark = os.path.join(path, CREATING)
+    remember(mark, secrets.token_hex(16))
+    if not _read_token(path):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), mark)
+
+
 def _read_token(path: str) -> str:
     return recall(os.path.join(path, CREATING)) or ""
 
@@ -269,15 +300,19 @@ def _refuse_anothers(path: str, called: str, user: int) -> None:
     """Refuse to empty an unfinished environment that is not the user's own, or came with a repository."""
     if not os.listdir(path):
         return
-    if os.lstat(path).st_uid != user or tracks(os.path.dirname(path), path):
+    own = os.path.join(path, OWN)
+    anothers = os.lstat(path).st_uid != user or any(map(os.path.islink, (own, os.path.join(path, CREATING))))
+    foreign = set(os.listdir(path)) - _OF_CREATIONS
+    if anothers or foreign or tracks(os.path.dirname(path), path):
         what = f"{called} holds the beginning of an environment that you did not make"
         raise SafepipError(REFUSED, what, "move it aside, or keep yours elsewhere: SAFEPIP_ENV=DIR")
 
 
 def _empty(path: str) -> None:
     """Remove what an unfinished creation left; safepip's own mark and the lock stay."""
-    for entry in os.scandir(path):
-        if entry.name in {OWN, LOCK}:
+    kept = {os.path.join(path, name) for name in (OWN, LOCK, CREATING)}
+    for entry in (*os.scandir(path), *os.scandir(os.path.join(path, OWN))):
+        if entry.path in kept:
             continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)

@@ -24,13 +24,11 @@ from urllib.request import url2pathname
 from safepip._record import Record, changed
 from safepip.command import read as read_line
 from safepip.environment import USABLE
-from safepip.execute import child_environ
-from safepip.interpreter import BIN
-from safepip.plan import Handover
 
 from . import history, journal
 from .create import build
 from .image import image_for, put_pip
+from .pip import run_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,13 +40,6 @@ if TYPE_CHECKING:
 
     from .journal import Heading
 
-# What the user has set for all installs, and what would add to or move one that safepip makes.
-_LEFT_OUT = (
-    "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "PIP_GROUP", "PIP_USER",
-    "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_REPORT", "PIP_REQUIRE_HASHES",
-    "PIP_REQUIRE_VIRTUALENV", "PIP_UPGRADE", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_ONLY_DEPS",
-    "PIP_REQUIREMENTS_FROM_SCRIPT", "PIP_NO_CLEAN", "PIP_LOG", "PIP_QUIET", "PIP_VERBOSE",
-)  # fmt: skip
 _SOURCES = {
     "index_url": "--index-url", "extra_index_urls": "--extra-index-url", "find_links": "--find-links",
     "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
@@ -346,32 +337,6 @@ class _Left:
         return _since(folder) >= self.heading.since
 
 
-def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False) -> str:
-    """Run the pip of the environment, or safepip's own in it; return why it failed, empty if it did not.
-
-    It has the user's sources and settings, or with `sealed` none: only what `words` say.
-    """
-    general = ("--disable-pip-version-check", "--no-input")
-    handover = Handover(
-        python=found.python,
-        words=(*general, *words),
-        program=os.path.join(found.path, BIN, "pip"),
-        environment=found.path,
-        enter=True,
-        changes=tuple((name, None) for name in _LEFT_OUT),
-    )
-    environ = child_environ(handover, locked=True)
-    if sealed:
-        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
-        environ["PIP_CONFIG_FILE"] = os.devnull
-    done = _silently(handover.argv, environ)
-    if not done.returncode:
-        return ""
-    lines = done.stderr.splitlines()
-    told = next((line[7:] for line in reversed(lines) if line.startswith("ERROR: ")), None)
-    return told or (lines[-1] if lines else f"pip ended with {done.returncode}")
-
-
 def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
     """Return the options of a line that say where distributions come from, paths made absolute."""
     found = []
@@ -476,7 +441,7 @@ def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
         fields = row.split("\t")
-        if len(fields) == 5 and fields[1].endswith(".dist-info"):
+        if len(fields) == 5 and fields[1].endswith(".dist-info") and _is_within(journal.unescaped(fields[1])):
             found.setdefault(journal.name_and_version(journal.unescaped(fields[1]))[0], []).append(row)
     for ordered in found.values():
         ordered.sort(key=lambda row: int(row.split("\t")[2]))
@@ -486,7 +451,13 @@ def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
 def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names in each folder that the rows tell of; folders relative to the environment."""
     fields = [row.split("\t") for row in rows]
-    return {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if one[0] == "n"}
+    told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if one[0] == "n"}
+    return {folder: names for folder, names in told.items() if _is_within(folder)}
+
+
+def _is_within(relative: str) -> bool:
+    """Tell whether a path that a file in the environment names stays in it."""
+    return not os.path.isabs(relative) and os.pardir not in relative.split("/")
 
 
 def _record(info: str, site: str, at: str | None = None) -> list[Row]:
@@ -497,7 +468,9 @@ def _record(info: str, site: str, at: str | None = None) -> list[Row]:
             fields = [(*row, "", "")[:3] for row in csv.reader(file) if row and "\0" not in row[0]]
     except (OSError, csv.Error):
         return []
-    return [_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields]
+    rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
+    prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
+    return [row for row in rows if row.path.startswith(prefix)]  # what lies elsewhere is never touched
 
 
 def _row(path: str, digest: str, size: str) -> Row:
@@ -629,8 +602,6 @@ def _is_named(name: str, typed: str) -> bool:
     return journal.name_and_version(f"{typed[:end]}-0.dist-info")[0] == name
 
 
-def _silently(argv: Sequence[str], environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.run(
-        argv, env=environ, check=False, stdin=null, stdout=null, stderr=pipe, text=True, errors="replace"
-    )
+def _silently(argv: Sequence[str]) -> None:
+    null = subprocess.DEVNULL
+    subprocess.run(argv, check=False, stdin=null, stdout=null, stderr=null)

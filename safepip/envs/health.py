@@ -18,9 +18,16 @@ def left_by_root(environment: str, user: int) -> str | None:
         except OSError:
             continue
         for entry in entries:
-            if entry.stat(follow_symlinks=False).st_uid == 0 and not entry.is_symlink():
+            if _is_roots(entry):
                 return entry.path
     return None
+
+
+def _is_roots(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_uid == 0 and not entry.is_symlink()
+    except OSError:  # gone since: another command is at work
+        return False
 
 
 def _folders(environment: str) -> list[str]:

@@ -137,11 +137,6 @@ def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
     return found
 
 
-def latest(entries: Iterable[Entry]) -> dict[str, State | None]:
-    """Return how each distribution was after the last command that changed it."""
-    return {change.name: change.after for entry in entries for change in entry.changes}
-
-
 def _entry(line: str) -> Entry | None:
     fields = line.split("\t")
     if len(fields) < 8 or not fields[0].isdecimal() or not fields[1].isdecimal() or fields[2] not in {PIP, UNDO}:

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
@@ -86,6 +87,7 @@ def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build:
     """Install pip from its wheel into an environment that is gone afterwards, and keep what came."""
     folder = os.path.dirname(image)
     make_folder(folder)
+    _clear_scratch(folder)
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         environment = os.path.join(scratch, "env")
         build(environment)
@@ -104,6 +106,13 @@ def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build:
         shutil.rmtree(image, ignore_errors=True)
         with contextlib.suppress(OSError):  # another command was faster
             os.rename(made, image)
+
+
+def _clear_scratch(folder: str) -> None:
+    """Remove what was left by one that was killed while it made an image, an hour ago or more."""
+    for entry in os.scandir(folder):
+        if entry.name.startswith("tmp") and time.time() - entry.stat(follow_symlinks=False).st_mtime > 3600:
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _install(python: str, wheel: str, version: str) -> None:
@@ -128,7 +137,7 @@ def _is_whole(image: str) -> bool:
         with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
             rows = {row.partition("\0")[0]: row for row in file.read().split("\n")}
         return all(_state(os.path.join(image, relative), relative) == row for relative, row in rows.items())
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

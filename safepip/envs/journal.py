@@ -18,6 +18,7 @@ import time
 from safepip._record import Record
 from safepip.environment import OWN
 from safepip.interpreter import BIN
+from safepip.store import make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 JOURNAL = os.path.join(OWN, "journal")
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
+_MOST_URLS = 50  # in one word
 _FORMAT = "safepip-journal-1"
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
@@ -162,7 +164,7 @@ def write(path: str, lines: Iterable[str]) -> bool:
     scratch = f"{path}.{os.getpid()}"
     content = os.fsencode("\n".join(lines))
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_folder(os.path.dirname(path))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(scratch, flags, 0o600)
         try:
@@ -225,6 +227,8 @@ def without_credentials(word: str) -> str:
 
     A lone `git@` stays: it is the name of a service, and no URL of that kind works without it.
     """
+    if word.count("://") > _MOST_URLS:
+        return "…"  # nobody types that
     before, separator, rest = word.partition("://")
     if not separator:
         return word

@@ -68,13 +68,33 @@ def _open(path: str) -> int | None:
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     for access in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
         try:
-            descriptor = os.open(path, access | flags, 0o644)
+            descriptor = os.open(path, access | flags, _mode(path))
         except OSError:
             continue
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
+            return _beside_streams(descriptor)
         os.close(descriptor)
     return None
+
+
+def _mode(path: str) -> int:
+    """Return the mode of a new lock file: whoever may not change the environment cannot hold up those who may."""
+    try:
+        shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
+    except OSError:
+        shared = 0
+    return 0o660 if shared else 0o600
+
+
+def _beside_streams(descriptor: int) -> int:
+    """Return the descriptor moved out of the place of a stream that was closed: pip would write into the lock."""
+    if descriptor > 2:
+        return descriptor
+    import fcntl  # noqa: PLC0415  not on Windows
+
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved
 
 
 def _try(descriptor: int, path: str, report: Report) -> str:

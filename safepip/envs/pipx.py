@@ -20,6 +20,7 @@ from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.execute import execute, start
 from safepip.interpreter import BIN, EXE, candidates, interview, is_program
 from safepip.registry import MADE, note
+from safepip.store import make_folder
 
 from .create import build
 from .lock import acquire
@@ -197,7 +198,8 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
     report.say(f"fetching pipx into {path} (once)")
     try:
         shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(os.path.join(path, OWN), 0o700)
+        make_folder(path)
+        os.mkdir(os.path.join(path, OWN), 0o700)
         mark = os.path.join(path, CREATING)
         with open(mark, "w", encoding="ascii"):
             pass
@@ -260,7 +262,7 @@ def _locked(context: Context, report: Report) -> int | None:
         return None
     folder = os.path.join(context.state, "pipx")
     try:
-        os.makedirs(folder, 0o700, exist_ok=True)
+        make_folder(folder)
     except OSError:
         return None
     return acquire(folder, context.settings.lock_timeout, report)

@@ -12,7 +12,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from hashlib import sha256
 
@@ -32,21 +31,19 @@ from safepip.environment import (
     is_environment,
 )
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.execute import child_environ
-from safepip.interpreter import BIN, EXE, Interpreter, interview, is_program, started_as
-from safepip.plan import Handover
+from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
 from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.store import recall, remember
 
 from . import heal, history, inventory, journal
-from .adoption import _made_elsewhere
-from .create import _creation_lock, build
-from .heal import _LEFT_OUT
+from .adoption import made_elsewhere
+from .create import build, creation_lock
 from .lock import acquire
+from .pip import run_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from safepip.context import Context
     from safepip.report import Report
@@ -55,7 +52,6 @@ if TYPE_CHECKING:
 
 _FORMAT = "safepip-repair-1"
 _FOLDER = "repairs"
-_OLDEST = (3, 8)
 _EXCHANGING = "exchanging"  # the old one is whole, here or aside; the new one as soon as its mark is gone
 _REMOVING = "removing"  # the new one is whole, and the old one goes
 
@@ -86,7 +82,7 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
 
     `called` is its name for the user's eyes. Fails whole, with the environment as it was.
     """
-    with _creation_lock(path, context, report):
+    with creation_lock(path, context, report):
         finished = _recover(path, called, context, report)
         with _locked(os.path.realpath(path), context, report):
             mended = _heal(path, context, report)
@@ -108,7 +104,7 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     """
     if _recall(path, context) is None:
         return False
-    with _creation_lock(path, context, report):
+    with creation_lock(path, context, report):
         _recover(path, called, context, report)
     return True
 
@@ -154,7 +150,7 @@ def lacks_pip(found: Environment, context: Context) -> bool:
 def _recorded_elsewhere(path: str) -> str | None:
     """Return what tells that the environment's own texts name another place than where it is, or None."""
     try:
-        reason = _made_elsewhere(path)
+        reason = made_elsewhere(path)
     except (OSError, ValueError):
         return None
     return reason if reason is not None and "(in " in reason else None
@@ -241,7 +237,7 @@ def _interpreter(found: Environment, context: Context) -> Interpreter:
     made, candidates = inventory.made_with(found.path), list(_bases(found, context))
     same = next((one for one in candidates if one.minor == made), None)
     base = same or (candidates[0] if candidates else None) or context.base
-    if base is None or base.version < _OLDEST:
+    if base is None or base.version < OLDEST:
         what = f"there is no Python to rebuild {found.named} with"
         raise SafepipError(NO_ENVIRONMENT, what, "have a python3 on PATH, or name one by the setting python")
     return base
@@ -273,7 +269,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
     helper = _usable(place, place, work.base)
     wanted = [word for one in work.plain.values() for word in _words(one)]
     if wanted:
-        failed = _pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
+        failed = run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
         if failed:
             raise _not_repaired(work.called, f"not everything can be had again: {failed}")
     have = dict(_name_and_version(name) for name in os.listdir(wheels))
@@ -282,7 +278,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
             what = f"{name} {one.state.version} cannot be had again, only {have.get(name, 'nothing')}"
             raise _not_repaired(work.called, what)
     if work.pip is not None and _keeps_pip(work, helper):
-        _pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *_words(work.pip)))
+        run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *_words(work.pip)))
 
 
 def _keeps_pip(work: _Work, helper: Environment) -> bool:
@@ -374,7 +370,7 @@ def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> N
     steps = [(sealed, plain, True), (("install", "--no-deps"), editable, False)]
     steps += [(sealed, ["pip==" + have["pip"]], True)] if "pip" in have else []
     for words, wanted, is_sealed in steps:
-        failed = _pip(made, (*words, *wanted), sealed=is_sealed, lock=lock) if wanted else ""
+        failed = run_pip(made, (*words, *wanted), sealed=is_sealed, lock=lock) if wanted else ""
         if failed:
             raise _not_repaired(work.called, f"its packages cannot be installed again: {failed}")
     for name, one in work.held.items():
@@ -545,7 +541,7 @@ def _give_pip(found: Environment) -> None:
         shutil.rmtree(one, ignore_errors=True)
     wheel = get_embed_wheel("pip", found.version)
     words = ("--no-index", str(wheel.path)) if wheel else ("pip",)
-    failed = _pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
+    failed = run_pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
     if failed:
         raise SafepipError(NO_ENVIRONMENT, f"pip cannot be put into {found.named} again: {failed}")
     heal.describe(found, "pip", requested=True, origin="")
@@ -565,30 +561,3 @@ def _usable(named: str, path: str, base: Interpreter) -> Environment:
         base=base,
         has_pip=True,
     )
-
-
-def _pip(found: Environment, words: Sequence[str], *, sealed: bool = False, lock: int | None = None) -> str:
-    """Run the environment's pip as `heal.run_pip` does, but have it hold the lock too.
-
-    Should this process be killed, pip goes on writing: nothing is put back before it has ended.
-    """
-    handover = Handover(
-        python=found.python,
-        words=("--disable-pip-version-check", "--no-input", *words),
-        program=os.path.join(found.path, BIN, "pip"),
-        environment=found.path,
-        enter=True,
-        changes=(*((name, None) for name in _LEFT_OUT), ("PIP_USER", "0")),
-    )
-    environ = child_environ(handover, locked=True)
-    if sealed:
-        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
-        environ["PIP_CONFIG_FILE"] = os.devnull
-    null, held = subprocess.DEVNULL, () if lock is None else (lock,)
-    done = subprocess.run(
-        handover.argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
-        errors="replace", pass_fds=held,
-    )  # fmt: skip
-    lines = done.stderr.splitlines()
-    told = next((line[7:] for line in reversed(lines) if line.startswith("ERROR: ")), None)
-    return (told or (lines[-1] if lines else f"pip ended with {done.returncode}")) if done.returncode else ""

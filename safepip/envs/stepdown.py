@@ -24,7 +24,7 @@ def step_down(uid: int, gid: int, report: Report) -> None:
         os.initgroups(entry.pw_name, entry.pw_gid if gid < 0 else gid)
         os.setgid(entry.pw_gid if gid < 0 else gid)
         os.setuid(uid)
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, OverflowError) as error:
         raise _impossible(uid, str(error)) from None
     if not all(os.access(path, os.R_OK) for path in (sys.executable, os.__file__, __file__)):
         raise _impossible(uid, f"it cannot read safepip's own files in {sys.prefix}")

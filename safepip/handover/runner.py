@@ -15,6 +15,7 @@ PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 KINDS = (b".dist-info", b".egg-info", b".egg-link")
 
 
@@ -270,7 +271,7 @@ def _changes(before, after):
 def _write(path, content):
     """Write a file of this user alone, by rename."""
     scratch = path + b"." + str(os.getpid()).encode("ascii")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o600)
     try:
         os.write(descriptor, content)
     finally:
@@ -280,7 +281,7 @@ def _write(path, content):
 
 def _append(path, line):
     """Put the line behind the others in one piece; the end of one that was torn is made up for."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK, 0o600)
     try:
         size = os.lseek(descriptor, 0, os.SEEK_END)
         if size:

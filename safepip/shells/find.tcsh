@@ -28,17 +28,23 @@ foreach _safepip_mark ( "$_safepip_env"/.safepip/shell-* )
   if ( ! -e "$_safepip_state/activate/$_safepip_mark:t" ) continue
   if ( -F "$_safepip_state/activate/$_safepip_mark:t" == -F "$_safepip_env" ) set _safepip_known = 1
 end
-if ( ! $_safepip_nonomatch ) unset nonomatch
-if ( ! $_safepip_known ) exit
+if ( ! $_safepip_known ) then
+  if ( ! $_safepip_nonomatch ) unset nonomatch
+  exit
+endif
 
 # A project below it counts instead, but in one repository around both.
 set _safepip_project = 0
 while ( "$_safepip_below" != "$_safepip_dir" )
-  foreach _safepip_file ( pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt )
+  foreach _safepip_file ( pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock pixi.toml )
     if ( -e "$_safepip_below/$_safepip_file" ) set _safepip_project = 1
+  end
+  foreach _safepip_file ( "$_safepip_below"/requirements*.txt )
+    if ( -e "$_safepip_file" ) set _safepip_project = 1
   end
   set _safepip_below = "$_safepip_below:h"
 end
+if ( ! $_safepip_nonomatch ) unset nonomatch
 while ( $_safepip_project && "$_safepip_dir" != "" && "$_safepip_dir" != "$home" )
   if ( -e "$_safepip_dir/.git" || -e "$_safepip_dir/.hg" ) set _safepip_project = 0
   set _safepip_dir = "$_safepip_dir:h"

@@ -99,8 +99,11 @@ _safepip_find() {
 
 _safepip_is_project() {
   local name
-  for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt; do
+  for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock pixi.toml; do
     [[ ! -e $1/$name ]] || return 0
+  done
+  for name in "$1"/requirements*.txt; do
+    [[ ! -e $name ]] || return 0
   done
   return 1
 }

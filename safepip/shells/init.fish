@@ -113,8 +113,11 @@ function _safepip_find
 end
 
 function _safepip_is_project
-    for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt
+    for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock pixi.toml
         test -e "$argv[1]/$name"; and return
+    end
+    for name in $argv[1]/requirements*.txt
+        return 0
     end
     return 1
 end

@@ -100,8 +100,10 @@ def "_safepip find" [] {
 }
 
 def "_safepip is_project" [path: string] {
-  [pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt]
+  let named = [pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock pixi.toml]
   | any { |name| [$path $name] | path join | path exists }
+  # requirements*.txt
+  $named or (ls --all --short-names $path | get name | any { |name| ($name starts-with "requirements") and ($name ends-with ".txt") })
 }
 
 def "_safepip in_repository" [path: string] {

@@ -106,10 +106,10 @@ function global:_SafepipFind {
 }
 
 function global:_SafepipIsProject([string]$Path) {
-  foreach ($name in 'pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'pylock.toml', 'uv.lock', 'poetry.lock', 'pdm.lock', 'requirements.txt') {
+  foreach ($name in 'pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'pylock.toml', 'uv.lock', 'poetry.lock', 'pdm.lock', 'pixi.toml') {
     if (Test-Path -LiteralPath (Join-Path $Path $name)) { return $true }
   }
-  return $false
+  return [bool](Get-ChildItem -LiteralPath $Path -Filter 'requirements*.txt' -Force -ErrorAction SilentlyContinue)
 }
 
 function global:_SafepipIsRepository([string]$Path) {

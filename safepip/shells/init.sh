@@ -111,8 +111,11 @@ _safepip_find() {
 
 _safepip_is_project() {
   for _safepip_file in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock \
-    requirements.txt; do
+    pixi.toml; do
     [ ! -e "$1/$_safepip_file" ] || return 0
+  done
+  for _safepip_file in "$1"/requirements*.txt; do
+    [ ! -e "$_safepip_file" ] || return 0
   done
   return 1
 }

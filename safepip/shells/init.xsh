@@ -71,7 +71,7 @@ def _safepip_set_up(program, state, home, links, words):
     # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.
     markers = (
         "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock",
-        "requirements.txt",
+        "pixi.toml",
     )
     off = ""
 
@@ -105,10 +105,18 @@ def _safepip_set_up(program, state, home, links, words):
             return ""
         below = here
         while below != at:
-            if any(os.path.exists(os.path.join(below, marker)) for marker in markers) and not in_repository(at, user):
+            if is_project(below) and not in_repository(at, user):
                 return ""
             below = os.path.dirname(below)
         return path
+
+    def is_project(path):
+        if any(os.path.exists(os.path.join(path, marker)) for marker in markers):
+            return True
+        try:  # requirements*.txt
+            return any(name.startswith("requirements") and name.endswith(".txt") for name in os.listdir(path))
+        except OSError:
+            return False
 
     def is_repository(path):
         return any(os.path.exists(os.path.join(path, kept)) for kept in (".git", ".hg"))

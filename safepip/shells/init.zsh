@@ -124,8 +124,11 @@ function _safepip_find {
 
 function _safepip_is_project {
   local name
-  for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock requirements.txt; do
+  for name in pyproject.toml setup.py setup.cfg Pipfile pylock.toml uv.lock poetry.lock pdm.lock pixi.toml; do
     [[ ! -e $1/$name ]] || return 0
+  done
+  for name in "$1"/requirements*.txt(N); do
+    [[ ! -e $name ]] || return 0
   done
   return 1
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from safepip.interpreter import BIN, is_program
+from safepip.store import make_folder
 
 LINKS = "programs"
 HOME = "home"
@@ -21,7 +22,7 @@ def refresh(data: str | None) -> None:
         return
     links, programs = os.path.join(data, LINKS), os.path.join(data, HOME, BIN)
     try:
-        os.makedirs(links, 0o700, exist_ok=True)
+        make_folder(links)
         time = os.stat(programs).st_mtime_ns if os.path.isdir(programs) else 0
         _exchange(links, programs)
         os.utime(links, ns=(time, time))

@@ -16,6 +16,7 @@ import time
 from safepip import registry
 from safepip._record import Record
 from safepip.context import Context, ambient
+from safepip.decide import project_of
 from safepip.environment import (
     ABSENT,
     CONFIG,
@@ -36,7 +37,7 @@ from safepip.envs import inventory, journal
 from safepip.envs.lock import LOCK, acquire
 from safepip.envs.stepdown import step_down
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
-from safepip.interpreter import BIN, EXE, Interpreter, candidates, interview
+from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
 from safepip.plan import Create, Handover
 from safepip.report import shown
 from safepip.shells.known import forget_for_shells, note_for_shells
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 _DAY = 86400
 _MANY = 50  # environments that take so long to measure that it is said
 _WORDS = "path|list|info|create|remove|prune|trust|repair"
-_OLDEST = (3, 8)
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 _NEWER = "name a newer one: safepip env create --python PYTHON"
 
@@ -356,8 +356,6 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
     from safepip.envs.create import create  # noqa: PLC0415  see above
 
     made = create(_plan(found, base, context, system=said.system_site_packages), context, report)
-    if context.project is not None and not context.named and _is_kept(made.path, context):
-        registry.note(context.state, made.path, registry.MADE, project=context.project.root)
     note_for_shells(context.state, made.path)
     return 0
 
@@ -374,7 +372,7 @@ def _base(wanted: str | None, context: Context) -> Interpreter:
             known = f"{path} is the Python of an environment itself"
     if not isinstance(known, Interpreter):
         raise SafepipError(NOT_FOUND, known or f"there is no Python behind {context.target.python}", _NEWER)
-    if known.version < _OLDEST:
+    if known.version < OLDEST:
         what = f"no environment can be made from {known.path}: Python {known.minor} is too old"
         raise SafepipError(NO_ENVIRONMENT, what, _NEWER)
     return known
@@ -404,6 +402,7 @@ def _plan(found: Environment, base: Interpreter, context: Context, *, system: bo
         purpose="for this project" if project and not context.named else "as asked for",
         system_site_packages=system or context.settings.system_site_packages,
         redirect=file if redirects and file != found.path else None,
+        project=project_of(context, found),
     )
 
 
@@ -426,10 +425,10 @@ def _delete(entry: Entry, context: Context, report: Report) -> None:
 
     It is marked as unfinished first, so that whatever a kill leaves is safepip's own to finish.
     """
-    from safepip.envs.create import _creation_lock  # noqa: PLC0415  see above
+    from safepip.envs.create import creation_lock  # noqa: PLC0415  see above
 
     path = entry.known.path
-    with _creation_lock(path, context, report):
+    with creation_lock(path, context, report):
         lock = acquire(path, context.settings.lock_timeout, report)
         try:
             if not entry.is_there:
@@ -513,7 +512,7 @@ def _carry_out(one: Doomed, context: Context, report: Report) -> str:
         try:
             _delete(one.entry, context, report)
         except SafepipError as error:
-            report.error(error.what)
+            report.error(error.what, code=error.code)
             return ""
         return "removed"
     forget_for_shells(context.state, one.entry.known.path)

@@ -11,7 +11,7 @@ from safepip._record import changed
 from safepip.context import Context
 from safepip.decide import decide
 from safepip.errors import SafepipError
-from safepip.invocation import Invocation, with_own_words
+from safepip.invocation import with_own_words
 from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, StepDown, Throwaway, Verb, Version
 from safepip.report import shown
 
@@ -48,7 +48,8 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
     """Return what safepip would do about the line, as data; nothing is written, not even a cache."""
     before = context.invocation
-    typed = with_own_words(Invocation(words=(), module=before.module), words, verbs=False)
+    plain = changed(before, verb=None, arguments=(), project=None)
+    typed = with_own_words(plain, words, verbs=False)
     ambient = context.ambient
     if typed.project is not None:
         start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))

@@ -16,6 +16,7 @@ import time
 from safepip._record import Record, changed
 from safepip.envs import heal, history, journal
 from safepip.envs.lock import acquire
+from safepip.envs.pip import run_pip
 from safepip.envs.stepdown import step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
@@ -203,7 +204,7 @@ def _wheels(
 ) -> str:
     """Have the wheels of these in the folder; return why that failed, or nothing."""
     words = [word for name, state in group for word in heal.requirement(name, state)]
-    failed = heal.run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))
+    failed = run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))
     there = all(_is_there(folder, name, state) for name, state in group)
     return failed or ("" if there else "what is there has another version now")
 
@@ -229,12 +230,12 @@ def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: st
     words = ("install", "--no-deps", "--force-reinstall", "--no-warn-conflicts", "--no-index", "-f", folder)
     for some in ([one for one in plain if one[0] != "pip"], [one for one in plain if one[0] == "pip"]):
         names = [f"{name}=={state.version}" for name, state in some]
-        failed = heal.run_pip(found, (*words, *names), sealed=True) if names else ""
+        failed = run_pip(found, (*words, *names), sealed=True) if names else ""
         if failed:
             raise _impossible("what is to come again cannot be installed", failed)
     for name, state in coming:
         if (name, state) not in plain:
-            failed = heal.run_pip(found, ("install", "--no-deps", *heal.requirement(name, state)))
+            failed = run_pip(found, ("install", "--no-deps", *heal.requirement(name, state)))
             if failed:
                 raise _impossible(f"{name} cannot be installed from its folder again", failed)
         origin = state.origin if (name, state) in plain else None
@@ -242,7 +243,7 @@ def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: st
 
 
 def _remove(going: Sequence[str], found: Environment) -> None:
-    failed = heal.run_pip(found, ("uninstall", "--yes", *going), sealed=True) if going else ""
+    failed = run_pip(found, ("uninstall", "--yes", *going), sealed=True) if going else ""
     if failed:
         raise _impossible(f"{', '.join(going)} cannot be removed", failed)
 

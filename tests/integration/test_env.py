@@ -212,9 +212,10 @@ def test_prune_shows_and_then_does_it(sandbox: Sandbox) -> None:
     assert len(listed(sandbox)) == 1
 
 
-def test_prune_knows_when_the_project_of_a_central_environment_is_gone(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("line", [("env", "create"), ("install", "alpha")], ids=" ".join)
+def test_prune_knows_when_the_project_of_a_central_environment_is_gone(sandbox: Sandbox, line: tuple[str, ...]) -> None:
     env = {"SAFEPIP_ENV_DIR": "central"}
-    assert sandbox.run("env", "create", env=env).code == 0
+    assert sandbox.run(*line, env=env).code == 0
     (found,) = listed(sandbox)
     assert found["project"] == sandbox.project
     assert sandbox.run("env", "prune").text == ""
