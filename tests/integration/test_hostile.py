@@ -1,0 +1,160 @@
+"""What comes with a repository or an archive, and what the surroundings do, harms nothing."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sandbox import write_source
+
+if TYPE_CHECKING:
+    from sandbox import Sandbox
+
+
+@pytest.fixture
+def precious(sandbox: Sandbox) -> str:
+    path = os.path.join(sandbox.home, "precious")
+    with open(path, "w") as file:
+        file.write("mine")
+    return path
+
+
+def content(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+def test_a_mark_that_is_a_link_overwrites_nothing(sandbox: Sandbox, precious: str) -> None:
+    os.makedirs(f"{sandbox.venv}/.safepip")
+    os.symlink(precious, f"{sandbox.venv}/.safepip/creating")
+    ran = sandbox.run("install", "alpha")
+    assert (ran.code, content(precious)) == (77, "mine")
+
+
+def test_a_folder_for_the_mark_that_is_a_link_is_refused(sandbox: Sandbox) -> None:
+    elsewhere = os.path.join(sandbox.home, "elsewhere")
+    os.makedirs(elsewhere)
+    open(os.path.join(elsewhere, "creating"), "w").close()
+    os.makedirs(sandbox.venv)
+    os.symlink(elsewhere, f"{sandbox.venv}/.safepip")
+    assert sandbox.run("install", "alpha").code == 77
+    assert os.listdir(elsewhere) == ["creating"]
+
+
+def test_a_tracked_mark_is_not_ours(sandbox: Sandbox) -> None:
+    sandbox.write(".venv/.safepip/creating")
+    sandbox.write(".venv/lib/theirs.py", "x = 1\n")
+    for words in (["init", "-q"], ["add", "-Af", "."]):
+        subprocess.run(["git", *words], cwd=sandbox.project, check=True)
+    assert sandbox.run("install", "alpha").code == 77
+    assert content(f"{sandbox.venv}/lib/theirs.py") == "x = 1\n"
+
+
+@pytest.mark.parametrize("how", ["by the setting env-dir", "by a link"])
+def test_work_beside_a_mark_is_kept(sandbox: Sandbox, how: str) -> None:
+    sandbox.write("src/.safepip/creating")
+    mine = sandbox.write("src/mine.py", "mine\n")
+    if how == "by a link":
+        os.symlink("src", sandbox.venv)
+    else:
+        sandbox.write("pyproject.toml", '[tool.safepip]\nenv-dir = "src"\n')
+    assert sandbox.run("install", "alpha").code == 77
+    assert content(mine) == "mine\n"
+
+
+def test_a_planted_journal_is_not_obeyed(sandbox: Sandbox, precious: str) -> None:
+    canary = os.path.join(sandbox.home, "canary")
+    sandbox.write(".venv/.safepip/creating")
+    sandbox.write("evil/evil-1.0.dist-info/RECORD", f"evil.py,sha256=AAAA,1\n{precious},,\n")
+    sandbox.write("evil/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n')
+    sandbox.write("evil/b.py", f"open({canary!r}, 'w').close()\n")
+    row = "d\t../evil/evil-1.0.dist-info\t1\t1\t./evil"
+    head = "safepip-journal-1\t1\t1\t1\th\t\tinstall evil\t/\t"
+    sandbox.write(".venv/.safepip/journal", f"{head}\n{row}\nn\tlib/python3.11/site-packages\tevil.py")
+    assert sandbox.run("install", "--only-binary", ":all:", "alpha").code == 0
+    assert not os.path.exists(canary)
+    assert content(precious) == "mine"
+    assert "alpha" in sandbox.packages()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_not_written_into_the_lock(sandbox: Sandbox, closed: str) -> None:
+    assert sandbox.run("install", "alpha").code == 0
+    sandbox.call(["sh", "-c", f'"$0" install nosuchpackage alpha {closed}', sandbox.safepip])
+    assert content(f"{sandbox.venv}/.lock") == ""
+
+
+def test_only_who_may_change_an_environment_can_lock_it(sandbox: Sandbox) -> None:
+    assert sandbox.run("install", "alpha").code == 0
+    assert os.stat(f"{sandbox.venv}/.lock").st_mode & 0o077 == 0
+
+
+def test_garbage_in_the_image_is_made_anew(sandbox: Sandbox) -> None:
+    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))  # the one that the tests share
+    assert sandbox.run("install", "alpha").code == 0
+    (manifest,) = glob.glob(f"{sandbox.home}/.cache/safepip/images/*/manifest")
+    with open(manifest, "ab") as file:
+        file.write(b"\xff")
+    other = os.path.join(sandbox.home, "other")
+    os.mkdir(other)
+    assert sandbox.run("install", "alpha", cwd=other).code == 0
+
+
+def test_an_image_that_was_edited_is_made_anew(sandbox: Sandbox) -> None:
+    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
+    assert sandbox.run("install", "alpha").code == 0
+    (init,) = glob.glob(f"{sandbox.venv}/lib/python3*/site-packages/pip/__init__.py")
+    with open(init, "a") as file:  # goes through the hard link
+        file.write("raise SystemExit('edited')\n")
+    other = os.path.join(sandbox.home, "other")
+    os.mkdir(other)
+    assert sandbox.run("install", "alpha", cwd=other).code == 0
+
+
+def test_a_dry_run_inherits_what_is_open(sandbox: Sandbox) -> None:
+    ran = sandbox.call(["bash", "-c", '"$0" install --dry-run -r <(echo alpha)', sandbox.safepip])
+    assert ran.code == 0
+    assert "Would install alpha" in ran.text
+    assert os.listdir(sandbox.temporary) == []
+
+
+def test_a_dry_run_that_is_ended_leaves_no_trace(sandbox: Sandbox) -> None:
+    begun = os.path.join(sandbox.home, "begun")
+    hook = f"open({begun!r}, 'w').close(); import time; time.sleep(60)"
+    source = write_source(sandbox.home, "slow", hook=hook)
+    with sandbox.start("install", "--dry-run", source) as running:
+        while not os.path.exists(begun) and running.poll() is None:
+            time.sleep(0.05)
+        running.terminate()
+        running.communicate(timeout=60)
+        assert running.returncode == -signal.SIGTERM
+    assert [name for name in os.listdir(sandbox.temporary) if name.startswith("safepip-")] == []
+    assert not os.path.exists(sandbox.venv)
+
+
+def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
+    small = os.path.join(sandbox.root, "small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small], check=False).returncode:
+        pytest.skip("mounting takes rights that are not here")
+    try:
+        ran = sandbox.run("install", "alpha", env={"HOME": small})
+        assert ran.code == 0, ran.err
+        assert "alpha" in sandbox.packages()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_by_sudo_nothing_of_roots_is_left_in_a_home_that_was_kept(sandbox: Sandbox) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("sudo's variables mean something to root only")
+    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
+    os.rmdir(os.path.join(sandbox.home, ".cache"))
+    sandbox.run("explain", "install", "alpha", env={"SUDO_UID": "2", "SUDO_GID": "2"})
+    sandbox.run("install", "alpha", env={"SUDO_UID": "2", "SUDO_GID": "2"})
+    assert not os.path.exists(os.path.join(sandbox.home, ".cache"))
