@@ -180,14 +180,18 @@ def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
     passed_on = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, *passed_on)}
 
+    early: list[int] = []
+
     def pass_on(number: int, _frame: object) -> None:
-        for child in children if number in passed_on else ():
-            child.send_signal(number)
+        if number in passed_on:
+            children[0].send_signal(number) if children else early.append(number)
 
     for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
         signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
     try:
         children.append(subprocess.Popen(argv, env=environ, close_fds=False))
+        for number in early:
+            children[0].send_signal(number)
         return children[0].wait()
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None

@@ -109,7 +109,7 @@ def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
 
 
 def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeypatch):
-    monkeypatch.setattr(registry, "_identified", lambda _path: "")
+    monkeypatch.setattr(registry, "_identified", lambda _path, _before: "")
     registry.note(context.state, venv, registry.MADE)
     other = venv + ".moved"
     os.rename(venv, other)
