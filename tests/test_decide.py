@@ -456,6 +456,20 @@ def test_row_4_the_environment_named_is_made_even_where_another_is_active():
     assert plan.interpreter == BASE
 
 
+@pytest.mark.parametrize("line", ["--env e install --help six", "--env e install six -r", "--env e install --python P six"])
+def test_row_4_nothing_is_made_for_a_line_that_installs_nothing(line):
+    plan = decide(context(line, named=("--env", missing(OTHER))))
+    assert said(plan) == f"pip of {OWN}"
+
+
+@pytest.mark.parametrize(("line", "told"), [("list", 1), ("install six", 1), ("freeze", 0)])
+def test_a_moved_environment_serves_and_says_so(line, told):
+    plan = decide(context(line, moved_from=lambda _found: "/old/.venv"))
+    assert said(plan) == f"in {VENV}"
+    assert [notice for notice in plan.notices if "was moved here from /old/.venv" in notice] == list(plan.notices)
+    assert len(plan.notices) == told
+
+
 @pytest.mark.parametrize("line", ["--env e install six", "--env e install --dry-run six"])
 def test_where_no_base_can_be_found_none_is_made(line):
     facts = {**ACTIVE, "base": None, "named": ("--env", missing(OTHER + "2"))}

@@ -1,4 +1,4 @@
-"""The words of `safepip env` that need no real environment; the rest is in integration/test_env.py."""
+"""The words of `safepip env` that need no real environment; the rest is in integration/test_env_really.py."""
 
 from __future__ import annotations
 
