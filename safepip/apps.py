@@ -206,9 +206,7 @@ def _is_pipxs_alone(context: Context, names: tuple[str, ...]) -> bool:
         return False
     venvs, place = _venvs(context), context.place
     with_pipx = set(kept(venvs)) if names else set()
-    return set(names) <= with_pipx and not (
-        place.state == USABLE and any(has(place.site, name) for name in names)
-    )
+    return set(names) <= with_pipx and not (place.state == USABLE and any(has(place.site, name) for name in names))
 
 
 def _not_for_pipx(lost: str) -> Refuse:

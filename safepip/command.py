@@ -188,9 +188,7 @@ class _Reading:
         self.error: str | None = None
         self.unknown: str | None = None
 
-    def run(
-        self, settings: Iterable[tuple[str, str, str]], words: Iterable[Word], *, interspersed: bool
-    ) -> None:
+    def run(self, settings: Iterable[tuple[str, str, str]], words: Iterable[Word], *, interspersed: bool) -> None:
         """Take the settings, then the words, until pip would stop."""
         try:
             for key, value, where in settings:

@@ -314,9 +314,7 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
     return None
 
 
-def _words(
-    context: Context, environment: Environment
-) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
+def _words(context: Context, environment: Environment) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
     """Return pip's words, changes of variables, and what to say of them, where a line is routed.
 
     `--user` has no meaning in an environment, and would slip past the marker in one that sees the

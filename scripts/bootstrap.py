@@ -665,7 +665,7 @@ def launcher_text(python: str) -> str:
     if len(os.fsencode(f"#!{python} -I\n")) <= SHEBANG_LIMIT and not re.search(r"\s", python):
         return first_line + "import sys\n\nfrom safepip.cli import main\n\nsys.exit(main())\n"
     start = "import sys; del sys.argv[0]; from safepip.cli import main; sys.exit(main())"
-    return f"#!/bin/sh\n{LAUNCHER_MARK}\nexec {shlex.quote(python)} -I -c '{start}' \"$0\" \"$@\"\n"
+    return f'#!/bin/sh\n{LAUNCHER_MARK}\nexec {shlex.quote(python)} -I -c \'{start}\' "$0" "$@"\n'
 
 
 # --- showing that it works

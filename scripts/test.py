@@ -193,7 +193,7 @@ def version_name(python: str) -> str:
 
 def run_checks(environment: str) -> "list[str]":
     """Run the checkers; return the names of those that found something."""
-    checks = {"ruff": ["ruff", "check", "."], "mypy": ["mypy"]}
+    checks = {"ruff": ["ruff", "check", "."], "format": ["ruff", "format", "--check", "."], "mypy": ["mypy"]}
     return [name for name, words in checks.items() if run_module(environment, words) != 0]
 
 

@@ -61,7 +61,11 @@ def faults(site: str, programs: str) -> list[str]:
     names = [info.rpartition("-")[0].lower() for info in infos]
     found += [f"twice: {name}" for name in sorted({name for name in names if names.count(name) > 1})]
     for info in infos:
-        missing = [name for name in ("METADATA", "RECORD", "INSTALLER") if not os.path.isfile(os.path.join(site, info, name))]
+        missing = [
+            name
+            for name in ("METADATA", "RECORD", "INSTALLER")
+            if not os.path.isfile(os.path.join(site, info, name))
+        ]
         found += [f"{info} lacks {name}" for name in missing]
         if "RECORD" not in missing:
             found += _unlike_record(site, info)
@@ -79,7 +83,9 @@ def _unlike_record(site: str, info: str) -> list[str]:
                 found.append(f"{info}: {path} is missing")
             elif digest:
                 with open(full, "rb") as content:
-                    actual = base64.urlsafe_b64encode(hashlib.sha256(content.read()).digest()).rstrip(b"=").decode()
+                    actual = (
+                        base64.urlsafe_b64encode(hashlib.sha256(content.read()).digest()).rstrip(b"=").decode()
+                    )
                 if digest != f"sha256={actual}":
                     found.append(f"{info}: {path} is another")
     return found
@@ -88,7 +94,9 @@ def _unlike_record(site: str, info: str) -> list[str]:
 def make_package(folder: str, name: str, version: str, *, requires: Sequence[str] = ()) -> str:
     """Write a wheel with a package, a single module, data and a program: all that pip moves in different ways."""
     info = f"{name}-{version}.dist-info"
-    files = {f"{name}/{part}.py": f"PART = {part!r}\nVERSION = {version!r}\n" for part in ("__init__", "one", "two")}
+    files = {
+        f"{name}/{part}.py": f"PART = {part!r}\nVERSION = {version!r}\n" for part in ("__init__", "one", "two")
+    }
     files[f"{name}/inner/__init__.py"] = ""
     files[f"{name}/inner/data.txt"] = version * 3000
     files[f"{name}/only_{version[0]}.py"] = ""

@@ -141,7 +141,11 @@ _parsers: dict[tuple[str, bool], tuple[Any, dict[str, Any]]] = {}
 def _parser(name: str, files: Sequence[ConfigFile], *, isolated: bool) -> Any:
     """Return pip's parser as it would be in a new process."""
     if (name, isolated) not in _parsers:
-        made = main_parser.create_main_parser() if name == "<global>" else create_command(name, isolated=isolated).parser
+        made = (
+            main_parser.create_main_parser()
+            if name == "<global>"
+            else create_command(name, isolated=isolated).parser
+        )
         _prepare(made)
         _parsers[name, isolated] = made, copy.deepcopy(made.defaults)
     parser, defaults = _parsers[name, isolated]
@@ -195,7 +199,9 @@ def _recorded(given: list[tuple[optparse.Option, str, Any]]) -> Iterator[None]:
         yield
 
 
-def _values(options: Any, operands: list[str], parser: Any, given: list[tuple[optparse.Option, str, Any]]) -> dict[str, Any]:
+def _values(
+    options: Any, operands: list[str], parser: Any, given: list[tuple[optparse.Option, str, Any]]
+) -> dict[str, Any]:
     told: dict[str, Any] = {"user": _user(options, parser, given)}
     dests = {
         "break_system_packages": "override_externally_managed",
@@ -260,11 +266,50 @@ def _python_words(argv: list[str], before: list[tuple[optparse.Option, str, Any]
 Case = tuple[list[str], dict[str, str], list[ConfigFile]]
 
 WEIGHTED = ("install",) * 12 + ("uninstall", "list", "download", "wheel", "freeze")
-WORDS = ("x", "requests==2", ".", "", "-", "--", "install", "help", "list", "-e", "--user", "--isolated", "a=b", "name @ file:///a b")
-FITTING = {"int": ("3", "0x1f", "0b1", "010", " 7"), "float": ("1.5", "1e3", "nan"), "string": ("req.txt", "/x", "k=v", "a b", "")}
+WORDS = (
+    "x",
+    "requests==2",
+    ".",
+    "",
+    "-",
+    "--",
+    "install",
+    "help",
+    "list",
+    "-e",
+    "--user",
+    "--isolated",
+    "a=b",
+    "name @ file:///a b",
+)
+FITTING = {
+    "int": ("3", "0x1f", "0b1", "010", " 7"),
+    "float": ("1.5", "1e3", "nan"),
+    "string": ("req.txt", "/x", "k=v", "a b", ""),
+}
 UNFITTING = ("x", "-1", "09", "0b", "1.5", "--user", "install", "--", "-r", "", "=x")
 SWITCHES = ("1", "0", "yes", "NO", "True", "off", "t", "2", "-1", "maybe", "", " 1")
-OFTEN = ("--user", "--no-user", "--target", "--prefix", "--root", "--python", "--dry-run", "--report", "--break-system-packages", "--requirement", "--editable", "--group", "--quiet", "--isolated", "--require-venv", "--config-settings", "--retries", "--timeout", "--version")
+OFTEN = (
+    "--user",
+    "--no-user",
+    "--target",
+    "--prefix",
+    "--root",
+    "--python",
+    "--dry-run",
+    "--report",
+    "--break-system-packages",
+    "--requirement",
+    "--editable",
+    "--group",
+    "--quiet",
+    "--isolated",
+    "--require-venv",
+    "--config-settings",
+    "--retries",
+    "--timeout",
+    "--version",
+)
 
 
 def cases(random: Random, count: int) -> Iterator[Case]:
@@ -291,7 +336,9 @@ def _options(random: Random, name: str, count: int, *, operands: bool = False) -
         if operands and chance < 0.25:
             words.append(random.choice(WORDS))
         elif chance < 0.27:
-            words.append(random.choice(("--bogus", "--bogus=1", "-Z", "-1", "---", "--=", "--install-option=x", *WORDS)))
+            words.append(
+                random.choice(("--bogus", "--bogus=1", "-Z", "-1", "---", "--=", "--install-option=x", *WORDS))
+            )
         elif chance < 0.5:
             words += _bundle(random, options)
         else:
@@ -319,7 +366,9 @@ def _long(random: Random, options: list[optparse.Option]) -> list[str]:
 
 
 def _bundle(random: Random, options: list[optparse.Option]) -> list[str]:
-    letters = [option for option in options if (option._short_opts and option.dest != "help") or random.random() < 0.02]
+    letters = [
+        option for option in options if (option._short_opts and option.dest != "help") or random.random() < 0.02
+    ]
     word = "-"
     for option in random.choices([option for option in letters if option._short_opts], k=random.randint(1, 3)):
         word += option._short_opts[0][1]

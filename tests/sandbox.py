@@ -117,7 +117,12 @@ def without_times(seen: Mapping[str, Seen]) -> dict[str, tuple[str, int, str]]:
 def system_listing() -> dict[str, dict[str, Seen]]:
     """Return names, sizes and times of what a stray install would change on the machine itself."""
     libraries = [name for name in os.listdir("/usr/lib") if name.startswith("python3")]
-    roots = [*(os.path.join("/usr/lib", name) for name in libraries), "/usr/local/lib", "/usr/bin", "/usr/local/bin"]
+    roots = [
+        *(os.path.join("/usr/lib", name) for name in libraries),
+        "/usr/local/lib",
+        "/usr/bin",
+        "/usr/local/bin",
+    ]
     return {root: look(root, contents=False) for root in roots}
 
 
@@ -131,7 +136,9 @@ class Sandbox:
     up the tree ends there, whatever lies in the machine's temporary directory.
     """
 
-    def __init__(self, root: str, safepip: str, wheels: str, *, path: str = SYSTEM_PATH, cache: str | None = None) -> None:
+    def __init__(
+        self, root: str, safepip: str, wheels: str, *, path: str = SYSTEM_PATH, cache: str | None = None
+    ) -> None:
         self.root = root
         self.safepip = safepip
         self.home = os.path.join(root, "home")
@@ -192,7 +199,9 @@ class Sandbox:
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str, env: Mapping[str, str | None] | None = None, cwd: str | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, env: Mapping[str, str | None] | None = None, cwd: str | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start safepip and return at once; both streams are pipes."""
         return subprocess.Popen(
             [self.safepip, *words],
@@ -296,7 +305,9 @@ def unmanaged_pythons() -> Iterator[str]:
     yield os.path.realpath(sys.executable)
     home = pwd.getpwuid(os.getuid()).pw_dir
     for version in ("3.12", "3.13", "3.11", "3.10"):
-        yield from sorted(glob.glob(os.path.join(home, ".pyenv", "versions", f"{version}.*", "bin", f"python{version}")))
+        yield from sorted(
+            glob.glob(os.path.join(home, ".pyenv", "versions", f"{version}.*", "bin", f"python{version}"))
+        )
         found = shutil.which(f"python{version}")
         if found is not None:
             yield os.path.realpath(found)
@@ -305,7 +316,9 @@ def unmanaged_pythons() -> Iterator[str]:
 def copy_interpreter(python: str, folder: str) -> str | None:
     """Copy an unmanaged Python, with pip, to stand alone in `folder`; None where it is managed or does not run there."""
     code = "import sys, sysconfig; print(sysconfig.get_path('stdlib'), *sys.version_info[:2])"
-    asked = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, env={"PATH": "/bin"}, check=False)
+    asked = subprocess.run(
+        [python, "-I", "-c", code], capture_output=True, text=True, env={"PATH": "/bin"}, check=False
+    )
     if asked.returncode:
         return None
     stdlib, major, minor = asked.stdout.split()

@@ -72,7 +72,10 @@ def made(path, base, *, command=True, activate=True, script=True):
     write(os.path.join(path, "pyvenv.cfg"), f"home = {os.path.dirname(base)}\nversion = 3.12.1\n{told}")
     os.symlink(base, os.path.join(path, "bin", "python"))
     if activate:
-        write(os.path.join(path, "bin", "activate"), f'deactivate () {{\n    unset VIRTUAL_ENV\n}}\nVIRTUAL_ENV="{path}"\nexport VIRTUAL_ENV\n')
+        write(
+            os.path.join(path, "bin", "activate"),
+            f'deactivate () {{\n    unset VIRTUAL_ENV\n}}\nVIRTUAL_ENV="{path}"\nexport VIRTUAL_ENV\n',
+        )
     if script:
         write(os.path.join(path, "bin", "pip"), f"#!{path}/bin/python\nimport sys\n")
     return path
@@ -84,7 +87,9 @@ def venv(work, base):
 
 
 def judged(path, *, search="", owners=MINE, base=None, **options):
-    return objection(path, base or os.path.realpath(os.path.join(path, "bin", "python")), owners, search, **options)
+    return objection(
+        path, base or os.path.realpath(os.path.join(path, "bin", "python")), owners, search, **options
+    )
 
 
 def chmod(path, mode):
@@ -285,7 +290,10 @@ def test_a_python_that_lies_in_the_project_by_way_of_a_link_is_refused(venv, hom
     assert judged(venv) == INSIDE
 
 
-@pytest.mark.parametrize("home_line", ["home = {work}/tools", "HOME={work}/tools", "home = tools", "home = ../../home/work/tools\nhome = /usr/bin"])
+@pytest.mark.parametrize(
+    "home_line",
+    ["home = {work}/tools", "HOME={work}/tools", "home = tools", "home = ../../home/work/tools\nhome = /usr/bin"],
+)
 def test_a_standard_library_in_the_project_is_refused(venv, work, home_line):
     write(os.path.join(venv, "pyvenv.cfg"), home_line.format(work=work) + "\n")
     assert judged(venv) == INSIDE
@@ -299,7 +307,10 @@ def test_a_base_in_the_project_is_refused(venv, work, canary):
 def test_an_environment_in_the_root_directory_is_adopted_though_everything_lies_below_it(home, base):
     """A container's `/venv`."""
     made(os.path.join(home, "venv"), base)
-    write(os.path.join(home, "venv", "pyvenv.cfg"), "home = /pythons/bin\ncommand = /pythons/bin/python -m venv /venv\n")
+    write(
+        os.path.join(home, "venv", "pyvenv.cfg"),
+        "home = /pythons/bin\ncommand = /pythons/bin/python -m venv /venv\n",
+    )
     write(os.path.join(home, "venv", "bin", "activate"), "VIRTUAL_ENV=/venv\n")
     write(os.path.join(home, "venv", "bin", "pip"), "#!/venv/bin/python\n")
     for target, expected in (("/pythons/bin/python3.12", None), ("/venv/lib/python", INSIDE)):
@@ -336,7 +347,9 @@ def test_the_python_of_another_user_is_refused_unless_path_gives_it(home, work, 
 
 
 @as_root
-def test_only_absolute_entries_of_path_that_not_everybody_can_write_to_give_a_python(home, work, strange, monkeypatch):
+def test_only_absolute_entries_of_path_that_not_everybody_can_write_to_give_a_python(
+    home, work, strange, monkeypatch
+):
     path = made(os.path.join(work, ".venv"), strange)
     monkeypatch.chdir(os.path.join(home, "brew"))
     found = os.path.join(home, "brew", "bin")
@@ -435,7 +448,9 @@ def test_a_link_to_an_environment_is_adopted_by_the_location_of_either(home, wor
     shutil.rmtree(target)
     made(os.path.join(home, "tmp"), base)
     os.rename(os.path.join(home, "tmp"), target)
-    write(os.path.join(target, "pyvenv.cfg"), f"home = /usr/bin\ncommand = /usr/bin/python3 -m venv {work}/.venv\n")
+    write(
+        os.path.join(target, "pyvenv.cfg"), f"home = /usr/bin\ncommand = /usr/bin/python3 -m venv {work}/.venv\n"
+    )
     write(os.path.join(target, "bin", "activate"), f"VIRTUAL_ENV={work}/.venv\n")
     write(os.path.join(target, "bin", "pip"), f"#!{work}/.venv/bin/python\n")
     assert judged(os.path.join(work, ".venv")) is None
@@ -448,7 +463,17 @@ def test_a_location_recorded_through_a_link_is_the_real_one(home, work, base):
     assert judged(os.path.join(work, ".venv")) is None
 
 
-@pytest.mark.parametrize("magic", ["/proc/self/cwd", "//proc/self/cwd", "/usr/../proc/self/cwd", "/proc/thread-self/cwd", "/dev/../proc/self/cwd", "/dev/fd/{fd}"])
+@pytest.mark.parametrize(
+    "magic",
+    [
+        "/proc/self/cwd",
+        "//proc/self/cwd",
+        "/usr/../proc/self/cwd",
+        "/proc/thread-self/cwd",
+        "/dev/../proc/self/cwd",
+        "/dev/fd/{fd}",
+    ],
+)
 @pytest.mark.parametrize("only", ["command", "activate", "script"])
 def test_a_location_that_is_right_everywhere_is_none(work, base, magic, only, monkeypatch):
     path = made(os.path.join(work, ".venv"), base, command=False, activate=False, script=False)
@@ -485,7 +510,10 @@ def test_the_command_in_pyvenv_cfg_ends_with_the_location(work, base, command, n
     assert judged(path).startswith("was made elsewhere (in ")
 
 
-@pytest.mark.parametrize("command", ["", "python", "/usr/bin/python3 -m venv", "/usr/bin/python3 -m venv .venv", "/usr/bin/python3 -m other /x"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "python", "/usr/bin/python3 -m venv", "/usr/bin/python3 -m venv .venv", "/usr/bin/python3 -m other /x"],
+)
 def test_a_command_without_a_location_records_none(work, base, command):
     path = made(os.path.join(work, ".venv"), base, command=False, script=False)
     write(os.path.join(path, "pyvenv.cfg"), f"home = /usr/bin\ncommand = {command}\n")
@@ -502,14 +530,17 @@ ACTIVATES = {
     "venv 3.13, well quoted": "        VIRTUAL_ENV=$(cygpath {quoted})\n        export VIRTUAL_ENV={quoted}",
     "virtualenv 16": 'VIRTUAL_ENV="{}"\nexport VIRTUAL_ENV',
     "virtualenv 20.0": "VIRTUAL_ENV='{0}'\nif x ; then\n    VIRTUAL_ENV=$(cygpath -u \"$VIRTUAL_ENV\")\nfi",
-    "virtualenv 20.27": "VIRTUAL_ENV={quoted}\n    VIRTUAL_ENV=$(cygpath -u \"$VIRTUAL_ENV\")",
+    "virtualenv 20.27": 'VIRTUAL_ENV={quoted}\n    VIRTUAL_ENV=$(cygpath -u "$VIRTUAL_ENV")',
     "virtualenv 21": '    VIRTUAL_ENV="$CURRENT_ENV"\nelse\n    VIRTUAL_ENV={quoted}\n    VIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")',
     "uv": "VIRTUAL_ENV='{quoted_inside}'\n    VIRTUAL_ENV=$(cygpath -u \"$VIRTUAL_ENV\")\nexport VIRTUAL_ENV",
 }
 
 
 @pytest.mark.parametrize("text", ACTIVATES.values(), ids=ACTIVATES)
-@pytest.mark.parametrize("name", [".venv", "a b/.venv", "it's/.venv", "$HOME/.venv", "caf\u00e9/.venv", '"/.venv', "`x`/.venv", "\udce9/.venv"])
+@pytest.mark.parametrize(
+    "name",
+    [".venv", "a b/.venv", "it's/.venv", "$HOME/.venv", "caf\u00e9/.venv", '"/.venv', "`x`/.venv", "\udce9/.venv"],
+)
 def test_activate_is_read_as_every_maker_wrote_it(home, work, base, text, name):
     def filled(place):
         inside = place.replace("'", "'\"'\"'")
@@ -522,7 +553,18 @@ def test_activate_is_read_as_every_maker_wrote_it(home, work, base, text, name):
     assert judged(path).startswith(f"was made elsewhere (in {home}")
 
 
-@pytest.mark.parametrize("text", ["", "VIRTUAL_ENV=\n", "VIRTUAL_ENV=$HOME\n", "VIRTUAL_ENV=''\"$(dirname -- \"$(dirname -- \"$(realpath -- \"$SCRIPT_PATH\")\")\")\"''\n", "MY_VIRTUAL_ENV=/x\n", "# VIRTUAL_ENV=/x\n", "VIRTUAL_ENV='\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "VIRTUAL_ENV=\n",
+        "VIRTUAL_ENV=$HOME\n",
+        'VIRTUAL_ENV=\'\'"$(dirname -- "$(dirname -- "$(realpath -- "$SCRIPT_PATH")")")"\'\'\n',
+        "MY_VIRTUAL_ENV=/x\n",
+        "# VIRTUAL_ENV=/x\n",
+        "VIRTUAL_ENV='\n",
+    ],
+)
 def test_an_activate_that_works_it_out_records_nothing(work, base, text):
     path = made(os.path.join(work, ".venv"), base, command=False, script=False)
     write(os.path.join(path, "bin", "activate"), text)
@@ -558,7 +600,11 @@ def test_scripts_are_read_as_every_installer_wrote_them(home, work, base, text, 
 def test_scripts_in_odd_places_are_read(work, base, name):
     path = made(os.path.join(work, name, ".venv"), base, command=False, activate=False, script=False)
     quoted = path.replace("'", "'\"'\"'")
-    for line in (f"#!{path}/bin/python\n", f"#!/bin/sh\n'''exec' \"{path}/bin/python\" \"$0\"\n", f"#!/bin/sh\n'''exec' '{quoted}/bin/python' \"$0\"\n"):
+    for line in (
+        f"#!{path}/bin/python\n",
+        f"#!/bin/sh\n'''exec' \"{path}/bin/python\" \"$0\"\n",
+        f"#!/bin/sh\n'''exec' '{quoted}/bin/python' \"$0\"\n",
+    ):
         write(os.path.join(path, "bin", "tool"), line)
         assert judged(path) is None
 
@@ -664,7 +710,9 @@ def test_what_cannot_be_looked_at_is_not_adopted(venv, work, base):
     os.symlink(".venv", os.path.join(work, "loop"))
     os.rename(os.path.join(work, "loop"), os.path.join(work, "loop2"))
     os.symlink("loop", os.path.join(work, "loop"))
-    assert judged(os.path.join(work, "loop"), base=base) == "cannot be looked at (Too many levels of symbolic links)"
+    assert (
+        judged(os.path.join(work, "loop"), base=base) == "cannot be looked at (Too many levels of symbolic links)"
+    )
 
 
 @settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -673,7 +721,13 @@ def test_no_bytes_end_in_an_error_or_prove_anything(home, base, text, part):
     path = os.path.join(home, "fuzzed", ".venv")
     shutil.rmtree(path, ignore_errors=True)
     made(path, base, command=False, activate=False, script=False)
-    for written in (text, b"command = /usr/bin/python3 -m venv " + text, b"VIRTUAL_ENV=" + text, b"#!" + text, b"#!/bin/sh\n'''exec' " + text):
+    for written in (
+        text,
+        b"command = /usr/bin/python3 -m venv " + text,
+        b"VIRTUAL_ENV=" + text,
+        b"#!" + text,
+        b"#!/bin/sh\n'''exec' " + text,
+    ):
         write(os.path.join(path, part), os.fsdecode(written))
         assert isinstance(judged(path), str)
 
@@ -694,7 +748,15 @@ nonsense
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/home/me", "ext4"), ("/", "ext4"), ("/mnt/c/x", "drvfs"), ("/mnt/c", "drvfs"), ("/mnt/cd", "ext4"), ("/mnt/my disk\\/a", "vfat"), ("/mnt/caf\udce9/x", "exfat")],
+    [
+        ("/home/me", "ext4"),
+        ("/", "ext4"),
+        ("/mnt/c/x", "drvfs"),
+        ("/mnt/c", "drvfs"),
+        ("/mnt/cd", "ext4"),
+        ("/mnt/my disk\\/a", "vfat"),
+        ("/mnt/caf\udce9/x", "exfat"),
+    ],
 )
 def test_the_file_system_is_that_of_the_longest_mount_point(home, path, kind):
     mounts = os.path.join(home, "mountinfo")
@@ -718,7 +780,10 @@ def test_the_file_system_of_proc_is_proc():
 
 HOME = pwd.getpwuid(os.getuid()).pw_dir  # the user's own, whatever the tests make of the variable
 PYTHONS = {
-    **{os.path.basename(path)[:4].rstrip("."): f"{path}/bin/python" for path in sorted(glob(os.path.join(HOME, ".pyenv", "versions", "3.*")))},
+    **{
+        os.path.basename(path)[:4].rstrip("."): f"{path}/bin/python"
+        for path in sorted(glob(os.path.join(HOME, ".pyenv", "versions", "3.*")))
+    },
     "system": "/usr/bin/python3",
     "this": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
 }
@@ -754,7 +819,9 @@ def test_what_a_maker_made_here_is_adopted_and_its_copy_is_not(work, home, maker
 def test_the_scripts_of_pip_tell_where_it_was_made(work, home, maker, name):
     path = os.path.join(work, name, ".venv")
     options = MAKERS[maker]
-    make(maker, path) if maker == "virtualenv" else subprocess.run([*options[:-1], path], check=True, capture_output=True)
+    make(maker, path) if maker == "virtualenv" else subprocess.run(
+        [*options[:-1], path], check=True, capture_output=True
+    )
     assert glob(os.path.join(path, "bin", "pip*"))
     for record in (*glob(os.path.join(path, "bin", "activate*")), os.path.join(path, "pyvenv.cfg")):
         write(record, "")

@@ -329,7 +329,7 @@ def test_what_pipx_has_is_upgraded(world, with_pipx, line, told):
 
 
 def test_a_value_reaches_pip_as_one_word(world):
-    value = "x' \"y\" \\ $z --target /t\t*"
+    value = 'x\' "y" \\ $z --target /t\t*'
     told = run_of(world("", words=["install", "--proxy", value, "black"]))
     handed = re.match(r"install --pip-args=(.*) --python ", told)
     assert handed is not None
@@ -365,7 +365,17 @@ def test_nothing_that_looks_like_an_option_becomes_one_of_pipxs(world, with_pipx
     plan = world("", words=words)
     if not isinstance(plan, Pipx):
         return
-    known = {"install", "upgrade", "uninstall", "--force", "--quiet", "--verbose", "--editable", "--python", PYTHON}
+    known = {
+        "install",
+        "upgrade",
+        "uninstall",
+        "--force",
+        "--quiet",
+        "--verbose",
+        "--editable",
+        "--python",
+        PYTHON,
+    }
     for run in plan.runs:
         end = run.index("--")
         own = [word for word in run[:end] if not word.startswith(("--pip-args=", "--index-url="))]
@@ -386,7 +396,9 @@ def test_uninstall_goes_to_pipx_where_only_pipx_has_it(world, with_pipx, in_home
     assert isinstance(world("uninstall black -r x", state=USABLE), InEnvironment)
     assert isinstance(world("uninstall black", state=USABLE, project=PROJECT), InEnvironment)
     assert isinstance(world("--lib uninstall black", state=USABLE), InEnvironment)
-    assert isinstance(world("uninstall black", settings=Settings(app_routing="never"), state=USABLE), InEnvironment)
+    assert isinstance(
+        world("uninstall black", settings=Settings(app_routing="never"), state=USABLE), InEnvironment
+    )
     assert run_of(world("--app uninstall httpie", state=USABLE)) == "uninstall -- httpie"
 
 
@@ -490,5 +502,10 @@ def test_pipxs_home_is_where_pipx_has_it(home, environ, old, where):
 def test_a_distribution_is_found_whatever_its_spelling(tmp_path):
     for name in ("Foo_Bar-1.0.dist-info", "zope.thing-2.egg-info", "plain.egg-info", "foo.py"):
         (tmp_path / name).mkdir()
-    assert [apps.has(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [True, True, True, False]
+    assert [apps.has(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert not apps.has(str(tmp_path / "nowhere"), "foo")

@@ -129,7 +129,9 @@ def test_a_module_imports_only_from_those_above_it(module):
 def test_only_a_cold_module_is_imported_late_and_only_by_the_last_door(module):
     late = {name for name, late in imports(tree(module), module) if late}
     assert {name for name in late if not is_cold(name)} == set()
-    assert {name for name in late if not room(module) and not {name, room(name)} & {*LATE.get(module, ())}} == set()
+    assert {
+        name for name in late if not room(module) and not {name, room(name)} & {*LATE.get(module, ())}
+    } == set()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -447,7 +449,12 @@ def test_the_package_holds_code_and_scripts_only():
     package = {name for name in in_the_tree() if name.startswith("safepip/")}
     odd = {name for name in package if (os.path.splitext(name)[1] or os.path.basename(name)) not in KINDS}
     assert odd == set()
-    assert {"safepip/py.typed", "safepip/help.txt", "safepip/handover/runner.py", "safepip/shells/zsh/.zshenv"} <= package
+    assert {
+        "safepip/py.typed",
+        "safepip/help.txt",
+        "safepip/handover/runner.py",
+        "safepip/shells/zsh/.zshenv",
+    } <= package
     assert {f"safepip/{module.replace('.', os.sep)}.py" for module in SOURCES} <= package
 
 

@@ -134,7 +134,14 @@ def test_clearing_keeps_the_note_whose_it_is_and_follows_no_link(tmp_path):
 
 
 def test_pip_keeps_the_users_indexes_and_loses_what_sends_its_work_elsewhere():
-    given = {"PIP_INDEX_URL": "i", "PIP_CERT": "c", "PIP_TARGET": "t", "PIP_USER": "1", "PYTHONPATH": "p", "PATH": "x"}
+    given = {
+        "PIP_INDEX_URL": "i",
+        "PIP_CERT": "c",
+        "PIP_TARGET": "t",
+        "PIP_USER": "1",
+        "PYTHONPATH": "p",
+        "PATH": "x",
+    }
     made = bootstrap.pip_environ(given)
     assert made["PIP_INDEX_URL"] == "i"
     assert made["PIP_CERT"] == "c"
@@ -167,8 +174,12 @@ def test_pip_installs_the_wheel_of_the_demonstration(tmp_path):
 def test_settings_come_from_files_then_variables(tmp_path):
     shared, own = tmp_path / "shared.conf", tmp_path / "own.conf"
     shared.write_text("[global]\nindex-url = https://shared.example/simple\ncert = /shared.pem\n")
-    own.write_text("[global]\nindex_url = https://own.example/simple\n[install]\nfind-links =\n  /a\n  /b\n[list]\ncert=no\n")
-    settings = bootstrap.pip_settings({"PIP_EXTRA_INDEX_URL": "x", "PIP_CERT": "", "PATH": "p"}, [str(shared), str(own)])
+    own.write_text(
+        "[global]\nindex_url = https://own.example/simple\n[install]\nfind-links =\n  /a\n  /b\n[list]\ncert=no\n"
+    )
+    settings = bootstrap.pip_settings(
+        {"PIP_EXTRA_INDEX_URL": "x", "PIP_CERT": "", "PATH": "p"}, [str(shared), str(own)]
+    )
     assert settings["index-url"] == "https://own.example/simple"
     assert settings["find-links"].split() == ["/a", "/b"]
     assert settings["extra-index-url"] == "x"
@@ -183,7 +194,9 @@ def test_install_beats_global_whatever_the_order_of_files(tmp_path):
     assert bootstrap.pip_settings({}, [str(first), str(second)])["index-url"] == "install"
 
 
-@pytest.mark.parametrize("content", [b"no section\n", b"[global]\nx = \xff\n", None], ids=["broken", "bytes", "missing"])
+@pytest.mark.parametrize(
+    "content", [b"no section\n", b"[global]\nx = \xff\n", None], ids=["broken", "bytes", "missing"]
+)
 def test_a_file_that_cannot_be_read_says_nothing(tmp_path, content):
     path = tmp_path / "pip.conf"
     if content is not None:
@@ -249,14 +262,21 @@ def test_html_pages_are_read():
 
 def test_a_page_may_say_what_its_links_are_relative_to():
     page = '<base href="https://cdn.example/x/"><a href="pip-1-py3-none-any.whl">pip</a>'
-    assert bootstrap.parse_html(page, "https://i.example/")[0].url == "https://cdn.example/x/pip-1-py3-none-any.whl"
+    assert (
+        bootstrap.parse_html(page, "https://i.example/")[0].url == "https://cdn.example/x/pip-1-py3-none-any.whl"
+    )
 
 
 def test_json_pages_are_read():
     page = {
         "files": [
             {"url": "../f/pip-24.0-py3-none-any.whl", "hashes": {"sha256": "aa"}, "requires-python": ">=3.7"},
-            {"url": "https://f.example/pip-25.0-py3-none-any.whl", "hashes": {}, "requires-python": None, "yanked": False},
+            {
+                "url": "https://f.example/pip-25.0-py3-none-any.whl",
+                "hashes": {},
+                "requires-python": None,
+                "yanked": False,
+            },
             {"url": "pip-99.0-py3-none-any.whl", "hashes": {}, "yanked": "broken"},
         ]
     }
@@ -400,7 +420,9 @@ def test_the_first_line_keeps_below_what_kernels_read():
     assert bootstrap.launcher_text(fits + "x").startswith("#!/bin/sh\n")
 
 
-@pytest.mark.parametrize("folder", ["with space", "it's", "a" * 200, "tab\there", 'dollar$ "quote"', "back\\slash", "é"])
+@pytest.mark.parametrize(
+    "folder", ["with space", "it's", "a" * 200, "tab\there", 'dollar$ "quote"', "back\\slash", "é"]
+)
 def test_an_awkward_path_is_reached_all_the_same(tmp_path, folder):
     home = tmp_path / folder
     home.mkdir()

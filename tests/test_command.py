@@ -16,7 +16,9 @@ from safepip import _pip_options
 from safepip.command import LINE, ConfigFile, normalised, opts_out, read
 
 HERE = Path(__file__).parent
-CORPUS = [json.loads(line) for line in (HERE / "data" / "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()]
+CORPUS = [
+    json.loads(line) for line in (HERE / "data" / "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()
+]
 OLD_PIP = Version(pip.__version__) < Version(_pip_options.VERSION)
 needs_pip = pytest.mark.skipif(OLD_PIP, reason=f"the table is pip {_pip_options.VERSION}'s")
 
@@ -42,7 +44,11 @@ class TestWords:
         assert told(command, "requirements", "upgrade", "user") == ("ok", ("x", "y", "z"), True, True)
 
     def test_after_two_dashes_there_are_only_operands(self):
-        assert told(line("install x -- --user -U --"), "requirements", "user") == ("ok", ("x", "--user", "-U", "--"), None)
+        assert told(line("install x -- --user -U --"), "requirements", "user") == (
+            "ok",
+            ("x", "--user", "-U", "--"),
+            None,
+        )
 
     def test_two_dashes_before_the_subcommand_reach_its_reading_too(self):
         assert told(line("-q -- install --user x"), "requirements", "user") == ("ok", ("--user", "x"), None)
@@ -224,7 +230,13 @@ class TestUnknownOption:
     def test_the_rest_is_read_with_it_as_a_flag(self):
         command = line("install --new -t d --newer=v -r f x --user")
         assert told(command, "error", "unknown_option") == ("parse_error", "no such option: --new", "--new")
-        assert told(command, "target", "r_files", "requirements", "user") == ("parse_error", "d", ("f",), ("x",), True)
+        assert told(command, "target", "r_files", "requirements", "user") == (
+            "parse_error",
+            "d",
+            ("f",),
+            ("x",),
+            True,
+        )
 
     def test_so_is_the_rest_of_a_bundle(self):
         assert told(line("install -yU x"), "unknown_option", "upgrade") == ("parse_error", "-y", True)
@@ -252,7 +264,12 @@ class TestPython:
         assert dict(command.origins)["python"] == LINE
 
     def test_an_empty_one_is_none(self):
-        assert told(line("--python= install --python= x"), "python", "main_python", "origins") == ("ok", None, None, ())
+        assert told(line("--python= install --python= x"), "python", "main_python", "origins") == (
+            "ok",
+            None,
+            None,
+            (),
+        )
 
     def test_the_variable_is_as_if_placed_first_and_the_line_wins(self):
         command = line("install --python Q x", {"PIP_PYTHON": "P"})
@@ -392,10 +409,20 @@ class TestFiles:
     def test_a_broken_file_ends_every_command(self):
         broken = ConfigFile(path="/c", kind="user", sections={}, error="broken")
         command = line("--isolated install x", files=[conf(), broken])
-        assert told(command, "subcommand", "error", "argv") == ("parse_error", None, "broken", ("--isolated", "install", "x"))
+        assert told(command, "subcommand", "error", "argv") == (
+            "parse_error",
+            None,
+            "broken",
+            ("--isolated", "install", "x"),
+        )
 
     def test_keys_are_normalised_as_pip_does(self):
-        assert [normalised(name) for name in ("--No_User", "USER", "__user", "a--b")] == ["no-user", "user", "user", "a--b"]
+        assert [normalised(name) for name in ("--No_User", "USER", "__user", "a--b")] == [
+            "no-user",
+            "user",
+            "user",
+            "a--b",
+        ]
 
 
 class TestIsolated:
@@ -408,7 +435,9 @@ class TestIsolated:
     )
 
     def facts(self, words):
-        return told(read(words, self.VARIABLES, self.FILES), "target", "root", "prefix", "report", "dry_run", "main_python")[1:]
+        return told(
+            read(words, self.VARIABLES, self.FILES), "target", "root", "prefix", "report", "dry_run", "main_python"
+        )[1:]
 
     ALONE = (None, "g", None, "s", True, "P")
 
@@ -434,7 +463,11 @@ class TestIsolated:
         assert read(words, {}).isolated is True
 
     def test_neither_does_the_variable(self):
-        assert told(line("install", {"PIP_ISOLATED": "1", "PIP_USER": "1"}), "isolated", "user") == ("ok", True, True)
+        assert told(line("install", {"PIP_ISOLATED": "1", "PIP_USER": "1"}), "isolated", "user") == (
+            "ok",
+            True,
+            True,
+        )
 
 
 class TestWhereOnTheLine:
@@ -497,12 +530,18 @@ def test_the_line_stays_as_it_was_typed():
 def test_a_line_of_the_corpus(row):
     """The corpus tells of the words alone; its leading assignments are in the next test."""
     command, truth = read(row["argv"], {}), row["truth"]
-    assert told(command, "subcommand", "main_python") == (truth["outcome"], truth["subcommand"], truth["main_python"])
+    assert told(command, "subcommand", "main_python") == (
+        truth["outcome"],
+        truth["subcommand"],
+        truth["main_python"],
+    )
     if truth["outcome"] in {"parse_error", "unknown_command", "python_after_subcommand"}:
         assert truth["message"].split(" - maybe you meant")[0] == command.error
     if truth["outcome"] in {"ok", "python_after_subcommand"}:
         fields = [field for field in truth if field not in {"outcome", "parse_error", "exit_code", "message"}]
-        wanted = {field: tuple(truth[field]) if isinstance(truth[field], list) else truth[field] for field in fields}
+        wanted = {
+            field: tuple(truth[field]) if isinstance(truth[field], list) else truth[field] for field in fields
+        }
         assert {field: getattr(command, field) for field in fields} == wanted
 
 
@@ -531,7 +570,12 @@ def test_without_its_python_words_a_line_names_no_python():
     for argv, _, _ in pip_oracle.cases(random.Random(99), 500):
         command = read(argv, {})
         given = [word for word in argv if word.startswith("--py")]
-        if command.outcome == "ok" and command.python_words and len(given) == 1 and argv.count(command.subcommand) == 1:
+        if (
+            command.outcome == "ok"
+            and command.python_words
+            and len(given) == 1
+            and argv.count(command.subcommand) == 1
+        ):
             kept = [word for index, word in enumerate(argv) if index not in command.python_words]
             again = read(kept, {})
             assert told(again, "main_python", "subcommand") == ("ok", None, command.subcommand)
@@ -551,4 +595,10 @@ def test_reading_imports_nothing_else():
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], check=True, capture_output=True, text=True, cwd=HERE.parent
     )
-    assert done.stdout.split() == ["__future__", "safepip", "safepip._pip_options", "safepip._record", "safepip.command"]
+    assert done.stdout.split() == [
+        "__future__",
+        "safepip",
+        "safepip._pip_options",
+        "safepip._record",
+        "safepip.command",
+    ]

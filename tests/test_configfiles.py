@@ -122,11 +122,7 @@ HOLDING = {
     "a plain header": b'[tool.safepip]\nscope = "always"\n',
     "a header after others": b'[project]\nname = "x"\n[tool.safepip]\nscope = "always"\n',
     "a header with blanks": b'  [ tool\t. safepip ]\nscope="always"\n',
-    "a header with very many blanks": b"[tool."
-    + b" " * 500
-    + b"safepip"
-    + b" " * 500
-    + b']\nscope="always"\n',
+    "a header with very many blanks": b"[tool." + b" " * 500 + b"safepip" + b" " * 500 + b']\nscope="always"\n',
     "a header with a comment": b'[tool.safepip]# ours\nscope = "always"\n',
     "CRLF line ends": b'[tool.safepip]\r\nscope = "always"\r\n',
     "a quoted header": b'["tool"."safepip"]\nscope = "always"\n',
@@ -375,8 +371,10 @@ def test_without_a_table_nothing_is_imported(world):
 
 # Fuzz.
 
-PIECES = b'tool safepip scope trust [ ] { } . = , " \' """ # 1 \\u0073 "always" true [tool.safepip]\n \xff \0'.split(
-    b" "
+PIECES = (
+    b'tool safepip scope trust [ ] { } . = , " \' """ # 1 \\u0073 "always" true [tool.safepip]\n \xff \0'.split(
+        b" "
+    )
 )
 words = st.sampled_from([*PIECES, b" ", b"\n", b"\r\n"])
 contents = st.one_of(st.binary(max_size=200), st.lists(words, max_size=25).map(b"".join))

@@ -66,7 +66,9 @@ def own(home):
 def world(home, work, programs, own):
     """Return the Context of a line; by keyword what surrounds it, `environ` beside PATH."""
 
-    def world(line="install six", *, program="safepip", module=False, environ=None, tell=None, keep=True, **around):
+    def world(
+        line="install six", *, program="safepip", module=False, environ=None, tell=None, keep=True, **around
+    ):
         invocation = read_invocation(program, shlex.split(line), module=module)
         given = {
             "environ": {"PATH": programs, **(environ or {})},
@@ -189,7 +191,9 @@ def test_the_targets_own_configuration_counts_too(world, made):
 
 def test_a_file_of_pips_may_opt_out_or_name_an_interpreter(world, home):
     assert (world().opts_out, world().configured_python) == (None, False)
-    path = write(os.path.join(home, ".config/pip/pip.conf"), "[global]\nbreak-system-packages = true\npython = /x\n")
+    path = write(
+        os.path.join(home, ".config/pip/pip.conf"), "[global]\nbreak-system-packages = true\npython = /x\n"
+    )
     assert world().opts_out == path
     assert world().configured_python
 
@@ -215,7 +219,8 @@ def test_a_broken_configuration_is_noticed(world, home):
 
 
 @pytest.mark.parametrize(
-    ("path", "opens"), [("r.txt", True), ("gone.txt", False), ("", False), ("https://x/r.txt", True), ("file:r.txt", True)]
+    ("path", "opens"),
+    [("r.txt", True), ("gone.txt", False), ("", False), ("https://x/r.txt", True), ("file:r.txt", True)],
 )
 def test_a_requirements_file_is_looked_for_from_the_working_directory(world, home, work, path, opens):
     write(f"{work}/r.txt")
@@ -494,7 +499,9 @@ def test_a_line_that_names_an_interpreter_has_its_environment_only(world, enviro
     assert found.stale_active is None
 
 
-def test_an_environment_of_another_version_than_the_name_is_not_active(world, environment, managed, programs, base_python):
+def test_an_environment_of_another_version_than_the_name_is_not_active(
+    world, environment, managed, programs, base_python
+):
     os.symlink(base_python, f"{programs}/python3.1")
     found = world(program="pip3.1", environ={"VIRTUAL_ENV": environment, **managed})
     assert found.active is None

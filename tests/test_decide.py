@@ -456,7 +456,9 @@ def test_row_4_the_environment_named_is_made_even_where_another_is_active():
     assert plan.interpreter == BASE
 
 
-@pytest.mark.parametrize("line", ["--env e install --help six", "--env e install six -r", "--env e install --python P six"])
+@pytest.mark.parametrize(
+    "line", ["--env e install --help six", "--env e install six -r", "--env e install --python P six"]
+)
 def test_row_4_nothing_is_made_for_a_line_that_installs_nothing(line):
     plan = decide(context(line, named=("--env", missing(OTHER))))
     assert said(plan) == f"pip of {OWN}"
@@ -781,7 +783,10 @@ def test_what_is_not_trusted_is_named_with_the_way_to_trust_it():
     assert (plan.code, plan.what) == (77, ".venv came from a stranger")
     assert plan.ways == ("if you trust it: safepip env trust .venv",)
     plan = decide(context("list", place=STRANGERS, cwd="/elsewhere"))
-    assert (plan.what, plan.ways) == (f"{VENV} came from a stranger", (f"if you trust it: safepip env trust {VENV}",))
+    assert (plan.what, plan.ways) == (
+        f"{VENV} came from a stranger",
+        (f"if you trust it: safepip env trust {VENV}",),
+    )
 
 
 HINT = (BLOG, "this project is kept by uv; to record the dependency: uv add six")

@@ -45,7 +45,9 @@ def found(**how):
     """Return the findings that are not ok, of a world in which all else is."""
     facts = {
         "surroundings": Surroundings(home=HOME, directory=f"{HOME}/p"),
-        "programs": Programs(version="1", program=f"{HOME}/bin/safepip", safepips=(program("safepip"),), init=INIT),
+        "programs": Programs(
+            version="1", program=f"{HOME}/bin/safepip", safepips=(program("safepip"),), init=INIT
+        ),
         "target": MANAGED,
         "decision": Decision(outcome="goes", because="it may"),
         **how,
@@ -172,7 +174,9 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("facts", "name", "status", "command"), TABLE, ids=[f"{row[1]}-{row[3]}"[:60] for row in TABLE])
+@pytest.mark.parametrize(
+    ("facts", "name", "status", "command"), TABLE, ids=[f"{row[1]}-{row[3]}"[:60] for row in TABLE]
+)
 def test_a_fault_is_named_with_its_command(facts, name, status, command):
     (one,) = found(**facts)
     assert (one.id, one.status, one.command) == (name, status, command)
@@ -187,12 +191,24 @@ def test_a_fault_is_named_with_its_command(facts, name, status, command):
         pytest.param(place("unfinished"), id="an empty environment"),
         pytest.param(place("absent"), id="no environment yet"),
         pytest.param(place(has_pip=False), id="an environment that never had pip"),
-        pytest.param({"decision": Decision(refused="x", explained=True)}, id="a refusal that is explained elsewhere"),
-        pytest.param({**on_path(init=Init()), "target": Interpreted(marker="/m")}, id="no shims for an unmanaged Python"),
+        pytest.param(
+            {"decision": Decision(refused="x", explained=True)}, id="a refusal that is explained elsewhere"
+        ),
+        pytest.param(
+            {**on_path(init=Init()), "target": Interpreted(marker="/m")}, id="no shims for an unmanaged Python"
+        ),
         pytest.param(on_path(init=Init(), pips=(program("pip", own=True),)), id="a shim instead of init"),
-        pytest.param(on_path(pips=(program("pip", serves=""),), pythons=(program("python3"),)), id="a pip of nobody knows whom"),
-        pytest.param({"target": Interpreted(python="/v/bin/python", environment="/v")}, id="an active environment"),
-        pytest.param({"target": Interpreted(python="/p", managed=True, said="the setting managed")}, id="managed by a setting"),
+        pytest.param(
+            on_path(pips=(program("pip", serves=""),), pythons=(program("python3"),)),
+            id="a pip of nobody knows whom",
+        ),
+        pytest.param(
+            {"target": Interpreted(python="/v/bin/python", environment="/v")}, id="an active environment"
+        ),
+        pytest.param(
+            {"target": Interpreted(python="/p", managed=True, said="the setting managed")},
+            id="managed by a setting",
+        ),
         pytest.param({"gone": 2, "applications": ("a", "b", "c", "d"), **place("absent", "home")}, id="the past"),
         pytest.param({"folders": (Folder(role="state", path="/s"),)}, id="a folder that is fine"),
         pytest.param({"pip": Pip(files=("/etc/pip.conf",))}, id="a file of pip's that moves nothing"),
@@ -216,7 +232,9 @@ def test_commands_are_quoted():
 
 def test_a_setting_that_pip_rejects_is_told_once():
     setting = PipSetting(key="user", value="maybe", where="PIP_USER")
-    assert [one.id for one in found(pip=Pip(settings=(setting,), rejected=((setting, "no"),)))] == ["pip-setting-wrong"]
+    assert [one.id for one in found(pip=Pip(settings=(setting,), rejected=((setting, "no"),)))] == [
+        "pip-setting-wrong"
+    ]
 
 
 def test_a_file_that_names_no_python_is_mended_where_it_stands():
@@ -297,7 +315,7 @@ def test_programs_in_the_order_of_path(home, base_python):
 
 
 def test_a_trampoline_names_its_python(home):
-    put(f"{home}/a/pip", "#!/bin/sh\n'''exec' \"/gone/with space/python\" \"$0\" \"$@\"\n", 0o755)
+    put(f"{home}/a/pip", '#!/bin/sh\n\'\'\'exec\' "/gone/with space/python" "$0" "$@"\n', 0o755)
     (pip,) = on(f"{home}/a").pips
     assert (pip.runs, pip.missing) == ("/gone/with space/python", True)
 
@@ -357,14 +375,21 @@ def test_files_that_pip_is_to_read_and_cannot(home, work):
     put(f"{work}/there.txt")
     os.environ["PIP_CONSTRAINT"] = "there.txt https://x/c.txt gone.txt"
     os.environ["PIP_REQUIREMENT"] = "there.txt"
-    assert [(one.key, one.lost) for one in pip_facts(ambient(), None).settings if one.kind == "variable"] == [("constraint", "gone.txt")]
+    assert [(one.key, one.lost) for one in pip_facts(ambient(), None).settings if one.kind == "variable"] == [
+        ("constraint", "gone.txt")
+    ]
 
 
 def test_complaints_know_their_place(home):
     path = put(f"{home}/config.toml", "apps = [\n'a b']\nhints = 3\n")
     settings = settle({"SAFEPIP_QUIET": "x"}, ())
     assert [(one.variable, one.stops) for one in complaints(settings)] == [("SAFEPIP_QUIET", True)]
-    lines = [f"{path}:1: apps must be", f"{path}:3: hints must be", f"{path}:2: broken TOML: x", f"{path}: unreadable"]
+    lines = [
+        f"{path}:1: apps must be",
+        f"{path}:3: hints must be",
+        f"{path}:2: broken TOML: x",
+        f"{path}: unreadable",
+    ]
     seen = [(one.line, one.whole, one.own) for one in complaints(settle_with(lines))]
     assert seen == [(1, False, True), (3, True, True), (2, False, True), (0, False, True)]
 

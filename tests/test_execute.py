@@ -227,7 +227,9 @@ def test_on_windows_the_program_is_waited_for(became, monkeypatch):
 # -- a child
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$", -15), ("kill -9 $$", -9)])
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$", -15), ("kill -9 $$", -9)]
+)
 def test_a_childs_exit_code_tells_what_ended_it(script, code):
     assert spawn(("/bin/sh", "-c", script), {"PATH": "/bin"}) == code
 

@@ -15,7 +15,12 @@ from safepip.envs.gitindex import identity, tracks
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="compares with the real git")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
-MANY = [f"src/{kind}/module_{i}.py" for kind in ("one", "two") for i in range(20)] + ["README", ".venvx/a", ".ven", "caf\xe9"]
+MANY = [f"src/{kind}/module_{i}.py" for kind in ("one", "two") for i in range(20)] + [
+    "README",
+    ".venvx/a",
+    ".ven",
+    "caf\xe9",
+]
 INSIDE = ".venv/lib/python3.12/site-packages/x.pth"
 WRITERS = {
     "version 2": ["--index-version", "2"],
@@ -29,7 +34,9 @@ def git(*words, cwd, check=True):
     names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environ = {**os.environ, **names, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     options = ["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"]
-    asked = subprocess.run(["git", *options, *words], cwd=cwd, env=environ, capture_output=True, text=True, check=check)
+    asked = subprocess.run(
+        ["git", *options, *words], cwd=cwd, env=environ, capture_output=True, text=True, check=check
+    )
     return asked.stdout
 
 
@@ -87,7 +94,9 @@ def number(value):
 def index(*names, version=2, size=20, count=None, extensions=b"", skip_hash=False, magic=b"DIRC", **options):
     header = magic + version.to_bytes(4, "big") + (len(names) if count is None else count).to_bytes(4, "big")
     previous = (b"", *names)
-    parts = [entry(n, size=size, version=version, previous=p, **options) for n, p in zip(names, previous, strict=False)]
+    parts = [
+        entry(n, size=size, version=version, previous=p, **options) for n, p in zip(names, previous, strict=False)
+    ]
     body = header + b"".join(parts) + extensions
     return body + (bytes(size) if skip_hash else hashlib.new("sha1" if size == 20 else "sha256", body).digest())
 
@@ -173,7 +182,9 @@ def test_what_is_in_conflict_counts(repository, path):
         git("add", "-f", ".venv/pyvenv.cfg", cwd=repository)
         git("commit", "-qm", branch, cwd=repository)
     git("merge", "one", cwd=repository, check=False)
-    assert "U" in git("status", "--porcelain", cwd=repository) or "AA" in git("status", "--porcelain", cwd=repository)
+    assert "U" in git("status", "--porcelain", cwd=repository) or "AA" in git(
+        "status", "--porcelain", cwd=repository
+    )
     assert tracks(repository, path)
 
 
@@ -205,7 +216,13 @@ def test_a_submodule_in_its_place_counts(repository, path, home):
 
 
 def test_neighbours_with_like_names_do_not_count(repository, work):
-    for name, tracked in ((".ven", True), (".venvx", True), (".venvx/a", True), (".v", False), (".venvx/a/b", False)):
+    for name, tracked in (
+        (".ven", True),
+        (".venvx", True),
+        (".venvx/a", True),
+        (".v", False),
+        (".venvx/a/b", False),
+    ):
         assert tracks(repository, os.path.join(work, name)) is tracked
 
 
@@ -453,7 +470,9 @@ def test_a_worktree_whose_repository_is_elsewhere_now_tracks_nothing(work, path)
     assert "nowhere" in identity(work)
 
 
-@pytest.mark.parametrize("text", ["", "gitdir:", "gitdir: ", "gitdir: \n", "x" * 100, "gitdir: " + "x" * 70_000, "gitdir: a\0b"])
+@pytest.mark.parametrize(
+    "text", ["", "gitdir:", "gitdir: ", "gitdir: \n", "x" * 100, "gitdir: " + "x" * 70_000, "gitdir: a\0b"]
+)
 def test_a_git_file_that_names_nothing_counts_as_tracked(work, path, text):
     with open(os.path.join(work, ".git"), "w") as file:
         file.write(text)
@@ -606,7 +625,10 @@ def test_an_index_followed_by_anything_counts_as_tracked(repository, path, skip_
     assert tracks(repository, path)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("index", path)])
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("index", path)],
+)
 def test_an_index_that_is_no_file_counts_as_tracked_and_nobody_is_waited_for(repository, path, make):
     os.remove(index_of(repository))
     make(index_of(repository))
@@ -657,7 +679,12 @@ def test_no_bytes_end_in_an_error(repository, path, data):
 
 
 @fuzzed
-@given(data=st.binary(max_size=400), version=st.integers(0, 5), size=st.sampled_from([20, 32]), count=st.integers(0, 0xFFFFFFFF))
+@given(
+    data=st.binary(max_size=400),
+    version=st.integers(0, 5),
+    size=st.sampled_from([20, 32]),
+    count=st.integers(0, 0xFFFFFFFF),
+)
 def test_no_entries_end_in_an_error(repository, path, data, version, size, count):
     for number_of in (0, 1, 2, count):
         replace_index(repository, index(version=version, size=size, count=number_of, extensions=data))
@@ -665,7 +692,10 @@ def test_no_entries_end_in_an_error(repository, path, data, version, size, count
 
 
 @fuzzed
-@given(spoiled=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8), version=st.sampled_from([2, 3, 4]))
+@given(
+    spoiled=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8),
+    version=st.sampled_from([2, 3, 4]),
+)
 def test_no_damage_with_a_right_checksum_ends_in_an_error(repository, path, spoiled, version):
     data = bytearray(index(*(name.encode() for name in sorted(MANY)), version=version)[:-20])
     for place, byte in spoiled:
@@ -675,7 +705,11 @@ def test_no_damage_with_a_right_checksum_ends_in_an_error(repository, path, spoi
 
 
 @fuzzed
-@given(names=st.sets(st.text("ab./v", min_size=1, max_size=12).filter(lambda name: not name.startswith("/")), max_size=8))
+@given(
+    names=st.sets(
+        st.text("ab./v", min_size=1, max_size=12).filter(lambda name: not name.startswith("/")), max_size=8
+    )
+)
 @pytest.mark.parametrize("version", [2, 4])
 def test_any_names_are_found_again(repository, work, names, version):
     written = sorted(name.encode() for name in names if not name.endswith("/"))

@@ -47,7 +47,13 @@ def test_any_name_can_be_asked_about(name, original):
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
-    [("Alpha_x[more]>=1", True), ("alpha-x", True), ("alpha.x @ file:///a", True), ("alpha", False), ("./alpha-x", False)],
+    [
+        ("Alpha_x[more]>=1", True),
+        ("alpha-x", True),
+        ("alpha.x @ file:///a", True),
+        ("alpha", False),
+        ("./alpha-x", False),
+    ],
 )
 def test_a_requirement_names_a_distribution(typed, expected):
     assert heal._is_named("alpha-x", typed) is expected
@@ -57,8 +63,16 @@ ORIGINS = [
     ({}, "", ("a==1",)),
     ({"url": "file:///x%20y", "dir_info": {"editable": True}}, None, ("-e", "/x y")),
     ({"url": "file:///x", "dir_info": {}}, None, ("a @ file:///x",)),
-    ({"url": "https://x/a.zip", "archive_info": {"hashes": {"sha256": "1"}}}, None, ("a @ https://x/a.zip#sha256=1",)),
-    ({"url": "https://x/a.zip", "archive_info": {}, "subdirectory": "b"}, None, ("a @ https://x/a.zip#subdirectory=b",)),
+    (
+        {"url": "https://x/a.zip", "archive_info": {"hashes": {"sha256": "1"}}},
+        None,
+        ("a @ https://x/a.zip#sha256=1",),
+    ),
+    (
+        {"url": "https://x/a.zip", "archive_info": {}, "subdirectory": "b"},
+        None,
+        ("a @ https://x/a.zip#subdirectory=b",),
+    ),
     ({"url": "https://x/r", "vcs_info": {"vcs": "git", "commit_id": "12"}}, None, ("a @ git+https://x/r@12",)),
     ({}, "/some/where\n.", ("-e", "/some/where")),
 ]
@@ -72,8 +86,30 @@ def test_a_distribution_is_named_by_its_origin(told, text, expected):
 
 
 def test_the_sources_of_a_line_are_its_own():
-    line = ["install", "-f", "wheels", "-i", "https://x/s", "--no-index", "--pre", "-r", "x", "--find-links=/y", "-U", "a"]
-    expected = ("--find-links", "/at/wheels", "--index-url", "https://x/s", "--no-index", "--pre", "--find-links", "/y")
+    line = [
+        "install",
+        "-f",
+        "wheels",
+        "-i",
+        "https://x/s",
+        "--no-index",
+        "--pre",
+        "-r",
+        "x",
+        "--find-links=/y",
+        "-U",
+        "a",
+    ]
+    expected = (
+        "--find-links",
+        "/at/wheels",
+        "--index-url",
+        "https://x/s",
+        "--no-index",
+        "--pre",
+        "--find-links",
+        "/y",
+    )
     assert heal.sources(line, "/at") == expected
 
 
@@ -151,7 +187,9 @@ def test_a_removal_that_was_done_is_only_noted(left):
     assert entry.changes[0].after is None
 
 
-@pytest.mark.parametrize("text", ["", "junk", "safepip-journal-1\t1\t1\t1\t\t\t\t\t\nd\t../../x\t1\t\t\nd\tx\nn\ty\tz"])
+@pytest.mark.parametrize(
+    "text", ["", "junk", "safepip-journal-1\t1\t1\t1\t\t\t\t\t\nd\t../../x\t1\t\t\nd\tx\nn\ty\tz"]
+)
 def test_any_journal_can_be_read(left, text):
     journal.write(os.path.join(left.environment, journal.JOURNAL), [text])
     left()
@@ -173,4 +211,3 @@ def test_metadata_says_who_asked_and_from_where(left):
     assert history.installed(journal.snapshot(left.environment))["alpha"] == State(version="1.0")
     with open(os.path.join(left.info, "RECORD")) as file:
         assert len(file.read().splitlines()) == 3
-

@@ -70,7 +70,9 @@ def test_it_is_this_users_alone(work):
     assert stat.S_IMODE(os.stat(os.path.join(work, history.HISTORY)).st_mode) == 0o600
 
 
-@pytest.mark.parametrize("torn", ["7\t0\tpip", "junk", "1\t0\tpip\t\t\t\t\ta", "x\t0\tpip\t\t\t\t\ta % % % 1 % %", "\xff\0"])
+@pytest.mark.parametrize(
+    "torn", ["7\t0\tpip", "junk", "1\t0\tpip\t\t\t\t\ta", "x\t0\tpip\t\t\t\t\ta % % % 1 % %", "\xff\0"]
+)
 def test_a_torn_line_is_passed_over_and_harms_no_other(work, torn):
     os.mkdir(os.path.join(work, ".safepip"))
     history.append(work, entry(1, "a ->1"))
@@ -116,9 +118,7 @@ def test_what_was_undone_before_is_not_undone_again():
 
 
 VERSIONS = st.sampled_from(["", "1", "2", "3"])
-MOVES = st.lists(
-    st.one_of(st.tuples(st.sampled_from("abc"), VERSIONS), st.integers(0, 3)), max_size=12
-)
+MOVES = st.lists(st.one_of(st.tuples(st.sampled_from("abc"), VERSIONS), st.integers(0, 3)), max_size=12)
 
 
 @given(MOVES)
@@ -176,7 +176,11 @@ def pip(environment):
         assert journal.begin(environment, words, "/at")
         argv = [os.path.join(environment, "bin", "python"), RUNNER, *words]
         sealed = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-        variables = {"SAFEPIP_RUN_JOURNAL": environment, "FAKE_PIP_DOES": f"site = {site!r}\n{does}", "FAKE_PIP_CODE": str(code)}
+        variables = {
+            "SAFEPIP_RUN_JOURNAL": environment,
+            "FAKE_PIP_DOES": f"site = {site!r}\n{does}",
+            "FAKE_PIP_CODE": str(code),
+        }
         return subprocess.run(argv, env={**sealed, **variables}, capture_output=True, text=True, check=False)
 
     run.site, run.environment = site, environment
@@ -203,7 +207,9 @@ class TestRunner:
 
     def test_went_and_changed_too(self, pip):
         pip(make("alpha-1.0", make("beta-1.0")))
-        pip("os.rmdir(site + '/alpha-1.0.dist-info'); os.rename(site + '/beta-1.0.dist-info', site + '/beta-2.0.dist-info')")
+        pip(
+            "os.rmdir(site + '/alpha-1.0.dist-info'); os.rename(site + '/beta-1.0.dist-info', site + '/beta-2.0.dist-info')"
+        )
         assert history.read(pip.environment)[1].changes == (
             Change(name="alpha", before=at("1.0"), after=None),
             Change(name="beta", before=at("1.0"), after=at("2.0")),
@@ -238,14 +244,24 @@ class TestRunner:
         assert len(history.read(pip.environment)) == 1
 
     def test_where_nothing_can_be_noted_pip_stands(self, pip):
-        done = pip(make("alpha-1.0", "import shutil; shutil.rmtree(os.environ['VIRTUAL'] if 0 else site + '/../../../.safepip')"))
+        done = pip(
+            make(
+                "alpha-1.0",
+                "import shutil; shutil.rmtree(os.environ['VIRTUAL'] if 0 else site + '/../../../.safepip')",
+            )
+        )
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_the_variable_does_not_reach_pip(self, pip):
         assert pip("assert 'SAFEPIP_RUN_JOURNAL' not in os.environ").returncode == 0
 
     def test_an_origin_is_kept(self, pip):
-        pip(make("alpha-1.0", "open(site + '/alpha-1.0.dist-info/direct_url.json', 'w').write('{\"url\": \"file:///a%20b\"}')"))
+        pip(
+            make(
+                "alpha-1.0",
+                "open(site + '/alpha-1.0.dist-info/direct_url.json', 'w').write('{\"url\": \"file:///a%20b\"}')",
+            )
+        )
         (change,) = history.read(pip.environment)[0].changes
         assert change.after.origin == '{"url": "file:///a%20b"}'
 
@@ -256,14 +272,24 @@ class TestRunner:
 def test_json_has_the_documented_shape():
     origin = json.dumps({"url": "file:///x", "dir_info": {"editable": True}})
     moved = Change(name="b", before=at("1"), after=State(version="1", origin=origin))
-    one = Entry(id="1", time=0, kind="pip", words=("install", "a b"), further="created", changes=(*entry(1, "a ->1", "c 1->", "d 1->2").changes, moved))
+    one = Entry(
+        id="1",
+        time=0,
+        kind="pip",
+        words=("install", "a b"),
+        further="created",
+        changes=(*entry(1, "a ->1", "c 1->", "d 1->2").changes, moved),
+    )
     assert verb._as_json(one, [one]) == {
         "id": "1",
         "time": "1970-01-01T00:00:00Z",
         "line": "install 'a b'",
         "came": [{"name": "a", "version": "1"}],
         "went": [{"name": "c", "version": "1"}],
-        "changed": [{"name": "d", "from": "1", "to": "2"}, {"name": "b", "from": "1", "to": "1", "to_origin": "-e file:///x"}],
+        "changed": [
+            {"name": "d", "from": "1", "to": "2"},
+            {"name": "b", "from": "1", "to": "1", "to_origin": "-e file:///x"},
+        ],
         "created": True,
         "undone": False,
         "undo_to": None,

@@ -168,7 +168,9 @@ def test_what_changed_without_safepip_is_in_it(place):
     assert journal.heading(place).outside == ("come", "gone")
 
 
-@pytest.mark.parametrize("text", ["", "x", "safepip-journal-1\t1\tx\t1\t\t\t\t\t", "safepip-journal-1\t1", "\0\n\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "safepip-journal-1\t1\tx\t1\t\t\t\t\t", "safepip-journal-1\t1", "\0\n\xff"]
+)
 def test_what_is_no_journal_is_none(place, text):
     journal.write(os.path.join(place, journal.JOURNAL), [text])
     assert journal.heading(place) is None
@@ -242,7 +244,9 @@ def test_credentials_do_not_stay(word, expected):
     assert journal.without_credentials(word) == expected
 
 
-@pytest.mark.parametrize("words", [["--proxy", "u:secret@p:1"], ["--proxy=u:secret@p:1"], ["--prox=http://u:secret@p:1"]])
+@pytest.mark.parametrize(
+    "words", [["--proxy", "u:secret@p:1"], ["--proxy=u:secret@p:1"], ["--prox=http://u:secret@p:1"]]
+)
 def test_those_of_a_proxy_neither(place, words):
     journal.begin(place, ["install", *words, "x"], "/")
     with open(os.path.join(place, journal.JOURNAL)) as file:

@@ -56,7 +56,9 @@ class TestRunPip:
         assert environ["PIP_CONFIG_FILE"] == os.devnull
 
     @pytest.mark.parametrize(
-        ("said", "why"), [("ERROR: no x\nmore", "no x"), ("a\nb", "b"), ("", "pip ended with 3")], ids=["error", "text", "none"]
+        ("said", "why"),
+        [("ERROR: no x\nmore", "no x"), ("a\nb", "b"), ("", "pip ended with 3")],
+        ids=["error", "text", "none"],
     )
     def test_it_tells_why_it_failed(self, run, said, why):
         assert run(CODE="3", SAID=said)[0] == why

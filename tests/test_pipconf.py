@@ -104,7 +104,9 @@ class TestPlaces:
         assert paths(tmp_path, {"XDG_DATA_DIRS": f"{tmp_path}/data"}, platform="darwin") == [("global", wanted)]
 
     def test_macos_homebrew_shares_a_folder(self, tmp_path):
-        prefix = tmp_path / "brew" / "opt" / "python@3.13" / "Frameworks" / "Python.framework" / "Versions" / "3.13"
+        prefix = (
+            tmp_path / "brew" / "opt" / "python@3.13" / "Frameworks" / "Python.framework" / "Versions" / "3.13"
+        )
         wanted = write(tmp_path / "brew" / "share" / "pip" / "pip.conf")
         assert paths(tmp_path, {}, platform="darwin", site=prefix) == [("global", wanted)]
         assert paths(tmp_path, {}, platform="darwin", site=tmp_path / "opt" / "python") == []
@@ -165,7 +167,9 @@ class TestContents:
     def test_a_percent_sign_is_a_percent_sign(self, tmp_path):
         assert one(tmp_path, "[global]\ntarget = %(x)s%%\n").sections == {"global": {"target": "%(x)s%%"}}
 
-    @pytest.mark.parametrize("text", ["", "[global]\nindex-url = x\n", "[global]\n# a user\ntimeout = 60\nuserdata = 1\n"])
+    @pytest.mark.parametrize(
+        "text", ["", "[global]\nindex-url = x\n", "[global]\n# a user\ntimeout = 60\nuserdata = 1\n"]
+    )
     def test_a_file_of_other_keys_counts_as_empty(self, tmp_path, text):
         assert one(tmp_path, text).sections == {}
 
@@ -207,7 +211,9 @@ class TestContents:
         assert found(tmp_path, {}) == []
 
     def test_a_path_that_cannot_be_one_is_none(self):
-        assert find({}, "/\0", platform="linux", site_prefix="/\0") == find({}, None, platform="linux", site_prefix=None)
+        assert find({}, "/\0", platform="linux", site_prefix="/\0") == find(
+            {}, None, platform="linux", site_prefix=None
+        )
 
 
 def test_pip_itself_finds_the_same(tmp_path, home):
@@ -222,7 +228,9 @@ def test_pip_itself_finds_the_same(tmp_path, home):
         known = {path: values for path, values in configuration.items() if path.startswith(str(tmp_path))}
     files = found(tmp_path, environ, platform=sys.platform, site=tmp_path / "prefix", strict=True)
     told = {
-        file.path: {f"{section}.{key}": value for section, items in file.sections.items() for key, value in items.items()}
+        file.path: {
+            f"{section}.{key}": value for section, items in file.sections.items() for key, value in items.items()
+        }
         for file in files
     }
     assert list(told.items()) == list(known.items())

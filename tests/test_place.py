@@ -53,7 +53,9 @@ def test_a_named_one_goes_before_an_active_one_and_that_before_the_place(work):
 
 
 @pytest.mark.parametrize(("state", "reason", "other_system", "code", "what", "ways"), STATES)
-@pytest.mark.parametrize("word", [run, shell, history, undo, env], ids=lambda word: word.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "word", [run, shell, history, undo, env], ids=lambda word: word.__name__.rpartition(".")[2]
+)
 def test_every_word_says_the_same_of_a_state(work, word, state, reason, other_system, code, what, ways):
     words = {run: ("x",), env: ("path",)}.get(word, ())
     if word is env and state in {ABSENT, UNFINISHED, BROKEN}:  # whose path is known all the same

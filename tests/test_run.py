@@ -100,9 +100,17 @@ def test_without_a_program_it_is_a_wrong_use(started, words):
 
 @pytest.mark.parametrize(
     ("name", "argument", "variable"),
-    [("bash", "--rcfile", None), ("fish", "-C", None), ("zsh", None, "ZDOTDIR"), ("mksh", None, "ENV"), ("tcsh", None, None)],
+    [
+        ("bash", "--rcfile", None),
+        ("fish", "-C", None),
+        ("zsh", None, "ZDOTDIR"),
+        ("mksh", None, "ENV"),
+        ("tcsh", None, None),
+    ],
 )
-def test_a_shell_is_started_so_that_the_environment_comes_first(started, found, home, monkeypatch, name, argument, variable):
+def test_a_shell_is_started_so_that_the_environment_comes_first(
+    started, found, home, monkeypatch, name, argument, variable
+):
     path = program(os.path.join(home, name))
     monkeypatch.setattr(shell, "users_shell", lambda _environ: path)
     argv, environ = started(shell.main, SAFEPIP_ACTIVATED=found.path)

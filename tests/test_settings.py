@@ -27,9 +27,7 @@ def told(level, key, value):
     """What settles when one place, a table or a variable, says one thing."""
     if level == "variable":
         return settle({"SAFEPIP_" + key.upper().replace("-", "_"): value}, (), PROJECT)
-    return settle(
-        {}, (Table(origin=ORIGINS[level], level=level, values={key: value}, lines={key: 3}),), PROJECT
-    )
+    return settle({}, (Table(origin=ORIGINS[level], level=level, values={key: value}, lines={key: 3}),), PROJECT)
 
 
 # What is taken: level, key, value, and what Settings then holds.
@@ -288,9 +286,7 @@ def test_a_variable_that_is_no_setting_is_ignored_silently(name):
     ids=ascii,
 )
 def test_an_unknown_key_is_a_warning_with_file_and_line_and_no_fault(key, told):
-    settings = settle(
-        {}, (Table(origin="/p/pyproject.toml", level="project", values={key: 1}, lines={key: 9}),)
-    )
+    settings = settle({}, (Table(origin="/p/pyproject.toml", level="project", values={key: 1}, lines={key: 9}),))
     assert settings == Settings(warnings=(f"/p/pyproject.toml:9: {told}",))
 
 

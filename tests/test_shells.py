@@ -209,7 +209,7 @@ def test_tcsh_gets_one_line(run):
     assert "set _safepip_activate = ''" in out
 
 
-ODD = "/it's \"a\" $HOME/back\\slash/!x/%s/`y`"
+ODD = '/it\'s "a" $HOME/back\\slash/!x/%s/`y`'
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,9 @@ def test_a_shim_may_replace_only_a_shim(home, program):
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="there is no shellcheck here")
-@pytest.mark.parametrize("name", ["init.bash", "init.sh", "python.sh", "shell.bash", "shell.sh", "shim-pip.sh", "shim-python.sh"])
+@pytest.mark.parametrize(
+    "name", ["init.bash", "init.sh", "python.sh", "shell.bash", "shell.sh", "shim-pip.sh", "shim-python.sh"]
+)
 def test_shellcheck_finds_nothing(name):
     folder = os.path.dirname(shim.__file__)
     done = subprocess.run(["shellcheck", os.path.join(folder, name)], capture_output=True, text=True, check=False)
@@ -316,14 +318,19 @@ def test_every_hook_knows_every_marker_of_a_project(name):
     assert [marker for marker in (*MARKERS, "requirements*.txt") if marker not in text] == []
 
 
-@pytest.mark.parametrize(("name", "before"), [("bash", ""), ("zsh", "-f"), ("dash", ""), ("fish", "--no-config"), ("tcsh", "-f")])
+@pytest.mark.parametrize(
+    ("name", "before"), [("bash", ""), ("zsh", "-f"), ("dash", ""), ("fish", "--no-config"), ("tcsh", "-f")]
+)
 @pytest.mark.parametrize("marker", [*MARKERS[:9], "requirements-dev.txt", None])
 def test_a_project_below_keeps_the_environment_above_out(home, work, state, name, before, marker):
     shell = shutil.which(name)
     if shell is None:
         pytest.skip(f"there is no {name} here")
     path, below = make(os.path.join(work, ".venv")), make(os.path.join(work, "a [b]", "c"))
-    for file in (os.path.join(path, "pyvenv.cfg"), *([os.path.join(os.path.dirname(below), marker)] if marker else [])):
+    for file in (
+        os.path.join(path, "pyvenv.cfg"),
+        *([os.path.join(os.path.dirname(below), marker)] if marker else []),
+    ):
         with open(file, "w"):
             pass
     note_for_shells(state, path)
@@ -334,10 +341,14 @@ def test_a_project_below_keeps_the_environment_above_out(home, work, state, name
     else:
         text = read_file(f"init.{'sh' if name == 'dash' else name}")
         kept = "set -g _safepip_state " if name == "fish" else "_safepip_state="
-        functions = "".join(re.findall(r"(?ms)^(?:function )?_safepip_(?:find|is_project|in_repository|knows)\b.*?^(?:\}|end)\n", text))
+        functions = "".join(
+            re.findall(
+                r"(?ms)^(?:function )?_safepip_(?:find|is_project|in_repository|knows)\b.*?^(?:\}|end)\n", text
+            )
+        )
         code = f"{kept}{quoted(state)}\n{functions}\n_safepip_find\n"
     script = os.path.join(home, "script")
     with open(script, "w") as file:
-        file.write(f"{code}echo \"found=$_safepip_found\"\n")
+        file.write(f'{code}echo "found=$_safepip_found"\n')
     done = subprocess.run([shell, *before.split(), script], capture_output=True, text=True, check=False, cwd=below)
     assert (done.stdout, done.stderr) == (f"found={'' if marker else path}\n", "")

@@ -177,9 +177,7 @@ def _carry_out(
     history.append(found.path, entry)
 
 
-def _get(
-    coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: Environment, folder: str
-) -> None:
+def _get(coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: Environment, folder: str) -> None:
     """Have a wheel of all that is to come again in `folder`, from where it came the last time.
 
     What has the same sources is asked for at once, and one by one where that fails, to name what is missing.
@@ -199,9 +197,7 @@ def _get(
                 raise _impossible(f"{name} {state.version} cannot be had any more", failed)
 
 
-def _wheels(
-    options: tuple[str, ...], group: Sequence[tuple[str, State]], found: Environment, folder: str
-) -> str:
+def _wheels(options: tuple[str, ...], group: Sequence[tuple[str, State]], found: Environment, folder: str) -> str:
     """Have the wheels of these in the folder; return why that failed, or nothing."""
     words = [word for name, state in group for word in heal.requirement(name, state)]
     failed = run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))

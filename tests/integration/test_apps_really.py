@@ -123,7 +123,9 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
     own = os.path.join(bare.home, ".local/share/safepip/pipx")
     programs = os.path.join(bare.home, ".local/bin")
     assert ran.said[:2] == [ANNOUNCED, f"fetching pipx into {own} (once)"]
-    assert ran.said[2].startswith(f"{programs} is not on PATH; for good: safepip app ensurepath      now: export PATH=")
+    assert ran.said[2].startswith(
+        f"{programs} is not on PATH; for good: safepip app ensurepath      now: export PATH="
+    )
     assert b"pipx ensurepath`" not in ran.err, "pipx itself is not on PATH"
     assert version(bare) == "2.0"
     assert done(bare.run("install", "black", env={"PATH": f"{SYSTEM_PATH}:{programs}"})).said == [
@@ -220,7 +222,15 @@ def test_explain_shows_the_words_for_pipx_and_touches_nothing(bare: Sandbox) -> 
     ran = done(bare.run("explain", "--json", "install", "--pre", "httpie==1.0"))
     explained = json.loads(ran.out)
     assert explained["plan"] == "pipx"
-    assert explained["argv"] == ["pipx", "install", "--pip-args=--pre", "--python", SYSTEM_PYTHON, "--", "httpie==1.0"]
+    assert explained["argv"] == [
+        "pipx",
+        "install",
+        "--pip-args=--pre",
+        "--python",
+        SYSTEM_PYTHON,
+        "--",
+        "httpie==1.0",
+    ]
     ran = done(bare.run("explain", "install", "httpie", "black"))
     assert ran.text.splitlines()[0] == "would install httpie, black with pipx"
     assert ran.text.count("pipx install") == 2

@@ -47,7 +47,9 @@ def environ(home: Path, **more: str) -> dict[str, str]:
     return {**sealed, "TMPDIR": str(home.parent), "PIP_FIND_LINKS": str(WHEELS), **more}
 
 
-def bootstrap(home: Path, *words: str, before: tuple[str, ...] = (), **more: str) -> subprocess.CompletedProcess[str]:
+def bootstrap(
+    home: Path, *words: str, before: tuple[str, ...] = (), **more: str
+) -> subprocess.CompletedProcess[str]:
     command = [*before, system_python(), str(CLONE / "scripts" / "bootstrap.py"), *words]
     streams = {"capture_output": True, "stdin": subprocess.DEVNULL, "text": True}
     return subprocess.run(command, env=environ(home, **more), cwd=home, timeout=LIMIT, check=False, **streams)
@@ -125,7 +127,9 @@ def test_without_a_network_a_working_safepip_stays(home):
 def test_a_settled_habit_of_user_installs_changes_nothing(home):
     config = home / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True)
-    config.write_text("[global]\nuser = true\nrequire-virtualenv = true\n[install]\ntarget = /nonexistent/target\n")
+    config.write_text(
+        "[global]\nuser = true\nrequire-virtualenv = true\n[install]\ntarget = /nonexistent/target\n"
+    )
     made = bootstrap(home, "--no-demo", PIP_CONFIG_FILE="", PIP_PREFIX="/nonexistent/prefix")
     assert made.returncode == 0, made.stderr
     assert version_told(home).startswith("safepip ")
@@ -133,7 +137,9 @@ def test_a_settled_habit_of_user_installs_changes_nothing(home):
 
 def test_two_at_once_and_one_that_was_killed_leave_a_working_command(home):
     command = [system_python(), str(CLONE / "scripts" / "bootstrap.py"), "--no-demo"]
-    first = subprocess.Popen(command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL, start_new_session=True)
+    first = subprocess.Popen(
+        command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL, start_new_session=True
+    )
     wait_for(home / ".local/share/safepip/app/bin/python", first)
     first.send_signal(signal.SIGKILL)
     first.wait()

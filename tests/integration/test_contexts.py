@@ -49,7 +49,10 @@ class TestOthersEnvironments:
     @pytest.mark.parametrize("told", [{}, {"VIRTUAL_ENV": "{env}"}], ids=["by PATH alone", "activated"])
     def test_one_that_is_first_on_path_is_served_untouched(self, sandbox: Sandbox, told: dict[str, str]) -> None:
         env = make_environment(sandbox, os.path.join(sandbox.root, "opt"))
-        variables = {"PATH": f"{env}/bin:{SYSTEM_PATH}", **{name: text.format(env=env) for name, text in told.items()}}
+        variables = {
+            "PATH": f"{env}/bin:{SYSTEM_PATH}",
+            **{name: text.format(env=env) for name, text in told.items()},
+        }
         found = explained(sandbox, "install", "--user", "alpha", env=variables)
         assert (found["plan"], found["environment"]) == ("pip", env)
         assert found["argv"][2:] == ["install", "--user", "alpha"]

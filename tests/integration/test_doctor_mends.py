@@ -122,13 +122,20 @@ def test_a_furnished_project_is_whole_and_stays_as_it_is(furnished: Sandbox) -> 
     before = look(furnished.home)
     found = read(furnished.run("doctor", "--json"))
     assert look(furnished.home) == before
-    assert any(one.id == "environment" and f"{furnished.venv.replace(furnished.home, '~')}, is whole" in one.why for one in found)
+    assert any(
+        one.id == "environment" and f"{furnished.venv.replace(furnished.home, '~')}, is whole" in one.why
+        for one in found
+    )
 
 
 def test_lines_fit_80_columns(box: Sandbox) -> None:
     ran = box.run("doctor", cwd="/")
     commands = {one.command for one in read(box.run("doctor", "--json", cwd="/"))}
-    assert [line for line in ran.text.splitlines() if len(line) > 80 and line.strip() not in commands and " " in line.strip()] == []
+    assert [
+        line
+        for line in ran.text.splitlines()
+        if len(line) > 80 and line.strip() not in commands and " " in line.strip()
+    ] == []
 
 
 def test_colour_only_at_a_terminal(box: Sandbox) -> None:
@@ -140,7 +147,9 @@ def test_colour_only_at_a_terminal(box: Sandbox) -> None:
     assert b"\x1b[32mok" in box.call(at_terminal, env={"TERM": "xterm", "NO_COLOR": ""}).out
 
 
-@pytest.mark.parametrize("line", [["--jsno"], ["x"], ["--json", "--managed"], ["--managed", "a", "b"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "line", [["--jsno"], ["x"], ["--json", "--managed"], ["--managed", "a", "b"]], ids=" ".join
+)
 def test_a_wrong_use_is_refused(box: Sandbox, line: list[str]) -> None:
     ran = box.run("doctor", *line)
     assert (ran.code, ran.out) == (64, b"")
@@ -193,7 +202,9 @@ VARIABLES = (
 )
 
 
-@pytest.mark.parametrize(("name", "value", "finding", "why"), VARIABLES, ids=lambda part: part if part.isupper() else "")
+@pytest.mark.parametrize(
+    ("name", "value", "finding", "why"), VARIABLES, ids=lambda part: part if part.isupper() else ""
+)
 def test_a_variable_in_the_way(box: Sandbox, name: str, value: str, finding: str, why: str) -> None:
     broken(box, finding, why, f"unset {name}", {name: value})
 
@@ -214,8 +225,12 @@ PIP_FILES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "text", "finding", "why", "command"), PIP_FILES, ids=lambda part: part.replace("\n", " ")[:30])
-def test_a_file_of_pips_in_the_way(box: Sandbox, path: str, text: str, finding: str, why: str, command: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "text", "finding", "why", "command"), PIP_FILES, ids=lambda part: part.replace("\n", " ")[:30]
+)
+def test_a_file_of_pips_in_the_way(
+    box: Sandbox, path: str, text: str, finding: str, why: str, command: str
+) -> None:
     write(os.path.join(box.home, path), text)
     broken(box, finding, why, command)
 
@@ -238,7 +253,9 @@ SETTINGS = (
 )
 
 
-@pytest.mark.parametrize(("path", "text", "why", "command"), SETTINGS, ids=[one[1].replace("\n", " ") for one in SETTINGS])
+@pytest.mark.parametrize(
+    ("path", "text", "why", "command"), SETTINGS, ids=[one[1].replace("\n", " ") for one in SETTINGS]
+)
 def test_a_wrong_setting(box: Sandbox, path: str, text: str, why: str, command: str) -> None:
     write(os.path.join(box.home, path), text)
     broken(box, "setting-wrong", why, command)
@@ -356,7 +373,9 @@ def test_an_install_that_was_killed_in_another_project(installed: Sandbox) -> No
     leave_journal(installed, installed.venv)
     elsewhere = os.path.join(installed.home, "elsewhere")
     os.mkdir(elsewhere)
-    one = diagnose(installed, "install-killed", "~/project/.venv", f"safepip env repair {installed.venv}", cwd=elsewhere)
+    one = diagnose(
+        installed, "install-killed", "~/project/.venv", f"safepip env repair {installed.venv}", cwd=elsewhere
+    )
     mend(installed, one, cwd=elsewhere)
 
 
@@ -376,13 +395,21 @@ def test_another_environment_is_active(installed: Sandbox) -> None:
 
 def test_the_environment_that_was_named_counts(box: Sandbox) -> None:
     box.write("odd/something")
-    diagnose(box, "environment-broken", "~/project/odd is no environment", f"mv {box.project}/odd ", {"SAFEPIP_ENV": "odd"})
+    diagnose(
+        box,
+        "environment-broken",
+        "~/project/odd is no environment",
+        f"mv {box.project}/odd ",
+        {"SAFEPIP_ENV": "odd"},
+    )
     assert ids(read(box.run("doctor", "--json"))) == []
 
 
 def test_a_remembered_environment_that_broke(installed: Sandbox) -> None:
     os.unlink(os.path.join(installed.venv, "pyvenv.cfg"))
-    one = diagnose(installed, "environment-broken", "~/project/.venv is no", "env repair project/.venv", cwd=installed.home)
+    one = diagnose(
+        installed, "environment-broken", "~/project/.venv is no", "env repair project/.venv", cwd=installed.home
+    )
     mend(installed, one, cwd=installed.home)
 
 
@@ -502,7 +529,12 @@ def test_packages_left_in_the_system(box: Sandbox, marked: str) -> None:
     assert ids(read(box.run("doctor", "--json"))) == []
     ran = box.call([marked, "-m", "pip", "install", "--break-system-packages", "beta"])
     assert ran.code == 0, ran.err
-    broken(box, "leftover-system", "left alpha, beta in", "safepip --system uninstall --break-system-packages -y alpha beta")
+    broken(
+        box,
+        "leftover-system",
+        "left alpha, beta in",
+        "safepip --system uninstall --break-system-packages -y alpha beta",
+    )
 
 
 def test_a_marker_that_is_no_file(box: Sandbox, marked: str) -> None:
@@ -539,7 +571,9 @@ def test_working_directory_gone(box: Sandbox) -> None:
     found = read(box.call(["bash", "-c", gone + "exec safepip doctor --json"]))
     (one,) = (one for one in found if one.id == "directory-gone")
     assert (one.status, one.command) == ("problem", "cd")
-    assert "directory-gone" not in ids(read(box.call(["bash", "-c", f"{gone}{one.command}; exec safepip doctor --json"])))
+    assert "directory-gone" not in ids(
+        read(box.call(["bash", "-c", f"{gone}{one.command}; exec safepip doctor --json"]))
+    )
 
 
 def test_state_open_to_everybody(box: Sandbox) -> None:
@@ -587,7 +621,9 @@ def broken_for_nobody(box: Sandbox, name: str, why: str, command: str) -> None:
 def test_files_of_root_in_an_environment(nobodys: Sandbox) -> None:
     assert as_nobody(nobodys, "install", "alpha").code == 0
     os.chown(os.path.join(nobodys.venv, "bin", "pip"), 0, 0)
-    broken_for_nobody(nobodys, "environment-of-root", "bin/pip belongs to root", f'sudo chown -R "$USER" {nobodys.venv}')
+    broken_for_nobody(
+        nobodys, "environment-of-root", "bin/pip belongs to root", f'sudo chown -R "$USER" {nobodys.venv}'
+    )
 
 
 def test_an_environment_of_another_user(nobodys: Sandbox) -> None:
@@ -611,7 +647,9 @@ def test_a_folder_in_safepips_that_root_owns(nobodys: Sandbox) -> None:
     assert as_nobody(nobodys, "install", "alpha").code == 0
     path = os.path.join(nobodys.home, ".local", "state", "safepip", "environments")
     os.chown(path, 0, 0)
-    broken_for_nobody(nobodys, "state-folder", f"{path.replace(nobodys.home, '~')} belongs", f'sudo chown -R "$USER" {path}')
+    broken_for_nobody(
+        nobodys, "state-folder", f"{path.replace(nobodys.home, '~')} belongs", f'sudo chown -R "$USER" {path}'
+    )
 
 
 def test_a_folder_that_cannot_be_written(nobodys: Sandbox) -> None:

@@ -213,7 +213,9 @@ def test_prune_shows_and_then_does_it(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("line", [("env", "create"), ("install", "alpha")], ids=" ".join)
-def test_prune_knows_when_the_project_of_a_central_environment_is_gone(sandbox: Sandbox, line: tuple[str, ...]) -> None:
+def test_prune_knows_when_the_project_of_a_central_environment_is_gone(
+    sandbox: Sandbox, line: tuple[str, ...]
+) -> None:
     env = {"SAFEPIP_ENV_DIR": "central"}
     assert sandbox.run(*line, env=env).code == 0
     (found,) = listed(sandbox)

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = (".lock", ".safepip", "__pycache__")
-OWN_PLACES = re.compile(r"(^|/)home/\.(cache|local/state|local/share)/safepip(/|$)|(^|/)home/\.local(/state|/share)?$")
+OWN_PLACES = re.compile(
+    r"(^|/)home/\.(cache|local/state|local/share)/safepip(/|$)|(^|/)home/\.local(/state|/share)?$"
+)
 
 
 def read_lines() -> list[str]:

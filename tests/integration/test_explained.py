@@ -58,7 +58,9 @@ FRESH = (
 )
 
 
-@pytest.mark.parametrize(("line", "plan", "subcommand"), FRESH, ids=lambda one: " ".join(one) if isinstance(one, list) else "")
+@pytest.mark.parametrize(
+    ("line", "plan", "subcommand"), FRESH, ids=lambda one: " ".join(one) if isinstance(one, list) else ""
+)
 def test_every_line_in_a_fresh_project(fresh: Sandbox, line: list[str], plan: str, subcommand: str | None) -> None:
     before = look(fresh.home), look(fresh.temporary)
     explained = explain(fresh, *line)
@@ -103,7 +105,9 @@ def test_an_existing_environment(furnished: Sandbox) -> None:
     assert explained["argv"][0] == furnished.python  # type: ignore[index]
     assert explained["argv"][2:] == ["install", "alpha"]  # type: ignore[index]
     text = furnished.run("explain", "install", "alpha").text.splitlines()
-    assert text[0] == f"would install in {furnished.venv} (Python 3.11), which exists" or "would install" in text[0]
+    assert (
+        text[0] == f"would install in {furnished.venv} (Python 3.11), which exists" or "would install" in text[0]
+    )
     assert text[1].startswith("  because  ")
 
 
@@ -128,7 +132,11 @@ def test_a_redirect_is_resolved(furnished: Sandbox) -> None:
     with open(os.path.join(folder, ".venv"), "w", encoding="utf-8") as file:
         file.write(f"{furnished.venv}\n")
     explained = explain(furnished, "install", "alpha", cwd=folder)
-    assert (explained["plan"], explained["environment"], explained["project"]) == ("environment", furnished.venv, folder)
+    assert (explained["plan"], explained["environment"], explained["project"]) == (
+        "environment",
+        furnished.venv,
+        folder,
+    )
 
 
 def test_a_broken_environment_is_refused(fresh: Sandbox) -> None:
@@ -137,7 +145,9 @@ def test_a_broken_environment_is_refused(fresh: Sandbox) -> None:
         pass
     explained = explain(fresh, "install", "alpha", cwd=os.path.dirname(folder))
     assert (explained["plan"], explained["argv"]) == ("refuse", [])
-    assert fresh.run("explain", "install", "alpha", cwd=os.path.dirname(folder)).text.startswith("would refuse: .venv ")
+    assert fresh.run("explain", "install", "alpha", cwd=os.path.dirname(folder)).text.startswith(
+        "would refuse: .venv "
+    )
 
 
 def test_unmanaged_interpreter(fresh: Sandbox, unmanaged_python: str) -> None:

@@ -183,7 +183,10 @@ def test_what_was_requested_is_so_again(box: Sandbox) -> None:
     ok(box, "uninstall", "-y", "alpha", "beta")
     ok(box, "undo")
     site = os.path.join(box.venv, "lib", next(iter(os.listdir(os.path.join(box.venv, "lib")))), "site-packages")
-    asked = {name: os.path.exists(os.path.join(site, f"{name}.dist-info", "REQUESTED")) for name in ("alpha-2.0", "beta-1.0")}
+    asked = {
+        name: os.path.exists(os.path.join(site, f"{name}.dist-info", "REQUESTED"))
+        for name in ("alpha-2.0", "beta-1.0")
+    }
     assert asked == {"alpha-2.0": False, "beta-1.0": True}
     assert ok(box, "check")
 
@@ -192,7 +195,12 @@ def test_no_network_setting_of_the_users_gets_in_the_way(box: Sandbox) -> None:
     box.write("constraints.txt", "alpha==2.0\n")
     ok(box, "install", "alpha<2")
     ok(box, "install", "-U", "alpha")
-    box.variables |= {"PIP_CONSTRAINT": "constraints.txt", "PIP_TARGET": "away", "PIP_QUIET": "3", "PIP_DRY_RUN": "1"}
+    box.variables |= {
+        "PIP_CONSTRAINT": "constraints.txt",
+        "PIP_TARGET": "away",
+        "PIP_QUIET": "3",
+        "PIP_DRY_RUN": "1",
+    }
     ok(box, "undo")
     assert "alpha==1.0" in box.venv_pip("freeze", env={"PIP_TARGET": None, "PIP_QUIET": None}).text
 

@@ -71,7 +71,9 @@ def test_a_planted_journal_is_not_obeyed(sandbox: Sandbox, precious: str) -> Non
     canary = os.path.join(sandbox.home, "canary")
     sandbox.write(".venv/.safepip/creating")
     sandbox.write("evil/evil-1.0.dist-info/RECORD", f"evil.py,sha256=AAAA,1\n{precious},,\n")
-    sandbox.write("evil/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n')
+    sandbox.write(
+        "evil/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    )
     sandbox.write("evil/b.py", f"open({canary!r}, 'w').close()\n")
     row = "d\t../evil/evil-1.0.dist-info\t1\t1\t./evil"
     head = "safepip-journal-1\t1\t1\t1\th\t\tinstall evil\t/\t"

@@ -12,7 +12,10 @@ import pytest
 from kills import faults, kill_at, make_package, reset
 from sandbox import Sandbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the calls")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the calls"),
+]
 MakeSandbox = Callable[..., Sandbox]
 OLD = ("install", "other==1.0", "third")
 
@@ -151,7 +154,9 @@ def test_what_a_killed_install_did_is_in_the_history(box: Sandbox) -> None:
 
 
 def test_one_that_changed_nothing_yet_leaves_no_word(box: Sandbox) -> None:
-    box.write("slow/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n')
+    box.write(
+        "slow/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
+    )
     box.write("slow/slow.py", "import os, sys, time\nopen(os.environ['READY'], 'w').close()\ntime.sleep(60)\n")
     ready = os.path.join(box.temporary, "ready")
     os.mkfifo(ready)
@@ -167,7 +172,9 @@ def test_one_that_changed_nothing_yet_leaves_no_word(box: Sandbox) -> None:
     assert next_change(box) == []
 
 
-def test_a_pip_killed_while_it_replaced_itself_is_put_back(box: Sandbox, packages: str, published_wheels: str) -> None:
+def test_a_pip_killed_while_it_replaced_itself_is_put_back(
+    box: Sandbox, packages: str, published_wheels: str
+) -> None:
     (wheel,) = (name for name in os.listdir(published_wheels) if name.startswith("pip-"))
     own = os.path.join(published_wheels, wheel)
     assert killed(box, 200, "install", "--force-reinstall", own)

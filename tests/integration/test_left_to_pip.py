@@ -72,7 +72,9 @@ def test_never_creates_anything(bare_project: Sandbox, line: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [["install"], ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"]], ids=" ".join
+    "line",
+    [["install"], ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"]],
+    ids=" ".join,
 )
 def test_an_install_that_pip_must_fail_ends_with_the_true_error(bare_project: Sandbox, line: list[str]) -> None:
     ran = bare_project.run(*line)
@@ -90,7 +92,9 @@ SAME_AS_BARE = (
 
 
 @pytest.mark.parametrize("line", SAME_AS_BARE, ids=lambda line: " ".join(line) or "nothing")
-def test_without_an_environment_the_target_interpreters_pip_answers(bare_project: Sandbox, line: list[str]) -> None:
+def test_without_an_environment_the_target_interpreters_pip_answers(
+    bare_project: Sandbox, line: list[str]
+) -> None:
     got = os.path.join(bare_project.project, "got")
     wanted = bare_pip(bare_project, *line)
     shutil.rmtree(got, ignore_errors=True)
@@ -253,7 +257,9 @@ def test_opting_out_installs_into_the_system_as_pip_does(
     assert system_listing() == system
 
 
-@pytest.mark.parametrize("line", [["list"], ["uninstall", "alpha"], ["install", "alpha"], ["freeze"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "line", [["list"], ["uninstall", "alpha"], ["install", "alpha"], ["freeze"]], ids=" ".join
+)
 @pytest.mark.parametrize("how", ["variable", "global section"])
 def test_opting_out_for_good_counts_for_every_subcommand(furnished: Sandbox, line: list[str], how: str) -> None:
     variable = how == "variable"

@@ -78,7 +78,9 @@ LOOKS = (
 
 @pytest.mark.parametrize("below", ["", "a/b"], ids=["in-the-root", "two-levels-down"])
 @pytest.mark.parametrize("line", LOOKS, ids=" ".join)
-def test_looking_gives_the_same_bytes_as_the_environments_own_pip(furnished: Sandbox, line: list[str], below: str) -> None:
+def test_looking_gives_the_same_bytes_as_the_environments_own_pip(
+    furnished: Sandbox, line: list[str], below: str
+) -> None:
     cwd = os.path.join(furnished.project, below)
     os.makedirs(cwd, exist_ok=True)
     assert furnished.run(*line, cwd=cwd) == furnished.venv_pip(*line, cwd=cwd)
@@ -98,8 +100,6 @@ def test_version_names_the_environment_in_force(furnished: Sandbox) -> None:
     ran = furnished.run("--version")
     assert ran == furnished.venv_pip("--version")
     assert furnished.venv.encode() in ran.out
-
-
 
 
 def test_outside_a_project_the_home_environment_serves(sandbox: Sandbox) -> None:
@@ -131,7 +131,12 @@ def test_alias_in_a_real_bashrc_serves_what_is_typed(sandbox: Sandbox) -> None:
     with open(os.path.join(sandbox.home, ".bashrc"), "w", encoding="utf-8") as file:
         file.write(f"PS1='READY> '\nbind 'set enable-bracketed-paste off'\nalias pip={sandbox.safepip}\n")
     shell = pexpect.spawn(
-        "/bin/bash", ["-i"], env={**sandbox.environ(), "TERM": "dumb"}, cwd=sandbox.project, encoding="utf-8", timeout=60
+        "/bin/bash",
+        ["-i"],
+        env={**sandbox.environ(), "TERM": "dumb"},
+        cwd=sandbox.project,
+        encoding="utf-8",
+        timeout=60,
     )
     typed = (
         ("pip install beta", r"Successfully installed alpha-2\.0 beta-1\.0"),

@@ -49,7 +49,11 @@ def tools(base: str, published_wheels: str) -> dict[str, str]:
     if built.returncode:
         pytest.skip(f"safepip's wheel cannot be built from the folder of wheels: {built.stderr}")
     (wheel_name,) = os.listdir(made)
-    return {"uv": os.path.join(folder, "uv"), "uvx": os.path.join(folder, "uvx"), "wheel": os.path.join(made, wheel_name)}
+    return {
+        "uv": os.path.join(folder, "uv"),
+        "uvx": os.path.join(folder, "uvx"),
+        "wheel": os.path.join(made, wheel_name),
+    }
 
 
 @pytest.fixture

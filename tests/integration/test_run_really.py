@@ -81,7 +81,9 @@ def test_a_program_of_the_home_environment_is_named_when_missing_here(make_sandb
     assert box.run("install", "alpha").code == 0
     ran = box.run("run", "beta")
     assert ran.code == 127
-    assert ran.said[1] == f"it is in the home environment: {os.path.join(box.home, *HOME_ENVIRONMENT, 'bin', 'beta')}"
+    assert (
+        ran.said[1] == f"it is in the home environment: {os.path.join(box.home, *HOME_ENVIRONMENT, 'bin', 'beta')}"
+    )
 
 
 def test_what_cannot_be_executed_is_126(box: Sandbox) -> None:
@@ -227,7 +229,9 @@ def test_a_shim_without_safepip_goes_on_to_the_next(sandbox: Sandbox, shims: str
 
 
 def test_a_shim_tells_safepip_the_version_in_its_name(sandbox: Sandbox, shims: str) -> None:
-    minor = subprocess.check_output(["/usr/bin/python3", "-c", "import sys; print('3.%d' % sys.version_info[1])"], text=True)
+    minor = subprocess.check_output(
+        ["/usr/bin/python3", "-c", "import sys; print('3.%d' % sys.version_info[1])"], text=True
+    )
     ran = sandbox.call([os.path.join(shims, f"pip{minor.strip()}"), "--help"])
     assert ran.code == 0, ran.err
     assert f"pip{minor.strip()} <command>" in ran.text.replace("\n", " ")

@@ -162,12 +162,14 @@ def begin(shell: Shell, box: Sandbox, *, options: str = "", twice: bool = False)
         file.write(text * (2 if twice else 1))
     if shell.name == "nushell":
         with open(os.path.join(os.path.dirname(rc), "env.nu"), "w", encoding="utf-8") as file:
-            file.write(f"safepip init nushell{options} | save --force ($nu.default-config-dir | path join safepip.nu)\n")
+            file.write(
+                f"safepip init nushell{options} | save --force ($nu.default-config-dir | path join safepip.nu)\n"
+            )
     return Typist(shell, box)
 
 
 ODD = "it's $odd! [x] #1"
-LOOK = "python3 -c 'import importlib.util as u; print(\"fo\" + \"und\", u.find_spec(\"beta\"))'"
+LOOK = 'python3 -c \'import importlib.util as u; print("fo" + "und", u.find_spec("beta"))\''
 STATE = """python3 -c 'import os; e = os.environ; v = e.get("VIRTUAL_ENV") or ""; \
 print("<" + "%s|%d>" % (v, e["PATH"].split(":").count(v + "/bin")))'"""
 

@@ -30,7 +30,18 @@ def assert_plain(ran: Ran, code: int) -> None:
 
 # --- working directories
 
-ODD = ("with space", "ünïcode-名前-\U0001f40d", "n" * 200, "new\nline", "quo'te\"d", "$HOME;`x`", "-dash", "a:b", "per%cent", "b\udcffd")
+ODD = (
+    "with space",
+    "ünïcode-名前-\U0001f40d",
+    "n" * 200,
+    "new\nline",
+    "quo'te\"d",
+    "$HOME;`x`",
+    "-dash",
+    "a:b",
+    "per%cent",
+    "b\udcffd",
+)
 
 
 @pytest.mark.parametrize("name", ODD, ids=lambda name: ascii(name)[:30])
@@ -68,7 +79,11 @@ def test_home_unset(sandbox: Sandbox) -> None:
     give_away(sandbox)
     ran = as_nobody(sandbox, [sandbox.safepip, "explain", "install", "alpha"], env={"HOME": None})
     assert (ran.code, ran.err) == (0, b"")
-    inside = sandbox.run("install", "alpha", env={"HOME": None, "XDG_CACHE_HOME": sandbox.temporary, "XDG_STATE_HOME": sandbox.temporary})
+    inside = sandbox.run(
+        "install",
+        "alpha",
+        env={"HOME": None, "XDG_CACHE_HOME": sandbox.temporary, "XDG_STATE_HOME": sandbox.temporary},
+    )
     assert inside.code == 0, inside.err
     assert "alpha" in sandbox.packages()
 
@@ -145,9 +160,24 @@ def test_read_only_environment_gives_pips_own_error(nobodys: Sandbox) -> None:
 
 
 def test_read_only_file_system(sandbox: Sandbox) -> None:
-    if os.geteuid() != 0 or shutil.which("bwrap") is None or subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"], check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or shutil.which("bwrap") is None
+        or subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"], check=False).returncode
+    ):
         pytest.skip("needs bubblewrap that works")
-    wall = ["bwrap", "--ro-bind", "/", "/", "--tmpfs", sandbox.temporary, "--dev", "/dev", "--chdir", sandbox.project]
+    wall = [
+        "bwrap",
+        "--ro-bind",
+        "/",
+        "/",
+        "--tmpfs",
+        sandbox.temporary,
+        "--dev",
+        "/dev",
+        "--chdir",
+        sandbox.project,
+    ]
     assert_plain(sandbox.call([*wall, sandbox.safepip, "install", "alpha"]), 73)
     assert sandbox.call([*wall, sandbox.safepip, "list"]).code == 0
     assert sandbox.run("install", "alpha").code == 0
@@ -243,7 +273,11 @@ def test_environment_without_pip_is_served_by_safepips(sandbox: Sandbox) -> None
     assert sandbox.packages() == {"alpha", "beta"}
     assert sandbox.run("freeze", "--all").out == b"alpha==2.0\nbeta==1.0\n"
     assert sandbox.run("list", "--format=freeze").out == b"alpha==2.0\nbeta==1.0\n"
-    assert [one for one in sandbox.run("inspect").text.splitlines() if "virtualenv" in one and "python-discovery" in one] == []
+    assert [
+        one
+        for one in sandbox.run("inspect").text.splitlines()
+        if "virtualenv" in one and "python-discovery" in one
+    ] == []
     assert sandbox.call([os.path.join(sandbox.venv, "bin", "beta")]).out == b"this is beta 1.0\n"
     assert sandbox.run("uninstall", "-y", "beta").code == 0
     assert sandbox.packages() == {"alpha"}
@@ -349,6 +383,7 @@ def test_lock_timeout_ends_with_75(sandbox: Sandbox) -> None:
 
 
 # --- ends
+
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGPIPE"])
 def test_a_signal_ends_safepip_as_it_ends_pip(sandbox: Sandbox, name: str) -> None:

@@ -51,7 +51,9 @@ def test_sdist_by_name(emptied: Sandbox) -> None:
 def test_sdist_file_with_spaces_in_its_path(emptied: Sandbox) -> None:
     os.makedirs(folder := os.path.join(emptied.root, "with space"), exist_ok=True)
     assert installs(emptied, make_sdist(folder, "echo", "1.0")) == {"echo"}
-    assert installs(emptied, "--force-reinstall", f"echo @ file://{folder}/echo-1.0.tar.gz".replace(" s", "%20s")) == {"echo"}
+    assert installs(
+        emptied, "--force-reinstall", f"echo @ file://{folder}/echo-1.0.tar.gz".replace(" s", "%20s")
+    ) == {"echo"}
 
 
 def test_the_project_itself(emptied: Sandbox) -> None:
@@ -155,7 +157,9 @@ USER = (
 
 
 @pytest.mark.parametrize(
-    ("options", "variables", "configuration", "named"), USER, ids=["flag", "variable", "inverse", "install", "global", "isolated"]
+    ("options", "variables", "configuration", "named"),
+    USER,
+    ids=["flag", "variable", "inverse", "install", "global", "isolated"],
 )
 def test_user_installs_go_into_the_environment_with_one_notice(
     emptied: Sandbox, options: list[str], variables: dict[str, str], configuration: str, named: str
