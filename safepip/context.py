@@ -420,6 +420,11 @@ class Context:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason
 
+    def may_repair(self, found: Environment) -> bool:
+        """Tell whether a broken environment is the user's own and known: what it lists may be installed again."""
+        named = self.named is not None and self.named[1].path == found.path
+        return _owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
+
     def moved_from(self, found: Environment) -> str | None:
         """Return where an environment that safepip knows was before it was moved here, or None."""
         record = registry.moved_from(self.state, found.path)

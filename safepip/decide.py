@@ -8,7 +8,7 @@ from ._record import changed
 from .environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from .interpreter import BIN, EXE, OLDEST
-from .plan import Create, Handover, InEnvironment, Pip, Refuse, StepDown, Throwaway, Verb, Version
+from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def decide(context: Context) -> Plan:
     Where the environment of 4, 12 or 13 is missing, only `install` makes it, if it names something that
     can be read; `install --dry-run` has one that is gone afterwards; the rest runs on the target
     interpreter. A broken one, another user's, or one of another version than the name typed asks for is
-    refused, with the ways on.
+    refused, with the ways on; with the setting auto-repair a broken one is rebuilt first, if it is known.
     """
     invocation = context.invocation
     if invocation.show_version:
@@ -270,8 +270,8 @@ def _futile(context: Context) -> str | None:
     return "pip's configuration is wrong" if context.pip_is_misconfigured else None
 
 
-def _refusal(context: Context, environment: Environment, because: str) -> Refuse | None:
-    """Return why the environment may not serve this line, or None."""
+def _refusal(context: Context, environment: Environment, because: str) -> Refuse | Repair | None:
+    """Return why the environment may not serve this line, or what is to be done about that first, or None."""
     settings, invocation = context.settings, context.invocation
     if context.command.subcommand == "install" and settings.faults:
         return Refuse(code=BAD_SETTINGS, what=settings.faults[0], ways=(), because=because)
@@ -282,7 +282,7 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
     if environment.state != NOWHERE:  # that is in the way only of making it
         refusal = unfit(context, environment, because)
         if refusal:
-            return refusal
+            return _repair(context, environment, refusal) or refusal
     wanted = invocation.version or ""
     if environment.state == USABLE and "." in wanted and environment.version != wanted:
         shown = context.shown(environment)
@@ -293,6 +293,27 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
         )
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
     return None
+
+
+def _repair(context: Context, environment: Environment, refusal: Refuse) -> Repair | None:
+    """Return the repair that the settings ask for instead of the refusal, or None."""
+    if not to_be_repaired(context, environment):
+        return None
+    python = os.path.join(environment.path, BIN, "python" + EXE)
+    planned = _in_usable(context, changed(environment, python=python), refusal.because)
+    return Repair(
+        environment=environment,
+        handover=planned.handover,
+        refusal=refusal,
+        called=context.shown(environment),
+        because=refusal.because,
+    )
+
+
+def to_be_repaired(context: Context, environment: Environment) -> bool:
+    """Tell whether a broken environment is to be mended unasked: never another system's, nor a stranger's."""
+    asked = environment.state == BROKEN and context.settings.auto_repair and not environment.other_system
+    return asked and context.may_repair(environment)
 
 
 def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:

@@ -8,10 +8,11 @@ import sys
 from . import __version__
 from ._record import changed
 from .context import HANDOVER
+from .environment import BROKEN
 from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
 from .managers import note_hinted
-from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
+from .plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from .registry import known, used
 from .report import shown
 
@@ -38,7 +39,7 @@ else:
 _LEFT_BEHIND = ("PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
 
 
-def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: RET503  the match is exhaustive
+def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
     """Do what the plan says; return the exit code, or None when it is to be decided anew.
 
     Where pip takes over (POSIX) this does not return: the process becomes pip.
@@ -53,6 +54,8 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return hand_over(handover, context, report)
         case Create():
             return _create(plan, context, report)
+        case Repair():
+            return _repair(plan, context, report)
         case Throwaway():
             from .envs.throwaway import run_in_throwaway
 
@@ -125,6 +128,10 @@ def _carry_out(word: Word) -> Callable[[tuple[str, ...], Context, Report], int]:
             from .verbs import undo
 
             return undo.main
+        case "help":
+            from .verbs import topics
+
+            return topics.main
         case _:
             assert_never(word)
 
@@ -302,6 +309,17 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     _tell_shells(made.path, context)
     handover = changed(plan.handover, python=made.python)
     return hand_over(handover, context, report, lock=lock, created=True)
+
+
+def _repair(plan: Repair, context: Context, report: Report) -> int | None:
+    """Rebuild the environment; None where it is whole then: no fault is met twice."""
+    from .envs.repair import repair
+
+    path = plan.environment.path
+    repair(path, plan.called, context, report)
+    if context.examine(path, named=True).state == BROKEN:
+        return execute(plan.refusal, context, report)
+    return None
 
 
 def _warn_of_root(environment: str, context: Context, report: Report) -> None:

@@ -82,6 +82,19 @@ class Create(Record):
     project: str = ""
 
 
+class Repair(Record):
+    """Rebuild the broken environment, `called` so for the user's eyes, then decide anew.
+
+    `handover` is what that will come to; `refusal` stands where the environment is still broken then.
+    """
+
+    environment: Environment
+    handover: Handover
+    refusal: Refuse
+    called: str
+    because: str
+
+
 class Throwaway(Record):
     """Run the line in an environment that is gone afterwards: `install --dry-run` where there is none."""
 
@@ -107,7 +120,7 @@ class Pipx(Record):
     index: tuple[str, ...] = ()
     says: str = ""
     notices: tuple[str, ...] = ()
-    fallback: InEnvironment | Create | Throwaway | Pip | Refuse | None = None
+    fallback: InEnvironment | Create | Repair | Throwaway | Pip | Refuse | None = None
 
 
 class Refuse(Record):
@@ -141,4 +154,4 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
-Plan = Pip | InEnvironment | Create | Throwaway | Pipx | Refuse | StepDown | Verb | Version
+Plan = Pip | InEnvironment | Create | Repair | Throwaway | Pipx | Refuse | StepDown | Verb | Version

@@ -38,6 +38,7 @@ from safepip.plan import (
     Pip,
     Pipx,
     Refuse,
+    Repair,
     StepDown,
     Throwaway,
     Verb,
@@ -129,7 +130,7 @@ def context(
     return Context(invocation, ambient, **{**known, **facts})
 
 
-def said(plan):
+def said(plan):  # noqa: C901  an arm a plan
     """Return a plan in few words."""
     match plan:
         case Version():
@@ -140,6 +141,8 @@ def said(plan):
             return f"refuse {code}"
         case StepDown(uid=uid, gid=gid):
             return f"step down to {uid}:{gid}"
+        case Repair(environment=found):
+            return f"repair {found.path}"
         case Create(environment=found):
             return f"create {found.path}"
         case Throwaway():
@@ -160,6 +163,11 @@ ACTIVE["bare"] = ACTIVE["target"]
 SUDO = {"sudo_user": (1000, 1000)}
 STALE = {"claimed_active": ("VIRTUAL_ENV", "/x"), "stale_active": ("VIRTUAL_ENV", "/x")}
 STRANGERS = env(state=UNTRUSTED, reason="came from a stranger")
+
+
+RUIN = env(state=BROKEN, reason="was made with Python 3.11, which is gone")
+MENDING = {"place": RUIN, "settings": Settings(auto_repair=True), "may_repair": lambda _found: True}
+NOT_TO_BE_MENDED = changed(RUIN, reason=OTHER_SYSTEM, other_system=True)
 
 
 OLD = changed(TARGET, interpreter=changed(BASE, version=(3, 7, 16)))
@@ -424,6 +432,18 @@ ROWS = [
     # settings
     row("install six", {"settings": Settings(faults=("f",))}, f"refuse {BAD_SETTINGS}", "wrong settings stop install"),
     row("list", {"settings": Settings(faults=("f",), warnings=("f",))}, f"in {VENV}", "readers go on"),
+    # auto-repair
+    *(row(f"{line} six", MENDING, f"repair {VENV}", f"broken, {line} has it repaired first") for line in ("install", "list", "uninstall", "install --dry-run")),
+    row("freeze", MENDING, f"repair {VENV}", "broken, freeze has it repaired first"),
+    row("list", {**MENDING, "settings": Settings()}, f"refuse {NO_ENVIRONMENT}", "broken, nothing is repaired unasked"),
+    row("list", {**MENDING, "may_repair": lambda _found: False}, f"refuse {NO_ENVIRONMENT}", "a stranger's broken one is not repaired"),
+    row("list", {**MENDING, "place": NOT_TO_BE_MENDED}, f"refuse {NO_ENVIRONMENT}", "another system's is not repaired"),
+    row("list", {**MENDING, "place": STRANGERS}, f"refuse {REFUSED}", "what is not trusted is not repaired"),
+    row("cache list", MENDING, f"pip of {SYSTEM}", "broken, what installs nothing goes on without it"),
+    row("list", {**MENDING, **ACTIVE}, f"pip of {OTHER}", "broken, but another is active"),
+    row("list", {**MENDING, "named": ("--env", changed(RUIN, path=OTHER))}, f"repair {OTHER}", "a named one that is broken"),
+    row("list", {**MENDING, **SUDO}, "step down to 1000:1000", "broken, root by sudo steps down before"),
+    row("install six", {**MENDING, "settings": Settings(auto_repair=True, faults=("f",))}, f"refuse {BAD_SETTINGS}", "broken, wrong settings stop install before"),
     # the version in the name
     row("install six", {"program": "pip3.12"}, f"in {VENV}", "a name with the version of the environment"),
     row("install six", {"program": "pip3.11"}, f"refuse {NO_ENVIRONMENT}", "a name with another version is an error"),
@@ -811,6 +831,12 @@ def test_a_broken_environment_is_named_with_the_way_to_repair_it():
     plan = decide(context("list", place=env(state=BROKEN, reason="was made with Python 3.11, which is gone")))
     assert plan.what == ".venv was made with Python 3.11, which is gone"
     assert plan.ways == ("rebuild it with the same packages: safepip env repair",)
+
+
+def test_a_repair_carries_what_comes_after_and_what_to_say_if_it_fails():
+    plan = decide(context("list -v", **MENDING))
+    assert (plan.called, plan.handover.argv) == (".venv", (f"{VENV}/bin/python", RUNNER, "list", "-v"))
+    assert plan.refusal == decide(context("list -v", place=RUIN))
 
 
 def test_another_systems_environment_is_kept_from_repair():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,9 @@ import pytest
 from safepip import __version__, registry
 from safepip._record import changed
 from safepip.context import HANDOVER
-from safepip.environment import ABSENT, USABLE, Environment
+from safepip.environment import ABSENT, BROKEN, USABLE, Environment
 from safepip.envs import create as create_module
-from safepip.envs import heal, health, journal, pipx, stepdown, throwaway
+from safepip.envs import heal, health, journal, pipx, repair, stepdown, throwaway
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.execute import child_environ, entered, execute, hand_over, spawn, start
 from safepip.interpreter import Interpreter
@@ -31,6 +32,7 @@ from safepip.plan import (
     Pip,
     Pipx,
     Refuse,
+    Repair,
     StepDown,
     Throwaway,
     Verb,
@@ -465,6 +467,21 @@ def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
     plan = Pipx(runs=(("list",),), because="x", notices=("n",))
     assert execute(plan, context, report) == 9
     assert capfd.readouterr().err == "safepip: n\n"
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_after_a_repair_it_is_decided_anew_unless_it_did_not_help(
+    context, report, monkeypatch, work, capfd, mended
+):
+    path = os.path.join(work, "ruin")
+    os.makedirs(os.path.join(path, "something"))
+    monkeypatch.setattr(repair, "repair", lambda path, *_args: shutil.rmtree(path) if mended else None)
+    found = Environment(path=path, named=path, state=BROKEN)
+    context.examine = lambda path, **_how: changed(found, state=BROKEN if os.path.exists(path) else USABLE)
+    refusal = Refuse(code=3, what="w", ways=(), because="x")
+    plan = Repair(environment=found, handover=PLAIN, refusal=refusal, called=".venv", because="x")
+    assert execute(plan, context, report) == (None if mended else 3)
+    assert capfd.readouterr().err == ("" if mended else "safepip: error: w\n")
 
 
 @pytest.mark.parametrize(("code", "word"), [(77, "refused"), (73, "error"), (64, "error")])

@@ -40,7 +40,7 @@ def at(work, state, reason="", other_system=False):
 
 def test_what_is_usable_is_in_force(work):
     context = at(work, USABLE)
-    assert usable(context) is in_force(context) is context.place
+    assert usable(context, Report()) is in_force(context) is context.place
 
 
 def test_a_named_one_goes_before_an_active_one_and_that_before_the_place(work):

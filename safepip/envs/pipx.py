@@ -14,7 +14,10 @@ import signal
 import subprocess
 import sys
 
+from safepip._record import changed
 from safepip.apps import METADATA, home_of, narrowed, wanted
+from safepip.context import Context, ambient
+from safepip.decide import decide
 from safepip.environment import CREATING, OWN, USABLE
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.execute import execute, start
@@ -29,9 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from safepip.context import Context
     from safepip.interpreter import Interpreter
-    from safepip.plan import Pipx
+    from safepip.plan import Pipx, Plan
     from safepip.report import Report
 
 FLOOR = (1, 1)
@@ -344,5 +346,9 @@ def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Rep
     listed = ", ".join(specs)
     where = "the home environment" if context.project is None else context.shown(context.place)
     report.say(f"{listed} {'has' if len(specs) == 1 else 'have'} no programs: installing into {where}")
-    code = execute(narrowed(plan.fallback, context.command, specs), context, report)
-    return 0 if code is None else code
+    instead: Plan = plan.fallback
+    code = execute(narrowed(instead, context.command, specs), context, report)
+    while code is None:  # the environment was mended, and serves now
+        context = Context(changed(context.invocation, route="lib"), ambient(), report.debug)
+        code = execute(narrowed(decide(context), context.command, specs), context, report)
+    return code

@@ -25,7 +25,7 @@ from safepip.envs.journal import is_left
 from safepip.envs.repair import fault, lacks_pip
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
-from safepip.plan import Create, InEnvironment, Pip, Refuse, StepDown
+from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
 from safepip.registry import entries
 from safepip.report import Report, shown
 from safepip.settings import Settings, origin_of
@@ -286,6 +286,8 @@ def _outcome(plan: Plan, context: Context) -> Decision:
             return Decision(refused=what, way=_command_in(ways), explained=explained)
         case Create(environment=environment):
             outcome = f"makes {environment.path} first"
+        case Repair(environment=environment):
+            outcome = f"repairs {environment.path} first"
         case InEnvironment(environment=environment):
             outcome = f"goes into {environment.path}"
         case Pip(handover=handover):

@@ -12,7 +12,7 @@ from safepip.context import Context
 from safepip.decide import decide
 from safepip.errors import SafepipError
 from safepip.invocation import with_own_words
-from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, StepDown, Throwaway, Verb, Version
+from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from safepip.report import shown
 
 TYPE_CHECKING = False
@@ -83,6 +83,8 @@ def _parts(plan: Plan) -> tuple[str, str | None, list[str]]:
             return "pip", handover.environment, list(handover.argv)
         case InEnvironment(handover=handover, environment=environment):
             return "environment", environment.path, list(handover.argv)
+        case Repair(handover=handover, environment=environment):
+            return "environment", environment.path, list(handover.argv)
         case Create(handover=handover, environment=environment):
             return "create", environment.path, list(handover.argv)
         case Throwaway(handover=handover):
@@ -120,6 +122,8 @@ def _outcome(explained: Explained, plan: Plan) -> str:
             return f"would {subcommand} in {found.path} (Python {found.version}), which exists"
         case Create(environment=found, interpreter=base):
             return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
+        case Repair(environment=found):
+            return f"would repair {found.path}, which {found.reason}; then {subcommand} in it"
         case Throwaway(interpreter=base):
             return f"would {subcommand} in a throw-away environment (Python {base.minor})"
         case Pipx(names=names):

@@ -27,14 +27,14 @@ _USAGE = "safepip history [--json]"
 _WIDTH = 80
 
 
-def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the history; `--json` makes it one array, in which each entry is an object of `_as_json`."""
     if words in {("--help",), ("-h",)}:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
     if words not in {(), ("--json",)}:
         raise SafepipError(USAGE, f"history takes no {words[0] if words[0] != '--json' else words[1]}", _USAGE)
-    found = usable(context)
+    found = usable(context, report)
     entries = history.read(found.path)
     if words:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
@@ -65,11 +65,12 @@ def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
 
 def described(change: Change) -> str:
     """Return what happened to a distribution in a few words."""
+    name = shown(change.name)
     if change.before is None:
-        return f"+ {change.name} {_called(change.after)}"
+        return f"+ {name} {_called(change.after)}"
     if change.after is None:
-        return f"- {change.name} {_called(change.before)}"
-    return f"{change.name} {_called(change.before)} -> {_called(change.after)}"
+        return f"- {name} {_called(change.before)}"
+    return f"{name} {_called(change.before)} -> {_called(change.after)}"
 
 
 def _folded(line: str, indent: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safepip.decide import to_be_repaired
 from safepip.decide import unfit as refusal
 from safepip.environment import USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
@@ -10,6 +11,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safepip.context import Context
     from safepip.environment import Environment
+    from safepip.report import Report
+
+
+def mended(context: Context, report: Report) -> Environment:
+    """Return the environment in force here, rebuilt first if it is broken and the settings say so."""
+    found = in_force(context)
+    if not to_be_repaired(context, found):
+        return found
+    from safepip.envs.repair import repair  # noqa: PLC0415  with virtualenv, which is slow to import
+
+    repair(found.path, context.shown(found), context, report)
+    now: Environment = context.examine(found.named, named=True)
+    return now
 
 
 def in_force(context: Context) -> Environment:
@@ -18,9 +32,9 @@ def in_force(context: Context) -> Environment:
     return found
 
 
-def usable(context: Context) -> Environment:
+def usable(context: Context, report: Report) -> Environment:
     """Return the environment in force here, if it can be used."""
-    found = in_force(context)
+    found = mended(context, report)
     if found.state != USABLE:
         raise unfit(found, context)
     return found

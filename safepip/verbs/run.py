@@ -13,7 +13,7 @@ from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
 from safepip.interpreter import BIN, EXE, candidates, is_program
 
-from .place import in_force, unfit
+from .place import mended, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 def to_run_in(context: Context, report: Report) -> Environment:
     """Return the environment in force; where it is yet to be made, the home environment serves."""
-    candidate = in_force(context)
+    candidate = mended(context, report)
     if candidate.state == USABLE:
         return candidate
     fallback = _home(context)

@@ -50,7 +50,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
     count, to = _read(words)
-    found = usable(context)
+    found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
     if owner:
         step_down(*owner, report)

@@ -187,6 +187,64 @@ def test_what_came_from_version_control_comes_from_the_same_commit(box: Sandbox,
     assert box.call([box.python, "-c", "import kept; print(kept.VERSION)"]).text == "1.0\n"
 
 
+# -- unasked
+
+
+UNASKED = {"SAFEPIP_AUTO_REPAIR": "1"}
+
+
+LINES = (
+    (("list", "--format=freeze"), "alpha==1.0"),
+    (("run", "beta"), "this is beta 1.0"),
+    (("install", "alpha==2.0"), "Successfully installed alpha-2.0"),
+)
+
+
+def test_a_line_that_needs_it_has_it_repaired_first(sandbox: Sandbox, python: Exchanged) -> None:
+    ran = sandbox.run("--env", "other", "env", "create", "--python", os.path.join(python.path, "bin", "python3"))
+    assert ran.code == 0, ran.err
+    assert sandbox.run("--env", "other", "install", "beta", "alpha==1.0").code == 0
+    for line, out in LINES:
+        now = python.other()
+        ran = sandbox.run(*line, env={**UNASKED, "SAFEPIP_ENV": "other"})
+        assert ran.code == 0, (line, ran.err)
+        assert out in ran.text
+        assert ran.said[0].startswith("other was made with Python")
+        assert os.listdir(os.path.join(sandbox.project, "other", "lib")) == [f"python{now}"]
+
+
+def test_freeze_has_it_repaired_without_a_word(box: Sandbox, python: Exchanged) -> None:
+    frozen = box.run("freeze").text
+    python.other()
+    explained = box.run("explain", "freeze", env=UNASKED)
+    assert explained.text.startswith(f"would repair {box.venv}, which was made with Python")
+    assert box.run("explain", "--json", "freeze", env=UNASKED).text.startswith('{"plan": "environment"')
+    ran = box.run("freeze", env=UNASKED)
+    assert (ran.code, ran.text, ran.err) == (0, frozen, b"")
+
+
+def test_what_needs_none_or_cannot_be_repaired_leaves_it_broken(box: Sandbox, python: Exchanged) -> None:
+    python.other()
+    looked = whole(box)
+    for line in (("cache", "dir"), ("--version",), ("env", "path"), ("env", "list"), ("explain", "list")):
+        assert box.run(*line, env=UNASKED).code == 0
+    ran = box.run("list", env={**UNASKED, "PIP_FIND_LINKS": None})
+    assert (ran.code, ran.out) == (3, b"")
+    assert ".venv was not repaired and is as it was" in ran.said[-1]
+    assert whole(box) == looked
+
+
+def test_a_strangers_is_not_repaired_unasked(box: Sandbox, python: Exchanged) -> None:
+    """What it lists could be anything, and building that would run it."""
+    copy = os.path.join(box.home, "copy")
+    shutil.copytree(box.project, copy, symlinks=True)
+    python.put(None)
+    looked = without_times(look(copy))
+    ran = box.run("list", cwd=copy, env=UNASKED)
+    assert (ran.code, ran.out) == (3, b"")
+    assert without_times(look(copy)) == looked
+
+
 # -- all or nothing
 
 
