@@ -113,12 +113,13 @@ def is_finished_by_another(path: str) -> bool:
     """Tell whether another tool completed the environment that safepip once began at `path`.
 
     safepip notes a token in its mark and in the pyvenv.cfg that it writes; a pyvenv.cfg with another
-    token, or none, was written since.
+    token, or none, was written since. One that names no Python is just being written.
     """
-    if not is_environment(path):
+    config = configuration(path)
+    if not config.get("home"):
         return False
     token = recall(os.path.join(path, CREATING))
-    return token is None or configuration(path).get("safepip-creation") != token
+    return token is None or config.get("safepip-creation") != token
 
 
 def _redirected(path: str, interview: Interview, vet: Vet) -> Environment:
@@ -150,7 +151,7 @@ def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environ
 
 def _no_environment(path: str, named: str) -> Environment:
     try:
-        if not os.listdir(path):
+        if _is_hardly_begun(path):
             return Environment(path=path, named=named, state=UNFINISHED)
     except OSError as error:
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
@@ -158,10 +159,19 @@ def _no_environment(path: str, named: str) -> Environment:
     return Environment(path=path, named=named, state=BROKEN, reason=reason)
 
 
+def _is_hardly_begun(path: str) -> bool:
+    """Tell whether nothing is there but what precedes the mark of a creation: its folder, and the lock."""
+    own = os.path.join(path, OWN)
+    if not {OWN, ".lock"}.issuperset(os.listdir(path)) or os.path.islink(own):
+        return False
+    started = os.path.basename(CREATING)
+    return not os.path.isdir(own) or all(name.startswith(started) for name in os.listdir(own))
+
+
 def _is_marked_conda(path: str) -> bool:
     """Tell whether a marker lies in a standard library of the conda environment at `path`."""
     libraries = os.path.join(path, "lib")
-    names = os.listdir(libraries) if os.path.isdir(libraries) else ()
+    names = _names(libraries)
     folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]
     return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
 
@@ -240,7 +250,13 @@ def _made_with(path: str) -> str:
     config = configuration(path)
     version = config.get("version") or config.get("version_info") or ""
     if not version:
-        libraries = os.path.join(path, "lib")
-        names = os.listdir(libraries) if os.path.isdir(libraries) else []
-        version = next((name[6:] for name in sorted(names) if name.startswith("python")), "?")
+        names = sorted(_names(os.path.join(path, "lib")))
+        version = next((name[6:] for name in names if name.startswith("python")), "?")
     return ".".join(version.split(".")[:2])
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

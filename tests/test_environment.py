@@ -412,6 +412,29 @@ def test_one_that_another_tool_finished_is_finished(environment, look, token):
     assert look(environment).state == USABLE
 
 
+def test_a_configuration_in_the_making_finishes_nothing(environment, look):
+    write(os.path.join(environment, CREATING), "token")
+    write(os.path.join(environment, CONFIG), "")
+    assert look(environment).state == UNFINISHED
+
+
+@pytest.mark.parametrize("names", [[".safepip/"], [".lock"], [".lock", ".safepip/creating.0a1b"]])
+def test_what_precedes_the_mark_is_unfinished_too(work, look, names):
+    path = os.path.join(work, ".venv")
+    for name in names:
+        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+        if not name.endswith("/"):
+            write(os.path.join(path, name), "")
+    assert look(path).state == UNFINISHED
+
+
+@pytest.mark.parametrize("name", ["mine", ".safepip/journal", ".safepip/mine"])
+def test_with_anything_else_in_it_it_is_no_beginning(work, look, name):
+    path = os.path.join(work, ".venv")
+    write(os.path.join(path, name), "")
+    assert look(path).state == BROKEN
+
+
 def test_an_empty_mark_began_nothing(work, look):
     path = os.path.join(work, ".venv")
     write(os.path.join(path, CREATING), "")

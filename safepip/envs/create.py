@@ -25,6 +25,7 @@ from safepip.store import make_folder, recall, remember
 from .gitindex import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire
+from .progress import shown_while
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
 _OLDEST_BUNDLED = (3, 9)
@@ -66,7 +67,7 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
         if found.state == UNFINISHED:
             _refuse_anothers(path, plan.called, context.ambient.user)
         report.say(_announcement(plan, path, report))
-        with _told_plainly(path):
+        with _told_plainly(path), shown_while("making it", context, report):
             _make(plan, context, report)
         made = context.examine(path, named=True)
     if made.state != USABLE:
@@ -214,38 +215,67 @@ def _told_plainly(path: str) -> Iterator[None]:
 
 
 def _make(plan: Create, context: Context, report: Report) -> None:
-    """Make the environment in place: the mark first, what it takes in between, the mark away last."""
+    """Make the environment in place: the mark first, what it takes in between, the mark away last.
+
+    Where the state cannot hold a lock, the environment's own lets one of several commands do it.
+    """
     path = plan.environment.path
-    existed = os.path.isdir(path)
+    existed, begun = os.path.isdir(path), False
     lock = None
     try:
         if context.data is not None and path.startswith(os.path.join(context.data, "")):
             make_folder(os.path.dirname(path))
-        os.makedirs(path, exist_ok=True)
-        os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-        _begin(path)
+        _mark(path)
         lock = acquire(path, context.settings.lock_timeout, report)
+        if context.examine(path, named=True).state not in {ABSENT, UNFINISHED}:
+            _unmark(path)
+            return
+        begun = True
+        _begin(path)
         _empty(path)
         build(path, plan.interpreter, context.cache, pip=True, system=plan.system_site_packages)
         note(context.state, path, MADE, project=plan.project)
         os.unlink(os.path.join(path, CREATING))
     except BaseException:
-        _clear_away(path, existed=existed)
+        (_clear_away if begun else _withdraw)(path, existed=existed)
         raise
     finally:
         if lock is not None:
             os.close(lock)
 
 
+def _mark(path: str) -> None:
+    """Mark a new environment as unfinished before anything else is in it; a mark that is there stays."""
+    os.makedirs(path, exist_ok=True)
+    os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(os.path.join(path, CREATING), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _unmark(path: str) -> None:
+    """Remove the mark that was put into an environment which another command had just finished."""
+    mark = os.path.join(path, CREATING)
+    with contextlib.suppress(OSError):
+        if os.lstat(mark).st_size == 0:
+            os.unlink(mark)
+
+
+def _withdraw(path: str, *, existed: bool) -> None:
+    """Leave things as they were before the lock was had: what others have put there stays."""
+    _unmark(path)
+    for folder in (os.path.join(path, OWN), *(() if existed else (path,))):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
 def _clear_away(path: str, *, existed: bool) -> None:
     """Leave things as they were before a creation that failed: nothing, or the user's empty directory."""
     with contextlib.suppress(OSError):
-        if existed:
-            _empty(path)
-            shutil.rmtree(os.path.join(path, OWN))
-            os.unlink(os.path.join(path, LOCK))
-        else:
-            shutil.rmtree(path)
+        _empty(path)  # before the mark goes
+        shutil.rmtree(os.path.join(path, OWN))
+        os.unlink(os.path.join(path, LOCK))
+        if not existed:
+            os.rmdir(path)
 
 
 def _seed_old(python: str, interpreter: Interpreter) -> None:
