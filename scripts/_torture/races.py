@@ -1,10 +1,122 @@
-"""Many commands at once."""
+"""Many commands at once in one environment, their overlap forced by delays."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .result import Experiment
+from .oracle import faults, orphans, site_of, unimportable
+from .result import Result
+from .strace import slowed
+from .wheels import SMALL
 
-EXPERIMENTS: dict[str, Experiment] = {}
+if TYPE_CHECKING:
+    import random
+
+    from .result import Experiment
+    from .world import Ran, World
+
+DELAY = 500  # microseconds for each renaming and removal
+PATIENCE = 60  # seconds to wait for an environment to begin to exist
+
+
+def race_to_create(world: World, rounds: int, chance: random.Random) -> Result:
+    """Eight installs at once into one fresh project, in every third round two of them by uv."""
+    notes = []
+    for number in range(rounds):
+        with_uv = world.uv is not None and number % 3 == 2
+        notes += _told(number, with_uv, _create_once(world, chance, with_uv=with_uv))
+    return _result("race-create", rounds, notes, world)
+
+
+def race_to_replace(world: World, rounds: int, chance: random.Random) -> Result:
+    """Four against four that replace one package by two versions, in every third round two of them by uv."""
+    project = world.project("replaced")
+    notes = []
+    for number in range(rounds):
+        with_uv = world.uv is not None and number % 3 == 2
+        wrong = _replace_once(world, project, chance, with_uv=with_uv)
+        notes += _told(number, with_uv, wrong)
+        if wrong:
+            shutil.rmtree(os.path.join(project, ".venv"), ignore_errors=True)
+    return _result("race-replace", rounds, notes, world)
+
+
+def _create_once(world: World, chance: random.Random, *, with_uv: bool) -> list[str]:
+    project = world.project("raced")
+    names = chance.sample(SMALL, len(SMALL))
+    by_uv = set(names[:2]) if with_uv else set()
+    running = [world.start(_install(world, chance, name), project) for name in names if name not in by_uv]
+    if by_uv:
+        _wait_for(os.path.join(project, ".venv", "bin", "python"))
+    running += [world.start(_uv_install(world, project, name), project) for name in by_uv]
+    wrong = _ended([world.end(one) for one in running])
+    environment = os.path.join(project, ".venv")
+    there = set(os.listdir(site_of(environment))) if os.path.isdir(environment) else set()
+    wrong += [f"{name} is not there" for name in names if f"{name}-1.0.dist-info" not in there]
+    return wrong + _broken(world, environment)
+
+
+def _replace_once(world: World, project: str, chance: random.Random, *, with_uv: bool) -> list[str]:
+    environment = os.path.join(project, ".venv")
+    if not os.path.isdir(environment):
+        ran = world.run([world.safepip, "install", "big==1.0"], project)
+        if ran.code != 0:
+            return [ran.last]
+    versions = chance.sample(["1.0", "2.0"] * 4, 8)
+    running = []
+    for number, version in enumerate(versions):
+        by_uv = with_uv and number in {2, 5}
+        make = _uv_install(world, project, f"big=={version}") if by_uv else None
+        running.append(world.start(make or _install(world, chance, f"big=={version}"), project))
+    return _ended([world.end(one) for one in running]) + _broken(world, environment)
+
+
+def _install(world: World, chance: random.Random, requirement: str) -> list[str]:
+    """Return the line that installs by safepip, half of them slowed down."""
+    argv = [world.safepip, "install", requirement]
+    return slowed(world, argv, DELAY) if world.strace is not None and chance.random() < 0.5 else argv
+
+
+def _uv_install(world: World, project: str, requirement: str) -> list[str]:
+    python = os.path.join(project, ".venv", "bin", "python")
+    return [str(world.uv), "pip", "install", "--python", python, requirement]
+
+
+def _wait_for(path: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def _ended(all_ran: list[Ran]) -> list[str]:
+    return [ran.last for ran in all_ran if ran.code != 0]
+
+
+def _broken(world: World, environment: str) -> list[str]:
+    try:
+        site = site_of(environment)
+        found = faults(site)
+    except (OSError, ValueError) as error:
+        return [str(error)]
+    with contextlib.suppress(OSError):  # told already
+        found += orphans(site)
+    return found or unimportable(world, environment)
+
+
+def _told(number: int, with_uv: bool, wrong: list[str]) -> list[str]:
+    how = " with uv" if with_uv else ""
+    return [f"round {number}{how}: {len(wrong)} wrong: {'; '.join(wrong[:3])[:400]}"] if wrong else []
+
+
+def _result(name: str, rounds: int, notes: list[str], world: World) -> Result:
+    failed = len(notes)
+    missing = [name for name, path in (("uv", world.uv), ("strace", world.strace)) if path is None]
+    told = [f"without {name}, for there is none here" for name in missing]
+    return Result(name=name, tried=rounds, failed=failed, notes=notes + told)
+
+
+EXPERIMENTS: dict[str, Experiment] = {"race-create": race_to_create, "race-replace": race_to_replace}
