@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    Word = Literal["run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims"]
+    Word = Literal["run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims", "help"]
 
 VERBS: tuple[Word, ...] = ("run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims")
+# Pages of safepip's own: `safepip help TOPIC`.
+TOPICS = (
+    "deciding", "docker", "make", "ci", "notebooks", "raspberry-pi", "ros", "cron", "moving", "limits", "faq",
+    "settings",
+)  # fmt: skip
 FLAGS = ("--system", "--app", "--lib", "--safepip-version")
 VALUED = ("--env", "--project")
 
@@ -124,6 +129,9 @@ def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
     if len(rest) == 2 and rest[0] == "help" and rest[1] in VERBS:
         helped: Invocation = changed(told, verb=rest[1], arguments=("--help",))
         return helped
+    if len(rest) == 2 and rest[0] == "help" and rest[1] in TOPICS:
+        page: Invocation = changed(told, verb="help", arguments=rest[1:])
+        return page
     asked = any(word in {"--help", "-h"} for word in told.words[: len(told.words) - len(rest)])
     plain: Invocation = changed(told, show_help=asked)
     return plain

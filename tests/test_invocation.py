@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from safepip.invocation import FLAGS, VALUED, VERBS, Invocation, read_invocation, with_own_words
+from safepip.invocation import FLAGS, TOPICS, VALUED, VERBS, Invocation, read_invocation, with_own_words
 
 
 def read(line, program="/usr/bin/safepip", **options):
@@ -144,7 +144,20 @@ def test_help_on_an_own_word_is_safepips(verb):
     assert (told.verb, told.arguments) == (verb, ("--help",))
 
 
-@pytest.mark.parametrize("line", ["help", "help install", "help install run", "help run install"])
+@pytest.mark.parametrize("topic", TOPICS)
+def test_help_on_a_topic_is_a_page_of_safepips(topic):
+    told = read(f"--system help {topic}")
+    assert (told.verb, told.arguments) == ("help", (topic,))
+
+
+@pytest.mark.parametrize("line", ["help docker", "help run"])
+def test_called_as_pip_all_help_is_pips(line):
+    assert read(line, "pip").verb is None
+
+
+@pytest.mark.parametrize(
+    "line", ["help", "help install", "help install run", "help run install", "help dockers", "help docker make"]
+)
 def test_other_help_is_pips(line):
     assert read(line) == Invocation(words=words(line))
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
+    if words in {("--help",), ("-h",)}:
+        sys.stdout.write("usage: safepip explain [--json] PIP-ARGUMENTS\n")
+        return 0
     as_json = words[:1] == ("--json",)
     explained, plan, told = explain(words[as_json:], context)
     if as_json:
