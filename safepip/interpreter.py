@@ -11,7 +11,7 @@ import sys
 
 from ._record import Record
 from .errors import CANNOT_RUN, SafepipError
-from .store import recall, remember
+from .store import number, recall, remember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ encode = getattr(os, "fsencode", lambda text: text)
 out.write(b"\\0".join(encode(answer) for answer in answers))
 """
 _WHERE = "import sys; sys.stdout.write(sys.executable)"
-_FORMAT = "safepip-interpreter-1"
+_FORMAT = "safepip-interpreter-2"
 
 
 class Interpreter(Record):
@@ -146,7 +146,7 @@ def interview(
     if isinstance(answer, str):
         return answer
     if kept and keep:
-        remember(kept, "\0".join(key + answer))
+        remember(kept, "\0".join((*key, _sum_of(answer), *answer)))
     return _interpreter(path, real, answer)
 
 
@@ -188,12 +188,20 @@ def _head(path: str, size: int) -> bytes:
 
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
     fields = tuple((recall(path) or "").split("\0"))
-    answer = fields[len(key) :]
-    return answer if fields[: len(key)] == key and _is_answer(answer) else None
+    answer = fields[len(key) + 1 :]
+    return answer if fields == (*key, _sum_of(answer), *answer) and _is_answer(answer) else None
+
+
+def _sum_of(answer: tuple[str, ...]) -> str:
+    """Return a checksum: what a disk or a hand has damaged is no answer; zlib's would have to be loaded."""
+    found = 0
+    for byte in os.fsencode("\0".join(answer)):
+        found = (found * 257 + byte) % 0xFFFFFFFB
+    return f"{found:x}"
 
 
 def _is_answer(fields: tuple[str, ...]) -> bool:
-    return len(fields) == 7 and all(part.isascii() and part.isdecimal() for part in fields[1].split("."))
+    return len(fields) == 7 and None not in map(number, fields[1].split("."))
 
 
 def _interpreter(path: str, real: str, known: tuple[str, ...]) -> Interpreter:

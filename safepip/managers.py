@@ -251,7 +251,7 @@ def _poetry(project: _Project) -> _Found:
     if place is None:
         return
     base = _poetry_name(project)
-    minor = str(_inside(project.toml(os.path.join(place, "envs.toml")), base, "minor") or "").strip()
+    minor = _text(_inside(project.toml(os.path.join(place, "envs.toml")), base, "minor")).strip()
     if minor:
         yield os.path.join(place, f"{base}-py{minor}")
     found = sorted(_beginning(place, f"{base}-py"), key=_version, reverse=True)
@@ -286,7 +286,7 @@ def _poetry_place(project: _Project, tables: list[dict[str, Any]]) -> str | None
     path = _poetry_setting(project, tables, "virtualenvs", "path") or os.path.join("{cache-dir}", "virtualenvs")
     if not isinstance(path, str) or (not isinstance(cache, str) and "{cache-dir}" in path):
         return None
-    return project.path(path.replace("{cache-dir}", str(cache)))
+    return project.path(path.replace("{cache-dir}", _text(cache)))
 
 
 def _poetry_name(project: _Project) -> str:
@@ -295,7 +295,7 @@ def _poetry_name(project: _Project) -> str:
 
     document = project.toml("pyproject.toml")
     name = _inside(document, "project", "name") or _inside(document, "tool", "poetry", "name")
-    safe = _without(_normal(str(name or "non-package-mode")), ' $`!*@"\\\r\n\t')[:42]
+    safe = _without(_normal(_text(name) or "non-package-mode"), ' $`!*@"\\\r\n\t')[:42]
     return f"{safe}-{_short(hashlib.sha256(os.fsencode(os.path.normcase(project.real))).digest())}"
 
 
@@ -309,7 +309,8 @@ def _pdm(project: _Project) -> _Found:
     users = project.toml(config, b"venv") if config else {}
     tables = (project.toml("pdm.toml", b"use_venv"), users)
     uses = (project.environ.get("PDM_USE_VENV"), *(_inside(table, "python", "use_venv") for table in tables))
-    if str(next((use for use in uses if use is not None), True)).lower() in {"false", "no", "0"}:
+    uses_any = next((use for use in uses if isinstance(use, str) or use in (0, 1)), True)
+    if str(uses_any).lower() in {"false", "no", "0"}:
         return
     saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
     ignored = project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in {"false", "no", "0"}
@@ -405,7 +406,7 @@ def _hatch(project: _Project) -> _Found:
     tables = {**(hatch if isinstance(hatch, dict) else {}), **project.toml("hatch.toml")}
     name = project.environ.get("HATCH_ENV", "default")
     options = _hatch_options(tables.get("envs"), name)
-    kind = str(options.get("type", "virtual"))
+    kind = _text(options.get("type", "virtual"))
     place = _hatch_place(project, kind)
     if kind == "system" or place is None:
         return
@@ -417,7 +418,7 @@ def _hatch(project: _Project) -> _Found:
     if isinstance(chosen, str) and chosen:
         yield os.path.join(project.root, chosen)
         return
-    title = _normal(str(_inside(document, "project", "name") or os.path.basename(project.real)))
+    title = _normal(_text(_inside(document, "project", "name")) or os.path.basename(project.real))
     last = title if name == "default" else name
     flat = place == _joined(project.home, ".virtualenvs") or _is_below(os.path.realpath(place), project.real)
     yield os.path.join(place, last) if flat else os.path.join(place, title, _hatch_id(project), last)
@@ -434,7 +435,7 @@ def _hatch_options(environments: object, name: str) -> dict[str, Any]:
             break
         inherited = own if len(seen) == 1 else {key: own[key] for key in own if key != "matrix"}
         options = {**inherited, **options}
-        name = name if own.get("detached") else str(own.get("template", "default"))
+        name = name if own.get("detached") else _text(own.get("template", "default"))
     return options
 
 
@@ -521,7 +522,8 @@ def _paths(out: bytes) -> tuple[str, ...]:
         infos = _inside(json.loads(text), "environments_info")
     except (ValueError, RecursionError):
         return ()
-    found = (_inside(info, "prefix") for info in infos or () if _inside(info, "name") == "default")
+    listed = infos if isinstance(infos, list) else []
+    found = (_inside(info, "prefix") for info in listed if _inside(info, "name") == "default")
     return tuple(path for path in found if isinstance(path, str) and os.path.isabs(path))
 
 
@@ -585,6 +587,11 @@ def _inside(table: object, *keys: str) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
+
+
+def _text(value: object) -> str:
+    """Return what is text, and empty for all else: a number may have more digits than Python prints."""
+    return value if isinstance(value, str) else ""
 
 
 def _joined(folder: str | None, *parts: str) -> str | None:

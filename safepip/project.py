@@ -212,5 +212,6 @@ def _folders(home: str, environ: Mapping[str, str]) -> set[str]:
         key, _, value = line.strip().partition("=")
         if key.startswith("XDG_") and key.endswith("_DIR"):
             named = value.strip().strip('"').replace("$HOME", home, 1)
-            folders.add(os.path.realpath(named))
+            if "\0" not in named:
+                folders.add(os.path.realpath(named))
     return folders

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ._record import Record
-from .store import recall, remember
+from .store import number, recall, remember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def size_of(found: Entry, stamp: str) -> int | None:
     """Return the size that was measured under this stamp, or None."""
     fields = (recall(_size_file(found)) or "").split("\0")
     same = len(fields) == 4 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
-    return int(fields[3]) if same and fields[3].isdecimal() else None
+    return number(fields[3]) if same else None
 
 
 def _identified(path: str, before: str) -> str:
@@ -201,14 +201,16 @@ def _remove(file: str) -> None:
 
 def _entry(kept: str) -> Entry | None:
     found = _read(kept)
-    if found is None or not (found[0].isdecimal() and found[1].isdecimal()):
+    if found is None:
         return None
     try:
         used = os.stat(kept).st_mtime
     except OSError:
         return None
-    device, inode, known, identity = found
-    return Entry(file=kept, known=known, device=int(device), inode=int(inode), used=used, identity=identity)
+    device, inode, known, identity = number(found[0]), number(found[1]), found[2], found[3]
+    if device is None or inode is None:
+        return None
+    return Entry(file=kept, known=known, device=device, inode=inode, used=used, identity=identity)
 
 
 def _read(kept: str) -> tuple[str, str, Known, str] | None:

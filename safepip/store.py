@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+_MOST_DIGITS = 40
+
 
 def remember(path: str, text: str) -> None:
     """Write `text` to the file `path` of this user alone, by rename; what cannot be written is let be."""
@@ -35,6 +37,11 @@ def make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     finally:
         os.umask(mask)
+
+
+def number(text: str) -> int | None:
+    """Return the number that a field of such a file holds, or None: Python reads only so many digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def recall(path: str) -> str | None:

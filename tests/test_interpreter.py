@@ -345,10 +345,11 @@ def test_another_binary_of_the_same_inode_number_is_asked_again(python, cache, p
         pytest.param(lambda text: text + "\0more", id="longer"),
         pytest.param(lambda text: "x" + text, id="of another format"),
         pytest.param(
-            lambda text: text.replace("safepip-interpreter-1", "safepip-interpreter-2"), id="of another version"
+            lambda text: text.replace("safepip-interpreter-2", "safepip-interpreter-1"), id="of another version"
         ),
         pytest.param(lambda text: "\udcff\udcfe", id="no text"),
         pytest.param(lambda text: text.replace("3.12.3", "three"), id="with a version that is none"),
+        pytest.param(lambda text: text[:-1] + "x", id="with a letter exchanged"),
     ],
 )
 def test_a_damaged_memory_is_ignored(python, cache, poison):

@@ -24,6 +24,7 @@ from urllib.request import url2pathname
 from safepip._record import Record, changed
 from safepip.command import read as read_line
 from safepip.environment import USABLE
+from safepip.store import number
 
 from . import history, journal
 from .create import build
@@ -33,6 +34,7 @@ from .pip import run_pip
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
     from safepip.context import Context
     from safepip.environment import Environment
@@ -354,11 +356,14 @@ def requirement(name: str, wanted: history.State) -> tuple[str, ...]:
     if not wanted.origin:
         return (f"{name}=={wanted.version}",)
     try:
-        origin = json.loads(wanted.origin)
-        url = origin["url"]
-    except (ValueError, TypeError, KeyError):  # an egg-link: the first line is the folder
+        return _by_origin(name, json.loads(wanted.origin))
+    except (ValueError, TypeError, KeyError, AttributeError):  # an egg-link: the first line is the folder
         return ("-e", wanted.origin.split("\n")[0])
-    below = origin.get("subdirectory")
+
+
+def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
+    """Return the words that a direct_url.json comes to (packaging.python.org, "Direct URL Data Structure")."""
+    url, below = origin["url"], origin.get("subdirectory")
     fragment = f"#subdirectory={below}" if below else ""
     if origin.get("dir_info", {}).get("editable"):
         return ("-e", url2pathname(urlsplit(url).path) + fragment)
@@ -441,8 +446,12 @@ def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
         fields = row.split("\t")
-        if len(fields) == 5 and fields[1].endswith(".dist-info") and _is_within(journal.unescaped(fields[1])):
-            found.setdefault(journal.name_and_version(journal.unescaped(fields[1]))[0], []).append(row)
+        if len(fields) != 5 or not fields[1].endswith(".dist-info") or number(fields[2]) is None:
+            continue
+        path = journal.unescaped(fields[1])
+        name = journal.name_and_version(path)[0]
+        if _is_within(path) and name[:1].isalnum():  # else pip would read it as an option
+            found.setdefault(name, []).append(row)
     for ordered in found.values():
         ordered.sort(key=lambda row: int(row.split("\t")[2]))
     return found
@@ -450,14 +459,14 @@ def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
 
 def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names in each folder that the rows tell of; folders relative to the environment."""
-    fields = [row.split("\t") for row in rows]
-    told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if one[0] == "n"}
+    fields = [row.split("\t") for row in rows if row.startswith("n\t") and row.count("\t") == 2]
+    told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields}
     return {folder: names for folder, names in told.items() if _is_within(folder)}
 
 
 def _is_within(relative: str) -> bool:
     """Tell whether a path that a file in the environment names stays in it."""
-    return not os.path.isabs(relative) and os.pardir not in relative.split("/")
+    return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative
 
 
 def _record(info: str, site: str, at: str | None = None) -> list[Row]:
@@ -476,7 +485,7 @@ def _record(info: str, site: str, at: str | None = None) -> list[Row]:
 def _row(path: str, digest: str, size: str) -> Row:
     algorithm, _, value = digest.partition("=")
     known = value if algorithm == "sha256" else ""
-    return Row(path=path, digest=known, size=int(size) if size.isdecimal() else None)
+    return Row(path=path, digest=known, size=number(size))
 
 
 def _is_whole(damage: Damage) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from safepip._record import Record
+from safepip.store import number
 
 from .journal import DISTRIBUTIONS, HISTORY, escaped, name_and_version, packed, unescaped, unpacked, write
 
@@ -139,7 +140,8 @@ def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
 
 def _entry(line: str) -> Entry | None:
     fields = line.split("\t")
-    if len(fields) < 8 or not fields[0].isdecimal() or not fields[1].isdecimal() or fields[2] not in {PIP, UNDO}:
+    when = number(fields[1]) if len(fields) >= 8 else None
+    if when is None or number(fields[0]) is None or fields[2] not in {PIP, UNDO}:
         return None
     found = tuple(map(_change, fields[7:]))
     whole = tuple(change for change in found if change is not None)
@@ -147,7 +149,7 @@ def _entry(line: str) -> Entry | None:
         return None
     return Entry(
         id=fields[0],
-        time=int(fields[1]),
+        time=when,
         kind=fields[2],
         words=unpacked(fields[3]),
         cwd=unescaped(fields[4]),

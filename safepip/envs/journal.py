@@ -18,7 +18,7 @@ import time
 from safepip._record import Record
 from safepip.environment import OWN
 from safepip.interpreter import BIN
-from safepip.store import make_folder
+from safepip.store import make_folder, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,12 +92,13 @@ def heading(environment: str) -> Heading | None:
     path = os.path.join(environment, JOURNAL)
     lines = _lines(path)
     fields = lines[0].split("\t") if lines else []
-    if len(fields) != 9 or fields[0] != _FORMAT or not (fields[2].isdecimal() and fields[3].isdecimal()):
+    begun, process = map(number, fields[2:4]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
+    if begun is None or process is None:
         return None
     return Heading(
         number=fields[1],
-        time=int(fields[2]),
-        process=int(fields[3]),
+        time=begun,
+        process=process,
         host=unescaped(fields[4]),
         created=bool(fields[5]),
         words=unpacked(fields[6]),
