@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import assert_never
 
     from .context import Context
+    from .envs.satisfied import Question
     from .invocation import Word
     from .plan import Handover, Plan
     from .report import Report
@@ -150,6 +151,9 @@ def hand_over(
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
     made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
     """
+    question = _question(handover, context, created=created)
+    if question is not None and _answered(question, handover, context, report):
+        return 0
     if handover.change and lock is None and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
@@ -157,9 +161,34 @@ def hand_over(
     environ = child_environ(handover, locked=lock is not None)
     if handover.change and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
+        if question is not None and "SAFEPIP_RUN_JOURNAL" in environ:
+            environ["SAFEPIP_RUN_KEEP"] = question.variable
     if show_help:
         return _help(handover, environ)
     return start(handover.argv, environ)
+
+
+def _question(handover: Handover, context: Context, *, created: bool) -> Question | None:
+    """Return what pip is about to be asked, if its answer can be foretold where nothing has changed."""
+    change = handover.change and handover.environment is not None and not created
+    if not change or context.command.subcommand != "install" or not context.settings.fast:
+        return None
+    from .envs.satisfied import ask
+
+    return ask(handover, context)
+
+
+def _answered(question: Question, handover: Handover, context: Context, report: Report) -> bool:
+    """Repeat what pip said when it was asked the same, if it was; tell whether that was done."""
+    from .envs.satisfied import answer, repeat
+
+    environment = handover.environment or ""
+    printed = answer(environment, question)
+    if printed is None or not repeat(printed):
+        return False
+    report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
+    _tell_shells(environment, context)
+    return True
 
 
 def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:

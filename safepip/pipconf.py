@@ -60,9 +60,25 @@ def find(
     `strict` has every file parsed wholly, so that a malformed one is found. A file that cannot be opened
     is none to pip. An undecodable or malformed one has its `error`, and no sections.
     """
+    kinds = _kinds(environ, home, platform, site_prefix)
+    found = (_read(path, kind, _encoding_of(environ), strict=strict) for path, kind in kinds.items())
+    return tuple(file for file in found if file is not None)
+
+
+def paths(
+    environ: Mapping[str, str], home: str | None, *, platform: str = sys.platform, site_prefix: str | None
+) -> tuple[str, ...]:
+    """Return where pip would look for its files, whether they exist or not, in `find`'s order."""
+    return tuple(_kinds(environ, home, platform, site_prefix))
+
+
+def _kinds(
+    environ: Mapping[str, str], home: str | None, platform: str, site_prefix: str | None
+) -> dict[str, Kind]:
+    """Return the places to look at, and of what kind a file there is."""
     named = environ.get("PIP_CONFIG_FILE") or None
     if named == os.devnull:
-        return ()
+        return {}
     places = _places(environ, home, platform, site_prefix)
     if named is not None:
         if os.path.exists(named):
@@ -72,8 +88,7 @@ def find(
     kinds: dict[str, Kind] = {}
     for kind, path in places:
         kinds.setdefault(path, kind)
-    found = (_read(path, kind, _encoding_of(environ), strict=strict) for path, kind in kinds.items())
-    return tuple(file for file in found if file is not None)
+    return kinds
 
 
 def _places(

@@ -14,9 +14,12 @@ import sys
 PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m" for python -m pip
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
+KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/satisfied.py words it, whose answer is to be kept if all was there
 TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 KINDS = (b".dist-info", b".egg-info", b".egg-link")
+# All that pip prints where it does nothing, and asks no index.
+IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
 
 
 def main():
@@ -25,11 +28,12 @@ def main():
     spare = os.environ.pop(SPARE, "")
     tell = os.environ.pop(TELL, "")
     journal = os.environ.pop(JOURNAL, "")
+    keep = os.environ.pop(KEEP, "")
     _put_launcher_folder(program)
     pip_main = _find_pip(spare)
     sys.argv[0] = _module_path() if program == "-m" else program
     if journal:
-        pip_main = _Noting(pip_main, journal)
+        pip_main = _Noting(pip_main, journal, keep)
     if not tell:
         return pip_main()
     before = _programs()
@@ -134,8 +138,9 @@ def _tell(came, tell):
 class _Noting:
     """Calls pip, and notes what changed however it ends, unless it is killed: then the journal tells."""
 
-    def __init__(self, pip_main, environment):
-        self.pip_main = pip_main
+    def __init__(self, pip_main, environment, keep):
+        self.keep = keep if sys.stdout and sys.stderr else ""  # either may be closed
+        self.pip_main = _Keeping(pip_main) if self.keep else pip_main
         self.environment = environment if isinstance(environment, bytes) else os.fsencode(environment)
 
     def __call__(self):
@@ -145,16 +150,98 @@ class _Noting:
             failed = bool(code)
             return code
         finally:
-            try:  # noqa: SIM105  contextlib costs as much as all of this file
-                _note(self.environment, failed)
+            try:
+                idle = _note(self.environment, failed)
+                if self.keep and idle and not failed:
+                    _keep(self.environment, self.keep, self.pip_main.answer())
             except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
                 pass
+
+
+class _Keeping:
+    """Calls pip, and listens to what it prints."""
+
+    def __init__(self, pip_main):
+        self.pip_main = pip_main
+        self.out = None
+        self.err = None
+
+    def __call__(self):
+        before = sys.stdout, sys.stderr
+        self.out, self.err = sys.stdout, sys.stderr = _Heard(sys.stdout), _Heard(sys.stderr)
+        try:
+            return self.pip_main()
+        finally:
+            sys.stdout, sys.stderr = before
+
+    def answer(self):
+        """Return the bytes that pip printed, None where that is not all, or more than its being idle."""
+        text = "".join(self.out.heard)
+        idle = all(line.startswith(IDLE) for line in text.splitlines())
+        if self.out.bypassed or self.err.heard or self.err.bypassed or not idle:
+            return None
+        return text.encode(self.out.encoding, self.out.errors)
+
+
+class _Heard:
+    """A stream whose text is heard while it is written; to pip it is the stream itself."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.heard = []
+        self.bypassed = False
+
+    def write(self, text):
+        self.heard.append(text)
+        return self.stream.write(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name):
+        if name in ("buffer", "detach"):
+            self.bypassed = True
+        return getattr(self.stream, name)
+
+
+def _keep(environment, keep, answer):
+    """Keep pip's answer for the question, if nothing that the question rests on has changed meanwhile."""
+    lines = keep.split("\n")
+    slot, digest, files = lines[0], lines[1], lines[2:]
+    expected = answer is not None and (answer or slot.endswith("q"))
+    if not expected or not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
+        return
+    folder = os.path.join(environment, b".safepip", b"satisfied")
+    if not os.path.isdir(folder):
+        os.mkdir(folder, 0o700)
+    _write(os.path.join(folder, os.fsencode(slot)), os.fsencode(digest) + b"\n" + answer)
+
+
+def _is_unchanged(line):
+    """Tell whether a file is as it was, by what `signature` in envs/satisfied.py says of it."""
+    before, _, path = line.partition(" ")
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return before == "-"
+    return before == "%d:%d:%d:%d" % (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+
+
+def _sees_itself_only(environment):
+    """Tell whether modules, and so distributions, come from the environment and the standard library alone."""
+    library = os.path.dirname(os.__file__)
+    archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
+    standard = (library, os.path.join(library, "lib-dynload"), archive)
+    inside = os.path.join(environment, "")
+    return all(entry in standard or entry.startswith(inside) for entry in sys.path)
 
 
 def _note(environment, failed):
     """Note what is other than the journal says, then take the journal away.
 
     pip leaves things half done when it is interrupted (Ctrl-C): a journal that stays has them mended.
+    Return whether all is as before.
     """
     own = os.path.join(environment, b".safepip")
     with open(os.path.join(own, b"journal"), "rb") as file:
@@ -168,6 +255,7 @@ def _note(environment, failed):
         _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
     if not failed or rows == lines[1:]:
         os.unlink(os.path.join(own, b"journal"))
+    return rows == lines[1:]
 
 
 def _listing(environment):

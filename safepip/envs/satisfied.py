@@ -1,0 +1,304 @@
+"""EDGE  pip's answer to an install that it found satisfied, repeated while nothing has changed that counts.
+
+Everything that pip's answer depends on goes into one digest: the line, the files that it names, pip's
+configuration, what is installed. runner.py keeps what pip printed, under that digest, where pip changed nothing
+and said nothing on stderr. Where anything is not plain there is no digest, and pip is asked: being slow is
+better than being wrong. On the way of every install, so `os` and little else must do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+try:
+    from _blake2 import blake2b  # hashlib loads OpenSSL, which costs more than all the rest
+except ImportError:
+    from hashlib import blake2b
+
+from safepip import __version__, pipconf
+from safepip._record import Record
+from safepip.command import normalised
+
+from .journal import JOURNAL
+from .requirements import is_plain, nested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from safepip.context import Context
+    from safepip.plan import Handover
+
+SATISFIED = os.path.join(".safepip", "satisfied")
+_SLOTS = 64  # so many answers are kept in an environment
+_LARGEST = 1 << 20  # bytes of a file that is read
+_MOST_FILES = 64
+_REGULAR = 0o100000
+
+# pip's options that neither add to what is wanted nor keep what is installed from being enough: these say where
+# packages would come from, and how pip looks.
+_HARMLESS = frozenset((
+    "cache-dir", "cert", "client-cert", "compile", "default-timeout", "disable-pip-version-check",
+    "exists-action", "extra-index-url", "find-links", "index-url", "keyring-provider", "no-binary",
+    "no-build-isolation", "no-cache-dir", "no-clean", "no-color", "no-compile", "no-dependencies", "no-deps",
+    "no-index", "no-input", "no-proxy-env", "no-python-version-warning", "no-user", "no-warn-conflicts",
+    "no-warn-script-location", "only-binary", "prefer-binary", "progress-bar", "proxy", "pypi-url", "quiet",
+    "require-hashes", "require-venv", "require-virtualenv", "retries", "root-user-action", "timeout",
+    "trusted-host", "use-pep517", "user",
+))  # fmt: skip
+_ON_LINE = _HARMLESS | {"requirement", "constraint", "isolated"}
+_IN_VARIABLES = _HARMLESS | {"requirement", "constraint", "config-file"}
+_FORBIDDEN = ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR")  # these bring modules, and so distributions, along
+_COUNTING = ("PIP_", "PYTHON", "LC_", "XDG_")
+_COUNTING_TOO = frozenset((
+    "HOME", "LANG", "LANGUAGE", "TERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "COLORTERM",
+    "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES", "USER", "SUDO_UID",
+))  # fmt: skip
+_METADATA = {".dist-info": "METADATA", ".egg-info": "PKG-INFO"}
+
+
+class Question(Record):
+    """What pip is asked: its `digest`, the `slot` that keeps the answer, and how each file was that counts.
+
+    A slot that ends in "q" may keep an empty answer.
+    """
+
+    slot: str
+    digest: str
+    files: tuple[str, ...]
+
+    @property
+    def variable(self) -> str:
+        """Return the question as runner.py reads it: a line each."""
+        return "\n".join((self.slot, self.digest, *self.files))
+
+
+def ask(handover: Handover, context: Context) -> Question | None:
+    """Return what pip is about to be asked, or None where its answer cannot be foretold."""
+    environment = handover.environment
+    if environment is None or os.name == "nt" or not _is_plain_line(context):
+        return None
+    asked = (*_line(handover, context), *_surroundings(context))
+    files = _files(environment, context)
+    installed = _installed(environment)
+    if files is None or installed is None or any("\n" in path for path, _ in files):
+        return None
+    everything = [*asked, *(part for file in files for part in file), *installed]
+    counting = (*(path for path, _ in files), os.path.join(environment, "pyvenv.cfg"), *_sites(environment))
+    return Question(
+        slot=f"{int(_digest(asked)[:8], 16) % _SLOTS:02d}{'q' if context.command.quiet else ''}",
+        digest=_digest(everything),
+        files=tuple(f"{signature(path)} {path}" for path in counting),
+    )
+
+
+def answer(environment: str, question: Question) -> bytes | None:
+    """Return what pip printed when it was last asked the same, or None.
+
+    None too while a change is at work, or was killed there: what is installed may not be whole.
+    """
+    if os.path.lexists(os.path.join(environment, JOURNAL)):
+        return None
+    kept = _content(os.path.join(environment, SATISFIED, question.slot))
+    head, _, printed = (kept or b"").partition(b"\n")
+    return printed if head == question.digest.encode() else None
+
+
+def repeat(printed: bytes) -> bool:
+    """Write pip's answer to stdout; tell whether it could be written, for else pip is to say what is wrong."""
+    try:
+        written = os.write(1, printed) if printed else 0
+    except OSError:
+        return False
+    while written < len(printed):
+        written += os.write(1, printed[written:])
+    return True
+
+
+def signature(path: str) -> str:
+    """Return what tells whether a file has been written or exchanged; runner.py looks again when pip has ended."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return "-"
+    return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_size}"
+
+
+def _is_plain_line(context: Context) -> bool:
+    """Tell whether the line asks for names alone, and no variable for more than that."""
+    command, environ = context.command, context.ambient.environ
+    unclear = command.outcome != "ok" or command.editables or command.groups or command.scripts or command.upgrade
+    if unclear or command.subcommand != "install" or context.ambient.cwd is None:
+        return False
+    if not all(option[2:] in _ON_LINE for option, _, _ in command.options):
+        return False
+    if not all(normalised(name[4:]) in _IN_VARIABLES for name in environ if name.startswith("PIP_")):
+        return False
+    return not any(name in environ for name in _FORBIDDEN) and all(map(is_plain, command.requirements))
+
+
+def _line(handover: Handover, context: Context) -> Iterator[str]:
+    """Yield what is typed, where, and in what name."""
+    yield __version__
+    yield from handover.argv
+    yield handover.program
+    for name, value in handover.changes:
+        yield f"{name}={value}"
+    yield str(context.ambient.cwd)
+    yield str(context.ambient.user)
+
+
+def _surroundings(context: Context) -> Iterator[str]:
+    """Yield the variables that pip reads, the terminal it writes to, and the system that markers ask for."""
+    environ = context.ambient.environ
+    for name in sorted(environ):
+        if name.startswith(_COUNTING) or name in _COUNTING_TOO:
+            yield f"{name}={environ[name]}"
+    for stream in (1, 2):
+        yield str(os.get_terminal_size(stream)) if os.isatty(stream) else "no terminal"
+    system = os.uname()
+    yield from (system.sysname, system.release, system.version, system.machine)
+    yield from (_rights(path) for path in _caches(context))
+
+
+def _caches(context: Context) -> Iterator[str]:
+    """Yield pip's cache folders: pip warns of one that it may not write to."""
+    environ, home = context.ambient.environ, context.ambient.home or os.sep
+    yield os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "pip")
+    yield environ.get("PIP_CACHE_DIR", os.sep)
+    yield from (value for option, _, value in context.command.options if option == "--cache-dir" and value)
+
+
+def _rights(path: str) -> str:
+    path = os.path.abspath(path)
+    while not os.path.exists(path) and path != os.sep:
+        path = os.path.dirname(path)
+    return f"{os.stat(path).st_uid} {os.access(path, os.W_OK)}"
+
+
+def _files(environment: str, context: Context) -> list[tuple[str, bytes]] | None:
+    """Return path and content of every file that pip would read, None where one is not plain."""
+    ambient, command = context.ambient, context.command
+    found = []
+    for path in pipconf.paths(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=environment):
+        if os.path.lexists(path):
+            content = _content(path)
+            if content is None or not _is_plain_configuration(content):
+                return None
+            found.append((path, content))
+    wanted = _requirement_files([*command.r_files, *command.constraints])
+    return None if wanted is None else found + wanted
+
+
+def _requirement_files(paths: list[str]) -> list[tuple[str, bytes]] | None:
+    """Return the files, and those that they name in turn, each relative to the one before (as pip has it)."""
+    found: dict[str, bytes] = {}
+    while paths:
+        path = paths.pop()
+        if path in found:
+            continue
+        content = None if _leads_elsewhere(path) else _content(path)
+        inner = nested(content) if content is not None else None
+        if content is None or inner is None or len(found) == _MOST_FILES:
+            return None
+        found[path] = content
+        paths.extend(os.path.join(os.path.dirname(path), name) for name in inner)
+    return list(found.items())
+
+
+def _leads_elsewhere(path: str) -> bool:
+    """Tell whether it may be a URL to pip, or a lock file (PEP 751) and no list of requirements."""
+    return ":" in path or os.path.basename(path).startswith("pylock")
+
+
+def _is_plain_configuration(content: bytes) -> bool:
+    """Tell whether one of pip's configuration files holds nothing but harmless keys, each in one line."""
+    for line in content.decode("latin-1").splitlines():
+        text = line.strip()
+        if not text or text[0] in "#;" or (text[0] == "[" and text[-1] == "]" and "DEFAULT" not in text):
+            continue
+        name = line.replace(":", "=", 1).partition("=")[0]
+        if line[0].isspace() or normalised(name.strip()) not in _HARMLESS:
+            return False
+    return True
+
+
+def _installed(environment: str) -> list[str] | None:
+    """Return what tells one state of what is installed from another, None where that is not plain."""
+    found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python")]
+    for folder in _sites(environment):
+        site = _distributions(folder)
+        if site is None:
+            return None
+        found += site
+    return found
+
+
+def _sites(environment: str) -> list[str]:
+    """Return the folders of distributions; a `lib64` that is a link says nothing new."""
+    libraries = (os.path.join(environment, name) for name in ("lib", "lib64"))
+    folders = (library for library in libraries if not os.path.islink(library))
+    return [os.path.join(folder, name, "site-packages") for folder in folders for name in _names(folder)]
+
+
+def _distributions(site: str) -> list[str] | None:
+    """Return a text for the folder and for each distribution or path file in it; None where one lies elsewhere."""
+    try:
+        names, folder = os.listdir(site), os.open(site, os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        found = [site, _state(".", folder)]
+        for name in names:
+            suffix = name[name.rfind(".") :]
+            if suffix in {".egg", ".egg-link"}:
+                return None
+            if suffix in {".dist-info", ".egg-info", ".pth"}:
+                within = _METADATA.get(suffix)
+                found += (name, _state(name, folder), _state(f"{name}/{within}", folder) if within else "")
+        return found
+    finally:
+        os.close(folder)
+
+
+def _state(name: str, folder: int) -> str:
+    try:
+        stat = os.stat(name, dir_fd=folder)
+    except OSError:
+        return "-"
+    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size}"
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _content(path: str) -> bytes | None:
+    """Return what a regular file holds; None for what is none, is too large, or cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError):
+        return None
+    try:
+        stat = os.fstat(descriptor)
+        if stat.st_mode & 0o170000 != _REGULAR or stat.st_size > _LARGEST:
+            return None
+        content = os.read(descriptor, _LARGEST + 1)
+        return content if len(content) == stat.st_size else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    """Return one digest of all parts, none of which can run into the next."""
+    whole = blake2b(digest_size=20)
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode(sys.getfilesystemencoding(), "surrogateescape")
+        whole.update(b"%d:" % len(data) + data)
+    return whole.hexdigest()
