@@ -46,6 +46,7 @@ OLDEST = (3, 10)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
 STATE_FILE = ".bootstrap"
+SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks, and nowhere else
 SHEBANG_LIMIT = 127  # bytes; Linux before 5.1 cut the line there, and macOS is no better with spaces
 # Not removed, for then the value of a configuration file would count.
 NEUTRALISED = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DRY_RUN": "0"}
@@ -448,7 +449,11 @@ def fetched_pip(work: str, index_url: "str | None") -> str:
     """Fetch the newest fitting pip from where pip would look; return the wheel's path; Stop where none is."""
     settings = pip_settings(os.environ, config_files(os.environ))
     opener = make_opener(settings)
-    offers = [offered_at(page, opener) for page in pages(settings, index_url)]
+    places = pages(settings, index_url)
+    packaged = None if places or "no-index" in settings else packaged_pip(work)
+    if packaged is not None:
+        return packaged
+    offers = [offered_at(page, opener) for page in places]
     files = [file for offer in offers if not isinstance(offer, str) for file in offer]
     chosen = newest_pip(files, tuple(sys.version_info[:3]))
     if chosen is None:
@@ -457,6 +462,53 @@ def fetched_pip(work: str, index_url: "str | None") -> str:
         return download(chosen, work, opener)
     except (OSError, http.client.HTTPException) as error:
         raise no_pip([f"{without_credentials(chosen.url)}: {error}"]) from None
+
+
+def packaged_pip(work: str) -> "str | None":
+    """Return the wheel in Debian's package of pip, which any user may download; None where that failed.
+
+    This is for where nothing names an index, for pip knows one and this script does not. Without the system's
+    certificates Debian's pip would give up, so those come the same way, and count for this run alone.
+    """
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return None
+    bare = not os.path.exists(SYSTEM_CERTIFICATES)
+    folder = unpacked_packages(work, ["python3-pip-whl", *(["ca-certificates"] if bare else [])])
+    certificates = glob.glob(os.path.join(folder, "usr/share/ca-certificates/**/*.crt"), recursive=True)
+    if bare and certificates:
+        bundle = os.path.join(work, "certificates.pem")
+        replace_file(bundle, b"\n".join(map(read_bytes, sorted(certificates))), 0o600)
+        os.environ.setdefault("PIP_CERT", bundle)
+    return newest_wheel(os.path.join(folder, "usr/share/python-wheels"))
+
+
+def unpacked_packages(work: str, packages: "list[str]") -> str:
+    """Unpack Debian packages below `work`, found by the system's lists of them or else by fresh ones."""
+    apt = os.path.join(work, "apt")
+    os.makedirs(os.path.join(apt, "lists", "partial"))
+    fresh = [f"Dir::State::lists={apt}/lists", f"Dir::Cache={apt}", "Acquire::Languages=none"]
+    for options in ([], fresh):
+        words = [word for option in ["Acquire::Retries=0", *options] for word in ("-o", option)]
+        if options and not runs(["apt-get", *words, "update"], apt):
+            break
+        if runs(["apt-get", *words, "download", *packages], apt):
+            break
+    for package in glob.glob(os.path.join(glob.escape(apt), "*.deb")):
+        runs(["dpkg-deb", "--extract", package, os.path.join(apt, "root")], apt)
+    return os.path.join(apt, "root")
+
+
+def runs(command: "list[str]", folder: str) -> bool:
+    """Tell whether `command` succeeds in `folder`; what it says is of no interest."""
+    quiet = subprocess.DEVNULL
+    done = subprocess.run(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
+    return done.returncode == 0
+
+
+def read_bytes(path: str) -> bytes:
+    """Return what the file `path` holds."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def offered_at(page: str, opener: urllib.request.OpenerDirector) -> "list[IndexFile] | str":

@@ -400,6 +400,49 @@ def test_where_nothing_can_be_had_it_says_what_failed_and_what_to_do(tmp_path, m
     assert "--index-url" in caught.value.lines[-1]
 
 
+def debian_tools(folder: Path) -> None:
+    """Programs like Debian's: `download` works once there are fresh lists, a package unpacks to what it is for."""
+    folder.mkdir()
+    programs = {
+        "apt-get": 'case "$*" in\n*lists=*update) touch lists/fresh ;;\n'
+        "*download*) test -e lists/fresh && touch python3-pip-whl.deb ca-certificates.deb ;;\n*) exit 1 ;;\nesac\n",
+        "dpkg-deb": "cd $3 2>/dev/null || mkdir $3 && cd $3\nmkdir -p usr/share/python-wheels usr/share/ca-certificates/m\n"
+        "touch usr/share/python-wheels/pip-23.0.1-py3-none-any.whl\n"
+        "echo one > usr/share/ca-certificates/m/1.crt\necho two > usr/share/ca-certificates/m/2.crt\n",
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}")
+        (folder / name).chmod(0o755)
+
+
+def test_where_nothing_names_an_index_debians_package_of_pip_serves(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    debian_tools(tmp_path / "bin")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_CERT", "")  # for the end of the test, which takes it away
+    monkeypatch.delenv("PIP_CERT")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(bootstrap, "SYSTEM_CERTIFICATES", str(tmp_path / "missing.pem"))
+    wheel = bootstrap.fetched_pip(str(tmp_path), None)
+    assert os.path.basename(wheel) == "pip-23.0.1-py3-none-any.whl"
+    assert Path(os.environ["PIP_CERT"]).read_text() == "one\n\ntwo\n"
+
+
+def test_an_index_that_is_named_or_forbidden_is_not_gone_round(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    debian_tools(tmp_path / "bin")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(bootstrap.Stop):
+        bootstrap.fetched_pip(str(tmp_path), None)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    with pytest.raises(bootstrap.Stop):
+        bootstrap.fetched_pip(str(tmp_path), str(tmp_path / "no-index-here"))
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
