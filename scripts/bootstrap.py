@@ -71,6 +71,19 @@ class Places(NamedTuple):
     launcher: str
 
 
+class Source(NamedTuple):
+    """Where safepip comes from: this clone, or the archive that scripts/make_pyz.py builds.
+
+    `supply(work, options)` puts a pip and wheels into the folder `work`, and returns the path that Python runs
+    as pip, and theirs; `make(python, path)` makes an environment without pip.
+    """
+
+    program: str
+    supply: "Callable[[str, argparse.Namespace], tuple[str, list[str]]]"
+    make: "Callable[[str, str], None]"
+    demonstrates: bool
+
+
 class IndexFile(NamedTuple):
     """A file that a page or a folder offers; `sha256` and `requires_python` are "" where not given."""
 
@@ -79,16 +92,17 @@ class IndexFile(NamedTuple):
     requires_python: str = ""
 
 
-def main(argv: "list[str]") -> int:
-    """Carry out the command line `argv`; return the exit code."""
+def main(argv: "list[str]", source: "Source | None" = None) -> int:
+    """Carry out the command line `argv` with what `source` gives (None: this clone); return the exit code."""
     try:
         use_recent_python()
-        options = parse(argv)
+        source = source or Source("bootstrap.py", from_clone, make_environment, demonstrates=True)
+        options = parse(argv, source)
         places = find_places(os.environ)
         if options.uninstall:
             uninstall(places)
         else:
-            set_up(places, options)
+            set_up(places, options, source)
     except Stop as stop:
         return complain(stop.code, *stop.lines)
     except OSError as error:
@@ -138,11 +152,13 @@ def version_of(python: str) -> "tuple[int, ...]":
 # --- what is asked for, and where it goes
 
 
-def parse(argv: "list[str]") -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="bootstrap.py", description="Set safepip up for this user.")
-    parser.add_argument("--index-url", metavar="URL", help="where packages come from (else as for pip)")
-    parser.add_argument("--no-demo", action="store_true", help="do not try the result on a temporary project")
+def parse(argv: "list[str]", source: Source) -> argparse.Namespace:
+    """Read the command line; a source that has all in itself takes no options about where to get it."""
+    parser = argparse.ArgumentParser(prog=source.program, description="Set safepip up for this user.")
+    if source.demonstrates:
+        parser.add_argument("--index-url", metavar="URL", help="where packages come from (else as for pip)")
+        parser.add_argument("--no-demo", action="store_true", help="do not try the result on a temporary project")
+    parser.set_defaults(no_demo=not source.demonstrates)
     parser.add_argument("--uninstall", action="store_true", help="remove the command and its environment")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     try:
@@ -168,17 +184,17 @@ def find_places(environ: "Mapping[str, str]") -> Places:
 # --- setting up
 
 
-def set_up(places: Places, options: argparse.Namespace) -> None:
+def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
     """Make or renew the environment and the command, show that it works, say how to go on."""
     say = silent if options.quiet else speak
     refuse_foreign(places)
     with locked(places.app + ".lock"), tempfile.TemporaryDirectory(prefix="safepip-bootstrap-") as work:
         refuse_foreign(places)
-        say("fetching pip, safepip and what it needs ...")
-        pip = obtain_pip(work, options.index_url)
-        wheels = fetch_wheels(pip, work, options.index_url)
+        if source.demonstrates:
+            say("fetching pip, safepip and what it needs ...")
+        pip, wheels = source.supply(work, options)
         say(f"installing into {places.app} ...")
-        fill_environment(places.app, pip, wheels)
+        fill_environment(places.app, pip, wheels, source)
         write_launcher(places.launcher, environment_python(places.app))
         say(f"made {places.launcher}")
     if not options.no_demo:
@@ -237,6 +253,12 @@ def environment_python(environment: str) -> str:
 # --- filling the environment
 
 
+def from_clone(work: str, options: argparse.Namespace) -> "tuple[str, list[str]]":
+    """Get a pip, and wheels of safepip and of all it needs, into `work`."""
+    pip = obtain_pip(work, options.index_url)
+    return pip, fetch_wheels(pip, work, options.index_url)
+
+
 def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
     """Get wheels of safepip, from this clone, and of all it needs into `work`; return their paths."""
     folder = os.path.join(work, "wheels")
@@ -251,7 +273,7 @@ def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
     return sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
 
 
-def fill_environment(app: str, pip: str, wheels: "list[str]") -> None:
+def fill_environment(app: str, pip: str, wheels: "list[str]", source: Source) -> None:
     """Make `app` hold exactly these versions; start anew where it is unfinished or of another Python.
 
     The state file is written first, and last to say that all is well: a run that was killed is noticed. The
@@ -262,7 +284,7 @@ def fill_environment(app: str, pip: str, wheels: "list[str]") -> None:
     write_state(app, "unfinished")
     if not renewed:
         clear(app)
-        make_environment(sys.executable, app)
+        source.make(sys.executable, app)
     install_wheels(app, pip, wheels)
     if renewed:  # pip leaves a wheel of the same version as it is
         own = [wheel for wheel in wheels if os.path.basename(wheel).startswith("safepip-")]
@@ -323,8 +345,13 @@ def clear(app: str) -> None:
 
 def make_environment(python: str, path: str) -> None:
     """Make an environment without pip at `path` for the interpreter `python`."""
-    command = [python, "-I", "-m", "venv", "--without-pip", path]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    run_maker(python, ["-m", "venv", "--without-pip", path])
+
+
+def run_maker(python: str, words: "list[str]", environ: "Mapping[str, str] | None" = None) -> None:
+    """Run what makes an environment under `python`; Stop where it fails."""
+    pipe, same = subprocess.PIPE, subprocess.STDOUT
+    result = subprocess.run([python, "-I", *words], stdout=pipe, stderr=same, env=environ, check=False)
     if result.returncode != 0:
         told = [*os.fsdecode(result.stdout).strip().splitlines(), "it gave no reason"]
         raise Stop(69, f"{python} cannot make an environment: {told[0]}", advice())
@@ -365,7 +392,11 @@ def obtain_pip(work: str, index_url: "str | None") -> str:
     The first of: what this Python's own pip downloads (no more, for the interpreter may be managed, and a pip
     before 22.3 cannot serve another), what ensurepip or the system keeps, what this script fetches by itself.
     """
-    wheel = downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url)
+    return unpack_pip(downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url), work)
+
+
+def unpack_pip(wheel: str, work: str) -> str:
+    """Unpack pip's wheel into the folder `work`; return the path that `python PATH ARGS` runs as pip."""
     try:
         with zipfile.ZipFile(wheel) as archive:  # its metadata stays out: pip would take itself for installed
             archive.extractall(work, [name for name in archive.namelist() if name.startswith("pip/")])

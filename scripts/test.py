@@ -49,6 +49,7 @@ WHEELS_WANTED = (
     "hatchling", "setuptools", "wheel", "uv", "pipx",
 )  # fmt: skip
 PURE_WHEELS_WANTED = ("tomli",)  # has wheels for single Pythons too, and the tests use several
+PYZ_WHEELS = os.path.join(CLONE, "scripts", "pyz", "wheels.txt")
 UNIT_TESTS = ("--ignore=tests/integration",)
 # A file of tests stays with one worker: what its fixtures make once is made once.
 SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=loadfile")
@@ -142,7 +143,8 @@ def install_groups(environment: str, groups: "tuple[str, ...]") -> None:
 
 def prepare_wheels(python: str) -> None:
     """Download once, with the pip of `python`, what the offline tests install."""
-    request = "\n".join([version_name(python), *WHEELS_WANTED, *PURE_WHEELS_WANTED])
+    with open(PYZ_WHEELS, encoding="utf-8") as file:
+        request = "\n".join([version_name(python), *WHEELS_WANTED, *PURE_WHEELS_WANTED, file.read()])
     with locked(WHEELS + ".lock"):
         if stamp_of(WHEELS) == digest(request):
             return
@@ -153,6 +155,7 @@ def prepare_wheels(python: str) -> None:
             download_wheels(python, [*narrowed, *WHEELS_WANTED])
         pure = ["--no-deps", "--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none"]
         download_wheels(python, [*pure, *PURE_WHEELS_WANTED])
+        download_wheels(python, [*pure, "--python-version", "3.10", "--require-hashes", "-r", PYZ_WHEELS])
         write_stamp(WHEELS, digest(request))
 
 

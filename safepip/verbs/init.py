@@ -87,7 +87,8 @@ def own_program() -> str:
     found = (path for path in (typed, beside) if os.path.basename(path).startswith("safepip") and is_program(path))
     path = next(found, None) or shutil.which("safepip")
     if path is None:
-        raise SafepipError(NOT_FOUND, "there is no program safepip, neither beside its Python nor on PATH")
+        mode = (f"make it one: chmod +x {typed}",) if os.path.isfile(typed) else ()
+        raise SafepipError(NOT_FOUND, "there is no program safepip, neither beside its Python nor on PATH", *mode)
     return os.path.abspath(path)
 
 
