@@ -33,7 +33,7 @@ from safepip.environment import (
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
 from safepip.shells.known import forget_for_shells, note_for_shells
-from safepip.store import recall, remember
+from safepip.store import number, recall, remember
 
 from . import heal, history, inventory, journal
 from .adoption import made_elsewhere
@@ -493,18 +493,28 @@ def _keep(under: Under, context: Context) -> None:
 def _recall(path: str, context: Context) -> Under | None:
     file = _file(path, context)
     fields = (recall(file) or "").split("\0") if file else []
-    if len(fields) != 9 or fields[0] != _FORMAT or not (fields[3].isdecimal() and fields[4].isdecimal()):
+    device, inode = map(number, fields[3:5]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
+    if device is None or inode is None or not _is_of(path, fields[1], fields[2]):
         return None
     return Under(
         path=fields[1],
         aside=fields[2],
-        device=int(fields[3]),
-        inode=int(fields[4]),
+        device=device,
+        inode=inode,
         token=fields[5],
         how=fields[6],
         project=fields[7],
         stage=fields[8],
     )
+
+
+def _is_of(path: str, noted: str, aside: str) -> bool:
+    """Tell whether what was noted is about this environment, the old one lying beside it: files get damaged."""
+    try:
+        real = os.path.realpath(noted)
+    except ValueError:
+        return False
+    return real == os.path.realpath(path) and os.path.dirname(aside) == os.path.dirname(real)
 
 
 def _settled(under: Under, context: Context) -> None:
