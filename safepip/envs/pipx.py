@@ -8,6 +8,7 @@ package each work alike in all since, and say "No apps" in the same words.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from safepip.store import make_folder
 
 from .create import build
 from .lock import acquire
+from .progress import shown_while
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,8 +207,10 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
         mark = os.path.join(path, CREATING)
         with open(mark, "w", encoding="ascii"):
             pass
-        build(path, interpreter or _own_base(context), context.cache, pip=True)
-        _install_pipx(path, index)
+        with shown_while("fetching it", context, report):
+            build(path, interpreter or _own_base(context), context.cache, pip=True)
+            done = _install_pipx(path, index)
+        _judge(done)
         note(context.state, path, MADE)
         os.unlink(mark)
     except OSError as error:
@@ -218,14 +222,22 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
         raise
 
 
-def _install_pipx(path: str, index: tuple[str, ...]) -> None:
-    """Install pipx from the user's indexes; its pip's words are shown on stderr where it fails."""
+def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
     environ = {name: value for name, value in os.environ.items() if name not in _REMOVED}
     environ |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     floor = ".".join(map(str, FLOOR))
     python = os.path.join(path, BIN, "python" + EXE)
     argv = [python, "-I", "-m", "pip", "install", "--quiet", *index, "--", f"pipx>={floor}"]
-    if subprocess.run(argv, env=environ, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode:
+    null, pipe, out = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(argv, env=environ, stdin=null, stdout=pipe, stderr=out, check=False)
+
+
+def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
+    """Show what pip said, and stop where it failed."""
+    with contextlib.suppress(OSError):
+        os.write(2, done.stdout)
+    if done.returncode:
         raise SafepipError(NO_PIPX, "pipx could not be had; pip's own words stand above", *_WAYS)
 
 

@@ -40,6 +40,7 @@ from .adoption import made_elsewhere
 from .create import build, creation_lock
 from .lock import acquire
 from .pip import run_pip
+from .progress import shown_while, wheels_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
             why = fault(found)
             if why is None and lacks_pip(found, context):
                 report.say(f"putting pip into {called} again")
-                _give_pip(found)
+                with shown_while("installing pip", context, report):
+                    _give_pip(found)
             elif why is not None:
                 _rebuild(_Work(found, called, context, report), why)
             elif not (mended or finished):
@@ -210,9 +212,11 @@ def _rebuild(work: _Work, why: str) -> None:
         wheels = os.path.join(folder, "wheels")
         os.mkdir(wheels)
         with _told_plainly(work.called):
-            _gather(work, os.path.join(folder, "env"), wheels)
+            with shown_while(lambda: wheels_in(wheels, len(work.plain)), work.context, work.report):
+                _gather(work, os.path.join(folder, "env"), wheels)
             work.report.say(f"making {work.called} anew")
-            _exchange(work, wheels)
+            with shown_while(f"installing {many}", work.context, work.report):
+                _exchange(work, wheels)
     work.report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
 
 

@@ -17,6 +17,7 @@ from safepip._record import Record, changed
 from safepip.envs import heal, history, journal
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
+from safepip.envs.progress import shown_while
 from safepip.envs.stepdown import step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
@@ -63,7 +64,8 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         back = _planned(entries, aim, history.installed(rows))
         _show(back, entries)
         _tell_of_others(entries, found, rows, back, report)
-        _carry_out(back, entries, found, context, words)
+        with shown_while("changing packages", context, report):
+            _carry_out(back, entries, found, context, words)
     return 0
 
 

@@ -1,0 +1,59 @@
+"""How far long work is: one line at a terminal, written anew until the work is done, and gone then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safepip.context import Context
+    from safepip.report import Report
+
+_SOON = 0.7  # seconds
+_OFTEN = 0.2
+
+
+@contextlib.contextmanager
+def shown_while(
+    doing: str | Callable[[], str], context: Context, report: Report, *, soon: float = _SOON
+) -> Iterator[None]:
+    """Show what is being done, and for how long, while the body runs; only for somebody who looks on.
+
+    `doing` is a few plain words, so that the line fits any terminal, or gives them anew each time. What is done
+    in less than `soon` seconds shows nothing.
+    """
+    if report.quiet or not report.terminal or context.ambient.environ.get("TERM") == "dumb":
+        yield
+        return
+    ended = threading.Event()
+    told = (lambda: doing) if isinstance(doing, str) else doing
+    watch = threading.Thread(target=_watch, args=(told, ended, report, soon), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watch.join()
+        report.passing("")
+
+
+def _watch(told: Callable[[], str], ended: threading.Event, report: Report, pause: float) -> None:
+    began = time.monotonic()
+    while not ended.wait(pause):
+        seconds = int(time.monotonic() - began)
+        report.passing(f"{told()} ({seconds} s)")
+        pause = _OFTEN
+
+
+def wheels_in(folder: str, many: int) -> str:
+    """Return how many of so many packages are there, as wheels in the folder."""
+    try:
+        there = sum(name.endswith(".whl") for name in os.listdir(folder))
+    except OSError:
+        there = 0
+    return f"{min(there, many)} of {many} packages are here"
