@@ -25,6 +25,7 @@ from safepip.store import make_folder, recall, remember
 from .gitindex import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire
+from .native import offer
 from .progress import shown_while
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
@@ -66,7 +67,8 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
             raise SafepipError(NO_ENVIRONMENT, f"{plan.called} {found.reason}")
         if found.state == UNFINISHED:
             _refuse_anothers(path, plan.called, context.ambient.user)
-        report.say(_announcement(plan, path, report))
+        for line in filter(None, (_announcement(plan, path, report), offer(plan, context))):
+            report.say(line)
         with _told_plainly(path), shown_while("making it", context, report):
             _make(plan, context, report)
         made = context.examine(path, named=True)
