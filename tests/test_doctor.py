@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from safepip._record import changed
 from safepip.context import Context, ambient
 from safepip.doctor.facts import (
     Complaint,
@@ -433,6 +434,15 @@ def test_folders_that_are_fine_missing_or_open(home):
         "state": ("/.local/state/safepip/environments", "open"),
         "data": ("/.local/share/safepip", ""),
     }
+
+
+@pytest.mark.parametrize(("place", "fault"), [("/", "mode"), (None, "owner")])
+def test_nobody_is_told_to_take_the_root_directory(place, fault, work, monkeypatch):
+    """A container's user without a name has / for a home."""
+    world = changed(ambient(), user=54321, home=place or work)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    found = list(folders(Context(Invocation(words=(), verb="doctor"), world, keep=False)))
+    assert {(one.fault, one.mine) for one in found} == {(fault, False)}
 
 
 # -- the word

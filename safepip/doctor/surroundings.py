@@ -461,8 +461,9 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
         return "owner"
     if not os.access(at, os.W_OK | os.X_OK):
         read_only = getattr(os, "statvfs", None) and os.statvfs(at).f_flag & getattr(os, "ST_RDONLY", 1)
-        home = ambient.home and (at == ambient.home or at.startswith(os.path.join(ambient.home, "")))
-        return "read-only" if read_only else "mode" if mine or not home else "owner"
+        home = ambient.home not in {None, os.sep}  # a container's user without a name has / for a home
+        below = home and (at == ambient.home or at.startswith(os.path.join(ambient.home or "", "")))
+        return "read-only" if read_only else "mode" if mine or not below else "owner"
     return "open" if inside and stat.st_mode & 0o002 and not stat.st_mode & 0o1000 else ""
 
 
