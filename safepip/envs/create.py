@@ -67,7 +67,8 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
             raise SafepipError(NO_ENVIRONMENT, f"{plan.called} {found.reason}")
         if found.state == UNFINISHED:
             _refuse_anothers(path, plan.called, context.ambient.user)
-        for line in filter(None, (_announcement(plan, path, report), offer(plan, context))):
+        search = context.ambient.environ.get("PATH", "")
+        for line in filter(None, (_announcement(plan, path, report, search), offer(plan, context))):
             report.say(line)
         with _told_plainly(path), shown_while("making it", context, report):
             _make(plan, context, report)
@@ -160,12 +161,25 @@ def _app_data(cache: str | None) -> Iterator[str]:
         yield folder
 
 
-def _announcement(plan: Create, path: str, report: Report) -> str:
+def _announcement(plan: Create, path: str, report: Report, search: str) -> str:
+    """Return what is said before the environment is made; `search` is PATH."""
     if report.terminal:
         return f"{plan.why}; creating {plan.called} {plan.purpose}"
     programs = os.path.dirname(plan.handover.python)
+    if _is_found(programs, search):
+        return f"creating {path}, where PATH finds python3"
     use = f"use {os.path.join(programs, 'python')} or ENV PATH={programs}:$PATH"
     return f"creating {path}; python3 will NOT see its packages: {use}"
+
+
+def _is_found(programs: str, search: str) -> bool:
+    """Tell whether `python3` will be the one in the folder `programs`, which is yet to be made."""
+    for folder in filter(os.path.isabs, search.split(os.pathsep)):
+        if os.path.realpath(folder) == os.path.realpath(programs):
+            return True
+        if os.access(os.path.join(folder, "python3" + EXE), os.X_OK):
+            return False
+    return False
 
 
 @contextlib.contextmanager

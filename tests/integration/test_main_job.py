@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 import pytest
-from sandbox import Sandbox, look, system_listing
+from sandbox import SYSTEM_PATH, Sandbox, look, system_listing
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,19 @@ def test_creation_is_announced_once_on_standard_error(sandbox: Sandbox) -> None:
     assert second.said == []
     assert b"safepip: " not in first.out + second.out
     assert second.code == 0
+
+
+def test_creation_where_path_leads_already_is_not_warned_of(sandbox: Sandbox) -> None:
+    """An image says it once: ENV SAFEPIP_ENV=/opt/venv PATH=/opt/venv/bin:$PATH."""
+    place = os.path.join(sandbox.root, "opt")
+    first, last = f"{place}/bin:{SYSTEM_PATH}", f"{SYSTEM_PATH}:{place}/bin"
+    ran = sandbox.run("install", "alpha", env={"SAFEPIP_ENV": place, "PATH": first})
+    assert (ran.code, ran.said) == (0, [f"creating {place}, where PATH finds python3"])
+    assert sandbox.call(["python3", "-c", "import alpha"], env={"PATH": first}).code == 0
+    shutil.rmtree(place)
+    ran = sandbox.run("install", "alpha", env={"SAFEPIP_ENV": place, "PATH": last})
+    assert "python3 will NOT see" in ran.said[0]
+    assert sandbox.call(["python3", "-c", "import alpha"], env={"PATH": last}).code == 1
 
 
 def test_second_install_reuses_the_environment(sandbox: Sandbox) -> None:
