@@ -195,7 +195,9 @@ def test_trust_needs_an_environment(run):
 
 def test_a_state_that_cannot_be_written_is_told(run, environment, monkeypatch):
     monkeypatch.setattr(registry, "note", lambda *_args: None)
-    assert "cannot be written" in fails(run, 73, "trust").what
+    failed = fails(run, 73, "trust")
+    assert "cannot be written" in failed.what
+    assert failed.ways == (f"what is named needs no trust: export SAFEPIP_ENV={environment}",)
 
 
 # -- repair

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -545,7 +546,9 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
         registry.note(context.state, found.path, registry.TRUSTED)
         if registry.known(context.state, found.path) is None:
             raise SafepipError(
-                CANNOT_CREATE, f"{context.state} cannot be written, so nothing can be remembered there"
+                CANNOT_CREATE,
+                f"{context.state} cannot be written, so nothing can be remembered there",
+                f"what is named needs no trust: export SAFEPIP_ENV={shlex.quote(found.path)}",
             )
         note_for_shells(context.state, found.path)
         report.say(f"{context.shown(found)} is trusted from now on")
