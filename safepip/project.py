@@ -67,19 +67,24 @@ def find(cwd: str, home: str | None, owners: frozenset[int], folder: str = ENVIR
     not in `owners` (user ids). The nearest environment on the way serves; `folder` is the name that
     the settings give environments.
     """
-    way = list(_way(cwd, home, owners))
-    marked = [(at, marker) for at in way if (marker := _marker(at, owners, folder, home))]
-    if any(marker in VERSION_CONTROL or _has(at, VERSION_CONTROL, owners) for at, marker in marked):
-        last = next(i for i, (at, _) in enumerate(marked) if _has(at, VERSION_CONTROL, owners))
-        marked = marked[: last + 1]
+    passed: list[str] = []  # before the first marker
+    marked: list[_Marked] = []
+    for at in _way(cwd, home and os.path.realpath(home), owners):
+        found = _markers(at, folder, owners)
+        if found is not None:
+            marked.append(found)
+        elif not marked:
+            passed.append(at.path)
+        if found is not None and found.is_version_controlled:
+            break
     else:
         at_home = home is not None and cwd == os.path.realpath(home)
-        marked = marked[:1] if at_home else _first(marked, way, owners)
-    for at, _ in marked:
-        existing = _environment(at, owners, folder)
-        if existing:
-            return Project(root=at, marker=os.path.basename(existing), environment=existing)
-    return Project(root=marked[0][0], marker=marked[0][1]) if marked else None
+        marked = (not at_home and _by_requirements(passed, owners)) or marked[:1]
+    existing = (found for found in marked if found.environment)
+    nearest = next(existing, marked[0] if marked else None)
+    if nearest is None:
+        return None
+    return Project(root=nearest.path, marker=nearest.marker, environment=nearest.environment)
 
 
 def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
@@ -96,70 +101,133 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
         return True
     real_home = os.path.realpath(home)
     above = real_home == cwd or real_home.startswith(os.path.join(cwd, ""))
-    return not above and cwd not in _folders(home, environ)
+    return not above and not _is_a_folder(cwd, home, environ)
 
 
-def _way(cwd: str, home: str | None, owners: frozenset[int]) -> Iterator[str]:
-    """Yield the directories from `cwd` upwards that may be looked at."""
-    real_home = home and os.path.realpath(home)
-    device = None
-    at = cwd
-    while True:
+class _Folder:
+    """A directory on the way up, held open where that can be.
+
+    Names in it are found without walking its path anew, which makes deep directories cost no more than others.
+    """
+
+    __slots__ = ("descriptor", "is_home", "path")
+
+    def __init__(self, path: str, below: _Folder | None, *, is_home: bool) -> None:
+        self.path = path
+        self.is_home = is_home
+        flags = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+        inner = below.descriptor if below is not None else None
+        self.descriptor: int | None = None
         try:
-            stat = os.stat(at)
-        except OSError:
+            self.descriptor = os.open(path, flags) if inner is None else os.open("..", flags, dir_fd=inner)
+        except OSError:  # Windows opens no directories, other systems only what may be read
             return
-        if stat.st_uid not in owners or device not in {None, stat.st_dev} or (at == real_home != cwd):
-            return
-        yield at
-        device = stat.st_dev
-        if at in {os.path.dirname(at), real_home}:
-            return
-        at = os.path.dirname(at)
+
+    def stat(self) -> os.stat_result:
+        """Return what the system tells of the directory itself."""
+        return os.stat(self.path if self.descriptor is None else self.descriptor)
+
+    def holds(self, name: str) -> bool:
+        """Tell whether there is such a name, links followed; cheaper than a stat where there is none."""
+        return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
+
+    def owner(self, name: str) -> int:
+        """Return the user id that owns what is called so, links not followed, or -1 where there is nothing."""
+        try:
+            return os.lstat(self._at(name), dir_fd=self.descriptor).st_uid
+        except (OSError, ValueError):
+            return -1
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.path, name) if self.descriptor is None else name
 
 
-def _marker(at: str, owners: frozenset[int], folder: str, home: str | None) -> str | None:
-    """Return the name of what makes `at` a project, requirement files left out, or None."""
-    at_home = home is not None and at == os.path.realpath(home)
+class _Marked(Record):
+    """A directory on the way up that has a marker, and maybe an environment."""
+
+    path: str
+    marker: str
+    environment: str | None
+    is_version_controlled: bool
+
+
+def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_Folder]:
+    """Yield the directories from `cwd` upwards that may be looked at, each open until the next."""
+    device = None
+    below = None
+    path = cwd
+    try:
+        while True:
+            at = _Folder(path, below, is_home=path == real_home)
+            if below is not None:
+                below.close()
+            below = at
+            try:
+                stat = at.stat()
+            except OSError:
+                return
+            if stat.st_uid not in owners or device not in {None, stat.st_dev} or (at.is_home and path != cwd):
+                return
+            yield at
+            device = stat.st_dev
+            if at.is_home or path == os.path.dirname(path):
+                return
+            path = os.path.dirname(path)
+    finally:
+        if below is not None:
+            below.close()
+
+
+def _markers(at: _Folder, folder: str, owners: frozenset[int]) -> _Marked | None:
+    """Return what makes the directory a project, requirement files left out, or None."""
     existing = _environment(at, owners, folder)
-    if existing and (not at_home or os.path.basename(existing) == ENVIRONMENT):
-        return os.path.basename(existing)
-    names = HOME_MARKERS if at_home else MARKERS
-    return next((name for name in names if _owned(os.path.join(at, name), owners)), None)
+    name = os.path.basename(existing or "")
+    marker = name if name and (not at.is_home or name == ENVIRONMENT) else _marker(at, owners)
+    if marker is None:
+        return None
+    controlled = any(at.owner(name) in owners for name in VERSION_CONTROL)
+    return _Marked(path=at.path, marker=name or marker, environment=existing, is_version_controlled=controlled)
 
 
-def _first(marked: list[tuple[str, str]], way: list[str], owners: frozenset[int]) -> list[tuple[str, str]]:
-    """Return the first directory of the way with a marker, one with requirement files included."""
-    nearest = marked[0][0] if marked else None
-    for at in way:
-        if at == nearest:
-            return marked[:1]
-        named = _requirements(at, owners)
+def _marker(at: _Folder, owners: frozenset[int]) -> str | None:
+    names = HOME_MARKERS if at.is_home else MARKERS
+    return next((name for name in names if at.holds(name) and at.owner(name) in owners), None)
+
+
+def _environment(at: _Folder, owners: frozenset[int], folder: str) -> str | None:
+    """Return the environment in the directory `at`, be it whole or not, or None."""
+    for name in dict.fromkeys((folder, ENVIRONMENT)):
+        path = os.path.join(at.path, name)
+        if at.owner(name) in owners and not _is_name_of_another_tool(path):
+            return path
+    for name in NAMED_ENVIRONMENTS:
+        path = os.path.join(at.path, name)
+        if at.holds(f"{name}/pyvenv.cfg") and os.path.isfile(f"{path}/pyvenv.cfg") and at.owner(name) in owners:
+            return path
+    return None
+
+
+def _by_requirements(passed: list[str], owners: frozenset[int]) -> list[_Marked]:
+    """Return the first of these directories, which have no other marker, that has requirement files."""
+    for path in passed:
+        named = _requirements(path, owners)
         if named:
-            return [(at, named)]
+            return [_Marked(path=path, marker=named, environment=None, is_version_controlled=False)]
     return []
 
 
-def _requirements(at: str, owners: frozenset[int]) -> str | None:
+def _requirements(path: str, owners: frozenset[int]) -> str | None:
     try:
-        names = os.listdir(at)
+        names = os.listdir(path)
     except OSError:
         return None
     found = sorted(name for name in names if name.startswith("requirements") and name.endswith(".txt"))
-    return next((name for name in found if _owned(os.path.join(at, name), owners)), None)
-
-
-def _environment(at: str, owners: frozenset[int], folder: str) -> str | None:
-    """Return the environment in the directory `at`, be it whole or not, or None."""
-    for name in dict.fromkeys((folder, ENVIRONMENT)):
-        path = os.path.join(at, name)
-        if _owned(path, owners) and not _is_name_of_another_tool(path):
-            return path
-    for name in NAMED_ENVIRONMENTS:
-        path = os.path.join(at, name)
-        if os.path.isfile(os.path.join(path, "pyvenv.cfg")) and _owned(path, owners):
-            return path
-    return None
+    return next((name for name in found if _owner(os.path.join(path, name)) in owners), None)
 
 
 def _is_name_of_another_tool(path: str) -> bool:
@@ -178,14 +246,6 @@ def _is_name_of_another_tool(path: str) -> bool:
     return bare and not os.path.isfile(os.path.join(target, "pyvenv.cfg"))
 
 
-def _has(at: str, names: tuple[str, ...], owners: frozenset[int]) -> bool:
-    return any(_owned(os.path.join(at, name), owners) for name in names)
-
-
-def _owned(path: str, owners: frozenset[int]) -> bool:
-    return _owner(path) in owners
-
-
 def _owner(path: str) -> int:
     """Return the user id that owns `path`, links not followed, or -1 where there is nothing."""
     try:
@@ -199,19 +259,28 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
     return (*_TEMPORARY, *named)
 
 
-def _folders(home: str, environ: Mapping[str, str]) -> set[str]:
-    """Return the real paths of the user's folders, those that the desktop named included."""
-    folders = {os.path.realpath(os.path.join(home, name)) for name in _FOLDERS}
+def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the directory is one of the user's folders, by whatever links these are reached."""
+    return any(_is_same(path, cwd) for path in _folders(home, environ))
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _folders(home: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the user's folders, those that the desktop named included."""
+    yield from (os.path.join(home, name) for name in _FOLDERS)
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     try:
         with open(os.path.join(config, "user-dirs.dirs"), encoding="utf-8", errors="replace") as file:
             lines = file.read(65536).splitlines()
     except OSError:
-        return folders
+        return
     for line in lines:
         key, _, value = line.strip().partition("=")
         if key.startswith("XDG_") and key.endswith("_DIR"):
-            named = value.strip().strip('"').replace("$HOME", home, 1)
-            if "\0" not in named:
-                folders.add(os.path.realpath(named))
-    return folders
+            yield value.strip().strip('"').replace("$HOME", home, 1)
