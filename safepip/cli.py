@@ -10,7 +10,7 @@ from .decide import decide
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
 from .execute import end_by, execute
 from .invocation import read_invocation
-from .report import Report
+from .report import Report, without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +54,18 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         report.terminal = context.ambient.terminal
         plan = decide(context)
         report.quiet = context.quiet
-        report.debug(f"plan: {plan!r}")
+        if report.debugging:
+            report.debug(f"plan: {_without_secrets(repr(plan), words)}")
         code = execute(plan, context, report)
     return code
+
+
+def _without_secrets(text: str, words: Sequence[str]) -> str:
+    """Return the text with the `words` of the line in it as they may be shown."""
+    for word, clean in zip(words, without_secrets(words), strict=True):
+        if word != clean:
+            text = text.replace(word, clean)
+    return text
 
 
 def _abandon_stdout() -> None:

@@ -7,7 +7,12 @@ import sys
 
 from .errors import INTERNAL, REFUSED
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PREFIX = "safepip: "
+_MOST_URLS = 50  # in one word
 
 
 class Report:
@@ -53,9 +58,60 @@ class Report:
 def shown(text: str) -> str:
     r"""Return `text` with everything that is no plain character escaped, so that it cannot steer a terminal.
 
-    Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff.
+    Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff;
+    user and password of a URL do not appear.
     """
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in without_credentials(text))
+
+
+def without_credentials(word: str) -> str:
+    """Return a word of a line without the user and password of any URL in it.
+
+    A lone `git@` stays: it is the name of a service, and no URL of that kind works without it.
+    """
+    if word.count("://") > _MOST_URLS:
+        return "…"  # nobody types that
+    before, separator, rest = word.partition("://")
+    if not separator:
+        return word
+    end = next((index for index, char in enumerate(rest) if char in " \t\r\n\"'"), len(rest))
+    here, after = rest[:end], without_credentials(rest[end:])
+    user, at, place = _userinfo(here)
+    kept = "git@" if at and user == "git" else ""
+    return before + separator + kept + without_credentials(place) + after  # its path may be another URL
+
+
+def _userinfo(here: str) -> tuple[str, str, str]:
+    """Split what follows "://" at the "@" behind user and password, as (user, "@", the rest) or ("", "", all).
+
+    An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
+    """
+    authority = here
+    for char in "/?#":
+        authority = authority.partition(char)[0]
+    if "@" in authority:
+        user = authority.rpartition("@")[0]
+        return user, "@", here[len(user) + 1 :]
+    port = authority.partition(":")[2]
+    if "@" in here and port and not port.isdecimal() and not authority.startswith("["):
+        user, at, rest = here.rpartition("@")
+        return user, at, rest
+    return "", "", here
+
+
+def without_secrets(words: Iterable[str]) -> list[str]:
+    """Return the words without credentials; pip's `--proxy` may have some without being a URL."""
+    clean: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        if len(option) > 4 and "--proxy".startswith(option) and equals:
+            word = f"{option}={value.rpartition('@')[2]}"  # noqa: PLW2901  the same word, cleaned
+        elif clean and len(clean[-1]) > 4 and "--proxy".startswith(clean[-1]):
+            word = word.rpartition("@")[2]  # noqa: PLW2901  likewise
+        elif option == "--pip-args":
+            word = f"{option}={' '.join(without_secrets(value.split(' ')))}"  # noqa: PLW2901  likewise
+        clean.append(without_credentials(word))
+    return clean
 
 
 def _escaped(char: str) -> str:

@@ -223,28 +223,6 @@ def test_words_come_back_as_they_were(words):
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("alpha==1.0", "alpha==1.0"),
-        ("https://user:secret@x.invalid/simple", "https://x.invalid/simple"),
-        ("https://secret@x.invalid/simple", "https://x.invalid/simple"),
-        ("--index-url=https://user:secret@x.invalid:8080/s", "--index-url=https://x.invalid:8080/s"),
-        ("-ihttps://user:se@cret@x.invalid", "-ihttps://x.invalid"),
-        ("https://user:sec/ret@x.invalid/s", "https://x.invalid/s"),
-        ("a @ git+https://secret@x.invalid/a.git@main#egg=a", "a @ git+https://x.invalid/a.git@main#egg=a"),
-        ("git+ssh://git@github.com/o/r.git@v1", "git+ssh://git@github.com/o/r.git@v1"),
-        ("https://x.invalid:8080/a@1.0", "https://x.invalid:8080/a@1.0"),
-        ("https://[::1]:80/a@1", "https://[::1]:80/a@1"),
-        ("http://a:secret@x http://b:secret@y", "http://x http://y"),
-        ("https://x.invalid/?to=https://u:secret@y", "https://x.invalid/?to=https://y"),
-        ("file:///home/me@work/a.whl", "file:///home/me@work/a.whl"),
-    ],
-)
-def test_credentials_do_not_stay(word, expected):
-    assert journal.without_credentials(word) == expected
-
-
-@pytest.mark.parametrize(
     "words", [["--proxy", "u:secret@p:1"], ["--proxy=u:secret@p:1"], ["--prox=http://u:secret@p:1"]]
 )
 def test_those_of_a_proxy_neither(place, words):
@@ -253,8 +231,3 @@ def test_those_of_a_proxy_neither(place, words):
         text = file.read()
     assert "secret" not in text
     assert "p:1" in text
-
-
-@given(TEXTS)
-def test_cleaning_a_word_ends(word):
-    assert len(journal.without_credentials("http://" + word)) <= len(word) + 11

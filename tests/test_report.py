@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from safepip.errors import REFUSED
-from safepip.report import Report, shown
+from safepip.report import Report, shown, without_credentials, without_secrets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -111,3 +113,53 @@ def test_comes_after_what_python_has_buffered(capfd):
     sys.stderr.write("first\n")
     Report().say("second")
     assert capfd.readouterr().err == "first\nsafepip: second\n"
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("alpha==1.0", "alpha==1.0"),
+        ("https://user:secret@x.invalid/simple", "https://x.invalid/simple"),
+        ("https://secret@x.invalid/simple", "https://x.invalid/simple"),
+        ("--index-url=https://user:secret@x.invalid:8080/s", "--index-url=https://x.invalid:8080/s"),
+        ("-ihttps://user:se@cret@x.invalid", "-ihttps://x.invalid"),
+        ("https://user:sec/ret@x.invalid/s", "https://x.invalid/s"),
+        ("a @ git+https://secret@x.invalid/a.git@main#egg=a", "a @ git+https://x.invalid/a.git@main#egg=a"),
+        ("git+ssh://git@github.com/o/r.git@v1", "git+ssh://git@github.com/o/r.git@v1"),
+        ("https://x.invalid:8080/a@1.0", "https://x.invalid:8080/a@1.0"),
+        ("https://[::1]:80/a@1", "https://[::1]:80/a@1"),
+        ("http://a:secret@x http://b:secret@y", "http://x http://y"),
+        ("https://x.invalid/?to=https://u:secret@y", "https://x.invalid/?to=https://y"),
+        ("file:///home/me@work/a.whl", "file:///home/me@work/a.whl"),
+    ],
+)
+def test_credentials_do_not_stay(word, expected):
+    assert without_credentials(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "clean"),
+    [
+        (["--proxy", "u:secret@p:1", "x"], ["--proxy", "p:1", "x"]),
+        (["--proxy=u:secret@p:1"], ["--proxy=p:1"]),
+        (
+            ["--pip-args=-q --proxy=u:secret@p:1 --index-url=https://u:secret@i/s"],
+            ["--pip-args=-q --proxy=p:1 --index-url=https://i/s"],
+        ),
+        (["--prefix", "a@b"], ["--prefix", "a@b"]),
+    ],
+)
+def test_secrets_do_not_stay_in_a_line(words, clean):
+    assert without_secrets(words) == clean
+
+
+def test_what_is_shown_has_no_credentials():
+    assert shown("from https://user:secret@x.invalid/s: gone") == "from https://x.invalid/s: gone"
+
+
+@given(st.text(max_size=20))
+def test_cleaning_a_word_ends(word):
+    assert len(without_credentials("http://" + word)) <= len(word) + 11

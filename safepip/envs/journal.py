@@ -18,6 +18,7 @@ import time
 from safepip._record import Record
 from safepip.environment import OWN
 from safepip.interpreter import BIN
+from safepip.report import without_secrets
 from safepip.store import make_folder, number
 
 TYPE_CHECKING = False
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 JOURNAL = os.path.join(OWN, "journal")
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
-_MOST_URLS = 50  # in one word
 _FORMAT = "safepip-journal-1"
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
@@ -70,7 +70,7 @@ def begin(
         str(os.getpid()),
         escaped(_host()),
         "created" if created else "",
-        packed(_without_secrets(words)),
+        packed(without_secrets(words)),
         escaped(cwd or ""),
         packed(differing(known, rows)) if known else "",
     )
@@ -221,54 +221,6 @@ def name_and_version(path: str) -> tuple[str, str]:
     while "--" in name:
         name = name.replace("--", "-")
     return name, version
-
-
-def without_credentials(word: str) -> str:
-    """Return a word of a line without the user and password of any URL in it.
-
-    A lone `git@` stays: it is the name of a service, and no URL of that kind works without it.
-    """
-    if word.count("://") > _MOST_URLS:
-        return "…"  # nobody types that
-    before, separator, rest = word.partition("://")
-    if not separator:
-        return word
-    end = next((index for index, char in enumerate(rest) if char in " \t\r\n\"'"), len(rest))
-    here, after = rest[:end], without_credentials(rest[end:])
-    user, at, place = _userinfo(here)
-    kept = "git@" if at and user == "git" else ""
-    return before + separator + kept + without_credentials(place) + after  # its path may be another URL
-
-
-def _userinfo(here: str) -> tuple[str, str, str]:
-    """Split what follows "://" at the "@" behind user and password, as (user, "@", the rest) or ("", "", all).
-
-    An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
-    """
-    authority = here
-    for char in "/?#":
-        authority = authority.partition(char)[0]
-    if "@" in authority:
-        user = authority.rpartition("@")[0]
-        return user, "@", here[len(user) + 1 :]
-    port = authority.partition(":")[2]
-    if "@" in here and port and not port.isdecimal() and not authority.startswith("["):
-        user, at, rest = here.rpartition("@")
-        return user, at, rest
-    return "", "", here
-
-
-def _without_secrets(words: Iterable[str]) -> list[str]:
-    """Return the words without credentials; pip's `--proxy` may have some without being a URL."""
-    clean: list[str] = []
-    for word in words:
-        option, equals, value = word.partition("=")
-        if len(option) > 4 and "--proxy".startswith(option) and equals:
-            word = f"{option}={value.rpartition('@')[2]}"  # noqa: PLW2901  the same word, cleaned
-        elif clean and len(clean[-1]) > 4 and "--proxy".startswith(clean[-1]):
-            word = word.rpartition("@")[2]  # noqa: PLW2901  likewise
-        clean.append(without_credentials(word))
-    return clean
 
 
 def _lasting(row: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import stat
 import time
 
 from safepip.errors import LOCK_TIMEOUT, SafepipError
+from safepip.report import without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _holder(path: str) -> str:
 def _command(process: str) -> str:
     try:
         with open(f"/proc/{process}/cmdline", "rb") as file:
-            words = os.fsdecode(file.read(4096)).rstrip("\0").split("\0")
+            words = without_secrets(os.fsdecode(file.read(4096)).rstrip("\0").split("\0"))
     except OSError:
         return ""
     line = " ".join(words[2:] if words[1:2] and words[1].endswith("runner.py") else words)

@@ -27,7 +27,7 @@ from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
 from safepip.registry import entries
-from safepip.report import Report, shown
+from safepip.report import Report, shown, without_credentials
 from safepip.settings import Settings, origin_of
 
 from . import init
@@ -62,12 +62,17 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         raise SafepipError(USAGE, f"usage: {_USAGE}")
     found = findings(gathered(context))
     if words:
-        rows = [{"id": one.id, "status": one.status, "why": one.why, "command": one.command} for one in found]
+        rows = [_as_json(one) for one in found]
         sys.stdout.write(json.dumps({"findings": rows}) + "\n")
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
         sys.stdout.write("".join(f"{line}\n" for line in lines(found, colour=colour)))
     return int(any(one.status == "problem" for one in found))
+
+
+def _as_json(one: Finding) -> dict[str, str | None]:
+    command = None if one.command is None else without_credentials(one.command)
+    return {"id": one.id, "status": one.status, "why": without_credentials(one.why), "command": command}
 
 
 def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:

@@ -13,7 +13,7 @@ from safepip.decide import decide
 from safepip.errors import SafepipError
 from safepip.invocation import with_own_words
 from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, Repair, StepDown, Throwaway, Verb, Version
-from safepip.report import shown
+from safepip.report import shown, without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
     class Explained(TypedDict):
-        """The JSON object: a `because` for people, the rest for programs; paths are absolute."""
+        """The JSON object: a `because` for people, the rest for programs; paths are absolute, secrets left out."""
 
         plan: str
         subcommand: str | None
@@ -75,7 +75,7 @@ def _explained(plan: Plan, told: Context) -> Explained:
         "environment": environment,
         "project": _known(lambda: told.project and told.project.root),
         "because": plan.because,
-        "argv": argv,
+        "argv": without_secrets(argv),
     }
 
 

@@ -23,7 +23,7 @@ from safepip.interpreter import Interpreter, behind_shim, interview
 from safepip.invocation import read_invocation
 from safepip.pipconf import find as find_pip_files
 from safepip.project import find, may_be_root
-from safepip.report import shown
+from safepip.report import shown, without_credentials
 from safepip.settings import settle
 from safepip.verbs import history as verb
 
@@ -422,7 +422,7 @@ def _read_requirement(_folder: str, data: bytes) -> None:
     one = wanted(text)
     assert one is None or (one.name.isascii() and not text.startswith("-"))
     assert shown(text).isprintable()
-    journal.without_credentials(text)
+    without_credentials(text)
 
 
 READERS = {
