@@ -16,6 +16,7 @@ SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter 
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/satisfied.py words it, whose answer is to be kept if all was there
 TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
+PLAIN = "-.+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # signs of a name that may be shown
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 KINDS = (b".dist-info", b".egg-info", b".egg-link")
 # All that pip prints where it does nothing, and asks no index.
@@ -130,7 +131,8 @@ def _programs():
 def _tell(came, tell):
     """Say how the programs that came are run, or what there is in a new environment: one line."""
     spare, _, how = tell.partition(":")
-    program = next((name for name in came if not name.startswith(("pip", "__pycache__"))), spare)
+    plain = [name for name in came if not name.strip(PLAIN) and not name.startswith(("pip", "__pycache__"))]
+    program = next(iter(plain), spare)
     if program:
         sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program))
 
