@@ -47,6 +47,9 @@ _SOURCES = {
     "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
     "client_cert": "--client-cert", "proxy": "--proxy",
 }  # fmt: skip
+_PAUSE = 30_000_000_000  # ns between two files that pip did not write in one go
+# What people and other tools put there by hand, without metadata.
+_OTHERS = (".pth", ".egg", ".egg-link", ".egg-info", ".dist-info", "sitecustomize.py", "usercustomize.py")
 _ASIDE = "-~.=%0123456789"  # what pip puts behind the first ~, see AdjacentTempDirectory
 
 
@@ -90,30 +93,43 @@ def heal(environment: str, context: Context, report: Report) -> None:
     """Mend what the change whose journal lies in `environment` left, take the journal away, tell in one line.
 
     Only what that change touched is looked at, and a file that is there stays as it is, unless pip had put
-    it in the place of one that it had moved away.
+    it in the place of one that it had moved away. What cannot be mended is tried again at each next change.
     """
-    heading, found = journal.heading(environment), context.examine(environment, named=True)
-    if heading is not None and found.state == USABLE:
-        mended, damaged = _Left(found, heading).mend(context)
-        _note(environment, heading)
-        called = read_line(heading.words, {}).subcommand or "change"
-        if mended:
-            report.say(f"the last {called} here was interrupted; put right: {', '.join(mended)}")
-        if damaged:
-            again = " ".join(one.replace(" ", "==") for one in damaged)
-            what = f"{', '.join(damaged)} cannot be had from here"
-            way = f"later: safepip install --force-reinstall {again}"
-            report.say(f"the last {called} here was interrupted and left damage; {what}; {way}")
-    journal.end(environment)
+    found = context.examine(environment, named=True)
+    for name in (journal.DAMAGE, journal.JOURNAL):
+        heading = journal.heading(environment, name)
+        if heading is None or found.state != USABLE or not _mend(_Left(found, heading, name), context, report):
+            journal.end(environment, name)
+
+
+def _mend(left: _Left, context: Context, report: Report) -> bool:
+    """Mend what was left, and tell of it; tell whether something is to be tried again."""
+    mended, damaged = left.mend(context)
+    called = left.command.subcommand or "change"
+    if not left.again:
+        _note(left.found.path, left.heading)
+    if mended:
+        which = "an earlier" if left.again else "the last"
+        report.say(f"{which} {called} here was interrupted; put right: {', '.join(mended)}")
+    if damaged and not left.again:
+        again = " ".join(one.replace(" ", "==") for one in damaged)
+        what = f"{', '.join(damaged)} cannot be had from here"
+        way = f"later: safepip install --force-reinstall {again}"
+        report.say(f"the last {called} here was interrupted and left damage; {what}; {way}")
+    if damaged:
+        journal.keep_damage(left.found.path, left.file, (one.partition(" ")[0] for one in damaged))
+    return bool(damaged) and left.again
 
 
 class _Left:
     """What the killed change left in the environment."""
 
-    def __init__(self, found: Environment, heading: Heading) -> None:
+    def __init__(self, found: Environment, heading: Heading, file: str = journal.JOURNAL) -> None:
         self.found = found
         self.heading = heading
-        rows = journal.rows_before(found.path)
+        self.file = file
+        self.again = file == journal.DAMAGE
+        rows = journal.rows_before(found.path, file)
         self.before = _infos(rows)
         self.names = _folders(rows)
         self.now = _infos(journal.snapshot(found.path))
@@ -123,7 +139,8 @@ class _Left:
         """Return what was mended, and what could not be; pip itself comes first, for it mends the others."""
         mended: list[str] = []
         damaged: list[str] = []
-        for name in sorted({*self.before, *self.now}, key=lambda name: (name != "pip", name)):
+        names = set(self.before) if self.again else {*self.before, *self.now}
+        for name in sorted(names, key=lambda name: (name != "pip", name)):
             was, now = self.before.get(name, []), self.now.get(name, [])
             coming = [row for row in now if row not in was]
             if coming:
@@ -135,7 +152,8 @@ class _Left:
         asides = (self._info_aside(name, self._path(rows[-1])) for name, rows in self.before.items())
         if not damaged or not any(asides):
             self._sweep()
-        return mended, damaged
+        begun = [] if self.again else self._remove_begun()
+        return [*mended, *(f"{name} (taken away again)" for name in begun)], damaged
 
     def _coming(self, name: str, row: str, others: list[str], context: Context) -> tuple[bool, str] | None:
         """Keep the version that was being installed, and has metadata, if it is whole; else install it again."""
@@ -233,7 +251,8 @@ class _Left:
 
     def _named(self, wanted: Damage) -> tuple[str, ...]:
         state = history.State(version=wanted.version, origin=wanted.origin)
-        return (*sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
+        patience = ("--retries", "0") if self.again else ()
+        return (*patience, *sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
 
     def _pip_again(self, context: Context) -> bool:
         """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
@@ -268,6 +287,58 @@ class _Left:
                 for moved in left:
                     if _since(moved) >= self.heading.since:
                         _discard(moved)
+
+    def _remove_begun(self) -> list[str]:
+        """Remove the files of what was killed before it had metadata; return the names of their packages.
+
+        They are no distribution's, and began to be when the change had: in one go, so what came after a
+        pause is somebody else's.
+        """
+        found = self._begun()
+        last = found[0][0] if found else 0
+        packages = set()
+        for since, path in found:
+            if since - last > _PAUSE:
+                break
+            last = since
+            _discard(path)
+            packages.add(self._package_of(path))
+        for folder in sorted({os.path.dirname(path) for _, path in found}, reverse=True):
+            self._prune(folder)
+        return sorted(packages - {""})
+
+    def _begun(self) -> list[tuple[int, str]]:
+        """Return new files that no distribution names, in the order of their times."""
+        infos = (self._path(row) for rows in _infos(journal.snapshot(self.found.path)).values() for row in rows)
+        named = {row.path for info in infos for row in _record(info, self.found.site)}
+        found = {path for path in self._new_files() if path not in named and _is_mine(path)}
+        found -= {path for path in found if path.endswith(".pyc") and _has_source(path, found)}
+        dated = ((_since(path), path) for path in found)
+        return sorted(one for one in dated if one[0] >= self.heading.since)
+
+    def _new_files(self) -> Iterator[str]:
+        """Yield the files of what was not there before; none where there is metadata of a kind that may not list its."""
+        tops = [(os.path.join(self.found.path, folder), names) for folder, names in self.names.items()]
+        new = [os.path.join(top, name) for top, names in tops for name in _listed(top) if name not in names]
+        if any(path.endswith((".egg-info", ".egg-link")) for path in new):
+            return
+        for path in (*new, *(os.path.join(top, "__pycache__") for top, _ in tops)):
+            yield from _files_of(path)
+
+    def _package_of(self, path: str) -> str:
+        """Return the name that what lies at the path is imported by; nothing for bytecode and programs."""
+        top = os.path.relpath(path, self.found.site).split(os.sep)[0]
+        return "" if top in {os.pardir, "__pycache__"} else top.partition(".")[0]
+
+    def _prune(self, folder: str) -> None:
+        """Remove a folder that got empty, and those above that do, up to where distributions lie."""
+        tops = {os.path.join(self.found.path, top) for top in self.names}
+        while folder not in tops and folder.startswith(self.found.path):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
 
     # -- what lies where
 
@@ -585,6 +656,22 @@ def _listed(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def _has_source(bytecode: str, going: set[str]) -> bool:
+    """Tell whether the source of a file of bytecode is there, and not among those that are going."""
+    source = _source_of(bytecode)
+    return os.path.isfile(source) and source not in going
+
+
+def _files_of(path: str) -> Iterator[str]:
+    """Yield the regular files at and below a path; others' things, and links, are left out."""
+    if path.endswith(_OTHERS) or os.path.islink(path):
+        return
+    if os.path.isfile(path):
+        yield path
+    for name in _listed(path):
+        yield from _files_of(os.path.join(path, name))
 
 
 def _since(path: str) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 JOURNAL = os.path.join(OWN, "journal")
+DAMAGE = os.path.join(OWN, "damage")  # of a journal, what could not be mended yet
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
 _FORMAT = "safepip-journal-1"
@@ -78,18 +79,18 @@ def begin(
 
 
 def is_left(environment: str, *, locked: bool) -> bool:
-    """Tell whether a journal is there whose change was killed.
+    """Tell whether a journal is there whose change was killed, or damage that could not be mended then.
 
     Under the lock its process cannot live any more; without one (a file system that has none) that is asked.
     """
     if not os.path.lexists(os.path.join(environment, JOURNAL)):
-        return False
+        return os.path.lexists(os.path.join(environment, DAMAGE))
     return locked or _is_dead(heading(environment))
 
 
-def heading(environment: str) -> Heading | None:
+def heading(environment: str, name: str = JOURNAL) -> Heading | None:
     """Return what the journal in `environment` says of the change that it is about, None without one."""
-    path = os.path.join(environment, JOURNAL)
+    path = os.path.join(environment, name)
     lines = _lines(path)
     fields = lines[0].split("\t") if lines else []
     begun, process = map(number, fields[2:4]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
@@ -108,9 +109,22 @@ def heading(environment: str) -> Heading | None:
     )
 
 
-def rows_before(environment: str) -> list[str]:
+def rows_before(environment: str, name: str = JOURNAL) -> list[str]:
     """Return the rows of the journal: what stood in the environment when the change began."""
-    return _lines(os.path.join(environment, JOURNAL))[1:]
+    return _lines(os.path.join(environment, name))[1:]
+
+
+def keep_damage(environment: str, name: str, damaged: Iterable[str]) -> None:
+    """Keep of the journal `name` what it says of the distributions `damaged`, so that they are tried again."""
+    journal, kept = os.path.join(environment, name), os.path.join(environment, DAMAGE)
+    lines, since = _lines(journal), os.stat(journal).st_mtime_ns
+    names = frozenset(damaged)
+    rows = [row for row in lines[1:] if not row.startswith("d\t") or _name_of(row) in names]
+    if name != DAMAGE and os.path.isfile(kept):  # of one more install that was killed
+        since = min(since, os.stat(kept).st_mtime_ns)
+        rows += [row for row in rows_before(environment, DAMAGE) if row.startswith("d\t")]
+    if write(kept, (lines[0], *rows)):
+        os.utime(kept, ns=(since, since))
 
 
 def distributions(environment: str) -> list[str]:
@@ -127,10 +141,10 @@ def next_number(environment: str) -> str:
         return "1"
 
 
-def end(environment: str) -> None:
+def end(environment: str, name: str = JOURNAL) -> None:
     """Take the journal away."""
     try:
-        os.unlink(os.path.join(environment, JOURNAL))
+        os.unlink(os.path.join(environment, name))
     except OSError:
         return
 
@@ -158,6 +172,10 @@ def differing(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return the names of what is not as the last change left it."""
     was, is_now = ({_lasting(row) for row in rows if row.startswith("d\t")} for rows in (before, now))
     return sorted({name_and_version(unescaped(row[1]))[0] for row in was ^ is_now})
+
+
+def _name_of(row: str) -> str:
+    return name_and_version(unescaped(row.split("\t")[1]))[0]
 
 
 def write(path: str, lines: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
@@ -101,8 +102,11 @@ def test_with_neither_it_is_told_and_the_command_goes_on(box: Sandbox, count: in
     (said,) = ran.said
     assert said.endswith("pack 1.0 cannot be had from here; later: safepip install --force-reinstall pack==1.0")
     assert b"pack==1.0" in box.venv_pip("freeze").out
-    assert box.run("install", "--force-reinstall", "pack==1.0").code == 0
+    again = box.run("install", "fourth", env={"PIP_FIND_LINKS": "/nowhere"})
+    assert [line for line in again.said if "damage" in line] == []
+    assert next_change(box) == ["an earlier install here was interrupted; put right: pack 1.0"]
     assert faults(site(box), "") == []
+    assert not os.path.lexists(os.path.join(box.venv, ".safepip", "damage"))
 
 
 def test_an_uninstall_that_was_killed_is_whole_or_done(box: Sandbox) -> None:
@@ -111,11 +115,22 @@ def test_an_uninstall_that_was_killed_is_whole_or_done(box: Sandbox) -> None:
     assert faults(site(box), "") == []
 
 
-def test_a_fresh_install_that_was_killed_is_whole_or_gone(box: Sandbox) -> None:
-    assert killed(box, 20, "install", "fourth")
+@pytest.mark.parametrize("count", [8, 20])
+def test_a_fresh_install_that_was_killed_is_whole_or_gone(box: Sandbox, count: int) -> None:
+    before = set(os.listdir(site(box)))
+    killed(box, count, "install", "fourth")
+    begun = set(os.listdir(site(box))) - before
+    time.sleep(0.02)
+    own = [os.path.join(site(box), name) for name in ("mine.pth", "sitecustomize.py")]
+    for path in own:
+        open(path, "w").close()
     ran = box.run("install", "third")
     assert ran.code == 0, ran.err
     assert faults(site(box), "") == []
+    left = {name for name in begun if os.path.lexists(os.path.join(site(box), name))}
+    assert left in (set(), begun)
+    assert left or ran.said == ["the last install here was interrupted; put right: fourth (taken away again)"]
+    assert all(map(os.path.exists, own))
 
 
 def test_what_the_user_edited_stays(box: Sandbox) -> None:
