@@ -44,17 +44,18 @@ def kill_creations(world: World, rounds: int, chance: random.Random, *, cold: bo
 
     fresh()
     world.run(line, project, home)
-    pip_only = _listing(project)
+    whole = _listing(project)
     fresh()
     changes = changes_of(world, line, project, home)
     points = _creation_points(changes, chance, rounds)
     notes = []
-    for called, decides in points:
+    for number, (called, decides) in enumerate(points, 1):
         fresh()
         kill_when(world, line, project, decides, home)
-        wrong = _after_creation(world, project, pip_only, home)
-        if wrong:
-            notes.append(f"{called}: {'; '.join(wrong[:3])[:400]}")
+        wrong = _after_creation(world, project, whole, home)
+        told = [f"{called}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
+        world.count(name, number, len(points), "".join(told))
+        notes += told
     return Result(name=name, tried=len(points), failed=len(notes), notes=notes, unit="kills")
 
 
@@ -91,14 +92,15 @@ def kill_installs(world: World, rounds: int, chance: random.Random, *, kind: str
     kills = max(1, round(rounds * IN_EACH_INSTALL))
     counts = sorted(chance.sample(range(1, total + 1), min(kills, total)))
     notes = []
-    for count in counts:
+    for number, count in enumerate(counts, 1):
         _restore(template, project)
         for left in os.listdir(world.temporary):
             _discard(os.path.join(world.temporary, left))
         kill_when(world, line, project, at_count(count))
         wrong = _after_install(world, project, line if chance.random() < 0.5 else [world.safepip, *NEXT])
-        if wrong:
-            notes.append(f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}")
+        told = [f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
+        world.count(name, number, len(counts), "".join(told))
+        notes += told
     return Result(name=name, tried=len(counts), failed=len(notes), notes=notes, unit="kills")
 
 

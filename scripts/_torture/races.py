@@ -28,7 +28,9 @@ def race_to_create(world: World, rounds: int, chance: random.Random) -> Result:
     notes = []
     for number in range(rounds):
         with_uv = world.uv is not None and number % 3 == 2
-        notes += _told(number, with_uv, _create_once(world, chance, with_uv=with_uv))
+        told = _told(number, with_uv, _create_once(world, chance, with_uv=with_uv))
+        world.count("race-create", number + 1, rounds, "".join(told))
+        notes += told
     return _result("race-create", rounds, notes, world)
 
 
@@ -39,7 +41,9 @@ def race_to_replace(world: World, rounds: int, chance: random.Random) -> Result:
     for number in range(rounds):
         with_uv = world.uv is not None and number % 3 == 2
         wrong = _replace_once(world, project, chance, with_uv=with_uv)
-        notes += _told(number, with_uv, wrong)
+        told = _told(number, with_uv, wrong)
+        world.count("race-replace", number + 1, rounds, "".join(told))
+        notes += told
         if wrong:
             shutil.rmtree(os.path.join(project, ".venv"), ignore_errors=True)
     return _result("race-replace", rounds, notes, world)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +57,18 @@ class World:
         self.temporary = self.folder("tmp")
         self.wheels = os.path.join(scratch, "wheels")
         make_wheels(self.wheels)
+
+    @staticmethod
+    def tell(line: str) -> None:
+        """Write a line of progress."""
+        print(line, file=sys.stderr, flush=True)
+
+    def count(self, name: str, done: int, total: int, wrong: str = "") -> None:
+        """Tell of a failure at once, and now and then how far an experiment has come."""
+        if wrong:
+            self.tell(f"  {wrong}")
+        if done % max(1, total // 10) == 0:
+            self.tell(f"  {name}: {done} of {total}")
 
     def folder(self, name: str) -> str:
         """Make a folder of that name in the scratch folder, and return its path."""
