@@ -6,7 +6,7 @@ import os
 import sys
 
 from . import environment as env
-from . import managers, registry
+from . import registry
 from ._record import Record
 from .command import opts_out, read
 from .configfiles import tables
@@ -21,6 +21,7 @@ from .interpreter import (
     is_script,
     started_as,
 )
+from .keepers import keeper
 from .pipconf import find as find_pip_files
 from .places import cache_dir, data_dir, state_dir
 from .project import ENVIRONMENT, Project, find, may_be_root
@@ -354,7 +355,7 @@ class Context:
     def keeper(self) -> str | None:
         """The tool that keeps the project (uv, poetry, …), or None."""
         project = self.project
-        return managers.keeper(project.root) if project is not None and project.marker else None
+        return keeper(project.root) if project is not None and project.marker else None
 
     @lazy
     def manager_hint(self) -> tuple[str, str] | None:
@@ -362,6 +363,8 @@ class Context:
         project, settings = self.project, self.settings
         if self.keeper is None or project is None or not (settings.manager_hint and settings.hints):
             return None
+        from . import managers
+
         line = managers.hint(self.keeper, self.command.requirements)
         return (project.root, line) if line and not managers.hinted(self.state, project.root) else None
 
@@ -529,6 +532,8 @@ class Context:
         """Return the environment that the tool which keeps the project has for it, wherever that is."""
         if self.keeper is None:
             return None
+        from . import managers
+
         ambient, cache = self.ambient, self.cache if self.writes else None
         return managers.environment(
             root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform

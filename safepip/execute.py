@@ -11,7 +11,6 @@ from .context import HANDOVER
 from .environment import BROKEN
 from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
-from .managers import note_hinted
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from .registry import known, used
 from .report import shown
@@ -301,6 +300,8 @@ def _say_all(lines: tuple[str, ...], report: Report) -> None:
 def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
     """Say once per project how the tool that keeps it records a dependency."""
     if hint is not None and not report.quiet:
+        from .managers import note_hinted
+
         root, line = hint
         report.say(line)
         note_hinted(context.state, root)

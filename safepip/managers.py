@@ -1,4 +1,4 @@
-"""EDGE  tools that keep a project (uv, Poetry, PDM, Pipenv, Hatch, pixi): which one, and where its environment is.
+"""EDGE  tools that keep a project (uv, Poetry, PDM, Pipenv, Hatch, pixi): where the environment of each is.
 
 Read from the tools' own sources and tried with uv 0.13.9, Poetry 2.5.1, PDM 2.29.3, Pipenv 2026.10.3 and
 Hatch 1.18.2; pixi could not be had and follows its published source. What is found here is only a place: whether
@@ -8,12 +8,12 @@ it may serve is for the caller to judge, for a project's files can name any dire
 from __future__ import annotations
 
 import os
-import stat  # which os has loaded
 import sys
 
 from ._record import Record
 from .environment import is_conda, is_environment, of_python
 from .interpreter import candidates
+from .keepers import content, inside, parsed
 from .store import recall, remember
 
 TYPE_CHECKING = False
@@ -23,29 +23,6 @@ if TYPE_CHECKING:
 
     Ask = Callable[[list[str], Mapping[str, str], str], tuple[int, bytes]]
 
-# What only the tool itself writes or reads, in the order in which it is believed. A lock file says more than
-# a table: many a project has a [tool.uv] or a Pipfile left over from before.
-_FILES = (
-    ("uv", "uv.lock"),
-    ("poetry", "poetry.lock"),
-    ("pdm", "pdm.lock"),
-    ("pixi", "pixi.lock"),
-    ("pixi", "pixi.toml"),
-    ("pipenv", "Pipfile"),
-    ("pdm", ".pdm-python"),
-    ("poetry", "poetry.toml"),
-)
-# And how their headers begin: parsing takes longer than all else here, so most users of a backend are spared it.
-_TABLES = {
-    "poetry": ("poetry",),
-    "pdm": ("pdm",),
-    "pixi": ("pixi",),
-    "uv": ("uv",),
-    "hatch": ("hatch]", "hatch.envs"),
-}
-_NEEDED = {"poetry": {"dependencies", "dev-dependencies", "group", "package-mode"}, "hatch": {"envs"}}
-# What the build backends of these tools read, and `uv pip` does: it says nothing of who keeps the project.
-_OF_OTHERS = {"pdm": {"build", "version"}, "uv": {"build-backend", "pip"}}
 _COMMANDS = {
     "uv": ("uv", "uv add"),
     "poetry": ("Poetry", "poetry add"),
@@ -54,8 +31,6 @@ _COMMANDS = {
     "hatch": ("Hatch", ""),
     "pixi": ("pixi", "pixi add --pypi"),
 }
-_LARGEST = 1 << 20  # bytes, and
-_MOST_DOTS = 1000  # in a line, as in configfiles: tomllib takes minutes for a key of very many parts
 _PATIENCE = 10  # seconds for a tool to answer; the slowest seen took 4
 _FORMAT = "safepip-manager-1"
 # Variables that move environments, by how they begin. Others of these tools hold passwords, which are not kept.
@@ -78,21 +53,6 @@ _ON_WINDOWS = {  # by kind and tool, where it is not just the tool's name below 
     ("data", "pdm"): ("LOCALAPPDATA", "pdm\\pdm"),
 }
 _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lzma")
-
-
-def keeper(root: str) -> str | None:
-    """Return the tool that keeps the project at `root`: uv, poetry, pdm, pipenv, hatch, pixi, or None.
-
-    Told from its files alone. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its
-    tables say nothing of who keeps the project.
-    """
-    for tool, name in _FILES:
-        if os.path.isfile(os.path.join(root, name)):
-            return tool
-    tool_of_table = _by_table(_content(os.path.join(root, "pyproject.toml")))
-    if tool_of_table is None and os.path.isfile(os.path.join(root, "hatch.toml")):
-        return "hatch"
-    return tool_of_table
 
 
 def environment(
@@ -169,12 +129,12 @@ class _Project(Record):
 
     def toml(self, path: str, *words: bytes) -> dict[str, Any]:
         """Return a TOML file's content; empty where it has none of the `words`, or is no TOML."""
-        data = _content(self.path(path))
-        return _parsed(data) if not words or any(word in data for word in words) else {}
+        data = content(self.path(path))
+        return parsed(data) if not words or any(word in data for word in words) else {}
 
     def line(self, path: str) -> str:
         """Return the first line of a file, white space trimmed; empty where there is none."""
-        text = os.fsdecode(_content(self.path(path))[:4096]).strip()
+        text = os.fsdecode(content(self.path(path))[:4096]).strip()
         return "" if "\0" in text else text.partition("\n")[0].strip()
 
     def folder(self, kind: str, tool: str) -> str | None:
@@ -200,24 +160,6 @@ class _Question(Record):
 
 if TYPE_CHECKING:
     _Found = Iterator[str | _Question]
-
-
-def _by_table(data: bytes) -> str | None:
-    """Return the tool whose table a pyproject.toml holds; parsed only if it looks as if there were one."""
-    squeezed = (b"\n" + data.translate(None, b" \t\"'")).replace(b"\n[[", b"\n[")
-    dotted = any(text in squeezed for text in (b"\n[tool]", b"\ntool.", b"\ntool="))
-    begins = {tool: [f"\n[tool.{head}".encode() for head in heads] for tool, heads in _TABLES.items()}
-    named = [tool for tool in begins if dotted or any(text in squeezed for text in begins[tool])]
-    tables = _inside(_parsed(data), "tool") if named else None
-    return next((tool for tool in named if _keeps(tool, _inside(tables, tool))), None)
-
-
-def _keeps(tool: str, table: object) -> bool:
-    if not isinstance(table, dict):
-        return False
-    if tool in _NEEDED:
-        return not _NEEDED[tool].isdisjoint(table)
-    return not table or not set(table) <= _OF_OTHERS.get(tool, set())
 
 
 # -- the tools' own rules: each yields the places in the tool's order, and a question where files do not tell
@@ -251,7 +193,7 @@ def _poetry(project: _Project) -> _Found:
     if place is None:
         return
     base = _poetry_name(project)
-    minor = _text(_inside(project.toml(os.path.join(place, "envs.toml")), base, "minor")).strip()
+    minor = _text(inside(project.toml(os.path.join(place, "envs.toml")), base, "minor")).strip()
     if minor:
         yield os.path.join(place, f"{base}-py{minor}")
     found = sorted(_beginning(place, f"{base}-py"), key=_version, reverse=True)
@@ -273,7 +215,7 @@ def _poetry_tables(project: _Project) -> list[dict[str, Any]]:
 def _poetry_setting(project: _Project, tables: list[dict[str, Any]], *keys: str) -> object:
     """Return one of Poetry's settings, by variable or file, or None (poetry/config/config.py: `get`)."""
     variable = "POETRY_" + "_".join(keys).upper().replace("-", "_")
-    values = (_inside(table, *keys) for table in tables)
+    values = (inside(table, *keys) for table in tables)
     return project.environ.get(variable) or next((value for value in values if value is not None), None)
 
 
@@ -294,7 +236,7 @@ def _poetry_name(project: _Project) -> str:
     import hashlib
 
     document = project.toml("pyproject.toml")
-    name = _inside(document, "project", "name") or _inside(document, "tool", "poetry", "name")
+    name = inside(document, "project", "name") or inside(document, "tool", "poetry", "name")
     safe = _without(_normal(_text(name) or "non-package-mode"), ' $`!*@"\\\r\n\t')[:42]
     return f"{safe}-{_short(hashlib.sha256(os.fsencode(os.path.normcase(project.real))).digest())}"
 
@@ -308,7 +250,7 @@ def _pdm(project: _Project) -> _Found:
     config = project.environ.get("PDM_CONFIG_FILE") or _joined(project.folder("config", "pdm"), "config.toml")
     users = project.toml(config, b"venv") if config else {}
     tables = (project.toml("pdm.toml", b"use_venv"), users)
-    uses = (project.environ.get("PDM_USE_VENV"), *(_inside(table, "python", "use_venv") for table in tables))
+    uses = (project.environ.get("PDM_USE_VENV"), *(inside(table, "python", "use_venv") for table in tables))
     uses_any = next((use for use in uses if isinstance(use, str) or use in (0, 1)), True)
     if str(uses_any).lower() in {"false", "no", "0"}:
         return
@@ -321,7 +263,7 @@ def _pdm(project: _Project) -> _Found:
         return
     for name in (".venv", "venv", "env"):
         yield os.path.join(project.root, name)
-    place = _inside(users, "venv", "location") or _joined(project.folder("data", "pdm"), "venvs")
+    place = inside(users, "venv", "location") or _joined(project.folder("data", "pdm"), "venvs")
     if isinstance(place, str):
         for name in _beginning(project.path(place), _pdm_prefix(project)):
             yield project.path(place, name)
@@ -367,7 +309,7 @@ def _pipenv_in_project(project: _Project) -> bool | None:
         value = project.environ.get(variable, "").lower()
         if value in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
             return (value in {"1", "true", "yes", "on"}) != turned
-    value = _inside(project.toml("Pipfile", b"venv_in_project"), "pipenv", "venv_in_project")
+    value = inside(project.toml("Pipfile", b"venv_in_project"), "pipenv", "venv_in_project")
     return None if value is None else bool(value)
 
 
@@ -402,7 +344,7 @@ def _hatch(project: _Project) -> _Found:
     names: plugins and collectors.
     """
     document = project.toml("pyproject.toml")
-    hatch = _inside(document, "tool", "hatch")
+    hatch = inside(document, "tool", "hatch")
     tables = {**(hatch if isinstance(hatch, dict) else {}), **project.toml("hatch.toml")}
     name = project.environ.get("HATCH_ENV", "default")
     options = _hatch_options(tables.get("envs"), name)
@@ -418,7 +360,7 @@ def _hatch(project: _Project) -> _Found:
     if isinstance(chosen, str) and chosen:
         yield os.path.join(project.root, chosen)
         return
-    title = _normal(_text(_inside(document, "project", "name")) or os.path.basename(project.real))
+    title = _normal(_text(inside(document, "project", "name")) or os.path.basename(project.real))
     last = title if name == "default" else name
     flat = place == _joined(project.home, ".virtualenvs") or _is_below(os.path.realpath(place), project.real)
     yield os.path.join(place, last) if flat else os.path.join(place, title, _hatch_id(project), last)
@@ -430,7 +372,7 @@ def _hatch_options(environments: object, name: str) -> dict[str, Any]:
     seen: set[str] = set()
     while name not in seen:
         seen.add(name)
-        own = _inside(environments, name)
+        own = inside(environments, name)
         if not isinstance(own, dict):
             break
         inherited = own if len(seen) == 1 else {key: own[key] for key in own if key != "matrix"}
@@ -442,11 +384,11 @@ def _hatch_options(environments: object, name: str) -> dict[str, Any]:
 def _hatch_place(project: _Project, kind: str) -> str | None:
     """Return the folder of Hatch's environments of that kind."""
     config = project.environ.get("HATCH_CONFIG") or _joined(project.folder("config", "hatch"), "config.toml")
-    folders = _inside(project.toml(config, b"dirs"), "dirs") if config else None
-    named = _inside(folders, "env", kind)
+    folders = inside(project.toml(config, b"dirs"), "dirs") if config else None
+    named = inside(folders, "env", kind)
     if isinstance(named, str):
         return project.path(named)
-    data = project.environ.get("HATCH_DATA_DIR") or _inside(folders, "data") or project.folder("data", "hatch")
+    data = project.environ.get("HATCH_DATA_DIR") or inside(folders, "data") or project.folder("data", "hatch")
     return project.path(data, "env", kind) if isinstance(data, str) else None
 
 
@@ -519,11 +461,11 @@ def _paths(out: bytes) -> tuple[str, ...]:
     import json
 
     try:
-        infos = _inside(json.loads(text), "environments_info")
+        infos = inside(json.loads(text), "environments_info")
     except (ValueError, RecursionError):
         return ()
     listed = infos if isinstance(infos, list) else []
-    found = (_inside(info, "prefix") for info in listed if _inside(info, "name") == "default")
+    found = (inside(info, "prefix") for info in listed if inside(info, "name") == "default")
     return tuple(path for path in found if isinstance(path, str) and os.path.isabs(path))
 
 
@@ -550,43 +492,6 @@ def _note(folder: str | None, kind: str, root: str) -> str | None:
     except (OSError, ValueError):
         return None
     return folder and os.path.join(folder, kind, f"{found.st_dev:x}-{found.st_ino:x}")
-
-
-def _content(path: str) -> bytes:
-    """Return a regular file's bytes; empty for what is absent, too large, or would make us wait."""
-    quick = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        file = os.open(path, os.O_RDONLY | quick)
-        try:
-            found = os.fstat(file)
-            fits = stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST
-            return os.read(file, _LARGEST) if fits else b""
-        finally:
-            os.close(file)
-    except (OSError, ValueError):
-        return b""
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    """Return the document; empty where there is nothing, or it is broken."""
-    if not data or any(line.count(b".") > _MOST_DOTS for line in data.split(b"\n")):
-        return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        document: dict[str, Any] = tomllib.loads(data.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return document
-
-
-def _inside(table: object, *keys: str) -> Any:
-    """Return what lies under the `keys` in nested tables, or None."""
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
 
 
 def _text(value: object) -> str:

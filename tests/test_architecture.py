@@ -26,7 +26,7 @@ PACKAGE = os.path.join(ROOT, "safepip")
 ORDER = (
     ("__init__",),
     ("_record", "errors", "_pip_options", "_applications"),
-    ("command", "settings", "places", "store", "report"),
+    ("command", "keepers", "settings", "places", "store", "report"),
     ("configfiles", "pipconf", "interpreter", "project", "invocation", "registry"),
     ("environment",),
     ("plan", "managers"),
@@ -39,12 +39,12 @@ ORDER = (
 # Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
 # modules may know of each other, though not in a circle.
 COLD = ("shells", "envs", "doctor", "verbs")
-COLD_ALONE = ("apps", "_applications")  # cold, though of no room
+COLD_ALONE = ("apps", "_applications", "managers")  # cold, though of no room
 # Who imports what is cold late; within the rooms anybody may.
 LATE = {
-    "execute": COLD,
+    "execute": (*COLD, "managers"),
     "cli": COLD,
-    "context": ("envs.adoption", "envs.gitindex"),
+    "context": ("envs.adoption", "envs.gitindex", "managers"),
     "decide": ("apps",),
 }
 ALONE = "handover.runner"
@@ -288,7 +288,7 @@ HOT_MODULES = {
     "safepip.execute",
     "safepip.interpreter",
     "safepip.invocation",
-    "safepip.managers",
+    "safepip.keepers",
     "safepip.pipconf",
     "safepip.places",
     "safepip.plan",

@@ -12,7 +12,8 @@ import platformdirs.unix
 import pytest
 
 from safepip import managers
-from safepip.managers import environment, hint, hinted, keeper, note_hinted
+from safepip.keepers import keeper
+from safepip.managers import environment, hint, hinted, note_hinted
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="paths of Unix")
 pytestmark = POSIX
@@ -215,7 +216,7 @@ def test_the_parser_is_loaded_only_for_a_table(work, write, name):
     if name:
         write(name)
     code = (
-        "import sys; from safepip import managers; managers.keeper(sys.argv[1])\n"
+        "import sys; from safepip import keepers; keepers.keeper(sys.argv[1])\n"
         "print(sorted({'tomllib', 'tomli', 're', 'hashlib', 'subprocess', 'json'} & set(sys.modules)))"
     )
     root = os.path.dirname(os.path.dirname(os.path.abspath(managers.__file__)))

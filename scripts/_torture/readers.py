@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from safepip import managers, registry
+from safepip import keepers, managers, registry
 from safepip.apps import wanted
 from safepip.command import opts_out, read
 from safepip.configfiles import tables
@@ -346,7 +346,7 @@ def _read_kept(folder: str, data: bytes) -> None:
     name = _KEPT[data[0] % len(_KEPT)][0] if data else "pyproject.toml"
     _put(folder, name, data[1:])
     environ = {"POETRY_VIRTUALENVS_PATH": folder} if name == "envs.toml" else {"POETRY_CONFIG_DIR": folder}
-    managers.keeper(folder)
+    keepers.keeper(folder)
     for keeper in ("uv", "poetry", "pdm", "pipenv", "hatch", "pixi"):
         managers.environment(folder, keeper, environ, folder, None, ask=lambda *_: (0, data[1:]))
     os.unlink(os.path.join(folder, name))
