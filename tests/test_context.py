@@ -734,13 +734,13 @@ def test_a_name_that_is_not_fit_for_an_environment_is_kept_centrally(world, home
 def test_a_project_that_cannot_be_written_is_kept_centrally(world, work, home, monkeypatch):
     write(f"{work}/pyproject.toml")
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != work and access(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, mode, **by: path != work and access(path, mode, **by))
     assert world().place.path.startswith(f"{home}/.local/share/safepip/envs/work-")
 
 
 def test_an_existing_environment_serves_where_the_project_cannot_be_written(world, made, work, monkeypatch):
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != work and access(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, mode, **by: path != work and access(path, mode, **by))
     assert world().place.path == made
 
 
