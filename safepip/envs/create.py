@@ -20,6 +20,7 @@ from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE
 from safepip.registry import MADE, note
+from safepip.report import shown
 from safepip.store import make_folder, recall, remember
 
 from .gitindex import tracks
@@ -126,6 +127,8 @@ def _build(
     options = ["--python", interpreter.path, "--no-periodic-update"]
     options += ["--no-setuptools"] if seed else ["--no-seed"]
     options += ["--system-site-packages"] if system else []
+    name = os.path.basename(path)
+    options += [] if shown(name) == name else [f"--prompt={shown(name)}"]  # prompts show it
     logging.disable(logging.CRITICAL)
     said = io.StringIO()
     try:
