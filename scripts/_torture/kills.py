@@ -145,7 +145,7 @@ def _unsound(world: World, environment: str) -> list[str]:
     if not wrong:
         wrong = orphans(site) + unimportable(world, environment)
     python = os.path.join(environment, "bin", "python")
-    ran = world.run([python, "-m", "pip", "check"], world.home)
+    ran = world.run([python, "-m", "pip", "--version"], world.home)
     return wrong if ran.code == 0 else [*wrong, f"pip: {ran.last}"]
 
 
@@ -160,9 +160,16 @@ def _listing(project: str) -> set[str]:
 
 
 def _restore(template: str, project: str) -> None:
-    """Have the project as the template is; environments keep their paths."""
+    """Have the project as the template is; environments keep their paths. pip's own files are never edited."""
     shutil.rmtree(project)
-    shutil.copytree(template, project, symlinks=True)
+    shutil.copytree(template, project, symlinks=True, copy_function=_linked_if_pips)
+
+
+def _linked_if_pips(source: str, target: str) -> None:
+    if "/site-packages/pip/" in source:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def _discard(path: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SMALL = tuple(f"small{number}" for number in range(8))  # each needs `shared`
-MANY_FILES = 120
+MANY_FILES = 40
 
 
 def make_wheels(folder: str) -> None:
