@@ -1,4 +1,4 @@
-"""What no single module's test can see: who may import whom, who touches the world, what is shipped and loaded."""
+"""What no single module's test can see: who may import whom, who touches the world, what is loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import functools
 import importlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
 
 import pytest
 
@@ -44,10 +41,12 @@ COLD_ALONE = ("apps", "_applications", "managers")  # cold, though of no room
 LATE = {
     "execute": (*COLD, "managers"),
     "cli": COLD,
-    "context": ("envs.adoption", "envs.gitindex", "managers"),
+    "context": ("envs.adoption", "envs.gitindex", "managers", "shells.known"),
     "decide": ("apps",),
 }
+# Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "handover.runner"
+BEHIND = ("behind.safepip_notes", "behind.safepip_spare")
 
 
 def sources():
@@ -59,7 +58,7 @@ def sources():
 
 
 SOURCES = dict(sources())
-MODULES = sorted(set(SOURCES) - {ALONE})
+MODULES = sorted(set(SOURCES) - {ALONE, *BEHIND})
 
 
 def tree(module):
@@ -149,7 +148,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_the_runner_is_alone():
-    assert list(imports(tree(ALONE), ALONE)) == []
+    assert [name for module in (ALONE, *BEHIND) for name, _ in imports(tree(module), module)] == []
     assert [name for name in os.listdir(os.path.dirname(SOURCES[ALONE])) if name != "__pycache__"] == ["runner.py"]
 
 
@@ -208,10 +207,10 @@ STARTING = ("verbs.init", "verbs.run", "verbs.shell")
         ),
         (("os.getcwd", "os.chdir"), ["context"]),
         (("sys.argv",), ["cli", "verbs.init", ALONE]),
-        (("sys.stderr", "sys.__stderr__"), ["context", "report", ALONE]),
+        (("sys.stderr", "sys.__stderr__"), ["context", "report", *BEHIND]),
         (("print", "input", "breakpoint"), []),
         (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["execute"]),
-        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE]),
+        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE, "behind.safepip_spare"]),
         (("os.fork", "os.system", "os.popen"), []),
         (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute"]),
         (
@@ -229,7 +228,7 @@ def test_few_may_touch(names, allowed):
 
 def test_stdout_is_pips_but_for_the_results_of_own_words():
     found = users("sys.stdout", "sys.__stdout__")
-    listening = [ALONE]  # what pip prints is heard, and never changed
+    listening = [BEHIND[0]]  # what pip prints is heard, and never changed
     assert [module for module in found if room(module) != "verbs"] == ["cli", "execute", *listening]
 
 
@@ -405,80 +404,3 @@ def test_no_option_of_pips_is_a_prefix_of_an_own_one(own):
 def test_no_word_is_a_subcommand_of_pips(verb):
     assert verb not in _pip_options.SUBCOMMANDS
     assert verb not in pips_own()[1]
-
-
-# -- what is shipped
-
-BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
-FOLDERS = ("safepip", "tests", "scripts")
-# What a package of Python with scripts for shells may hold; anything else was left there by mistake.
-KINDS = {".py", ".txt", ".typed", ".sh", ".bash", ".zsh", ".fish", ".tcsh", ".nu", ".ps1", ".xsh", ".zshenv"}
-
-
-def in_the_tree():
-    """Return the files below FOLDERS that git has or would take, or all of them where there is no git."""
-    git = ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z"]
-    if os.path.exists(os.path.join(ROOT, ".git")) and shutil.which("git"):
-        told = subprocess.check_output([*git, "--cached", "--others", "--exclude-standard", "--", *FOLDERS])
-        names = {os.fsdecode(name) for name in told.split(b"\0") if name}
-    else:
-        walks = (walk for folder in FOLDERS for walk in os.walk(os.path.join(ROOT, folder)))
-        names = {os.path.relpath(os.path.join(at, name), ROOT) for at, _, found in walks for name in found}
-    return {name for name in names if os.path.isfile(os.path.join(ROOT, name)) and not name.endswith(".pyc")}
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """A wheel and an sdist, built from a copy of this tree into which strays were put."""
-    for module in ("build", "hatchling"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    world = tmp_path_factory.mktemp("built")
-    copy, out = os.path.join(world, "tree"), os.path.join(world, "out")
-    expected = in_the_tree()  # and no more is copied: others may be writing here
-    for name in (*expected, *BESIDE - {"PKG-INFO"}):
-        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
-        shutil.copy(os.path.join(ROOT, name), os.path.join(copy, name))
-    for stray in ("safepip/__pycache__", ".venv", "tests/__pycache__"):
-        os.makedirs(os.path.join(copy, stray), exist_ok=True)
-        with open(os.path.join(copy, stray, "stray.pyc"), "w"):
-            pass
-    argv = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, copy]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {"expected": expected, **{name.rpartition(".")[2]: os.path.join(out, name) for name in os.listdir(out)}}
-
-
-def test_the_package_holds_code_and_scripts_only():
-    package = {name for name in in_the_tree() if name.startswith("safepip/")}
-    odd = {name for name in package if (os.path.splitext(name)[1] or os.path.basename(name)) not in KINDS}
-    assert odd == set()
-    assert {
-        "safepip/py.typed",
-        "safepip/help.txt",
-        "safepip/handover/runner.py",
-        "safepip/shells/zsh/.zshenv",
-    } <= package
-    assert {f"safepip/{module.replace('.', os.sep)}.py" for module in SOURCES} <= package
-
-
-def test_the_wheel_holds_exactly(built):
-    with zipfile.ZipFile(built["whl"]) as wheel:
-        names = set(wheel.namelist())
-    info = {name for name in names if ".dist-info/" in name}
-    assert names - info == {name for name in built["expected"] if name.startswith("safepip/")}
-    assert {name.partition("/")[2] for name in info} == {
-        "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE",
-    }  # fmt: skip
-
-
-def test_the_sdist_holds_exactly(built):
-    with tarfile.open(built["gz"]) as sdist:
-        names = {member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()}
-    assert names == BESIDE | built["expected"]
-
-
-def test_the_entry_point_is_main(built):
-    with zipfile.ZipFile(built["whl"]) as wheel:
-        (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-        assert wheel.read(name).decode().split() == ["[console_scripts]", "safepip", "=", "safepip.cli:main"]

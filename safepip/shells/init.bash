@@ -37,6 +37,7 @@ if [[ -n $_safepip_links && :$PATH: != *":$_safepip_links:"* ]]; then
   PATH=$PATH:$_safepip_links
 fi
 
+# <complete>
 _safepip_complete() {
   local IFS=$' \t\n' current=${COMP_WORDS[COMP_CWORD]} own=
   case "$COMP_CWORD ${1##*/} ${COMP_WORDS[1]-}" in
@@ -51,6 +52,7 @@ _safepip_complete() {
     $(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD PIP_AUTO_COMPLETE=1 "$_safepip_program" 2>/dev/null)
   )
 }
+# </complete>
 complete -o default -F _safepip_complete pip pip3 safepip
 
 # <activate>

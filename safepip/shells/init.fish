@@ -35,6 +35,7 @@ if test -n "$_safepip_links"; and not contains -- $_safepip_links $PATH
     set -gx PATH $PATH $_safepip_links
 end
 
+# <complete>
 # By pip's own protocol: what may stand where the cursor is.
 function _safepip_complete
     set -l typed (commandline -opc)
@@ -43,15 +44,16 @@ function _safepip_complete
     set -lx PIP_AUTO_COMPLETE 1
     $_safepip_program 2>/dev/null | string split -n ' '
 end
-complete -c pip -e
-complete -c pip3 -e
 complete -c safepip -e
-complete -c pip -a '(_safepip_complete)'
-complete -c pip3 -a '(_safepip_complete)'
 complete -c safepip -n 'not contains -- run (commandline -opc)[2]' -a '(_safepip_complete)'
 complete -c safepip -n 'test (count (commandline -opc)) = 1' -a "$_safepip_words" -d "safepip's own"
 complete -c safepip -n 'contains -- run (commandline -opc)[2]' -x -a '(complete -C (commandline -ct))'
 complete -c safepip -n 'contains -- init (commandline -opc)[2]' -x -a 'bash zsh fish sh tcsh powershell xonsh nushell'
+# </complete>
+complete -c pip -e
+complete -c pip3 -e
+complete -c pip -a '(_safepip_complete)'
+complete -c pip3 -a '(_safepip_complete)'
 
 # <activate>
 # The environment of the project is active as long as the prompt is in it. Nothing below starts a process.

@@ -36,6 +36,7 @@ if [[ -n $_safepip_links && :$PATH: != *":$_safepip_links:"* ]]; then
   PATH=$PATH:$_safepip_links
 fi
 
+# <complete>
 # By pip's own protocol: what may stand at word $1 (counted from 0) of the words after it.
 function _safepip_answers {
   emulate -L zsh
@@ -59,6 +60,7 @@ function _safepip_complete {
   _safepip_answers $((CURRENT - 1)) "${words[@]}"
   if (( $#reply )); then compadd -a reply; else _files; fi
 }
+# </complete>
 function _safepip_complete_old {
   local -a line
   local at

@@ -42,7 +42,7 @@ def tools(base: str, published_wheels: str) -> dict[str, str]:
     # Copied first, for the backend may leave something beside what it builds.
     copy = os.path.join(folder, "tree")
     subprocess.run(["git", "init", "-q", copy], check=True, env=environ)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "safepip"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "safepip", "scripts"):
         subprocess.run(["cp", "-r", os.path.join(TREE, name), copy], check=True)
     building = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", made, copy]
     built = subprocess.run(building, env=environ, capture_output=True, text=True, check=False)
