@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .context import Context, ambient, enter
+from .context import Context, ambient, enter, follow
 from .decide import decide
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
 from .execute import end_by, execute
@@ -52,6 +52,9 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         context = Context(invocation, ambient(), report.debug)
         report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
         report.terminal = context.ambient.terminal
+        if context.due:
+            follow(context.due)
+            continue
         plan = decide(context)
         report.quiet = context.quiet
         if report.debugging:

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from .invocation import Invocation
     from .settings import Settings
 
+    Changes = tuple[tuple[str, str | None], ...]
+
 HANDOVER = "SAFEPIP_HANDOVER"  # "<process id>:<environment>", set only at the handover
+ACTIVATED = "SAFEPIP_ACTIVATED"  # the environment that a shell's hook activated, as VIRTUAL_ENV names it
+_NAMES = ("python3", "python")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 
 
@@ -96,6 +100,15 @@ def enter(folder: str) -> None:
         os.chdir(folder)
     except OSError as error:
         raise SafepipError(USAGE, f"{folder}: {error.strerror}") from None
+
+
+def follow(changes: Changes) -> None:
+    """Make the changes of variables (None removes), as if the shell had been at a prompt in this directory."""
+    for name, value in changes:
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def ambient() -> Ambient:
@@ -223,7 +236,7 @@ class Context:
             return self._on_path((f"python{invocation.version}",), named="." in invocation.version)
         wanted = self.settings.python
         if wanted is None:
-            return self._on_path(("python3", "python"))
+            return self._on_path(_NAMES)
         if os.sep in wanted:
             return self._target(self._absolute(self._at_home(wanted)), named=False)
         version = ".".join(wanted.split(".")[:2])
@@ -267,6 +280,31 @@ class Context:
             if path and (variable == "VIRTUAL_ENV" or env.is_conda(path)):
                 return variable, self._absolute(path)
         return "", ""
+
+    @lazy
+    def due(self) -> Changes:
+        """The changes of variables that a shell's hook would make at a prompt in this directory.
+
+        The environment that it activated is not the user's choice: `cd there && pip install`, a recipe of
+        make and `bash -c` go by the directory. In its own project it stands, and so does one that was
+        activated by hand on top of it: that puts it on PATH once more. Where bare pip is asked for, PATH
+        counts as it is.
+        """
+        environ = self.ambient.environ
+        at, search = environ.get(ACTIVATED), environ.get("PATH", os.defpath)
+        if not at or at != environ.get("VIRTUAL_ENV") or self.untouched:
+            return ()
+        entries = search.split(os.pathsep)
+        own = os.path.join(at, BIN)
+        found = self._hooked
+        if entries.count(own) > 1 or (found and os.path.realpath(found) == os.path.realpath(at)):
+            return ()
+        self.tell(f"the shell's hook activated {at}, which is not this directory's")
+        kept = ([os.path.join(found, BIN)] if found else []) + [entry for entry in entries if entry != own]
+        left: Changes = ((ACTIVATED, found), ("VIRTUAL_ENV", found), ("PATH", os.pathsep.join(kept)))
+        wanted = environ.get("SAFEPIP_PYTHON", "")
+        gone = wanted in _NAMES and next(candidates((wanted,), os.pathsep.join(kept), ()), None) is None
+        return (*left, ("SAFEPIP_PYTHON", None)) if gone else left  # the hooks' `python -m pip`: any will do
 
     @lazy
     def sudo_user(self) -> tuple[int, int] | None:
@@ -447,6 +485,17 @@ class Context:
             return None
         return find(self.ambient.cwd, self.ambient.home, self.owners)
 
+    @lazy
+    def _hooked(self) -> str | None:
+        """The environment that a shell's hook activates in this directory, or None."""
+        path = self._marked.environment if self._marked else None
+        if path is None or self.state is None or not env.is_environment(path):
+            return None
+        from .shells.known import is_known_to_shells
+
+        unfinished = os.path.lexists(os.path.join(path, env.CREATING))
+        return path if not unfinished and is_known_to_shells(self.state, path) else None
+
     def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
         known = self.__dict__.setdefault("_known_pip_files", {})
         if (site, strict) not in known:
@@ -474,7 +523,7 @@ class Context:
         if path is not None:
             self.tell(f"{names[0]} on PATH: {path}")
             return self._target(path, named=named)
-        if named or names != ("python3", "python"):
+        if named or names != _NAMES:
             raise SafepipError(NOT_FOUND, f"there is no {names[0]} on PATH")
         base = getattr(sys, "_base_executable", None) or self.ambient.executable
         return self._target(base, named=False)

@@ -7,7 +7,7 @@ import sys
 
 from . import __version__
 from ._record import changed
-from .context import HANDOVER
+from .context import ACTIVATED, HANDOVER
 from .environment import BROKEN
 from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
@@ -35,8 +35,8 @@ else:
         raise AssertionError(plan)
 
 
-# What would lead an environment's Python or pip elsewhere.
-_LEFT_BEHIND = ("PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
+# What would lead an environment's Python or pip elsewhere; what is entered does not go by the directory any more.
+_LEFT_BEHIND = (ACTIVATED, "PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
 
 
 def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
@@ -265,8 +265,8 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
         changes.append(("SAFEPIP_RUN_TELL", shown(handover.tell)))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
-    if environment is not None and handover.enter:
-        changes.extend(_entering(environment, search))
+    if environment is not None:
+        changes.extend(_entering(environment, search) if handover.enter else [(ACTIVATED, None)])
     return [*changes, *handover.changes]
 
 

@@ -13,12 +13,13 @@ import pytest
 from safepip import context as context_module
 from safepip import registry
 from safepip._record import changed
-from safepip.context import HANDOVER, Ambient, Context, ambient, enter
+from safepip.context import ACTIVATED, HANDOVER, Ambient, Context, ambient, enter, follow
 from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from safepip.envs import adoption
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.invocation import read_invocation
 from safepip.managers import note_hinted
+from safepip.shells.known import note_for_shells
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the layout of POSIX")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -537,6 +538,83 @@ def test_a_conda_prefix_counts_unless_it_is_base(world, home, managed):
     assert found.claimed_active == ("VIRTUAL_ENV", "/v")
     os.mkdir(f"{conda}/condabin")
     assert world(environ={"CONDA_PREFIX": conda}).claimed_active == ("", "")
+
+
+# -- what a shell's hook activated goes by the directory
+
+
+@pytest.fixture
+def other(home, finished):
+    """A project of its own beside the working directory."""
+    write(f"{home}/other/pyproject.toml")
+    return f"{home}/other"
+
+
+@pytest.fixture
+def hooked(world, made, programs):
+    """The variables of a shell whose hook has activated the environment of the working directory."""
+    note_for_shells(world().state, made)
+    return {ACTIVATED: made, "VIRTUAL_ENV": made, "PATH": f"{made}/bin:{programs}"}
+
+
+def test_what_a_hook_activated_is_left_in_another_project(world, hooked, other, programs, managed):
+    found = world(environ=hooked, cwd=other)
+    assert dict(found.due) == {ACTIVATED: None, "VIRTUAL_ENV": None, "PATH": programs}
+
+
+def test_what_a_hook_activated_stands_in_its_own_project(world, hooked, work, home, made):
+    os.makedirs(f"{work}/below")
+    os.symlink(work, f"{home}/link")
+    linked = {name: value.replace(made, f"{home}/link/.venv") for name, value in hooked.items()}
+    for environ, cwd in ((hooked, work), (hooked, f"{work}/below"), (linked, work)):
+        assert world(environ=environ, cwd=cwd).due == ()
+
+
+def test_the_environment_that_the_hook_would_activate_takes_its_place(world, hooked, other, programs, finished):
+    own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
+    found = world(environ=hooked, cwd=other)
+    assert dict(found.due)["VIRTUAL_ENV"] is None  # neither made nor adopted by safepip
+    note_for_shells(found.state, own)
+    due = dict(world(environ=hooked, cwd=other).due)
+    assert due == {ACTIVATED: own, "VIRTUAL_ENV": own, "PATH": f"{own}/bin:{programs}"}
+    assert world(environ={**hooked, **due}, cwd=other).due == ()
+    write(f"{own}/.safepip/creating")
+    assert dict(world(environ=hooked, cwd=other).due)["VIRTUAL_ENV"] is None
+
+
+@pytest.mark.parametrize(
+    "of_the_user",
+    [
+        {"VIRTUAL_ENV": "/another"},
+        {ACTIVATED: ""},
+        {"PATH": "{made}/bin:{PATH}"},
+        {"SAFEPIP_BYPASS": "1"},
+    ],
+    ids=["another is active", "no hook", "activated by hand on top of it", "bare pip is asked for"],
+)
+def test_what_the_user_chose_counts_anywhere(world, hooked, other, made, of_the_user):
+    said = {name: value.format(made=made, PATH=hooked["PATH"]) for name, value in of_the_user.items()}
+    environ = {name: value for name, value in {**hooked, **said}.items() if value}
+    assert world(environ=environ, cwd=other).due == ()
+
+
+def test_a_name_of_python_that_only_the_left_environment_has_is_forgotten(world, hooked, other, programs):
+    os.unlink(f"{programs}/python")
+    assert ("SAFEPIP_PYTHON", None) in world(environ={**hooked, "SAFEPIP_PYTHON": "python"}, cwd=other).due
+    for kept in ("python3", "3.12"):
+        assert "SAFEPIP_PYTHON" not in dict(world(environ={**hooked, "SAFEPIP_PYTHON": kept}, cwd=other).due)
+
+
+def test_without_a_directory_nothing_is_active_by_it(world, hooked, programs):
+    assert dict(world(environ=hooked, cwd=None).due)["PATH"] == programs
+
+
+def test_the_changes_that_are_due_become_those_of_the_process(monkeypatch):
+    monkeypatch.setenv("VIRTUAL_ENV", "/e")
+    monkeypatch.setenv("PATH", "/e/bin:/a")
+    monkeypatch.delenv(ACTIVATED, raising=False)
+    follow((("VIRTUAL_ENV", None), ("PATH", "/a"), (ACTIVATED, None)))
+    assert (os.environ.get("VIRTUAL_ENV"), os.environ["PATH"], os.environ.get(ACTIVATED)) == (None, "/a", None)
 
 
 # -- sudo

@@ -164,12 +164,20 @@ def test_variables_of_any_bytes_arrive(monkeypatch):
 
 
 # -- an environment entered
+def test_an_environment_whose_pip_runs_is_the_hooks_no_more(monkeypatch):
+    """What its builds start goes by it, and not by the directory that they are built in."""
+    monkeypatch.setenv("SAFEPIP_ACTIVATED", "/e")
+    assert "SAFEPIP_ACTIVATED" not in child_environ(changed(PLAIN, environment="/e"))
+    assert child_environ(PLAIN)["SAFEPIP_ACTIVATED"] == "/e"
+
+
 
 
 def test_what_is_entered_comes_first_and_nothing_leads_away_from_it():
     given = {
         "PATH": "/a", "PYTHONHOME": "/h", "_PIP_RUNNING_IN_SUBPROCESS": "1", "__PYVENV_LAUNCHER__": "/l",
         "VIRTUAL_ENV": "/old", "PYTHONPATH": "/p",
+        "SAFEPIP_ACTIVATED": "/e",
     }  # fmt: skip
     kept = dict(given)
     assert entered("/e", given) == {"PATH": "/e/bin:/a", "VIRTUAL_ENV": "/e", "PYTHONPATH": "/p"}

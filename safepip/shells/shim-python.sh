@@ -12,6 +12,7 @@ fi
 __FIND__
 
 _safepip_found=${VIRTUAL_ENV-}
+[ "$_safepip_found" != "${SAFEPIP_ACTIVATED-}" ] || _safepip_found= # by a hook: the directory decides
 [ -n "$_safepip_found" ] || _safepip_find
 if [ -n "$_safepip_found" ] && [ -x "$_safepip_found/bin/$name" ]; then exec "$_safepip_found/bin/$name" "$@"; fi
 

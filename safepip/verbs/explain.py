@@ -57,6 +57,9 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
     if typed.project is not None:
         start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
         ambient = changed(ambient, cwd=os.path.realpath(start))
+        due = dict(Context(typed, ambient, context.tell, keep=False).due)
+        environ = {name: value for name, value in {**ambient.environ, **due}.items() if value}
+        ambient = changed(ambient, environ=environ)
     told = Context(typed, ambient, context.tell, keep=False)
     try:
         plan = decide(told)

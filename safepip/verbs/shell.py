@@ -37,7 +37,6 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if report.terminal:
         report.say(f"{shell} in {context.shown(found)}; leave it with exit")
     variables = {**entered(found.path, os.environ), _INSIDE: found.path}
-    variables.pop("SAFEPIP_ACTIVATED", None)  # a hook in it leaves alone what was entered by hand
     argv, changes = _in_front(shell, variables)
     return start(argv, {**variables, **changes})
 

@@ -82,6 +82,31 @@ class TestOthersEnvironments:
         assert sum("is no environment" in line for line in ran.said) == 1
         assert "alpha" in sandbox.packages()
 
+    def test_what_a_hook_activated_serves_in_its_project_alone_managed_or_not(
+        self, sandbox: Sandbox, unmanaged_python: str
+    ) -> None:
+        """One place: `list` and `install` go the same way, in the project, elsewhere, and in another project."""
+        assert sandbox.run("install", "alpha").code == 0
+        env, elsewhere = sandbox.venv, os.path.join(sandbox.home, "elsewhere")
+        os.mkdir(elsewhere)
+        for below in (SYSTEM_PATH, f"{os.path.dirname(unmanaged_python)}:{SYSTEM_PATH}"):
+            hooked = {"SAFEPIP_ACTIVATED": env, "VIRTUAL_ENV": env, "PATH": f"{env}/bin:{below}"}
+            for words in (("install", "alpha"), ("list",)):
+                assert explained(sandbox, *words, env=hooked)["environment"] == env
+                there = explained(sandbox, *words, env=hooked, cwd=elsewhere)["environment"]
+                managed = below == SYSTEM_PATH and words[0] == "install"
+                assert there == (os.path.join(elsewhere, ".venv") if managed else None)
+                told = json.loads(sandbox.run("explain", "--json", "--project", elsewhere, *words, env=hooked).out)
+                assert told["environment"] == there
+        another = os.path.join(sandbox.home, "another")
+        os.mkdir(another)
+        assert sandbox.run("install", "beta", cwd=another).code == 0
+        for words in (("install", "alpha"), ("list",)):  # the one that the next prompt there has active
+            assert explained(sandbox, *words, env=hooked, cwd=another)["environment"] == f"{another}/.venv"
+        ran = sandbox.run("install", "alpha", env=hooked, cwd=another)
+        assert ran.code == 0, ran.err
+        assert "alpha" in sandbox.packages(f"{another}/.venv/bin/python")
+
     def test_an_empty_variable_is_none(self, sandbox: Sandbox) -> None:
         assert sandbox.run("list", env={"VIRTUAL_ENV": "", "CONDA_PREFIX": ""}).said == []
 

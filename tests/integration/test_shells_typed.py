@@ -246,6 +246,33 @@ def test_the_hook_follows_the_directory_and_knows_what_is_the_users(shell: Shell
     typist.child.close(force=True)
 
 
+def test_in_one_line_the_directory_decides_and_not_what_the_prompt_was_in(shell: Shell, box: Sandbox) -> None:
+    """The environment at the prompt came by the hook; one activated by hand counts wherever one goes."""
+    if shell.name in {"ksh", "mksh", "busybox", "zsh-compinit"}:
+        pytest.skip("the same code as for another shell")
+    new, typist = f"{box.project}-new", begin(shell, box)
+    shutil.rmtree(new, ignore_errors=True)
+    typist.line("pip install alpha")
+    assert active(typist) == (box.venv, 1)
+    go = f"mkdir {new}; cd {new};" if shell.name == "nushell" else f"mkdir {new} && cd {new} &&"
+    assert "Successfully installed" in typist.line(f"{go} pip install alpha beta")
+    assert active(typist) == (f"{new}/.venv", 1)
+    assert "beta" not in box.packages()
+    there = f"{box.project}-sub"
+    shutil.rmtree(there, ignore_errors=True)
+    os.mkdir(there)
+    assert "Successfully installed" in typist.line(f"sh -c 'cd {there}; safepip install alpha'")
+    assert "alpha" in box.packages(f"{there}/.venv/bin/python")
+    by_hand = SOURCED.get(shell.name, ". .venv/bin/activate")
+    if by_hand:
+        typist.line(f"cd {box.project}")
+        typist.line(by_hand)
+        typist.line(f"cd {there}")
+        assert "Successfully installed" in typist.line("pip install beta")
+        assert "beta" in box.packages()
+    typist.child.close(force=True)
+
+
 SOURCED = {
     "fish": "source .venv/bin/activate.fish", "tcsh": "source .venv/bin/activate.csh", "xonsh": "", "nushell": "",
 }  # fmt: skip
