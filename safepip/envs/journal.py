@@ -1,7 +1,7 @@
 """What stands in an environment before a change: noted under its lock, and taken away when pip has ended.
 
 A journal that the next change finds tells that the one before was killed, and what there was until then.
-It is written on the way of every install, so `os` and `time` must do. runner.py, which runs on every Python
+It is written on the way of every install, so `os` and `time` must do. safepip_notes.py, which runs on every Python
 that pip runs on, writes the same rows afterwards (`_listing` there, `snapshot` here: a test holds them equal).
 
 All three files are lines of fields, separated by tabs, which `escaped` keeps out of the fields themselves:
