@@ -172,7 +172,9 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
         return _in_usable(context, environment, because)
     if context.command.subcommand == "install" and may_create:
         return _in_missing(context, environment, because)
-    return _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
+    plan = _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
+    is_sought = context.command.subcommand == "uninstall" and isinstance(plan, Pip)
+    return changed(plan, sought=context.command.requirements) if is_sought else plan
 
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:

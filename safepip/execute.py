@@ -47,6 +47,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
     match plan:
         case Pip(handover=handover):
             _say_all(plan.notices, report)
+            _tell_where(plan.sought, context, report)
             return hand_over(handover, context, report, show_help=context.invocation.show_help)
         case InEnvironment(handover=handover):
             _say_all(plan.notices, report)
@@ -295,6 +296,14 @@ def _spare_pip() -> str | None:
 def _say_all(lines: tuple[str, ...], report: Report) -> None:
     for line in lines:
         report.say(line)
+
+
+def _tell_where(sought: tuple[str, ...], context: Context, report: Report) -> None:
+    """Say where packages are that pip is about to look for in vain."""
+    if sought and not report.quiet:
+        from .doctor.whereabouts import whereabouts
+
+        _say_all(whereabouts(sought, context), report)
 
 
 def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:

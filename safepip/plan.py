@@ -40,11 +40,15 @@ class Handover(Record):
 
 
 class Pip(Record):
-    """Hand the line over untouched, to the interpreter that it was typed for or an environment's pip."""
+    """Hand the line over untouched, to the interpreter that it was typed for or an environment's pip.
+
+    `sought` are requirements that pip will not find to remove: where they really are is to be said first.
+    """
 
     handover: Handover
     because: str
     notices: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
 
 
 class InEnvironment(Record):

@@ -839,6 +839,25 @@ def test_a_repair_carries_what_comes_after_and_what_to_say_if_it_fails():
     assert plan.refusal == decide(context("list -v", place=RUIN))
 
 
+@pytest.mark.parametrize(
+    ("line", "facts", "sought"),
+    [
+        ("uninstall -y six idna", NOTHING, ("six", "idna")),
+        ("uninstall -y six", {"named": ("--env", missing(OTHER))}, ("six",)),
+        ("show six", NOTHING, ()),
+        ("uninstall -y six", UNMANAGED, ()),
+    ],
+)
+def test_what_is_to_be_removed_from_nowhere_is_sought(line, facts, sought):
+    assert decide(context(line, **facts)).sought == sought
+
+
+def test_without_a_target_nothing_is_sought():
+    nothing = Target(python="/x", problem="/x is no Python")
+    plan = decide(context("--env e uninstall six", named=("--env", missing(OTHER)), bare=nothing))
+    assert (plan.code, plan.what) == (NOT_FOUND, "/x is no Python")
+
+
 def test_another_systems_environment_is_kept_from_repair():
     plan = decide(context("list", place=env(state=BROKEN, reason=OTHER_SYSTEM, other_system=True)))
     assert "SAFEPIP_ENV" in plan.ways[0]

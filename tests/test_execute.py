@@ -16,6 +16,7 @@ import pytest
 from safepip import __version__, registry
 from safepip._record import changed
 from safepip.context import HANDOVER, Context, ambient
+from safepip.doctor import whereabouts
 from safepip.environment import ABSENT, BROKEN, USABLE, Environment
 from safepip.envs import create as create_module
 from safepip.envs import heal, health, journal, pipx, repair, stepdown, throwaway
@@ -163,7 +164,6 @@ def test_variables_of_any_bytes_arrive(monkeypatch):
     assert child_environ(PLAIN)["ODD"] == "caf\udce9"
 
 
-# -- an environment entered
 def test_an_environment_whose_pip_runs_is_the_hooks_no_more(monkeypatch):
     """What its builds start goes by it, and not by the directory that they are built in."""
     monkeypatch.setenv("SAFEPIP_ACTIVATED", "/e")
@@ -171,13 +171,14 @@ def test_an_environment_whose_pip_runs_is_the_hooks_no_more(monkeypatch):
     assert child_environ(PLAIN)["SAFEPIP_ACTIVATED"] == "/e"
 
 
+# -- an environment entered
 
 
 def test_what_is_entered_comes_first_and_nothing_leads_away_from_it():
     given = {
         "PATH": "/a", "PYTHONHOME": "/h", "_PIP_RUNNING_IN_SUBPROCESS": "1", "__PYVENV_LAUNCHER__": "/l",
-        "VIRTUAL_ENV": "/old", "PYTHONPATH": "/p",
         "SAFEPIP_ACTIVATED": "/e",
+        "VIRTUAL_ENV": "/old", "PYTHONPATH": "/p",
     }  # fmt: skip
     kept = dict(given)
     assert entered("/e", given) == {"PATH": "/e/bin:/a", "VIRTUAL_ENV": "/e", "PYTHONPATH": "/p"}
@@ -399,6 +400,15 @@ def test_pip_is_handed_the_line_after_what_is_to_be_said(became, context, report
     act(Pip(handover=PLAIN, because="x", notices=("one", "two")), context, report)
     assert capfd.readouterr().err == "safepip: one\nsafepip: two\n"
     assert became[0].argv == PLAIN.argv
+
+
+def test_where_packages_are_that_are_not_here_is_said(became, context, report, monkeypatch, capfd):
+    monkeypatch.setattr(whereabouts, "whereabouts", lambda sought, _context: (f"{sought} is elsewhere",))
+    for quiet in (False, True):
+        report.quiet = quiet
+        with pytest.raises(ReplacedError):
+            execute(Pip(handover=PLAIN, because="x", sought=("six",)), context, report)
+    assert capfd.readouterr().err == "safepip: ('six',) is elsewhere\n"
 
 
 def test_help_is_shown_where_it_was_asked_of_safepip(became, context, report, monkeypatch, capfd):

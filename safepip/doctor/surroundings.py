@@ -334,7 +334,7 @@ def _is_whole(path: str, line: int) -> bool:
 def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) -> Iterator[Leftover]:
     """Yield what pip put outside environments: into the user's site, and into what a system manages."""
     minor = target.minor if target is not None else ""
-    for folder, version in _user_sites(ambient):
+    for folder, version in user_sites(ambient):
         names = _distributions(folder, ())
         if names:
             ours = target is not None and version == minor
@@ -342,7 +342,7 @@ def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) ->
             yield Leftover(folder=folder, version=version, names=names, python=python, target=ours)
     if target is None or not managed:
         return
-    for folder, anybodys in _system_sites(target):
+    for folder, anybodys in system_sites(target):
         names = _distributions(folder, () if anybodys else _WITH_PYTHON, by_pip=not anybodys)
         if names:
             writable = os.access(folder, os.W_OK)
@@ -352,7 +352,7 @@ def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) ->
             )  # fmt: skip
 
 
-def _user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
+def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
     """Yield the folders of the user's site, each with the Python version that looks there."""
     base = ambient.environ.get("PYTHONUSERBASE") or (ambient.home and os.path.join(ambient.home, ".local"))
     for version in _versions(os.path.join(base, "lib")) if base else ():
@@ -367,7 +367,7 @@ def _versions(folder: str) -> list[str]:
     return [version for version in names if all(part.isdecimal() for part in version.split("."))]
 
 
-def _system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
+def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
     """Yield the folders where pip puts what is for all, and whether nothing but pip writes there."""
     library = f"python{target.minor}"
     real = os.path.realpath(target.base_prefix)
