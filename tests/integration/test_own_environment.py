@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox import TREE, Ran, Sandbox, look
+from sandbox import SYSTEM_PYTHON, TREE, Ran, Sandbox, look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,24 @@ def test_plain_environment_of_its_own(sandbox: Sandbox, own: str, first: bool) -
     assert sandbox.run("freeze", env=env).out == b"alpha==2.0\nbeta==1.0\n"
 
 
+def test_pip_in_an_environment(sandbox: Sandbox, tools: dict[str, str], published_wheels: str) -> None:
+    """Installed like anything else: a tool where it is not active, and serving that environment where it is."""
+    environment = os.path.join(sandbox.root, "tools-env")
+    programs = os.path.join(environment, "bin")
+    assert sandbox.call([SYSTEM_PYTHON, "-m", "venv", environment]).code == 0
+    installing = [f"{programs}/python", "-m", "pip", "install", "--no-index", "--find-links", published_wheels]
+    made = sandbox.call([*installing, tools["wheel"]])
+    assert made.code == 0, made.err
+    assert os.path.isfile(f"{environment}/share/man/man1/safepip.1")
+    before = site_of(environment)
+    program = f"{programs}/safepip"
+    check_installs_elsewhere(sandbox, sandbox.call([program, "install", "beta"]), environment, before)
+    active = {"VIRTUAL_ENV": environment, "PATH": f"{programs}:/usr/bin:/bin"}
+    assert sandbox.call(["safepip", "install", "beta"], env=active).code == 0
+    assert any("site-packages/beta" in name for name in site_of(environment) - before)
+    assert b"beta==1.0\n" in sandbox.call([program, "freeze"], env=active).out
+
+
 def test_uvx(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, str]) -> None:
     line = [tools["uvx"], "-q", "--from", tools["wheel"], "safepip"]
     assert sandbox.call([*line, "--safepip-version"], env=tooled).out.startswith(b"safepip ")
@@ -111,6 +129,7 @@ def test_pipx(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, str]
         assert made.code == 0, made.err
     made = sandbox.call([os.path.join(pipx, "bin", "pipx"), "install", tools["wheel"]], env=links)
     assert made.code == 0, made.err
+    assert os.path.isfile(os.path.join(tooled["PIPX_MAN_DIR"], "man1", "safepip.1"))
     program = os.path.join(tooled["PIPX_BIN_DIR"], "safepip")
     before = site_of(tooled["PIPX_HOME"])
     ran = sandbox.call([program, "install", "beta"], env={"PATH": f"{tooled['PIPX_BIN_DIR']}:/usr/bin:/bin"})
