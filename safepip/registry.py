@@ -97,7 +97,7 @@ def moved_from(state: str | None, path: str) -> Entry | None:
     """Return the record of the very directory at `path` from when it was elsewhere, or None."""
     kept = _record(state, path)
     found = _entry(kept) if kept is not None else None
-    if found is None or not found.is_at(path) or found.known.path == path or found.is_there:
+    if found is None or found.known.path == path or not found.is_at(path) or found.is_there:
         return None
     return found
 
