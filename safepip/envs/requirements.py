@@ -25,7 +25,7 @@ def is_plain(requirement: str) -> bool:
     """Tell whether it is the name of a distribution, with extras, versions and markers at most (PEP 508)."""
     wanted, _, marker = requirement.partition(";")
     fits = wanted[:1].isalnum() and _SPECIFIER.issuperset(wanted) and _MARKER.issuperset(marker)
-    return fits and not any(suffix in wanted.lower() for suffix in _ARCHIVES)
+    return fits and " -" not in wanted and not any(suffix in wanted.lower() for suffix in _ARCHIVES)
 
 
 def nested(content: bytes) -> list[str] | None:

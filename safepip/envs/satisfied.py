@@ -218,8 +218,8 @@ def _is_plain_configuration(content: bytes) -> bool:
         text = line.strip()
         if not text or text[0] in "#;" or (text[0] == "[" and text[-1] == "]" and "DEFAULT" not in text):
             continue
-        name = line.replace(":", "=", 1).partition("=")[0]
-        if line[0].isspace() or normalised(name.strip()) not in _HARMLESS:
+        name, equals, _ = line.replace(":", "=", 1).partition("=")
+        if line[0].isspace() or not equals or normalised(name.strip()) not in _HARMLESS:
             return False
     return True
 
@@ -263,11 +263,16 @@ def _distributions(site: str) -> list[str] | None:
 
 
 def _state(name: str, folder: int) -> str:
+    """Return what tells whether an entry has been written or exchanged.
+
+    A hard link more, as pip's files get with every environment that is made, is no change of it.
+    """
     try:
         stat = os.stat(name, dir_fd=folder)
     except OSError:
         return "-"
-    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size}"
+    changed = stat.st_ctime_ns if stat.st_nlink == 1 else 0
+    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size} {changed}"
 
 
 def _names(folder: str) -> list[str]:

@@ -1,0 +1,275 @@
+"""What an answer of pip's rests on: whatever changes it, another digest; whatever is not plain, none."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from safepip import __version__
+from safepip._record import changed
+from safepip.command import read
+from safepip.context import Context, ambient
+from safepip.envs.journal import JOURNAL
+from safepip.envs.satisfied import SATISFIED, answer, ask, repeat
+from safepip.invocation import read_invocation
+from safepip.plan import Handover
+
+
+@pytest.fixture
+def asking(environment, work, home, monkeypatch):
+    """Ask as a line would, in a project with files and an environment with two distributions."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", f"{work}/pip.conf")  # the machine's own may hold anything
+    site = site_of(environment)
+    for name in ("six-1.0", "idna-2.0"):
+        os.makedirs(f"{site}/{name}.dist-info")
+        write(f"{site}/{name}.dist-info/METADATA", "Name: x\n")
+    write(f"{work}/req.txt", "-c con.txt\nsix\n")
+    write(f"{work}/con.txt", "idna<9\n")
+    write(f"{work}/pip.conf", "[global]\ntimeout = 9\n")
+    monkeypatch.setattr("safepip.pipconf._global_folders", lambda *_args: [f"{home}/nowhere"])
+
+    def asking(*words, **changes):
+        words = words or ("install", "-r", "req.txt")
+        around = ambient()
+        command = read(words, around.environ)  # so that no interpreter is asked for its own pip.conf
+        context = Context(read_invocation("safepip", words, module=False), around, command=command)
+        handover = Handover(
+            python=f"{environment}/bin/python", words=words, program=f"{environment}/bin/pip",
+            environment=environment, enter=True, change=True,
+        )  # fmt: skip
+        return ask(changed(handover, **changes), context)
+
+    return asking
+
+
+def site_of(environment):
+    (version,) = os.listdir(f"{environment}/lib")
+    return f"{environment}/lib/{version}/site-packages"
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_nothing_changed_is_the_same_question(asking):
+    assert asking() == asking()
+    assert len(asking().digest) == 40
+
+
+def test_the_question_says_how_each_file_is_for_runner_to_compare(asking, environment, work):
+    lines = asking().variable.split("\n")
+    paths = [line.partition(" ")[2] for line in lines[2:]]
+    assert paths[:1] == [f"{work}/pip.conf"]
+    assert {"req.txt", "con.txt", f"{environment}/pyvenv.cfg", site_of(environment)} < set(paths)
+
+
+CHANGES = {
+    "a requirements file": lambda env, work: write(f"{work}/req.txt", "-c con.txt\nsix>0\n"),
+    "a file named there": lambda env, work: write(f"{work}/con.txt", "idna<8\n"),
+    "pip's configuration": lambda env, work: write(f"{work}/pip.conf", "[global]\ntimeout = 8\n"),
+    "a distribution more": lambda env, work: os.mkdir(f"{site_of(env)}/new-1.dist-info"),
+    "a distribution less": lambda env, work: os.rename(f"{site_of(env)}/idna-2.0.dist-info", f"{work}/gone"),
+    "another version": lambda env, work: os.rename(
+        f"{site_of(env)}/six-1.0.dist-info", f"{site_of(env)}/six-2.0.dist-info"
+    ),
+    "metadata in place": lambda env, work: write(f"{site_of(env)}/six-1.0.dist-info/METADATA", "Name: y\n"),
+    "a path file": lambda env, work: write(f"{site_of(env)}/x.pth", "/tmp\n"),
+    "pyvenv.cfg": lambda env, work: write(f"{env}/pyvenv.cfg", "include-system-site-packages = true\n"),
+    "PIP_NO_DEPS": lambda env, work: os.environ.update(PIP_NO_DEPS="1"),
+    "LC_ALL": lambda env, work: os.environ.update(LC_ALL="C"),
+    "COLUMNS": lambda env, work: os.environ.update(COLUMNS="7"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_another_question(asking, environment, work, monkeypatch, change):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    before = asking()
+    CHANGES[change](environment, work)
+    assert asking().digest != before.digest
+
+
+def test_metadata_written_in_place_with_its_old_times_is_another_question(asking, environment):
+    path = f"{site_of(environment)}/six-1.0.dist-info/METADATA"
+    before, stat = asking(), os.stat(path)
+    write(path, "Name: z\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert asking().digest != before.digest
+
+
+def test_a_hard_link_more_of_shared_files_changes_nothing(asking, environment, work):
+    path = f"{site_of(environment)}/six-1.0.dist-info/METADATA"
+    os.link(path, f"{work}/first")
+    before = asking()
+    os.link(path, f"{work}/second")
+    assert asking().digest == before.digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"words": ("install", "six")},
+        {"program": "/elsewhere/pip"},
+        {"python": "/elsewhere/python"},
+        {"changes": (("PIP_USER", "0"),)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_handover_is_another_question(asking, other):
+    assert asking(**other).digest != asking().digest
+
+
+def test_another_directory_is_another_question(asking, work, monkeypatch):
+    before = asking("install", "six")
+    os.mkdir(f"{work}/sub")
+    monkeypatch.chdir(f"{work}/sub")
+    assert asking("install", "six").digest != before.digest
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-U six", "--upgrade six", "--force-reinstall six", "-I six", "--pre six", "-e .", ".", "./six", "six.whl",
+        "--group x", "--report r six", "-v six", "--log l six", "--src s six", "-r gone.txt", "-r pylock.toml",
+        "-r file:req.txt", "--use-feature fast-deps six", "--config-settings a=b six", "--unknown six", "-r .",
+        "--python-version 3 six", "six @ file:///x", "--only-deps six", "--debug six", "--all-releases six six",
+        "--check-build-dependencies six", "--ignore-requires-python six", "-r fifo", "--dry-run six", "-c fifo six",
+    ],
+)  # fmt: skip
+def test_what_is_not_plain_is_left_to_pip(asking, work, words):
+    os.mkfifo(f"{work}/fifo")
+    write(f"{work}/pylock.toml", "six\n")
+    assert asking("install", *words.split()) is None
+
+
+@pytest.mark.parametrize(
+    "words", ["six", "-q six", "--no-deps -c con.txt six", "six[x] -rreq.txt", "--isolated six"]
+)
+def test_what_is_plain_is_a_question(asking, words):
+    assert asking("install", *words.split()) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PYTHONPATH", "more"), ("PIP_UPGRADE", "1"), ("PIP_PRE", "1"), ("PIP_EDITABLE", "."), ("PIP_PYTHON", "python3"),
+        ("PIP_LOG", "log"), ("PIP_TARGET", "t"), ("PIP_CONSTRAINT", "gone.txt"), ("PIP_FUTURE_OPTION", "1"),
+    ],
+)  # fmt: skip
+def test_variables_that_are_not_plain_leave_it_to_pip(asking, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert asking("install", "six") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[install]\nupgrade = true\n", "[install]\nconstraint = con.txt\n", "[DEFAULT]\ntimeout = 3\n", "timeout\n",
+        "[global]\ntimeout = 3\n  4\n", "[global]\nfuture = 1\n", "[global]\npython = python3\n",
+    ],
+)  # fmt: skip
+def test_a_configuration_that_is_not_plain_leaves_it_to_pip(asking, work, text):
+    write(f"{work}/pip.conf", text)
+    assert asking("install", "six") is None
+
+
+def test_a_configuration_that_is_no_file_leaves_it_to_pip(asking, work):
+    os.unlink(f"{work}/pip.conf")
+    os.mkdir(f"{work}/pip.conf")
+    assert asking("install", "six") is None
+
+
+@pytest.mark.parametrize("name", ["old.egg", "old.egg-link"])
+def test_distributions_that_lie_elsewhere_leave_it_to_pip(asking, environment, name):
+    write(f"{site_of(environment)}/{name}", "")
+    assert asking() is None
+
+
+def test_a_file_that_names_itself_is_read_once(asking, work):
+    write(f"{work}/req.txt", "-r req.txt\nsix\n")
+    assert asking() is not None
+
+
+def test_a_chain_of_very_many_files_is_left_to_pip(asking, work):
+    for number in range(80):
+        write(f"{work}/{number}.txt", f"-r {number + 1}.txt\n")
+    assert asking("install", "-r", "0.txt") is None
+
+
+# -- the answer
+
+
+def keep(environment, question, printed):
+    os.makedirs(os.path.join(environment, SATISFIED), exist_ok=True)
+    with open(os.path.join(environment, SATISFIED, question.slot), "wb") as file:
+        file.write(question.digest.encode() + b"\n" + printed)
+
+
+def test_an_answer_is_found_as_it_was_kept(asking, environment):
+    assert answer(environment, asking()) is None
+    keep(environment, asking(), b"one\n\xfftwo")
+    assert answer(environment, asking()) == b"one\n\xfftwo"
+
+
+def test_the_answer_to_another_question_is_none(asking, environment):
+    keep(environment, changed(asking(), digest="0" * 40), b"one\n")
+    assert answer(environment, asking()) is None
+
+
+def test_while_a_change_is_at_work_or_was_killed_there_is_no_answer(asking, environment):
+    keep(environment, asking(), b"one\n")
+    write(os.path.join(environment, JOURNAL), "")
+    assert answer(environment, asking()) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"x", b"\0" * 50, None], ids=repr)
+def test_a_kept_answer_that_is_damaged_is_none(asking, environment, content):
+    keep(environment, asking(), b"one\n")
+    path = os.path.join(environment, SATISFIED, asking().slot)
+    os.unlink(path)
+    if content is None:
+        os.mkdir(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(content)
+    assert answer(environment, asking()) is None
+
+
+def test_a_link_in_place_of_an_answer_is_not_followed_into_a_terminal_or_fifo(asking, environment, work):
+    keep(environment, asking(), b"one\n")
+    path = os.path.join(environment, SATISFIED, asking().slot)
+    os.unlink(path)
+    os.mkfifo(f"{work}/pipe")
+    os.symlink(f"{work}/pipe", path)
+    assert answer(environment, asking()) is None
+
+
+def test_answers_are_kept_apart_by_what_is_typed_and_an_empty_one_may_be_kept_with_q(asking):
+    assert asking("install", "six").slot != asking("install", "idna").slot
+    assert asking("install", "-q", "six").slot.endswith("q")
+
+
+def test_the_answer_is_written_as_it_is(capfd):
+    assert repeat(b"one\n\xff")
+    assert capfd.readouterr().out.encode("utf-8", "surrogateescape")[:4] == b"one\n"
+
+
+def test_a_stdout_that_takes_nothing_leaves_it_to_pip(monkeypatch):
+    full = os.open("/dev/full", os.O_WRONLY)
+    kept = os.dup(1)
+    try:
+        os.dup2(full, 1)
+        assert not repeat(b"one\n")
+        assert repeat(b"")
+    finally:
+        os.dup2(kept, 1)
+        os.close(full)
+        os.close(kept)
+
+
+def test_another_version_of_safepip_asks_anew(asking, monkeypatch):
+    before = asking()
+    monkeypatch.setattr("safepip.envs.satisfied.__version__", f"{__version__}.1")
+    assert asking().digest != before.digest
