@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MARKER = "EXTERNALLY-MANAGED"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
+ASKING = "SAFEPIP_ASKING"  # set for a program that is asked something: should it call safepip, that asks no more
 EXE = ".exe" if sys.platform == "win32" else ""
 OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
 
@@ -108,8 +109,11 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
     Asked each time, for the answer depends on variables, files up the tree and the manager's own
     state. Where the shim fails, its message has been shown and its exit code stands.
     """
+    if ASKING in environ:
+        what = f"{path} leads back to safepip, which was asking it what Python it runs"
+        raise SafepipError(CANNOT_RUN, what, "put another Python before it on PATH, or name one: SAFEPIP_PYTHON=/path")
     try:
-        code, answer = (ask or _ask)([path, "-c", _WHERE], environ, True)
+        code, answer = (ask or _ask)([path, "-c", _WHERE], {**environ, ASKING: "1"}, True)
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{path} cannot be run: {error.strerror}") from None
     found = os.fsdecode(answer)

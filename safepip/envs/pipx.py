@@ -22,7 +22,7 @@ from safepip.decide import decide
 from safepip.environment import CREATING, OWN, USABLE
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.execute import execute, start
-from safepip.interpreter import BIN, EXE, candidates, interview, is_program
+from safepip.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
 from safepip.registry import MADE, note
 from safepip.store import make_folder
 
@@ -59,6 +59,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
     One at a time, under a lock of safepip's: pipx has had its own only since 1.16.
     """
+    _refuse_to_be_asked()
     if plan.says:
         report.say(plan.says)
     lock = _locked(context, report)
@@ -84,6 +85,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
 def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:
     """Become pipx, told the user's own `words`; `alone` holds the lock while it is at work."""
+    _refuse_to_be_asked()
     found = None if alone else at_hand(context)
     lock = None if found else _locked(context, report)
     program, _ = found or obtain(interpreter_of(context), (), context, report)
@@ -92,6 +94,12 @@ def become(words: tuple[str, ...], context: Context, report: Report, *, alone: b
     if lock is not None and not alone:
         os.close(lock)
     return start((program, *words), environ_of(context))
+
+
+def _refuse_to_be_asked() -> None:
+    """End where a pipx on PATH has led back here when it was asked for its version: the lock is held for that."""
+    if ASKING in os.environ:
+        raise SafepipError(NO_PIPX, "the pipx on PATH leads back to safepip", *_WAYS)
 
 
 def at_hand(context: Context) -> tuple[str, tuple[int, ...]] | None:
@@ -181,7 +189,7 @@ def _new_enough(paths: Iterable[str]) -> list[tuple[str, tuple[int, ...]]]:
 def _version(path: str) -> tuple[int, ...]:
     """Return what `pipx --version` says, () where it cannot be run (a version manager's shim without one)."""
     try:
-        environ = {**os.environ, "PYTHONSAFEPATH": "1"}
+        environ = {**os.environ, "PYTHONSAFEPATH": "1", ASKING: "1"}
         asked = subprocess.run([path, "--version"], env=environ, capture_output=True, text=True, check=False)
     except (OSError, UnicodeDecodeError):
         return ()
