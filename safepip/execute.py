@@ -154,7 +154,7 @@ def hand_over(
     question = _question(handover, context, created=created)
     if question is not None and _answered(question, handover, context, report):
         return 0
-    if handover.change and lock is None and handover.environment is not None:
+    if handover.change and not created and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
         _tell_shells(handover.environment, context)
@@ -395,5 +395,12 @@ def _noted(environment: str, context: Context, report: Report, *, locked: bool, 
         from .envs.heal import heal
 
         heal(environment, context, report)
+    if locked and os.name != "nt":
+        from .envs.health import shares_opened_pip
+
+        if shares_opened_pip(environment, context.ambient.user):
+            from .envs.sharing import unshare
+
+            unshare(environment, context, report)
     begun = begin(environment, context.invocation.words, context.ambient.cwd, locked=locked, created=created)
     return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

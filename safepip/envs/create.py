@@ -25,7 +25,7 @@ from safepip.store import make_folder, recall, remember
 
 from .gitindex import tracks
 from .image import image_for, put_pip
-from .lock import LOCK, acquire
+from .lock import LOCK, acquire, can_lock, holder
 from .native import offer
 from .progress import shown_while
 
@@ -192,20 +192,24 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
     if lock is None:
         yield
         return
-    timeout = context.settings.lock_timeout
-    try:
-        try:
-            lock.acquire(timeout=min(1.0, 1.0 if timeout is None else timeout))
-        except Timeout:
-            report.say(f"waiting for another command to make {path}")
-            lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
-    except Timeout:
-        what = f"another command has been making {path} for {timeout} s"
-        raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
+    with contextlib.suppress(OSError, NotImplementedError):  # without locks there: the environment's own is tried
+        _take(lock, path, context.settings.lock_timeout, report)
     try:
         yield
     finally:
         lock.release()
+
+
+def _take(lock: FileLock, path: str, timeout: float | None, report: Report) -> None:
+    try:
+        try:
+            lock.acquire(timeout=min(1.0, 1.0 if timeout is None else timeout))
+        except Timeout:
+            report.say(f"waiting for another command to make {path}{holder(lock.lock_file)}")
+            lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
+    except Timeout:
+        what = f"another command has been making {path} for {timeout} s{holder(lock.lock_file)}"
+        raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
 
 
 def _lock_in_state(path: str, context: Context) -> FileLock | None:
@@ -219,7 +223,7 @@ def _lock_in_state(path: str, context: Context) -> FileLock | None:
         return None
     file = os.path.join(folder, name)
     strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
-    return FileLock(file) if os.access(folder, os.W_OK) and not strange else None
+    return FileLock(file) if os.access(folder, os.W_OK) and not strange and can_lock(file) else None
 
 
 @contextlib.contextmanager
@@ -245,7 +249,7 @@ def _make(plan: Create, context: Context, report: Report) -> None:
         if context.data is not None and path.startswith(os.path.join(context.data, "")):
             make_folder(os.path.dirname(path))
         _mark(path)
-        lock = acquire(path, context.settings.lock_timeout, report)
+        lock = acquire(path, context.settings.lock_timeout, report, warn=False)  # it is taken once more
         if context.examine(path, named=True).state not in {ABSENT, UNFINISHED}:
             _unmark(path)
             return

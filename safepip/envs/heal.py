@@ -186,7 +186,7 @@ class _Left:
         lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
         needed = [one for one in lost if not one.path.endswith(".pyc")]
         if moved is None and not needed and not aside.folders and not aside.files:
-            self._compile(lost)
+            compile_bytecode(self.found, lost)
             return None
         called = f"{name} {old.version}"
         if needed and self._was_to_go(name):
@@ -195,7 +195,7 @@ class _Left:
         _move_back(aside)
         if needed and not self._fetch(old, needed, context):
             return False, called
-        self._compile(lost)
+        compile_bytecode(self.found, lost)
         return True, called
 
     def _put_back(self, row: str, new: Damage, *, forced: bool = False) -> bool:
@@ -217,13 +217,13 @@ class _Left:
         _remove(one for one in new.rows if one.path not in kept)
         shutil.rmtree(new.info, ignore_errors=True)
         _move_back(aside)
-        self._compile(lost)
+        compile_bytecode(self.found, lost)
         return exact
 
     def _install(self, wanted: Damage, context: Context) -> bool:
         """Install exactly this version anew, from the sources of the line and the user's own."""
         if wanted.name == "pip":
-            return self._pip_again(context)
+            return pip_again(self.found, context)
         if run_pip(self.found, ("install", "--no-deps", "--force-reinstall", *self._named(wanted))):
             return False
         if not wanted.requested:
@@ -236,7 +236,7 @@ class _Left:
         Installing it over itself would take away what the user has edited.
         """
         if old.name == "pip":
-            return self._pip_again(context)
+            return pip_again(self.found, context)
         with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
             words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
             if run_pip(self.found, (*words, *self._named(old))):
@@ -254,36 +254,17 @@ class _Left:
         patience = ("--retries", "0") if self.again else ()
         return (*patience, *sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
 
-    def _pip_again(self, context: Context) -> bool:
-        """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
-        shutil.rmtree(os.path.join(self.found.site, "pip"), ignore_errors=True)
-        for name in _listed(self.found.site):
-            if name.startswith("pip-") and name.endswith(".dist-info"):
-                shutil.rmtree(os.path.join(self.found.site, name), ignore_errors=True)
-        base = self.found.base
-        image = base and image_for(base, context.cache, lambda at: build(at, base, context.cache, pip=False))
-        if image:
-            put_pip(image, self.found.path, self.found.python, self.found.site)
-        return True
-
-    def _compile(self, rows: Iterable[Row]) -> None:
-        """Write the bytecode that is missing, for RECORD names it."""
-        wanted = {_source_of(row.path) for row in rows if row.path.endswith(".pyc")}
-        files = sorted(path for path in wanted if os.path.isfile(path))
-        if files:
-            _silently([self.found.python, "-I", "-m", "compileall", "-q", *files])
-
     def _sweep(self) -> None:
-        """Remove what pip had moved aside and left: what begins with ~ and was not there before."""
+        """Remove what pip had moved aside (~ first, not there before), and bytecode that was being written."""
         for folder, names in self.names.items():
             path = os.path.join(self.found.path, folder)
             for name in _listed(path):
                 if name.startswith("~") and name not in names:
                     _discard(os.path.join(path, name))
         for rows in (*self.before.values(), *self.now.values()):
-            inner = {os.path.dirname(row.path) for row in _record(self._path(rows[-1]), self.found.site)}
+            inner = {os.path.dirname(row.path) for row in record_of(self._path(rows[-1]), self.found.site)}
             for path in inner - {os.path.join(self.found.path, folder) for folder in self.names}:
-                left = [os.path.join(path, name) for name in _listed(path) if name.startswith("~")]
+                left = [os.path.join(path, name) for name in _listed(path) if _is_left(name)]
                 for moved in left:
                     if _since(moved) >= self.heading.since:
                         _discard(moved)
@@ -310,14 +291,14 @@ class _Left:
     def _begun(self) -> list[tuple[int, str]]:
         """Return new files that no distribution names, in the order of their times."""
         infos = (self._path(row) for rows in _infos(journal.snapshot(self.found.path)).values() for row in rows)
-        named = {row.path for info in infos for row in _record(info, self.found.site)}
+        named = {row.path for info in infos for row in record_of(info, self.found.site)}
         found = {path for path in self._new_files() if path not in named and _is_mine(path)}
         found -= {path for path in found if path.endswith(".pyc") and _has_source(path, found)}
         dated = ((_since(path), path) for path in found)
         return sorted(one for one in dated if one[0] >= self.heading.since)
 
     def _new_files(self) -> Iterator[str]:
-        """Yield the files of what was not there before; none where there is metadata of a kind that may not list its."""
+        """Yield the files of what was not there before; none where new metadata may not name its own."""
         tops = [(os.path.join(self.found.path, folder), names) for folder, names in self.names.items()]
         new = [os.path.join(top, name) for top, names in tops for name in _listed(top) if name not in names]
         if any(path.endswith((".egg-info", ".egg-link")) for path in new):
@@ -354,7 +335,7 @@ class _Left:
             name=name,
             version=journal.name_and_version(info)[1],
             info=info,
-            rows=tuple(_record(info, self.found.site, at)),
+            rows=tuple(record_of(info, self.found.site, at)),
             requested=bool(fields[3]) or (asked and not known),
             origin=journal.unescaped(fields[4]),
         )
@@ -383,7 +364,7 @@ class _Left:
         for folder in dict.fromkeys(parent for row in rows for parent in self._parents(row.path)):
             for moved in self._moved(folder):
                 inner = [row for row in rows if row.path.startswith(os.path.join(folder, ""))]
-                if any(_is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
+                if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
                     folders[folder] = moved
         whole = Aside(folders=tuple(folders.items()))
         left = [row for row in rows if not whole.has(row.path) and self._is_lost(row)]
@@ -400,7 +381,7 @@ class _Left:
     def _is_lost(self, row: Row) -> bool:
         """Tell whether the file is gone since the change began, or another was put in its place."""
         if os.path.lexists(row.path):
-            return bool(row.digest) and _since(row.path) >= self.heading.since and not _is_as_recorded(row)
+            return bool(row.digest) and _since(row.path) >= self.heading.since and not is_as_recorded(row)
         folder, name = os.path.split(row.path)
         known = self.names.get(os.path.relpath(folder, self.found.path))
         if known is not None:
@@ -447,6 +428,27 @@ def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
     return (f"{name} @ {url}{fragment}",)
 
 
+def pip_again(found: Environment, context: Context) -> bool:
+    """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
+    shutil.rmtree(os.path.join(found.site, "pip"), ignore_errors=True)
+    for name in _listed(found.site):
+        if name.startswith("pip-") and name.endswith(".dist-info"):
+            shutil.rmtree(os.path.join(found.site, name), ignore_errors=True)
+    base = found.base
+    image = base and image_for(base, context.cache, lambda at: build(at, base, context.cache, pip=False))
+    if image:
+        put_pip(image, found.path, found.python, found.site)
+    return True
+
+
+def compile_bytecode(found: Environment, rows: Iterable[Row]) -> None:
+    """Write the bytecode that is missing, for RECORD names it."""
+    wanted = {_source_of(row.path) for row in rows if row.path.endswith(".pyc")}
+    files = sorted(path for path in wanted if os.path.isfile(path))
+    if files:
+        _silently([found.python, "-I", "-m", "compileall", "-q", *files])
+
+
 def describe(found: Environment, name: str, *, requested: bool, origin: str | None = None) -> None:
     """Have an installed distribution's metadata say whether it was asked for, and where it came from.
 
@@ -464,7 +466,7 @@ def files(found: Environment, name: str) -> list[str]:
     paths = []
     for row in _infos(journal.snapshot(found.path)).get(name, []):
         info = os.path.join(found.path, journal.unescaped(row.split("\t")[1]))
-        paths += [one.path for one in _record(info, found.site)]
+        paths += [one.path for one in record_of(info, found.site)]
         paths += [os.path.join(info, one) for one in _listed(info)]
     return paths
 
@@ -540,7 +542,7 @@ def _is_within(relative: str) -> bool:
     return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative
 
 
-def _record(info: str, site: str, at: str | None = None) -> list[Row]:
+def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
     """Return what the RECORD of a distribution names; `at` is where its metadata lies for now."""
     try:
         path = os.path.join(at or info, "RECORD")
@@ -575,7 +577,7 @@ def _is_cut_off(row: Row, last: int) -> bool:
     return row.size is not None and stat.st_size != row.size and stat.st_mtime_ns <= last
 
 
-def _is_as_recorded(row: Row, at: str | None = None) -> bool:
+def is_as_recorded(row: Row, at: str | None = None) -> bool:
     """Tell whether the file, which lies `at` another place perhaps, is the one that RECORD means."""
     return bool(row.digest) and _digest(at or row.path) == row.digest
 
@@ -592,7 +594,7 @@ def _digest(path: str) -> str:
 def _remove(rows: Iterable[Row]) -> None:
     """Remove files, but not such as were edited, and the folders that get empty."""
     for row in rows:
-        if not row.digest or _is_as_recorded(row):
+        if not row.digest or is_as_recorded(row):
             with contextlib.suppress(OSError):
                 os.unlink(row.path)
                 os.rmdir(os.path.dirname(row.path))
@@ -615,7 +617,7 @@ def _in_temporary(row: Row) -> str | None:
     for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*")):
         for depth in (1, 2, 3):
             path = os.path.join(folder, *parts[-depth:])
-            if os.path.isfile(path) and _is_mine(path) and _is_as_recorded(row, path):
+            if os.path.isfile(path) and _is_mine(path) and is_as_recorded(row, path):
                 return path
     return None
 
@@ -649,6 +651,12 @@ def _says_name(info: str, name: str) -> bool:
     except OSError:
         return False
     return journal.name_and_version(f"{said}-0.dist-info")[0] == name
+
+
+def _is_left(name: str) -> bool:
+    """Tell whether a file or folder is one that pip moved aside, or bytecode that Python was writing."""
+    stem, _, number = name.rpartition(".")
+    return name.startswith("~") or (stem.endswith(".pyc") and number.isdecimal())
 
 
 def _listed(folder: str) -> list[str]:

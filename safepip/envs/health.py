@@ -23,6 +23,23 @@ def left_by_root(environment: str, user: int) -> str | None:
     return None
 
 
+def shares_opened_pip(environment: str, user: int) -> bool:
+    """Tell whether the files of pip are those of other environments too (see image.py), and others may write them.
+
+    Who opens one environment to others (`chmod -R`, `chown -R`) does so with every one of their names.
+    """
+    for folder in _folders(environment):
+        try:
+            found = os.stat(os.path.join(folder, "pip", "__init__.py"))
+        except OSError:
+            continue
+        mask = os.umask(0o077)
+        os.umask(mask)
+        foreign = found.st_uid not in {0, user}
+        return found.st_nlink > 1 and (foreign or bool(found.st_mode & mask & 0o022))
+    return False
+
+
 def _is_roots(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.stat(follow_symlinks=False).st_uid == 0 and not entry.is_symlink()

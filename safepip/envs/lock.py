@@ -29,11 +29,13 @@ def acquire(
     report: Report,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    warn: bool = True,
 ) -> int | None:
     """Return an inheritable descriptor that holds the lock of `environment`, or None where there can be none.
 
     Waits up to `timeout` seconds, None for ever. Where pip could work although nothing can be locked (a
-    read-only place, a file system without locks), it shall.
+    read-only place, a file system without locks), it shall; with `warn` the latter is told.
     """
     if os.name == "nt":
         return None
@@ -44,7 +46,7 @@ def acquire(
         descriptor = _open(path)
         if descriptor is None:
             return None
-        state = _try(descriptor, path, report)
+        state = _try(descriptor, path, report if warn else None)
         if state == "held":
             os.set_inheritable(descriptor, True)
             return descriptor
@@ -55,13 +57,26 @@ def acquire(
         if timeout is not None and waited >= timeout:
             raise SafepipError(
                 LOCK_TIMEOUT,
-                f"{environment} has been in use by another command for {waited:.0f} s{_holder(path)}",
+                f"{environment} has been in use by another command for {waited:.0f} s{holder(path)}",
                 "try again when it has ended, or raise the setting lock-timeout",
             )
         if waited >= _PATIENCE and not told:
-            report.say(f"waiting for another command in {environment} to end{_holder(path)}")
+            report.say(f"waiting for another command in {environment} to end{holder(path)}")
             told = True
         sleep(_STEP)
+
+
+def can_lock(path: str) -> bool:
+    """Tell whether the file system has locks; filelock would make do with a file that outlives its maker."""
+    if os.name == "nt":
+        return True
+    descriptor = _open(path)
+    if descriptor is None:
+        return False
+    try:
+        return _try(descriptor, path, None) != "none"
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: str) -> int | None:
@@ -98,7 +113,7 @@ def _beside_streams(descriptor: int) -> int:
     return moved
 
 
-def _try(descriptor: int, path: str, report: Report) -> str:
+def _try(descriptor: int, path: str, report: Report | None) -> str:
     """Try to lock: "held", "busy" (or the file was replaced meanwhile: open it again), or "none"."""
     try:
         import fcntl  # noqa: PLC0415  not on Windows
@@ -109,7 +124,8 @@ def _try(descriptor: int, path: str, report: Report) -> str:
     except BlockingIOError:
         return "busy"
     except OSError as error:
-        report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
+        if report is not None:
+            report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
         return "none"
     try:
         return "held" if os.path.samestat(os.fstat(descriptor), os.stat(path)) else "busy"
@@ -117,7 +133,7 @@ def _try(descriptor: int, path: str, report: Report) -> str:
         return "busy"
 
 
-def _holder(path: str) -> str:
+def holder(path: str) -> str:
     """Return " (process N: its command)" for whoever holds the lock, where the system tells; else nothing."""
     try:
         inode = os.stat(path).st_ino

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import tempfile
 
 from safepip._record import changed
@@ -14,6 +16,8 @@ from .create import build
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from safepip.context import Context
     from safepip.plan import Throwaway
 
@@ -21,7 +25,10 @@ if TYPE_CHECKING:
 def run_in_throwaway(plan: Throwaway, context: Context) -> int:
     """Run the line in a new environment in the temporary directory, remove it, return pip's exit code."""
     try:
-        with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        with (
+            _ending_in_order(),
+            tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder,
+        ):
             path = os.path.join(os.path.realpath(folder), "env")
             build(path, plan.interpreter, context.cache, pip=False)
             programs = os.path.join(path, BIN)
@@ -31,3 +38,32 @@ def run_in_throwaway(plan: Throwaway, context: Context) -> int:
             return spawn(handover.argv, child_environ(handover))
     except OSError as error:
         raise SafepipError(CANNOT_CREATE, f"no temporary environment: {error.strerror or error}") from error
+    except _EndedBy as ended:
+        return -ended.number
+
+
+class _EndedBy(BaseException):
+    """A signal that is to end this process, once all is put away."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Have what would end this process at once leave by way of an exception; what is ignored stays so."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def leave(number: int, _frame: object) -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)  # a second one does not hinder the putting away
+        raise _EndedBy(number)
+
+    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

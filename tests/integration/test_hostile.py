@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -118,6 +119,30 @@ def test_an_image_that_was_edited_is_made_anew(sandbox: Sandbox) -> None:
     assert sandbox.run("install", "alpha", cwd=other).code == 0
 
 
+@pytest.mark.parametrize("tampered", [False, True])
+def test_who_opens_one_environment_opens_no_other(sandbox: Sandbox, tampered: bool) -> None:
+    other = os.path.join(sandbox.home, "other")
+    os.mkdir(other)
+    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
+    for folder in (sandbox.project, other):
+        assert sandbox.run("install", "alpha", cwd=folder).code == 0
+    subprocess.run(["chmod", "-R", "a+w", sandbox.venv], check=True)
+    (opened,) = glob.glob(f"{sandbox.venv}/lib/python3*/site-packages/pip/_internal/cli/main.py")
+    mine = opened.replace(sandbox.project, other)
+    if tampered:
+        with open(opened, "a") as file:
+            file.write("raise SystemExit('tampered')\n")
+    ran = sandbox.run("install", "many1", cwd=other)
+    assert ran.code == 0, ran.err
+    said = "others could write to the files that pip shares with other environments; it has its own here now"
+    assert said in ran.said
+    assert not os.path.samefile(opened, mine)
+    assert os.stat(mine).st_mode & 0o022 == 0
+    assert "tampered" not in content(mine)
+    again = sandbox.run("install", "many2", cwd=other)
+    assert (again.code, again.said) == (0, [])
+
+
 def test_a_dry_run_inherits_what_is_open(sandbox: Sandbox) -> None:
     ran = sandbox.call(["bash", "-c", '"$0" install --dry-run -r <(echo alpha)', sandbox.safepip])
     assert ran.code == 0
@@ -137,6 +162,28 @@ def test_a_dry_run_that_is_ended_leaves_no_trace(sandbox: Sandbox) -> None:
         assert running.returncode == -signal.SIGTERM
     assert [name for name in os.listdir(sandbox.temporary) if name.startswith("safepip-")] == []
     assert not os.path.exists(sandbox.venv)
+
+
+def test_a_dry_run_that_is_ended_while_it_prepares_leaves_no_trace(sandbox: Sandbox) -> None:
+    with sandbox.start("install", "--dry-run", "alpha") as running:
+        while not glob.glob(f"{sandbox.temporary}/safepip-*") and running.poll() is None:
+            time.sleep(0.001)
+        running.terminate()
+        _, err = running.communicate(timeout=60)
+        assert running.returncode == -signal.SIGTERM, err
+    assert [name for name in os.listdir(sandbox.temporary) if name.startswith("safepip-")] == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the calls fail")
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_without_locks_it_goes_on_and_says_so_once(sandbox: Sandbox, error: str) -> None:
+    failing = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", f"inject=flock:error={error}"]
+    ran = sandbox.call([*failing, sandbox.safepip, "install", "alpha"])
+    assert ran.code == 0, ran.err
+    assert len([line for line in ran.said if "cannot be locked" in line]) == 1
+    assert b"Traceback" not in ran.err
+    assert sandbox.call([*failing, sandbox.safepip, "install", "many1"]).code == 0
+    assert {"alpha", "many1"} <= sandbox.packages()
 
 
 def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
