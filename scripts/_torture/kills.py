@@ -47,7 +47,7 @@ def kill_creations(world: World, rounds: int, chance: random.Random, *, cold: bo
     whole = _listing(project)
     fresh()
     changes = changes_of(world, line, project, home)
-    points = _creation_points(changes, chance, rounds)
+    points = _creation_points(world, changes, chance, rounds)
     notes = []
     for number, (called, decides) in enumerate(points, 1):
         fresh()
@@ -59,10 +59,13 @@ def kill_creations(world: World, rounds: int, chance: random.Random, *, cold: bo
     return Result(name=name, tried=len(points), failed=len(notes), notes=notes, unit="kills")
 
 
-def _creation_points(changes: list[str], chance: random.Random, rounds: int) -> list[tuple[str, Decides]]:
+def _creation_points(
+    world: World, changes: list[str], chance: random.Random, rounds: int
+) -> list[tuple[str, Decides]]:
     """Return what to kill at, with its name; with fewer than 100 rounds so many in the hundred of them."""
     total = len(changes)
-    points = [(f"{site} #{count}", at_site(site, count)) for site, count in first_and_last(changes)]
+    sites = first_and_last(changes, world.scratch)
+    points = [(f"{site} #{count}", at_site(site, count, world.scratch)) for site, count in sites]
     counts = {*range(total - LAST + 1, total + 1), *(round(total * (part + 1) / SPREAD) for part in range(SPREAD))}
     points += [(f"change {count} of {total}", at_count(count)) for count in sorted(counts)]
     if rounds >= 100:

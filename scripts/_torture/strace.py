@@ -82,18 +82,18 @@ def is_change(line: str, below: str) -> bool:
     return "openat" not in line or "O_CREAT" in line
 
 
-def site_of_call(line: str) -> str:
+def site_of_call(line: str, below: str) -> str:
     """Return what names the call site: the call, and the folder and kind of what it is about.
 
     Names that are made up each time lose what is made up; pip's own many folders count as one.
     """
     called = _CALL.match(line)
-    paths = [_likened(path) for path in _PATHS.findall(line)]
+    paths = [_likened(path.removeprefix(below)) for path in _PATHS.findall(line)]
     return " ".join([called.group(1) if called else "?", *paths])
 
 
 def _likened(path: str) -> str:
-    if "/tmp/" in path:  # noqa: S108  the world's own
+    if path.startswith("/tmp/"):  # noqa: S108  the world's own
         return "tmp/#"
     folder, name = os.path.split(path)
     stem, kind = os.path.splitext(name)
@@ -114,17 +114,17 @@ def at_count(count: int) -> Callable[[str], bool]:
     return lambda _line: next(seen, None) is None
 
 
-def at_site(site: str, occurrence: int) -> Callable[[str], bool]:
+def at_site(site: str, occurrence: int, below: str) -> Callable[[str], bool]:
     """Return what decides for the occurrence-th change of that call site, from 1."""
     reached = at_count(occurrence)
-    return lambda line: site_of_call(line) == site and reached(line)
+    return lambda line: site_of_call(line, below) == site and reached(line)
 
 
-def first_and_last(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
+def first_and_last(lines: Sequence[str], below: str) -> Iterator[tuple[str, int]]:
     """Yield each distinct call site with the number of its first and of its last occurrence."""
     counted: dict[str, int] = {}
     for line in lines:
-        site = site_of_call(line)
+        site = site_of_call(line, below)
         counted[site] = counted.get(site, 0) + 1
     for site, count in counted.items():
         yield from ((site, occurrence) for occurrence in sorted({1, count}))
