@@ -111,7 +111,9 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
     """
     if ASKING in environ:
         what = f"{path} leads back to safepip, which was asking it what Python it runs"
-        raise SafepipError(CANNOT_RUN, what, "put another Python before it on PATH, or name one: SAFEPIP_PYTHON=/path")
+        raise SafepipError(
+            CANNOT_RUN, what, "put another Python before it on PATH, or name one: SAFEPIP_PYTHON=/path"
+        )
     try:
         code, answer = (ask or _ask)([path, "-c", _WHERE], {**environ, ASKING: "1"}, True)
     except OSError as error:
