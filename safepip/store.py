@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+_BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends and ends at Ctrl-Z
 _MOST_DIGITS = 40
 
 
@@ -12,7 +13,7 @@ def remember(path: str, text: str) -> None:
     scratch = f"{path}.{os.urandom(6).hex()}"
     try:
         make_folder(os.path.dirname(path))
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
     except (OSError, ValueError):
         return
     try:
@@ -47,7 +48,8 @@ def number(text: str) -> int | None:
 def recall(path: str) -> str | None:
     """Return the text that `remember` wrote, or None if there is none or another user wrote it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        flags = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, os.O_RDONLY | flags)
     except (OSError, ValueError):
         return None
     try:

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from hashlib import sha256
 
@@ -111,9 +112,11 @@ def _has_room(cache: str) -> bool:
     """Tell whether the cache can take what virtualenv and the image put there; without it all is made here."""
     try:
         make_folder(cache)
+        if sys.platform == "win32":
+            return True
         space = os.statvfs(cache)
-    except (OSError, AttributeError):
-        return os.name == "nt"
+    except OSError:
+        return False
     return space.f_bavail * space.f_frsize >= _ROOM and (space.f_files == 0 or space.f_favail >= _FILES)
 
 

@@ -75,7 +75,8 @@ def append(environment: str, entry: Entry) -> None:
     fields = [entry.id, str(entry.time), entry.kind, packed(entry.words), escaped(entry.cwd)]
     fields += [packed(entry.outside), escaped(entry.further), *map(_field, entry.changes)]
     path = os.path.join(environment, HISTORY)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
     with open(descriptor, "rb+", buffering=0) as file:
         torn = file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
         file.write(os.fsencode(("\n" if torn else "") + "\t".join(fields) + "\n"))

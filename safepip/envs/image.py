@@ -14,6 +14,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -143,7 +144,7 @@ def _is_whole(image: str) -> bool:
 
 def _state(path: str, relative: str) -> str:
     stat = os.lstat(path)
-    mine = stat.st_uid == os.geteuid()
+    mine = sys.platform == "win32" or stat.st_uid == os.geteuid()
     return "\0".join((relative, str(stat.st_size), str(stat.st_mtime_ns), f"{stat.st_mode:o}", str(mine)))
 
 

@@ -30,6 +30,7 @@ DAMAGE = os.path.join(OWN, "damage")  # of a journal, what could not be mended y
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
 _FORMAT = "safepip-journal-1"
+_BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
 
@@ -184,7 +185,7 @@ def write(path: str, lines: Iterable[str]) -> bool:
     content = os.fsencode("\n".join(lines))
     try:
         make_folder(os.path.dirname(path))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(scratch, flags, 0o600)
         try:
             whole = os.write(descriptor, content) == len(content)
@@ -290,7 +291,8 @@ def _lines(path: str) -> list[str]:
 def _text(path: str) -> str:
     """Return the text of a regular file, links not followed; empty where there is none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        flags = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, os.O_RDONLY | flags)
     except OSError:
         return ""
     try:
@@ -301,7 +303,9 @@ def _text(path: str) -> str:
 
 
 def _host() -> str:
-    return "" if sys.platform == "win32" else os.uname().nodename
+    if sys.platform == "win32":
+        return ""
+    return os.uname().nodename
 
 
 def _is_dead(heading: Heading | None) -> bool:

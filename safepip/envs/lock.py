@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 
 from safepip.errors import LOCK_TIMEOUT, SafepipError
@@ -81,6 +82,8 @@ def can_lock(path: str) -> bool:
 
 def _open(path: str) -> int | None:
     """Open the lock file, made when missing, links not followed; None where it is not to be had."""
+    if sys.platform == "win32":
+        return None
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     for access in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
         try:
@@ -104,7 +107,7 @@ def _mode(path: str) -> int:
 
 def _beside_streams(descriptor: int) -> int:
     """Return the descriptor moved out of the place of a stream that was closed: pip would write into the lock."""
-    if descriptor > 2:
+    if sys.platform == "win32" or descriptor > 2:
         return descriptor
     import fcntl  # noqa: PLC0415  not on Windows
 
@@ -115,6 +118,8 @@ def _beside_streams(descriptor: int) -> int:
 
 def _try(descriptor: int, path: str, report: Report | None) -> str:
     """Try to lock: "held", "busy" (or the file was replaced meanwhile: open it again), or "none"."""
+    if sys.platform == "win32":
+        return "none"
     try:
         import fcntl  # noqa: PLC0415  not on Windows
 

@@ -17,6 +17,8 @@ _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
 
 def step_down(uid: int, gid: int, report: Report) -> None:
     """Give up root for the user `uid` for good, and put the variables right that named root's places."""
+    if sys.platform == "win32":
+        raise _impossible(uid, "Windows has no such users")
     import pwd  # noqa: PLC0415  not on Windows
 
     try:

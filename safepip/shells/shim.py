@@ -69,6 +69,7 @@ def _link(program: str, path: str) -> None:
 
 def _write(path: str, text: str) -> None:
     scratch = f"{path}.{os.getpid()}"
-    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with open(os.open(scratch, flags, 0o755), "wb") as file:
         file.write(os.fsencode(text))
     os.replace(scratch, path)
