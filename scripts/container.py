@@ -89,7 +89,7 @@ def dockerfile(page: str) -> str:
 def checks(shown: str) -> Iterator[Check]:
     """Yield what is built: the Dockerfile as shown, without its ENV, and by a user who has no name."""
     runs = (("", "python3 app.py", "six 1."), ("12345", "python3 app.py", "as 12345"))
-    gone = ("", "test ! -e /root/.cache/pip && test ! -e /usr/local/bin/safepip && echo gone", "gone")
+    gone = ("0", "if [ -e /root/.cache/pip ] || [ -e /usr/local/bin/safepip ]; then exit 1; fi; echo gone", "gone")
     yield Check("as shown", shown, SEES, "NOT see", (*runs, gone))
     lines = shown.splitlines(keepends=True)
     yield Check("without ENV", "".join(line for line in lines[: stage_end(lines)] if "ENV" not in line), SEES_NOT)
