@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import assert_never
 
     from .context import Context
-    from .envs.satisfied import Question
+    from .envs.satisfied import Asker
     from .invocation import Word
     from .plan import Handover, Plan
     from .report import Report
@@ -151,8 +151,8 @@ def hand_over(
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
     made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
     """
-    question = _question(handover, context, created=created)
-    if question is not None and _answered(question, handover, context, report):
+    asker = _asker(handover, context, created=created)
+    if asker is not None and _answered(asker, context, report):
         return 0
     if handover.change and not created and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
@@ -161,15 +161,16 @@ def hand_over(
     environ = child_environ(handover, locked=lock is not None)
     if handover.change and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
-        if question is not None and "SAFEPIP_RUN_JOURNAL" in environ:
+        question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
+        if question is not None:
             environ["SAFEPIP_RUN_KEEP"] = question.variable
     if show_help:
         return _help(handover, environ)
     return start(handover.argv, environ)
 
 
-def _question(handover: Handover, context: Context, *, created: bool) -> Question | None:
-    """Return what pip is about to be asked, if its answer can be foretold where nothing has changed."""
+def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:
+    """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
     change = handover.change and handover.environment is not None and not created
     if not change or context.command.subcommand != "install" or not context.settings.fast:
         return None
@@ -178,16 +179,15 @@ def _question(handover: Handover, context: Context, *, created: bool) -> Questio
     return ask(handover, context)
 
 
-def _answered(question: Question, handover: Handover, context: Context, report: Report) -> bool:
+def _answered(asker: Asker, context: Context, report: Report) -> bool:
     """Repeat what pip said when it was asked the same, if it was; tell whether that was done."""
-    from .envs.satisfied import answer, repeat
+    from .envs.satisfied import repeat
 
-    environment = handover.environment or ""
-    printed = answer(environment, question)
+    printed = asker.answer()
     if printed is None or not repeat(printed):
         return False
     report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
-    _tell_shells(environment, context)
+    _tell_shells(asker.environment, context)
     return True
 
 
@@ -199,7 +199,8 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
         sys.stdout and sys.stdout.flush()
         os.execve(argv[0], argv, environ)
     except FileNotFoundError:
-        raise SafepipError(NOT_FOUND, f"{argv[0]} is not there") from None
+        there = "names a program that is not there" if os.path.lexists(argv[0]) else "is not there"
+        raise SafepipError(NOT_FOUND, f"{argv[0]} {there}") from None
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
 

@@ -11,14 +11,14 @@ from safepip._record import changed
 from safepip.command import read
 from safepip.context import Context, ambient
 from safepip.envs.journal import JOURNAL
-from safepip.envs.satisfied import SATISFIED, answer, ask, repeat
+from safepip.envs.satisfied import SATISFIED, ask, repeat
 from safepip.invocation import read_invocation
 from safepip.plan import Handover
 
 
 @pytest.fixture
-def asking(environment, work, home, monkeypatch):
-    """Ask as a line would, in a project with files and an environment with two distributions."""
+def asker(environment, work, home, monkeypatch):
+    """Give who asks as a line would, in a project with files and an environment with two distributions."""
     monkeypatch.setenv("PIP_CONFIG_FILE", f"{work}/pip.conf")  # the machine's own may hold anything
     site = site_of(environment)
     for name in ("six-1.0", "idna-2.0"):
@@ -29,7 +29,7 @@ def asking(environment, work, home, monkeypatch):
     write(f"{work}/pip.conf", "[global]\ntimeout = 9\n")
     monkeypatch.setattr("safepip.pipconf._global_folders", lambda *_args: [f"{home}/nowhere"])
 
-    def asking(*words, **changes):
+    def asker(*words, **changes):
         words = words or ("install", "-r", "req.txt")
         around = ambient()
         command = read(words, around.environ)  # so that no interpreter is asked for its own pip.conf
@@ -40,7 +40,24 @@ def asking(environment, work, home, monkeypatch):
         )  # fmt: skip
         return ask(changed(handover, **changes), context)
 
+    return asker
+
+
+@pytest.fixture
+def asking(asker):
+    """Ask, and give the question."""
+
+    def asking(*words, **changes):
+        found = asker(*words, **changes)
+        return found and found.question()
+
     return asking
+
+
+@pytest.fixture
+def answer(asker):
+    """Give the answer to what is asked."""
+    return lambda *words: asker(*words).answer()
 
 
 def site_of(environment):
@@ -60,9 +77,8 @@ def test_nothing_changed_is_the_same_question(asking):
 
 def test_the_question_says_how_each_file_is_for_runner_to_compare(asking, environment, work):
     lines = asking().variable.split("\n")
-    paths = [line.partition(" ")[2] for line in lines[2:]]
-    assert paths[:1] == [f"{work}/pip.conf"]
-    assert {"req.txt", "con.txt", f"{environment}/pyvenv.cfg", site_of(environment)} < set(paths)
+    paths = [line.partition(" ")[2] for line in lines[3:]]
+    assert paths == ["req.txt", "con.txt", f"{work}/pip.conf", f"{environment}/pyvenv.cfg", site_of(environment)]
 
 
 CHANGES = {
@@ -204,28 +220,31 @@ def test_a_chain_of_very_many_files_is_left_to_pip(asking, work):
 def keep(environment, question, printed):
     os.makedirs(os.path.join(environment, SATISFIED), exist_ok=True)
     with open(os.path.join(environment, SATISFIED, question.slot), "wb") as file:
-        file.write(question.digest.encode() + b"\n" + printed)
+        named = "\n".join(line.partition(" ")[2] for line in question.files[: question.read])
+        file.write(f"{question.digest}\n{question.read}\n{named}\n".encode() + printed)
 
 
-def test_an_answer_is_found_as_it_was_kept(asking, environment):
-    assert answer(environment, asking()) is None
+def test_an_answer_is_found_as_it_was_kept(asking, answer, environment):
+    assert answer() is None
     keep(environment, asking(), b"one\n\xfftwo")
-    assert answer(environment, asking()) == b"one\n\xfftwo"
+    assert answer() == b"one\n\xfftwo"
 
 
-def test_the_answer_to_another_question_is_none(asking, environment):
+def test_the_answer_to_another_question_is_none(asking, answer, environment):
     keep(environment, changed(asking(), digest="0" * 40), b"one\n")
-    assert answer(environment, asking()) is None
+    assert answer() is None
 
 
-def test_while_a_change_is_at_work_or_was_killed_there_is_no_answer(asking, environment):
+def test_while_a_change_is_at_work_or_was_killed_there_is_no_answer(asking, answer, environment):
     keep(environment, asking(), b"one\n")
     write(os.path.join(environment, JOURNAL), "")
-    assert answer(environment, asking()) is None
+    assert answer() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"x", b"\0" * 50, None], ids=repr)
-def test_a_kept_answer_that_is_damaged_is_none(asking, environment, content):
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"x", b"\0" * 50, b"x\n" + b"9" * 5000 + b"\n", b"x\n7\ny", None], ids=repr
+)
+def test_a_kept_answer_that_is_damaged_is_none(asking, answer, environment, content):
     keep(environment, asking(), b"one\n")
     path = os.path.join(environment, SATISFIED, asking().slot)
     os.unlink(path)
@@ -234,16 +253,16 @@ def test_a_kept_answer_that_is_damaged_is_none(asking, environment, content):
     else:
         with open(path, "wb") as file:
             file.write(content)
-    assert answer(environment, asking()) is None
+    assert answer() is None
 
 
-def test_a_link_in_place_of_an_answer_is_not_followed_into_a_terminal_or_fifo(asking, environment, work):
+def test_a_link_in_place_of_an_answer_is_not_followed_into_a_terminal_or_fifo(asking, answer, environment, work):
     keep(environment, asking(), b"one\n")
     path = os.path.join(environment, SATISFIED, asking().slot)
     os.unlink(path)
     os.mkfifo(f"{work}/pipe")
     os.symlink(f"{work}/pipe", path)
-    assert answer(environment, asking()) is None
+    assert answer() is None
 
 
 def test_answers_are_kept_apart_by_what_is_typed_and_an_empty_one_may_be_kept_with_q(asking):

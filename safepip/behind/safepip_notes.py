@@ -9,7 +9,7 @@ import os
 import sys
 
 PLAIN = "-.+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # signs of a name that may be shown
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+RAW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # through no link; on Windows no other line ends
 KINDS = (b".dist-info", b".egg-info", b".egg-link")
 # All that pip prints where it does nothing, and asks no index.
 IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
@@ -125,15 +125,17 @@ class _Heard:
 
 def _keep(environment, keep, answer):
     """Keep pip's answer for the question, if nothing that the question rests on has changed meanwhile."""
-    lines = keep.split("\n")
-    slot, digest, files = lines[0], lines[1], lines[2:]
+    slot, digest, read, files = keep.split("\n", 3)
+    files = files.split("\n")
     expected = answer is not None and (answer or slot.endswith("q"))
     if not expected or not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
         return
     folder = os.path.join(environment, b".safepip", b"satisfied")
     if not os.path.isdir(folder):
         os.mkdir(folder, 0o700)
-    _write(os.path.join(folder, os.fsencode(slot)), os.fsencode(digest) + b"\n" + answer)
+    named = [line.partition(" ")[2] for line in files[: int(read)]]
+    head = "\n".join([digest, read] + named + [""])  # noqa: RUF005  Python 2
+    _write(os.path.join(folder, os.fsencode(slot)), os.fsencode(head) + answer)
 
 
 def _is_unchanged(line):
@@ -277,17 +279,17 @@ def _changes(before, after):
 def _write(path, content):
     """Write a file of this user alone, by rename."""
     scratch = path + b"." + str(os.getpid()).encode("ascii")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o600)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | RAW, 0o600)
     try:
         os.write(descriptor, content)
     finally:
         os.close(descriptor)
-    os.rename(scratch, path)
+    getattr(os, "replace", os.rename)(scratch, path)  # to Windows it matters which, and Python 2 has but one
 
 
 def _append(path, line):
     """Put the line behind the others in one piece; the end of one that was torn is made up for."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | RAW, 0o600)
     try:
         size = os.lseek(descriptor, 0, os.SEEK_END)
         if size:

@@ -55,54 +55,89 @@ _COUNTING_TOO = frozenset((
     "HOME", "LANG", "LANGUAGE", "TERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "COLORTERM",
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES", "USER", "SUDO_UID",
 ))  # fmt: skip
-_METADATA = {".dist-info": "METADATA", ".egg-info": "PKG-INFO"}
+# What tells one state of a distribution from another: pip writes a dist-info (PEP 376) anew as a whole.
+_TELLING = {".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt"), ".pth": ("",)}
 
 
 class Question(Record):
     """What pip is asked: its `digest`, the `slot` that keeps the answer, and how each file was that counts.
 
-    A slot that ends in "q" may keep an empty answer.
+    The first `read` of the files are those that are asked for by name. A slot that ends in "q" may keep an empty
+    answer.
     """
 
     slot: str
     digest: str
+    read: int
     files: tuple[str, ...]
 
     @property
     def variable(self) -> str:
         """Return the question as runner.py reads it: a line each."""
-        return "\n".join((self.slot, self.digest, *self.files))
+        return "\n".join((self.slot, self.digest, str(self.read), *self.files))
 
 
-def ask(handover: Handover, context: Context) -> Question | None:
-    """Return what pip is about to be asked, or None where its answer cannot be foretold."""
-    environment = handover.environment
-    if environment is None or os.name == "nt" or not _is_plain_line(context):
+class Asker:
+    """What is asked at a line, worked out as far as it takes: the files that it names are read at most twice."""
+
+    def __init__(self, handover: Handover, context: Context) -> None:
+        self.context = context
+        self.environment = handover.environment or ""
+        self.line = (*_line(handover, context), *_surroundings(context))
+        self.installed = _installed(self.environment)
+        self.configuration = _configuration(self.environment, context)
+
+    @property
+    def slot(self) -> str:
+        """Return the name of the file that keeps the answer; one that ends in "q" may be empty."""
+        return f"{int(_digest(self.line)[:8], 16) % _SLOTS:02d}{'q' if self.context.command.quiet else ''}"
+
+    def digest(self, files: Iterable[tuple[str, bytes]]) -> str:
+        """Return what tells this question, with these requirements files, from any other."""
+        read = (part for file in (*(self.configuration or ()), *files) for part in file)
+        return _digest((*self.line, "", *read, "", self.installed or ""))
+
+    def answer(self) -> bytes | None:
+        """Return what pip printed when it was last asked the same, or None.
+
+        That its files are what they were tells that they name the same files: they need not be looked through.
+        None too while a change is at work, or was killed there: what is installed may not be whole.
+        """
+        if os.path.lexists(os.path.join(self.environment, JOURNAL)):
+            return None
+        kept = _content(os.path.join(self.environment, SATISFIED, self.slot)) or b""
+        digest, _, rest = kept.partition(b"\n")
+        count, _, rest = rest.partition(b"\n")
+        *paths, printed = rest.split(b"\n", int(count)) if count.isdigit() and len(count) < 4 else [b""]
+        files = [(path, _content(path)) for path in map(os.fsdecode, paths)]
+        read = [(path, content) for path, content in files if content is not None]
+        return printed if len(read) == len(files) and digest == self.digest(read).encode() else None
+
+    def question(self) -> Question | None:
+        """Return what pip is about to be asked, None where a file is not plain."""
+        command = self.context.command
+        files = _requirement_files([*command.r_files, *command.constraints])
+        if files is None or self.configuration is None:
+            return None
+        named = [path for path, _ in files]
+        own = os.path.join(self.environment, "pyvenv.cfg")
+        counting = (*named, *(path for path, _ in self.configuration), own, *_sites(self.environment))
+        if any("\n" in path for path in counting):
+            return None
+        return Question(
+            slot=self.slot,
+            digest=self.digest(files),
+            read=len(named),
+            files=tuple(f"{signature(path)} {path}" for path in counting),
+        )
+
+
+def ask(handover: Handover, context: Context) -> Asker | None:
+    """Return who asks what pip would be asked, or None where its answer cannot be foretold."""
+    if handover.environment is None or os.name == "nt" or not _is_plain_line(context):
         return None
-    asked = (*_line(handover, context), *_surroundings(context))
-    files = _files(environment, context)
-    installed = _installed(environment)
-    if files is None or installed is None or any("\n" in path for path, _ in files):
-        return None
-    everything = [*asked, *(part for file in files for part in file), *installed]
-    counting = (*(path for path, _ in files), os.path.join(environment, "pyvenv.cfg"), *_sites(environment))
-    return Question(
-        slot=f"{int(_digest(asked)[:8], 16) % _SLOTS:02d}{'q' if context.command.quiet else ''}",
-        digest=_digest(everything),
-        files=tuple(f"{signature(path)} {path}" for path in counting),
-    )
-
-
-def answer(environment: str, question: Question) -> bytes | None:
-    """Return what pip printed when it was last asked the same, or None.
-
-    None too while a change is at work, or was killed there: what is installed may not be whole.
-    """
-    if os.path.lexists(os.path.join(environment, JOURNAL)):
-        return None
-    kept = _content(os.path.join(environment, SATISFIED, question.slot))
-    head, _, printed = (kept or b"").partition(b"\n")
-    return printed if head == question.digest.encode() else None
+    asker = Asker(handover, context)
+    return None if asker.installed is None or asker.configuration is None else asker
 
 
 def repeat(printed: bytes) -> bool:
@@ -157,8 +192,9 @@ def _surroundings(context: Context) -> Iterator[str]:
             yield f"{name}={environ[name]}"
     for stream in (1, 2):
         yield str(os.get_terminal_size(stream)) if os.isatty(stream) else "no terminal"
-    system = os.uname()
-    yield from (system.sysname, system.release, system.version, system.machine)
+    if sys.platform != "win32":
+        system = os.uname()
+        yield from (system.sysname, system.release, system.version, system.machine)
     yield from (_rights(path) for path in _caches(context))
 
 
@@ -177,18 +213,16 @@ def _rights(path: str) -> str:
     return f"{os.stat(path).st_uid} {os.access(path, os.W_OK)}"
 
 
-def _files(environment: str, context: Context) -> list[tuple[str, bytes]] | None:
-    """Return path and content of every file that pip would read, None where one is not plain."""
-    ambient, command = context.ambient, context.command
-    found = []
+def _configuration(environment: str, context: Context) -> list[tuple[str, bytes]] | None:
+    """Return path and content of pip's configuration files, None where one is not plain."""
+    ambient, found = context.ambient, []
     for path in pipconf.paths(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=environment):
         if os.path.lexists(path):
             content = _content(path)
             if content is None or not _is_plain_configuration(content):
                 return None
             found.append((path, content))
-    wanted = _requirement_files([*command.r_files, *command.constraints])
-    return None if wanted is None else found + wanted
+    return found
 
 
 def _requirement_files(paths: list[str]) -> list[tuple[str, bytes]] | None:
@@ -224,15 +258,15 @@ def _is_plain_configuration(content: bytes) -> bool:
     return True
 
 
-def _installed(environment: str) -> list[str] | None:
+def _installed(environment: str) -> str | None:
     """Return what tells one state of what is installed from another, None where that is not plain."""
     found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python")]
     for folder in _sites(environment):
         site = _distributions(folder)
         if site is None:
             return None
-        found += site
-    return found
+        found.append(site)
+    return "\0\0".join(found)
 
 
 def _sites(environment: str) -> list[str]:
@@ -242,22 +276,21 @@ def _sites(environment: str) -> list[str]:
     return [os.path.join(folder, name, "site-packages") for folder in folders for name in _names(folder)]
 
 
-def _distributions(site: str) -> list[str] | None:
+def _distributions(site: str) -> str | None:
     """Return a text for the folder and for each distribution or path file in it; None where one lies elsewhere."""
     try:
         names, folder = os.listdir(site), os.open(site, os.O_RDONLY)
     except OSError:
-        return []
+        return ""
     try:
         found = [site, _state(".", folder)]
         for name in names:
             suffix = name[name.rfind(".") :]
             if suffix in {".egg", ".egg-link"}:
                 return None
-            if suffix in {".dist-info", ".egg-info", ".pth"}:
-                within = _METADATA.get(suffix)
-                found += (name, _state(name, folder), _state(f"{name}/{within}", folder) if within else "")
-        return found
+            for part in _TELLING.get(suffix, ()):
+                found += (name, _state(name + part, folder))
+        return "\0".join(found)
     finally:
         os.close(folder)
 
@@ -285,7 +318,7 @@ def _names(folder: str) -> list[str]:
 def _content(path: str) -> bytes | None:
     """Return what a regular file holds; None for what is none, is too large, or cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     except (OSError, ValueError):
         return None
     try:
