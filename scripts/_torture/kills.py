@@ -62,7 +62,7 @@ def kill_creations(world: World, rounds: int, chance: random.Random, *, cold: bo
 def _creation_points(
     world: World, changes: list[str], chance: random.Random, rounds: int
 ) -> list[tuple[str, Decides]]:
-    """Return what to kill at, with its name; with fewer than 100 rounds so many in the hundred of them."""
+    """Return what to kill at, with its name; with fewer than 100 rounds so many of them, by chance."""
     total = len(changes)
     sites = first_and_last(changes, world.scratch)
     points = [(f"{site} #{count}", at_site(site, count, world.scratch)) for site, count in sites]
@@ -70,7 +70,7 @@ def _creation_points(
     points += [(f"change {count} of {total}", at_count(count)) for count in sorted(counts)]
     if rounds >= 100:
         return points
-    return chance.sample(points, min(len(points), max(rounds, len(points) * rounds // 100)))
+    return chance.sample(points, min(len(points), rounds))
 
 
 def _after_creation(world: World, project: str, whole: set[str], home: dict[str, str]) -> list[str]:

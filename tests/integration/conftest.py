@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(os.path.dirname(sys.path[0]), "scripts"))  # behind the library: test.py is there too
 
 from sandbox import (
     SYSTEM_PYTHON,

@@ -10,7 +10,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
-from kills import faults, kill_at
+from _torture.oracle import faults
+from kills import kill_at
 from sandbox import Sandbox, copy_interpreter, look, make_wheel, without_times, write_source
 
 pytestmark = pytest.mark.slow
@@ -116,7 +117,7 @@ def environments(box: Sandbox) -> list[str]:
 def repaired(box: Sandbox, *words: str) -> list[str]:
     ran = box.run("env", "repair", *words)
     assert ran.code == 0, ran.err
-    assert faults(site(box), "") == []
+    assert faults(site(box)) == []
     assert environments(box) == KEPT
     assert glob.glob(os.path.join(box.home, ".local", "state", "safepip", "repairs", "*")) == []
     return ran.said
@@ -316,7 +317,7 @@ def is_whole(box: Sandbox, name: str) -> bool:
     folder = os.path.join(box.project, name)
     (found,) = glob.glob(os.path.join(folder, "lib", "python*", "site-packages")) or [""]
     done = not os.path.lexists(os.path.join(folder, ".safepip", "creating"))
-    return bool(found) and done and faults(found, "") == [] and os.path.exists(os.path.join(folder, "bin", "beta"))
+    return bool(found) and done and faults(found) == [] and os.path.exists(os.path.join(folder, "bin", "beta"))
 
 
 def test_only_safepip_killed_while_its_pip_goes_on(box: Sandbox, python: Exchanged) -> None:
