@@ -226,6 +226,15 @@ class Folder(Record):
     set_by_variable: bool = False
 
 
+class Dated(Record):
+    """A distribution that safepip runs with in a `version` that an `advisory` speaks of; from `floor` on not."""
+
+    name: str
+    version: str
+    floor: str
+    advisory: str
+
+
 class Facts(Record):
     """All that was gathered."""
 
@@ -242,3 +251,4 @@ class Facts(Record):
     applications: tuple[str, ...] = ()
     broken_applications: tuple[str, ...] = ()
     folders: tuple[Folder, ...] = ()
+    dated: tuple[Dated, ...] = ()

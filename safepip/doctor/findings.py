@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .facts import (
         Complaint,
+        Dated,
         Decision,
         Facts,
         Folder,
@@ -55,6 +56,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     found = (
         *_of_surroundings(facts.surroundings),
         *_of_programs(facts.programs, facts.target),
+        *(_of_dated(one, facts.programs.python) for one in facts.dated),
         *_of_target(facts),
         *_of_pip(facts),
         *(_of_complaint(complaint) for complaint in facts.complaints),
@@ -116,6 +118,12 @@ def _of_surroundings(around: Surroundings) -> Found:
 
 
 # -- programs
+
+
+def _of_dated(one: Dated, python: str) -> Finding:
+    why = f"safepip runs with {one.name} {one.version}, of which {one.advisory} warns; {one.floor} is free of it"
+    command = f"{shlex.quote(python)} -m pip install --upgrade {shlex.quote(f'{one.name}>={one.floor}')}"
+    return _warning("dependency-outdated", why, command)
 
 
 def _of_programs(programs: Programs, target: Interpreted) -> Found:

@@ -19,6 +19,7 @@ from safepip.decide import decide
 from safepip.doctor import surroundings
 from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
 from safepip.doctor.findings import findings
+from safepip.doctor.floors import dated
 from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, USABLE, examine
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
@@ -164,6 +165,7 @@ def gathered(context: Context) -> Facts:
         applications=applications,
         broken_applications=tuple(name for name in applications if _lost_python(os.path.join(venvs, name))),
         folders=tuple(surroundings.folders(told)),
+        dated=tuple(dated()),
     )
 
 
