@@ -38,7 +38,7 @@ from bootstrap import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 STORE = os.path.join(CLONE, ".test-envs")
 WHEELS = os.path.join(STORE, "wheels")
@@ -50,6 +50,7 @@ WHEELS_WANTED = (
 )  # fmt: skip
 PURE_WHEELS_WANTED = ("tomli",)  # has wheels for single Pythons too, and the tests use several
 PYZ_WHEELS = os.path.join(CLONE, "scripts", "pyz", "wheels.txt")
+ROOT_ONLY = ("needs root", "only root")  # in the reason for which a test is skipped: never while root runs them
 UNIT_TESTS = ("--ignore=tests/integration",)
 # A file of tests stays with one worker: what its fixtures make once is made once.
 SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=loadfile")
@@ -101,7 +102,8 @@ def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
     if not quick and not pytest_arguments:
         others = [name for name in OTHER_PYTHONS if name != version_name(python)]
         failed += [f"unit tests on Python {name}" for name in others if not passes_on(name)]
-    code, closing_line = run_pytest(environment, [*(UNIT_TESTS if quick else ()), *pytest_arguments])
+    code, closing_line, skipped = run_pytest(environment, [*(UNIT_TESTS if quick else ()), *pytest_arguments])
+    failed += [f"root skipped what needs root: {line}" for line in skipped_by_root(skipped, is_root())]
     if not pytest_arguments:
         failed += [f"coverage of {gap}" for gap in coverage_gaps(coverage_report(environment))]
     for name in failed:
@@ -217,8 +219,8 @@ def passes_on(version: str) -> bool:
     return run_module(prepare_environment(python, ("test",)), words) == 0
 
 
-def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str]":
-    """Run pytest with coverage; return its exit code and its closing line."""
+def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str, list[str]]":
+    """Run pytest with coverage; return its exit code, its closing line, and its lines on what was skipped."""
     report = coverage_report(environment)
     if os.path.exists(report):
         os.unlink(report)
@@ -226,14 +228,25 @@ def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str]":
     command = [environment_python(environment), "-m", "pytest", *SIDE_BY_SIDE, *coverage, *arguments]
     environ = {**test_environ(os.environ), "COVERAGE_FILE": os.path.join(environment, ".coverage")}
     speak(f"$ {os.path.relpath(command[0])} -m pytest {' '.join(arguments)}")
-    closing_line = "pytest printed nothing"
+    closing_line, skipped = "pytest printed nothing", []
     pipe, same = subprocess.PIPE, subprocess.STDOUT
     with subprocess.Popen(command, cwd=CLONE, env=environ, stdout=pipe, stderr=same) as run:
         for line in run.stdout or ():
             shown = line.decode(errors="replace").rstrip("\n")
             speak(shown)
             closing_line = shown if re.match(r"=+ .* in [\d.]+s.* =+$", shown) else closing_line
-    return run.returncode, closing_line
+            skipped += [shown] if shown.startswith("SKIPPED [") else []
+    return run.returncode, closing_line, skipped
+
+
+def skipped_by_root(skipped: "Iterable[str]", root: bool) -> "list[str]":
+    """Return those of pytest's lines that skip what only root can do, for the reason that nobody is root."""
+    return [line for line in skipped if root and any(reason in line for reason in ROOT_ONLY)]
+
+
+def is_root() -> bool:
+    """Tell whether root runs this."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def test_environ(environ: "Mapping[str, str]") -> "dict[str, str]":

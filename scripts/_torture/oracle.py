@@ -22,7 +22,7 @@ def site_of(environment: str) -> str:
 def faults(site: str) -> list[str]:
     """Return all that is wrong with what is installed."""
     infos = sorted(name for name in os.listdir(site) if name.endswith(".dist-info") and not name.startswith("~"))
-    names = [info.rpartition("-")[0].lower() for info in infos]
+    names = [info.removesuffix(".dist-info").rpartition("-")[0].lower() for info in infos]
     found = [f"twice: {name}" for name in sorted({name for name in names if names.count(name) > 1})]
     for info in infos:
         wanted = ("METADATA", "RECORD", "INSTALLER")

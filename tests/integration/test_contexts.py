@@ -16,7 +16,7 @@ from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Sandbox, look
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
 
 def explained(box: Sandbox, *words: str, **how: object) -> dict[str, object]:

@@ -190,7 +190,7 @@ def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
     small = os.path.join(sandbox.root, "small")
     os.mkdir(small)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small], check=False).returncode:
-        pytest.skip("mounting takes rights that are not here")
+        pytest.skip("needs root, and its rights, to mount")
     try:
         ran = sandbox.run("install", "alpha", env={"HOME": small})
         assert ran.code == 0, ran.err
@@ -201,7 +201,7 @@ def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
 
 def test_by_sudo_nothing_of_roots_is_left_in_a_home_that_was_kept(sandbox: Sandbox) -> None:
     if os.geteuid() != 0:
-        pytest.skip("sudo's variables mean something to root only")
+        pytest.skip("needs root, for whom alone sudo's variables mean something")
     os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
     os.rmdir(os.path.join(sandbox.home, ".cache"))
     sandbox.run("explain", "install", "alpha", env={"SUDO_UID": "2", "SUDO_GID": "2"})
