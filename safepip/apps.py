@@ -297,7 +297,8 @@ def _announced(names: tuple[str, ...], context: Context, runs: tuple[tuple[str, 
     if all(words[0] == "upgrade" for words in runs):
         return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
     where = "the home environment" if context.project is None else context.shown(context.place)
-    return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx (--lib: into {where})"
+    instead = f"into {where} instead: safepip --lib install {' '.join(names)}"
+    return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx ({instead})"
 
 
 def _listed(names: tuple[str, ...]) -> str:

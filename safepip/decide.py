@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os.path
 
+from ._pip_options import SUBCOMMANDS
 from ._record import changed
 from .environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from .interpreter import BIN, EXE, OLDEST
+from .invocation import FLAGS, VALUED, VERBS
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
@@ -37,6 +39,7 @@ def decide(context: Context) -> Plan:
      1. A word of safepip's own is carried out; a wrong use of its own options is refused (64).
      2. SAFEPIP_BYPASS, --system, completion, build hooks and pip's own child: pip of the target interpreter.
      3. Called from within a pip that safepip started: that environment's pip, without its lock.
+        An option of safepip's own behind the subcommand, which pip does not know, is refused (64).
      4. --env, SAFEPIP_ENV, or --python naming an environment: that environment.
      5. An active environment: its pip, untouched. A VIRTUAL_ENV that is none: one warning, go on.
      6. --python or PIP_PYTHON naming an interpreter: it is the target interpreter; go on.
@@ -65,9 +68,32 @@ def decide(context: Context) -> Plan:
         return _pip_of_target(context, f"{context.untouched or '--system'} asks for pip itself")
     if context.inside:
         return _pip_of(context, context.inside, "a pip that safepip started there is at work")
+    late = _late_option(context)
+    if late:
+        return Refuse(code=USAGE, what=late, ways=(), because=late)
     if context.named is None and context.invocation.route == "app":
         return _routed(context)
     return _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
+
+
+def _late_option(context: Context) -> str | None:
+    """Return how the line is meant that has an option of safepip's own behind the subcommand, or None.
+
+    Only where pip has no such option, so that pip would reject the line; called as pip, all words are pip's.
+    """
+    name, argv = context.first_reading.unknown_option, context.first_reading.argv
+    if context.invocation.shim or name not in {*FLAGS, *VALUED}:
+        return None
+    at = next(index for index, word in enumerate(argv) if word.partition("=")[0] == name)
+    width = 2 if name in VALUED and argv[at] == name else 1
+    words = (*argv[at : at + width], *argv[:at], *argv[at + width :])
+    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(_quoted, words))}"
+
+
+def _quoted(word: str) -> str:
+    """Return a word as it is typed in a shell; shlex costs more than it is worth here."""
+    plain = word and all(char.isalnum() or char in "-_=+./:,@%~" for char in word)
+    return word if plain else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _named(context: Context) -> Plan | None:
@@ -122,12 +148,26 @@ def _routed(context: Context) -> Plan:
     if harmless:
         because = f"{_why(context)}, but {harmless}"
         usable = context.place.state == USABLE
-        return _pip_of(context, context.place, because) if usable else _pip_of_target(context, because)
+        plan = _pip_of(context, context.place, because) if usable else _pip_of_target(context, because)
+        meant = _meant(context)
+        return changed(plan, notices=(*plan.notices, meant)) if meant and isinstance(plan, Pip) else plan
     if context.sudo_user:
         uid, gid = context.sudo_user
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
     otherwise = _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
     return _applications(context, otherwise) or otherwise
+
+
+def _meant(context: Context) -> str | None:
+    """Return which word of safepip's own is nearest to the command that pip does not know, or None."""
+    if context.command.outcome != "unknown_command" or context.invocation.shim:
+        return None
+    from difflib import get_close_matches
+
+    typed = str(context.command.error).partition('"')[2].rstrip('"')
+    begun = [word for word in (*SUBCOMMANDS, *VERBS) if len(typed) > 2 and word.startswith(typed)]
+    near = begun or get_close_matches(typed, (*SUBCOMMANDS, *VERBS), n=1)
+    return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
 
 
 def _applications(context: Context, otherwise: Plan) -> Plan | None:
@@ -173,8 +213,22 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
     if context.command.subcommand == "install" and may_create:
         return _in_missing(context, environment, because)
     plan = _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
-    is_sought = context.command.subcommand == "uninstall" and isinstance(plan, Pip)
-    return changed(plan, sought=context.command.requirements) if is_sought else plan
+    if not isinstance(plan, Pip):
+        return plan
+    is_sought = context.command.subcommand == "uninstall"
+    told: Pip = changed(
+        plan,
+        sought=context.command.requirements if is_sought else (),
+        notices=(*_of_another(context, environment), *plan.notices),
+    )
+    return told
+
+
+def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to say where pip's answer is not about the environment that was named, for that is not there."""
+    if context.named is None or context.command.subcommand == "freeze":
+        return ()
+    return (f"there is no environment at {environment.named}; this is about {context.bare.python}",)
 
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:

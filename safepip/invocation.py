@@ -62,7 +62,7 @@ def read_invocation(program: str, argv: Sequence[str], *, module: bool = False) 
     return with_own_words(Invocation(words=(), module=module), argv)
 
 
-def with_own_words(invocation: Invocation, argv: Sequence[str], *, verbs: bool = True) -> Invocation:
+def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
     """Return the invocation with the options and words of safepip's own in `argv` read into it."""
     kept: list[str] = []
     said: dict[str, object] = {}
@@ -85,7 +85,7 @@ def with_own_words(invocation: Invocation, argv: Sequence[str], *, verbs: bool =
         index += 1
     rest = tuple(argv[index:])
     told: Invocation = changed(invocation, words=(*kept, *rest), **said)
-    return _with_verb(told, rest) if verbs else told
+    return _with_verb(told, rest)
 
 
 def _version_of(name: str) -> str | None:

@@ -449,12 +449,12 @@ def test_without_applications_list_says_nothing(world):
         (
             "install httpie",
             None,
-            "httpie is an application: installing it with pipx (--lib: into the home environment)",
+            "httpie is an application: installing it with pipx (into the home environment instead: safepip --lib install httpie)",
         ),
         (
             "install ruff black tox",
             None,
-            "ruff, black and tox are applications: installing them with pipx (--lib: into the home environment)",
+            "ruff, black and tox are applications: installing them with pipx (into the home environment instead: safepip --lib install ruff black tox)",
         ),
         ("--app install httpie", None, ""),
     ],

@@ -186,7 +186,16 @@ ROWS = [
     row("--safepip-version --env", {}, "version", "1 the version comes before any error"),
     row("--env", {}, f"refuse {USAGE}", "1 a wrong use of an own option is refused"),
     row("--system explain x", {}, "verb explain", "1 before 2"),
+    *(
+        row(f"install {late} six", {}, f"refuse {USAGE}", f"1 {late} behind the subcommand is refused")
+        for late in ("--system", "--app", "--lib", "--safepip-version", "--env d", "--env=d", "--project d")
+    ),
+    row("list --system", ACTIVE, f"refuse {USAGE}", "1 an option behind the subcommand is refused in an environment too"),
+    row("install --system six", {"program": "pip"}, f"in {VENV}", "1 called as pip all options are pip's"),
+    row("install -- --system", {}, f"in {VENV}", "1 behind two dashes nothing is an option"),
+    row("install --prefix --system six", {}, f"pip of {SYSTEM}", "1 the value of an option of pip's is none of safepip's"),
     # 2
+    row("install --system six", {"environ": {"SAFEPIP_BYPASS": "1"}}, f"pip of {SYSTEM}", "2 even options of safepip's"),
     row("--system install six", {}, f"pip of {SYSTEM}", "2 --system means no routing"),
     *(
         row("install six", {"environ": {name: "1"}}, f"pip of {SYSTEM}", f"2 {name} means no routing")
@@ -1093,3 +1102,56 @@ def opened():
     yield _seen
     _recording.clear()
     _seen.clear()
+
+
+# -- what is said of slips
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        (
+            "install --system six",
+            "--system is safepip's and goes before the command: safepip --system install six",
+        ),
+        ("-q install six --lib", "--lib is safepip's and goes before the command: safepip --lib -q install six"),
+        ("install --env d 'a>1'", "--env is safepip's and goes before the command: safepip --env d install 'a>1'"),
+        ("list --project=d", "--project is safepip's and goes before the command: safepip --project=d list"),
+    ],
+)
+def test_an_option_behind_the_subcommand_is_shown_in_its_place(line, way):
+    plan = decide(context(line))
+    assert (plan.what, plan.ways) == (way, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("hist", "history"),
+        ("-q shel", "shell"),
+        ("doctr x", "doctor"),
+        ("rn flask", "run"),
+        ("explian", "explain"),
+        ("isntall six", None),
+        ("insta six", None),
+        ("lst", None),
+        ("ini", "init"),
+        ("inst", None),
+        ("xyzzy", None),
+        ("list", None),
+    ],
+)
+def test_a_word_near_one_of_safepips_is_said_beside_pips_error(line, meant):
+    told = (f"maybe you meant: safepip {meant}",) if meant else ()
+    for facts in ({}, NOTHING):
+        assert decide(context(line, **facts)).notices == told
+    assert decide(context(line, program="pip")).notices == ()
+
+
+def test_pips_answer_about_another_python_than_the_one_named_is_told_so():
+    for what in ("--env", "SAFEPIP_ENV"):
+        named = {"named": (what, missing("/nope"))}
+        told = (f"there is no environment at /nope; this is about {SYSTEM}",)
+        assert decide(context("list", **named)).notices == told
+        assert decide(context("freeze", **named)).notices == ()
+    assert decide(context("list", **NOTHING)).notices == ()

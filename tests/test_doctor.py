@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+import safepip
 from safepip._record import changed
 from safepip.context import Context, ambient
 from safepip.doctor.facts import (
@@ -28,7 +30,7 @@ from safepip.doctor.facts import (
     Surroundings,
 )
 from safepip.doctor.findings import findings
-from safepip.doctor.surroundings import complaints, folders, leftovers, pip_facts, programs
+from safepip.doctor.surroundings import complaints, folders, leftovers, pip_facts, programs, surroundings
 from safepip.errors import SafepipError
 from safepip.interpreter import Interpreter
 from safepip.invocation import Invocation
@@ -37,6 +39,7 @@ from safepip.report import Report
 from safepip.settings import settle
 from safepip.verbs import doctor
 
+PACKAGE = os.path.dirname(os.path.abspath(safepip.__file__))
 HOME = "/home/u"
 MANAGED = Interpreted(python="/usr/bin/python3", version="3.12.1", marker="/m", lies="file", managed=True)
 BASHRC = Init(lines=((f"{HOME}/.bashrc", 'eval "$(safepip init bash)"'),))
@@ -85,6 +88,21 @@ def in_file(**how):
 
 
 # -- what the facts mean
+
+
+def test_no_variable_that_safepip_itself_uses_is_taken_for_a_slip(monkeypatch):
+    """All that its sources name, those of the shells and the pages of help too."""
+    used = set()
+    for folder, _, names in os.walk(PACKAGE):
+        for name in names:
+            if not name.endswith(".pyc"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    used.update(re.findall(r"\bSAFEPIP_[A-Z_]*[A-Z]\b", file.read()))
+    assert {"SAFEPIP_HOOK", "SAFEPIP_SHELL_ZDOTDIR", "SAFEPIP_RUN_AS"} <= used
+    for name in used:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("SAFEPIP_ENVDIR", "x")
+    assert surroundings(Context(Invocation(words=()), ambient())).dead == ("SAFEPIP_ENVDIR",)
 
 
 def test_nothing_is_wrong():

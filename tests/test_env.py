@@ -56,6 +56,13 @@ def test_wrong_words_are_told(run, words):
     fails(run, USAGE, *words)
 
 
+@pytest.mark.parametrize(("typed", "way"), [("lst", "maybe: safepip env list"), ("xyzzy", "usage: safepip env")])
+def test_a_word_that_is_none_is_answered_by_the_nearest(run, typed, way):
+    failed = fails(run, USAGE, typed)
+    assert failed.what == f"env has no word {typed}"
+    assert failed.ways[0].startswith(way)
+
+
 def test_help_goes_to_stdout(run):
     code, out = run("--help")
     assert code == 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from safepip.invocation import FLAGS, TOPICS, VALUED, VERBS, Invocation, read_invocation, with_own_words
+from safepip.invocation import FLAGS, TOPICS, VALUED, VERBS, Invocation, read_invocation
 
 
 def read(line, program="/usr/bin/safepip", **options):
@@ -189,8 +189,3 @@ def test_words_are_kept_byte_for_byte():
     odd = ["install", "", " ", "caf\udce9", "a\nb", "-", "--", "--system"]
     assert read_invocation("safepip", odd).words == tuple(odd)
     assert read_invocation("pip", odd).words == tuple(odd)
-
-
-def test_explain_reads_options_but_no_words():
-    told = with_own_words(Invocation(words=()), ["--env", "x", "run", "y"], verbs=False)
-    assert told == Invocation(words=("run", "y"), env="x")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
 from safepip._record import changed
 from safepip.context import Context, ambient
-from safepip.environment import USABLE, Environment
+from safepip.environment import ABSENT, USABLE, Environment
 from safepip.errors import SafepipError
 from safepip.interpreter import BIN
 from safepip.invocation import Invocation
@@ -89,6 +90,68 @@ def test_a_module_is_run_by_the_environments_python(started, found):
 def test_what_the_environment_lacks_is_looked_for_on_path(started, home):
     path = program(os.path.join(home, "tool"))
     assert started(run.main, "tool", PATH=home)[0] == (path,)
+
+
+def script(found, name, python, *, long=False):
+    """Write a script that names a Python in its first line, or as one does where that would be too long."""
+    path = program(os.path.join(found.path, BIN, name))
+    quotes = "'" * 3
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\n{quotes}exec\' {python} "$0" "$@"\n' if long else f"#!{python}\n")
+    return path
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_script_that_names_the_python_of_another_environment_is_run_by_its_own(
+    started, found, home, capfd, long
+):
+    other = os.path.join(home, "other")
+    os.makedirs(os.path.join(other, BIN))
+    python = program(os.path.join(other, BIN, "python3"))
+    path = script(found, "tool", python, long=long)
+    assert started(run.main, "tool")[0] == (path,)  # no environment: the user's own choice
+    with open(os.path.join(other, "pyvenv.cfg"), "w", encoding="utf-8"):
+        pass
+    assert started(run.main, "tool", "x")[0] == (found.python, path, "x")
+    assert f"tool names {python}, which is another environment's\n" in capfd.readouterr().err
+    shutil.rmtree(other)
+    assert started(run.main, "tool")[0] == (found.python, path)
+    said = capfd.readouterr().err
+    assert f"tool names {python}, which is gone\n" in said
+    assert "safepip env repair\n" in said
+
+
+def test_a_script_of_the_environments_own_python_is_started_as_it_is(started, found, home, capfd):
+    path = script(found, "tool", os.path.join(found.path, BIN, "python"))
+    program(os.path.join(found.path, BIN, "python"))
+    assert started(run.main, "tool")[0] == (path,)
+    os.symlink(found.path, os.path.join(home, "link"))
+    script(found, "tool", os.path.join(home, "link", BIN, "python"))
+    assert started(run.main, "tool")[0] == (path,)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "ways"),
+    [
+        ("flsk", "there is no program flsk in .venv, nor on PATH", ("maybe flask? safepip run flask",)),
+        ("zz", "there is no program zz in .venv, nor on PATH", ("install first what brings it",)),
+        ("no.py", "there is no file no.py here, nor a program of that name", ()),
+    ],
+)
+def test_a_missing_program_never_names_a_package_to_install(started, name, what, ways):
+    with pytest.raises(SafepipError) as raised:
+        started(run.main, name, PATH="/nowhere")
+    assert (raised.value.code, raised.value.what, raised.value.ways) == (127, what, ways)
+
+
+def test_an_environment_that_was_named_is_not_exchanged_for_the_home_environment(work):
+    missing = Environment(path="/nope", named="/nope", state=ABSENT)
+    context = Context(Invocation(words=()), changed(ambient(), terminal=False), named=("--env", missing))
+    with pytest.raises(SafepipError) as raised:
+        run.to_run_in(context, Report())
+    assert raised.value.code == 3
+    assert "/nope" in raised.value.what
 
 
 @pytest.mark.parametrize("words", [(), ("--",), ("",), ("-x", "flask")])

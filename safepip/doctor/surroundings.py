@@ -44,7 +44,10 @@ _PLACES = ("target", "prefix", "root", "python")
 _READ = ("constraint", "requirement", "build-constraint")
 _VARIABLES = ("PYTHONHOME", "PYTHONPATH")
 # Variables that are no settings: of the contract, of the shells' code, and for tests.
-_OTHERS = ("BYPASS", "ENV", "DEBUG", "HANDOVER", "ACTIVATED", "SHIM", "SHELL", "SHELL_ENV", "PYTHON")
+_OTHERS = (
+    "BYPASS", "ENV", "DEBUG", "HANDOVER", "ACTIVATED", "HOOK", "SHIM", "SHELL", "SHELL_ENV", "SHELL_ZDOTDIR",
+    "ASKING", "PYTHON",
+)  # fmt: skip
 _PREFIXES = ("SAFEPIP_RUN_", "SAFEPIP_TEST_")
 _WITH_PYTHON = ("pip", "setuptools", "wheel")  # what ensurepip puts beside a Python
 _INFO = (".dist-info", ".egg-info", ".egg-link")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import json
 import os
 import shlex
@@ -87,6 +88,10 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     parser = _parser()
     if not words:
         raise SafepipError(USAGE, "env needs a word", *parser.format_usage().strip().split("\n"))
+    if not words[0].startswith("-") and words[0] not in _WORDS.split("|"):
+        near = difflib.get_close_matches(words[0], _WORDS.split("|"), n=1)
+        ways = [f"maybe: safepip env {near[0]}"] if near else parser.format_usage().strip().split("\n")
+        raise SafepipError(USAGE, f"env has no word {words[0]}", *ways)
     try:
         said = parser.parse_args(words)
     except SystemExit as asked:  # --help, printed

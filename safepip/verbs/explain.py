@@ -10,8 +10,8 @@ import sys
 from safepip._record import changed
 from safepip.context import Context
 from safepip.decide import decide
-from safepip.errors import SafepipError
-from safepip.invocation import with_own_words
+from safepip.errors import USAGE, SafepipError
+from safepip.invocation import read_invocation, with_own_words
 from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from safepip.report import shown, without_secrets
 
@@ -34,11 +34,16 @@ if TYPE_CHECKING:
         argv: list[str]
 
 
+_USAGE = "safepip explain [--json] PIP-ARGUMENTS"
+
+
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
     if words in {("--help",), ("-h",)}:
-        sys.stdout.write("usage: safepip explain [--json] PIP-ARGUMENTS\n")
+        sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
+    if not words:
+        raise SafepipError(USAGE, "which line?", f"usage: {_USAGE}")
     as_json = words[:1] == ("--json",)
     explained, plan, told = explain(words[as_json:], context)
     if as_json:
@@ -50,9 +55,9 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 
 def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
     """Return what safepip would do about the line, as data; nothing is written, not even a cache."""
-    before = context.invocation
-    plain = changed(before, verb=None, arguments=(), project=None)
-    typed = with_own_words(plain, words, verbs=False)
+    plain = changed(context.invocation, verb=None, arguments=(), project=None)
+    version, words = _whole_line(words)
+    typed = with_own_words(changed(plain, version=version or plain.version), words)
     ambient = context.ambient
     if typed.project is not None:
         start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
@@ -66,6 +71,15 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
     except SafepipError as error:
         plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
     return _explained(plan, told), plan, told
+
+
+def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the version that a leading `pip3.12` or `python3.12 -m pip` asks for, and the words after that."""
+    name, rest = os.path.basename("".join(words[:1])), words[1:]
+    if name.startswith("python") and rest[:1] == ("-m",) and rest[1:2] in {("pip",), ("safepip",)}:
+        name, rest = f"pip{name[6:]}", rest[2:]
+    called = read_invocation(name, ())
+    return (called.version, rest) if called.shim or name == "safepip" else (None, words)
 
 
 def _explained(plan: Plan, told: Context) -> Explained:
@@ -121,7 +135,7 @@ def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
     return lines
 
 
-def _outcome(explained: Explained, plan: Plan) -> str:
+def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a plan
     subcommand = explained["subcommand"] or "run pip"
     match plan:
         case InEnvironment(environment=found):
@@ -138,7 +152,9 @@ def _outcome(explained: Explained, plan: Plan) -> str:
             return f"would refuse: {what}"
         case StepDown(uid=uid):
             return f"would step down to user {uid}, then decide anew"
-        case Verb() | Version():
+        case Verb(word=word):
+            return f"would do it itself: {word} is a word of safepip's own, and none of pip's"
+        case Version():
             return "would answer itself"
         case Pip(handover=handover):
             whose = f"the pip of {handover.environment or explained['interpreter'] or handover.python}"

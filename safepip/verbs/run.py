@@ -8,7 +8,7 @@ import sys
 
 from safepip._record import changed
 from safepip.context import Context
-from safepip.environment import ABSENT, UNFINISHED, USABLE
+from safepip.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
 from safepip.interpreter import BIN, EXE, candidates, is_program
@@ -34,7 +34,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if not words or not words[0] or (not plain and words[0].startswith("-") and words[0] != "-m"):
         raise SafepipError(USAGE, "which program?", _USAGE)
     found = to_run_in(context, report)
-    argv = _argv(words, found, context)
+    argv = _by_own_python(_argv(words, found, context), found, context, report)
     _give_signals_back()
     return start(argv, entered(found.path, os.environ))
 
@@ -44,6 +44,8 @@ def to_run_in(context: Context, report: Report) -> Environment:
     candidate = mended(context, report)
     if candidate.state == USABLE:
         return candidate
+    if context.named is not None:
+        raise unfit(candidate, context)
     fallback = _home(context)
     if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:
         raise unfit(candidate, context)
@@ -71,6 +73,42 @@ def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple
     return (path or _elsewhere(name, found, context), *words[1:])
 
 
+def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, report: Report) -> tuple[str, ...]:
+    """Return what to start where a script of the environment, moved or copied, names the Python of another.
+
+    Its own Python runs it then: the other is gone, or has other packages.
+    """
+    folder = os.path.realpath(os.path.join(found.path, BIN))
+    python = _named_in(argv[0])
+    elsewhere = os.path.realpath(os.path.dirname(python)) != folder
+    gone = not is_program(python)
+    if not python or os.path.realpath(os.path.dirname(argv[0])) != folder or not elsewhere:
+        return argv
+    if not gone and of_python(python) is None:  # the user's own script
+        return argv
+    before = context.moved_from(found)
+    why = "is gone" if gone else "is another environment's"
+    why += f": {context.shown(found)} was moved here from {before}" if before else ""
+    report.say(f"{os.path.basename(argv[0])} names {python}, which {why}")
+    report.say("running it with the Python of this environment; mend its scripts: safepip env repair")
+    return (found.python, *argv)
+
+
+def _named_in(script: str) -> str:
+    """Return the Python that a script names in its first line, or in the shell's that stands in for a long one."""
+    try:
+        with open(script, "rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return ""
+    first, _, rest = head.partition(b"\n")
+    named = first[2:].strip() if first.startswith(b"#!") else b""
+    if named == b"/bin/sh":
+        named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
+    path = os.fsdecode(named)
+    return path if os.path.isabs(path) and os.path.basename(path).startswith(("python", "pypy")) else ""
+
+
 def _in(environment: Environment, name: str) -> str | None:
     path = os.path.join(environment.path, BIN, name)
     return next((tried for tried in (path, path + EXE) if is_program(tried)), None)
@@ -87,7 +125,19 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
     if home.state == USABLE and home.path != found.path and _in(home, name):
         way = f"it is in the home environment: {os.path.join(home.path, BIN, name)}"
         raise SafepipError(NOT_FOUND, what, way, f"to have it here: safepip install {name}")
-    raise SafepipError(NOT_FOUND, what, f"safepip install {name}")
+    if name.endswith(_FILES):
+        raise SafepipError(NOT_FOUND, f"there is no file {name} here, nor a program of that name")
+    raise SafepipError(NOT_FOUND, what, *_near(name, found))
+
+
+def _near(name: str, found: Environment) -> tuple[str, ...]:
+    """Return what may have been meant: never a line that installs what is only spelt so."""
+    from difflib import get_close_matches  # noqa: PLC0415  on the way to an error only
+
+    folder = os.path.join(found.path, BIN)
+    names = [known.removesuffix(EXE) for known in os.listdir(folder) if is_program(os.path.join(folder, known))]
+    near = get_close_matches(name, names, n=1)
+    return (f"maybe {near[0]}? safepip run {near[0]}",) if near else ("install first what brings it",)
 
 
 def _give_signals_back() -> None:

@@ -13,7 +13,7 @@ from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Ran, Sandbox, look, make_wheel
 
 pytestmark = pytest.mark.slow
 
-ANNOUNCED = "httpie is an application: installing it with pipx (--lib: into the home environment)"
+ANNOUNCED = "httpie is an application: installing it with pipx (into the home environment instead: safepip --lib install httpie)"
 
 
 @pytest.fixture(scope="module")

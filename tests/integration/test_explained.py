@@ -40,12 +40,9 @@ FRESH = (
     (["install", "--help"], "pip", "install"),
     (["--help"], "pip", None),
     (["-h"], "pip", None),
-    ([], "pip", None),
     (["--"], "pip", None),
     (["--", "install", "alpha"], "create", "install"),
     (["--json"], "pip", None),
-    (["explain"], "pip", None),
-    (["run", "x"], "pip", None),
     (["--version"], "pip", None),
     (["isntall"], "pip", None),
     (["install", "--upg", "x"], "pip", "install"),
@@ -164,3 +161,28 @@ def test_what_is_explained_is_what_is_run(sandbox: Sandbox) -> None:
     argv = explained["argv"]
     assert isinstance(argv, list)
     assert sandbox.call(argv).out == sandbox.run("freeze", "--all").out
+
+
+def test_a_whole_line_is_explained_as_it_would_be_typed(fresh: Sandbox) -> None:
+    plain = fresh.run("explain", "install", "alpha")
+    for before in (["pip"], ["pip3"], ["python3", "-m", "pip"], ["python", "-m", "pip"], ["safepip"]):
+        assert fresh.run("explain", *before, "install", "alpha") == plain
+    other = fresh.run("explain", "python3.999", "-m", "pip", "install", "alpha")
+    assert "there is no python3.999 on PATH" in other.out.decode()
+
+
+def test_explain_without_a_line_is_a_wrong_use(fresh: Sandbox) -> None:
+    ran = fresh.run("explain")
+    assert (ran.code, ran.out) == (64, b"")
+    assert explain(fresh)["plan"] == "pip"  # as JSON the bare line has its answer as any other
+    assert "usage: safepip explain [--json] PIP-ARGUMENTS" in ran.said
+    assert fresh.run("explain", "--help").out == b"usage: safepip explain [--json] PIP-ARGUMENTS\n"
+
+
+def test_a_word_of_safepips_own_is_explained_as_such(fresh: Sandbox) -> None:
+    assert explain(fresh, "run", "x")["because"] == "the word is safepip's own"
+    told = fresh.run("explain", "run", "x")
+    assert (told.code, told.out.decode().splitlines()[0]) == (
+        0,
+        "would do it itself: run is a word of safepip's own, and none of pip's",
+    )
