@@ -178,7 +178,7 @@ def _is_marked_conda(path: str) -> bool:
 
 def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     """Return a conda environment: its Python has itself for a base."""
-    python = os.path.join(path, BIN, "python" + EXE)
+    python = os.path.join(path, "python" + EXE) if EXE else os.path.join(path, BIN, "python")
     objection = vet(path, os.path.realpath(python))
     if objection:
         return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
@@ -214,7 +214,7 @@ def _with_python(path: str, named: str, python: str, interview: Interview, vet: 
         reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
     site = os.path.join(path, base.site)
-    made = _made_with(path)
+    made = _made_with(path, config)
     if not os.path.isdir(site) and made != base.minor:  # else pip removed it with the last package
         reason = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
@@ -246,8 +246,8 @@ def _base_of(path: str, python: str, config: dict[str, str]) -> str:
     return named if os.path.isabs(named) else os.path.join(config.get("home", ""), os.path.basename(real))
 
 
-def _made_with(path: str) -> str:
-    config = configuration(path)
+def _made_with(path: str, known: dict[str, str] | None = None) -> str:
+    config = known or configuration(path)
     version = config.get("version") or config.get("version_info") or ""
     if not version:
         names = sorted(_names(os.path.join(path, "lib")))

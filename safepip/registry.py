@@ -21,7 +21,7 @@ MADE = "made"
 ADOPTED = "adopted"
 TRUSTED = "trusted"
 _FORMAT = "safepip-environment-1"
-_SIZE_FORMAT = "safepip-size-1"
+_SIZE_FORMAT = "safepip-size-2"
 _FOLDER = "environments"
 _SIZES = "sizes"
 _ID = os.path.join(".safepip", "id")
@@ -153,16 +153,17 @@ def everything(state: str | None) -> Iterator[Known]:
     return (found.known for found in entries(state))
 
 
-def measured(found: Entry, stamp: str, size: int) -> None:
-    """Remember the size in bytes that the environment had when `stamp` was the mark of its last change."""
-    remember(_size_file(found), "\0".join((_SIZE_FORMAT, found.known.path, stamp, str(size))))
+def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
+    """Remember the size in bytes and the number of packages as of when `stamp` was the mark of the last change."""
+    remember(_size_file(found), "\0".join((_SIZE_FORMAT, found.known.path, stamp, str(size), str(packages))))
 
 
-def size_of(found: Entry, stamp: str) -> int | None:
-    """Return the size that was measured under this stamp, or None."""
+def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
+    """Return the size and the number of packages that were measured under this stamp, or None."""
     fields = (recall(_size_file(found)) or "").split("\0")
-    same = len(fields) == 4 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
-    return number(fields[3]) if same else None
+    same = len(fields) == 5 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
+    size, packages = map(number, fields[3:]) if same else (None, None)
+    return (size, packages) if size is not None and packages is not None else None
 
 
 def _identified(path: str, before: str) -> str:

@@ -348,35 +348,35 @@ def test_use_of_what_is_not_known_is_not_remembered(state, made, work):
 def test_a_size_is_remembered_for_as_long_as_nothing_changed(state, made):
     found = entry(state, made)
     assert size_of(found, "1") is None
-    measured(found, "1", 12345)
-    assert size_of(found, "1") == 12345
+    measured(found, "1", 12345, 3)
+    assert size_of(found, "1") == (12345, 3)
     assert size_of(found, "2") is None
-    measured(found, "2", 0)
-    assert (size_of(found, "1"), size_of(found, "2")) == (None, 0)
+    measured(found, "2", 0, 3)
+    assert (size_of(found, "1"), size_of(found, "2")) == (None, (0, 3))
 
 
 def test_a_size_is_that_directorys(state, made):
     found = entry(state, made)
-    measured(found, "1", 12345)
+    measured(found, "1", 12345, 3)
     assert size_of(changed(found, known=Known(path="/elsewhere", how=MADE)), "1") is None
 
 
-@pytest.mark.parametrize("text", ["", "5", "x", "-5"])
+@pytest.mark.parametrize("text", ["", "5", "x", "-5", "7" * 5000])
 def test_a_size_that_is_none_is_not_believed(state, made, text):
     found = entry(state, made)
-    measured(found, "1", 7)
+    measured(found, "1", 7, 3)
     (folder,) = (name for name in os.listdir(state) if name != "environments")
     file = os.path.join(state, folder, os.path.basename(found.file))
     with open(file) as opened:
         fields = opened.read().split("\0")
     with open(file, "w") as opened:
-        opened.write(text if text in {"", "5"} else "\0".join((*fields[:3], text)))
+        opened.write(text if text in {"", "5"} else "\0".join((*fields[:3], text, "3")))
     assert size_of(found, "1") is None
 
 
 def test_what_is_discarded_leaves_nothing_behind(state, made):
     found = entry(state, made)
-    measured(found, "1", 7)
+    measured(found, "1", 7, 3)
     assert discard(found)
     assert [names for _, _, names in os.walk(state) if names] == []
     assert discard(found)
@@ -414,8 +414,8 @@ def test_use_of_what_is_not_known_is_not_noted(state, made, work):
 def test_a_size_counts_until_the_next_change(state, made):
     found = entry(state, made)
     assert size_of(found, "1") is None
-    measured(found, "1", 4711)
-    assert size_of(found, "1") == 4711
+    measured(found, "1", 4711, 3)
+    assert size_of(found, "1") == (4711, 3)
     assert size_of(found, "2") is None
     with open(os.path.join(state, "sizes", os.path.basename(found.file)), "w") as file:
         file.write("rubbish")
@@ -423,7 +423,7 @@ def test_a_size_counts_until_the_next_change(state, made):
 
 
 def test_a_size_goes_with_its_record(state, made):
-    measured(entry(state, made), "1", 4711)
+    measured(entry(state, made), "1", 4711, 3)
     assert forget(state, made)
     assert os.listdir(os.path.join(state, "sizes")) == []
 

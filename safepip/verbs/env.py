@@ -196,7 +196,7 @@ def _listed(context: Context, report: Report) -> Iterator[Listed]:
     if unmeasured > _MANY:
         report.say(f"measuring {unmeasured} environments (once)")
     for entry in entries:
-        yield _look(entry, sizes[entry.file], told, ask)
+        yield _look(entry, sizes[entry.file] or _measured(entry), told, ask)
 
 
 def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
@@ -211,8 +211,11 @@ def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
     return ask
 
 
-def _look(entry: Entry, size: int | None, context: Context, ask: Callable[[str], Interpreter | str]) -> Listed:
+def _look(
+    entry: Entry, measured: tuple[int, int], context: Context, ask: Callable[[str], Interpreter | str]
+) -> Listed:
     path = entry.known.path
+    size, packages = measured
     used = _last_use(entry)
     with inventory.unread(path):
         found = examine(path, ask, context.objection)
@@ -220,8 +223,8 @@ def _look(entry: Entry, size: int | None, context: Context, ask: Callable[[str],
             path=path,
             project=_project(entry.known, context),
             python=found.version or inventory.made_with(path),
-            packages=inventory.packages(path),
-            size=_measured(entry) if size is None else size,
+            packages=packages,
+            size=size,
             used=used,
             health=_health(found),
         )
@@ -232,10 +235,13 @@ def _last_use(entry: Entry) -> float:
     return max(entry.used, inventory.last_change(path), inventory.last_start(path))
 
 
-def _measured(entry: Entry) -> int:
-    size = inventory.size(entry.known.path)
-    registry.measured(entry, inventory.stamp(entry.known.path), size)
-    return size
+def _measured(entry: Entry) -> tuple[int, int]:
+    """Return the size and the number of packages, remembered until the next change; a change meanwhile is one."""
+    path = entry.known.path
+    stamp = inventory.stamp(path)
+    size, packages = inventory.size(path), inventory.packages(path)
+    registry.measured(entry, stamp, size, packages)
+    return size, packages
 
 
 def _health(found: Environment) -> str:
