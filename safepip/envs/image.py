@@ -25,7 +25,7 @@ from safepip.store import make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from safepip.interpreter import Interpreter
 
@@ -57,12 +57,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
 
 def put_pip(image: str, environment: str, python: str, site: str) -> None:
     """Put the image's pip into the environment, whose interpreter is `python` and site-packages `site`."""
-    for relative in _files(os.path.join(image, "site")):
-        source, target = os.path.join(image, "site", relative), os.path.join(site, relative)
-        if not os.path.isdir(os.path.dirname(target)):
-            os.makedirs(os.path.dirname(target))
-        if os.path.basename(relative) in _NEVER_LINKED or not _linked(source, target):
-            shutil.copy2(source, target)
+    _put(os.path.join(image, "site"), site)
     scripts = {name: _script(image, name, python) for name in os.listdir(os.path.join(image, BIN))}
     for name, content in scripts.items():
         path = os.path.join(environment, BIN, name)
@@ -127,7 +122,7 @@ def _install(python: str, wheel: str, version: str) -> None:
 
 
 def _seal(image: str) -> None:
-    rows = [_state(os.path.join(image, relative), relative) for relative in _files(image)]
+    rows = [_row_of(relative, os.lstat(os.path.join(image, relative))) for relative in _files(image)]
     with open(os.path.join(image, _MANIFEST), "w", encoding="utf-8") as file:
         file.write("\n".join(rows))
 
@@ -136,16 +131,31 @@ def _is_whole(image: str) -> bool:
     """Tell whether every file of the image is as it was sealed, and this user's."""
     try:
         with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
-            rows = {row.partition("\0")[0]: row for row in file.read().split("\n")}
-        return all(_state(os.path.join(image, relative), relative) == row for relative, row in rows.items())
+            rows = file.read().split("\n")
+        folders: dict[str, list[tuple[str, str]]] = {}
+        for row in rows:
+            relative = row.partition("\0")[0]
+            folders.setdefault(os.path.dirname(relative), []).append((relative, row))
+        return all(_is_as_sealed(os.path.join(image, folder), files) for folder, files in folders.items())
     except (OSError, ValueError):
         return False
 
 
-def _state(path: str, relative: str) -> str:
-    stat = os.lstat(path)
+def _is_as_sealed(folder: str, files: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether the files are as their rows say; looked up in the open folder, not each by its whole path."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        return all(
+            _row_of(relative, os.lstat(os.path.basename(relative), dir_fd=descriptor)) == row
+            for relative, row in files
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _row_of(relative: str, stat: os.stat_result) -> str:
     mine = sys.platform == "win32" or stat.st_uid == os.geteuid()
-    return "\0".join((relative, str(stat.st_size), str(stat.st_mtime_ns), f"{stat.st_mode:o}", str(mine)))
+    return f"{relative}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_mode:o}\0{mine}"
 
 
 def _files(folder: str, below: str = "") -> Iterator[str]:
@@ -159,10 +169,27 @@ def _files(folder: str, below: str = "") -> Iterator[str]:
                 yield relative
 
 
-def _linked(source: str, target: str) -> bool:
+def _put(source: str, target: str) -> None:
+    """Put what lies in the folder `source` into the folder `target`: as links where these can be."""
+    os.makedirs(target, exist_ok=True)
+    inside, into = os.open(source, os.O_RDONLY), os.open(target, os.O_RDONLY)
+    try:
+        with os.scandir(source) as entries:
+            for entry in entries:
+                there = os.path.join(target, entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    _put(entry.path, there)
+                elif entry.name in _NEVER_LINKED or not _linked(entry.name, inside, into):
+                    shutil.copy2(entry.path, there)
+    finally:
+        os.close(inside)
+        os.close(into)
+
+
+def _linked(name: str, inside: int, into: int) -> bool:
     """Tell whether a hard link was made; not across file systems, nor where they are protected."""
     try:
-        os.link(source, target)
+        os.link(name, name, src_dir_fd=inside, dst_dir_fd=into, follow_symlinks=False)
     except OSError:
         return False
     return True
