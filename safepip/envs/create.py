@@ -19,7 +19,7 @@ from virtualenv import session_via_cli
 
 from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.interpreter import BIN, EXE
+from safepip.interpreter import BIN, EXE, keg, lasting
 from safepip.registry import MADE, note
 from safepip.report import shown
 from safepip.store import make_folder, recall, remember
@@ -127,7 +127,7 @@ def _build(
 
     The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
     """
-    options = ["--python", interpreter.path, "--no-periodic-update"]
+    options = ["--python", lasting(interpreter.path), "--no-periodic-update"]
     options += ["--no-setuptools"] if seed else ["--no-seed"]
     options += ["--system-site-packages"] if system else []
     name = os.path.basename(path)
@@ -141,12 +141,31 @@ def _build(
             session.creator.venv_redirect = False  # the project's folder is the user's
             _sign(session.creator, _read_token(path))
             session.run()
+            _outlive_upgrades(path, interpreter)
     except (SystemExit, RuntimeError) as error:
         told = said.getvalue().strip().rpartition("error: ")[2] or str(error)
         reason = told.strip().rpartition("\n")[2]  # of a traceback, what it ends in
         raise _no_environment(interpreter, reason) from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _outlive_upgrades(path: str, interpreter: Interpreter) -> None:
+    """Have the environment stand on its base by a path that stays, where that is Homebrew's."""
+    found = keg(interpreter.path)
+    if found is None:
+        return
+    goes, stays = (os.path.join(folder, "") for folder in found)
+    programs = (entry.path for entry in os.scandir(os.path.join(path, BIN)) if entry.is_symlink())
+    for link in [link for link in programs if os.readlink(link).startswith(goes)]:
+        target = os.readlink(link).replace(goes, stays, 1)
+        os.unlink(link)
+        os.symlink(target, link)
+    config = os.path.join(path, "pyvenv.cfg")
+    with open(config, encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
+    with open(config, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text.replace(goes, stays))
 
 
 def _no_environment(interpreter: Interpreter, reason: str) -> SafepipError:
@@ -206,8 +225,10 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
 def _take(lock: FileLock, path: str, timeout: float | None, report: Report) -> None:
     try:
         try:
-            lock.acquire(timeout=min(1.0, 1.0 if timeout is None else timeout))
+            lock.acquire(timeout=1.0 if timeout is None else min(1.0, timeout))
         except Timeout:
+            if timeout is not None and timeout <= 1.0:
+                raise
             report.say(f"waiting for another command to make {path}{holder(lock.lock_file)}")
             lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
     except Timeout:

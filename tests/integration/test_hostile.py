@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import pytest
 from sandbox import write_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox import Sandbox
 
 
@@ -184,6 +187,48 @@ def test_without_locks_it_goes_on_and_says_so_once(sandbox: Sandbox, error: str)
     assert b"Traceback" not in ran.err
     assert sandbox.call([*failing, sandbox.safepip, "install", "many1"]).code == 0
     assert {"alpha", "many1"} <= sandbox.packages()
+
+
+def test_where_the_state_holds_no_lock_one_environment_is_made_all_the_same(sandbox: Sandbox) -> None:
+    os.makedirs(os.path.join(sandbox.home, ".local", "state", "safepip"))
+    open(os.path.join(sandbox.home, ".local", "state", "safepip", "locks"), "w").close()
+    running = [sandbox.start("install", f"many{number}") for number in range(4)]
+    ended = [(*one.communicate(timeout=120), one.returncode) for one in running]
+    assert [code for *_, code in ended] == [0] * 4, ended
+    assert {f"many{number}" for number in range(4)} <= sandbox.packages()
+    assert not os.path.lexists(f"{sandbox.venv}/.safepip/creating")
+
+
+@pytest.fixture
+def making(sandbox: Sandbox) -> Iterator[None]:
+    """Have another process hold the lock under which the project's environment is made."""
+    fcntl = pytest.importorskip("fcntl")
+    name = hashlib.sha256(os.fsencode(os.path.realpath(sandbox.venv))).hexdigest()[:32]
+    os.makedirs(folder := os.path.join(sandbox.home, ".local", "state", "safepip", "locks"))
+    with open(os.path.join(folder, name), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.usefixtures("making")
+def test_waiting_for_a_creation_names_who_makes_it_and_obeys_ctrl_c(sandbox: Sandbox) -> None:
+    with sandbox.start("install", "alpha") as running:
+        assert running.stderr is not None
+        line = running.stderr.readline()
+        assert line.startswith(f"safepip: waiting for another command to make {sandbox.venv}".encode())
+        assert f"(process {os.getpid()}: ".encode() in line or not os.path.exists("/proc/locks")
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (-signal.SIGINT, b"")
+    assert not os.path.lexists(sandbox.venv)
+
+
+@pytest.mark.usefixtures("making")
+def test_waiting_for_a_creation_ends_with_75(sandbox: Sandbox) -> None:
+    ran = sandbox.run("install", "alpha", env={"SAFEPIP_LOCK_TIMEOUT": "0.2"})
+    assert ran.code == 75
+    assert ran.said[0].startswith(f"error: another command has been making {sandbox.venv} for ")
+    assert sandbox.run("list").code == 0
 
 
 def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
