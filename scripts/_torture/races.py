@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import time
 from typing import TYPE_CHECKING
 
 from .oracle import faults, orphans, site_of, unimportable
 from .result import Result
 from .strace import slowed
-from .wheels import SMALL
+from .wheels import SMALL, make_slow_source
 
 if TYPE_CHECKING:
     import random
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DELAY = 500  # microseconds for each renaming and removal
 PATIENCE = 60  # seconds to wait for an environment to begin to exist
+BUILDS = 50  # seconds, of the minute that the killed one would have held the lock
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL)
 
 
 def race_to_create(world: World, rounds: int, chance: random.Random) -> Result:
@@ -47,6 +50,49 @@ def race_to_replace(world: World, rounds: int, chance: random.Random) -> Result:
         if wrong:
             shutil.rmtree(os.path.join(project, ".venv"), ignore_errors=True)
     return _result("race-replace", rounds, notes, world)
+
+
+def free_a_killed_holders_lock(world: World, rounds: int, chance: random.Random) -> Result:
+    """End an install by a signal while another one, in every third round uv's, waits for it: that one goes on."""
+    project = world.project("freed")
+    flag = os.path.join(world.scratch, "building")
+    source = make_slow_source(os.path.join(world.scratch, "slow"), flag)
+    world.run([world.safepip, "install", "shared"], project)
+    notes = []
+    for number in range(rounds):
+        with_uv = world.uv is not None and number % 3 == 2
+        how = chance.choice(ENDS)
+        wrong = _free_once(world, project, source, flag, how, with_uv=with_uv)
+        told = _told(number, with_uv, [f"{how.name}: {line}" for line in wrong])
+        world.count("lock-freed", number + 1, rounds, "".join(told))
+        notes += told
+    return _result("lock-freed", rounds, notes, world)
+
+
+def _free_once(
+    world: World, project: str, source: str, flag: str, how: signal.Signals, *, with_uv: bool
+) -> list[str]:
+    name = "small0==1.0"
+    holder = world.start([world.safepip, "install", source], project)
+    _wait_for(flag)
+    os.unlink(flag)
+    again = ["--reinstall"] if with_uv else ["--force-reinstall"]
+    waiter = world.start(
+        [*(_uv_install(world, project, name) if with_uv else [world.safepip, "install", name]), *again], project
+    )
+    time.sleep(0.3)
+    early = waiter.poll() is not None
+    holder.send_signal(how)
+    begun = time.monotonic()
+    ran = world.end(waiter)
+    took = time.monotonic() - begun
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(holder.pid, signal.SIGKILL)  # what was building lives on
+    world.end(holder)
+    wrong = [ran.last] if ran.code != 0 else []
+    wrong += ["did not wait"] if early else []
+    wrong += [f"only after {took:.0f} s"] if took > BUILDS else []
+    return wrong + _broken(world, os.path.join(project, ".venv"))
 
 
 def _create_once(world: World, chance: random.Random, *, with_uv: bool) -> list[str]:
@@ -123,4 +169,8 @@ def _result(name: str, rounds: int, notes: list[str], world: World) -> Result:
     return Result(name=name, tried=rounds, failed=failed, notes=notes + told)
 
 
-EXPERIMENTS: dict[str, Experiment] = {"race-create": race_to_create, "race-replace": race_to_replace}
+EXPERIMENTS: dict[str, Experiment] = {
+    "race-create": race_to_create,
+    "race-replace": race_to_replace,
+    "lock-freed": free_a_killed_holders_lock,
+}

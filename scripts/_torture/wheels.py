@@ -50,6 +50,18 @@ def make_package(folder: str, name: str, version: str, *, requires: Sequence[str
     return wheel
 
 
+def make_slow_source(folder: str, flag: str) -> str:
+    """Write a project whose building makes the file `flag`, and then takes a minute."""
+    os.makedirs(folder)
+    project = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
+    backend = f"import time\ndef build_wheel(*_):\n    open({flag!r}, 'w').close()\n    time.sleep(60)\n"
+    metadata = '[project]\nname = "slow"\nversion = "1.0"\n'
+    for name, text in (("pyproject.toml", project + metadata), ("slow.py", backend)):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    return folder
+
+
 def _pack(wheel: str, files: Mapping[str, str], record: str) -> None:
     rows = [f"{path},sha256={digest(text.encode())},{len(text)}" for path, text in files.items()]
     with zipfile.ZipFile(wheel, "w") as archive:
