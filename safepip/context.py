@@ -19,6 +19,7 @@ from .interpreter import (
     is_marked,
     is_program,
     is_script,
+    is_store_alias,
     started_as,
 )
 from .keepers import keeper
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 HANDOVER = "SAFEPIP_HANDOVER"  # "<process id>:<environment>", set only at the handover
 ACTIVATED = "SAFEPIP_ACTIVATED"  # the environment that a shell's hook activated, as VIRTUAL_ENV names it
-_NAMES = ("python3", "python")
+_NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 
 
@@ -310,7 +311,8 @@ class Context:
     def sudo_user(self) -> tuple[int, int] | None:
         """The user and group id behind sudo, where root acts for another; or None."""
         uid, gid = (self.ambient.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID"))
-        if self.ambient.user != 0 or not uid.isdecimal() or int(uid) == 0:
+        is_root = self.ambient.user == 0 and self.ambient.platform != "win32"
+        if not is_root or not uid.isdecimal() or int(uid) == 0:
             return None
         return int(uid), int(gid) if gid.isdecimal() else -1
 
@@ -519,7 +521,8 @@ class Context:
     def _on_path(self, names: tuple[str, ...], *, named: bool = False) -> Target:
         """Return the first of these programs on PATH that is a Python to serve, or safepip's own base."""
         search = self.ambient.environ.get("PATH", os.defpath)
-        path = next(candidates(names, search, self._passed_over()), None)
+        found = candidates(names, search, self._passed_over())
+        path = next((path for path in found if not self._is_empty_alias(path)), None)
         if path is not None:
             self.tell(f"{names[0]} on PATH: {path}")
             return self._target(path, named=named)
@@ -527,6 +530,10 @@ class Context:
             raise SafepipError(NOT_FOUND, f"there is no {names[0]} on PATH")
         base = getattr(sys, "_base_executable", None) or self.ambient.executable
         return self._target(base, named=False)
+
+    def _is_empty_alias(self, path: str) -> bool:
+        """Tell whether Windows has put the name there only to offer a Python from its Store."""
+        return is_store_alias(path) and isinstance(self._interview(path), str)
 
     def _target(self, path: str, *, named: bool) -> Target:
         if is_program(path) and is_script(path):
@@ -673,4 +680,15 @@ def _parent(process: int) -> int:
         with open(f"/proc/{process}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
+        return _parent_by_ps(process) if sys.platform == "darwin" else 0
+
+
+def _parent_by_ps(process: int) -> int:
+    """Return the same where there is no /proc, as on macOS."""
+    import subprocess
+
+    try:
+        told = subprocess.run(["/bin/ps", "-o", "ppid=", "-p", str(process)], capture_output=True, check=False)
+        return int(told.stdout)
+    except (OSError, ValueError):
         return 0

@@ -259,7 +259,7 @@ def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]
 def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
     environment = handover.environment
-    changes: Changes = [("SAFEPIP_RUN_AS", handover.program)]
+    changes: Changes = [("SAFEPIP_RUN_AS", handover.program), ("__PYVENV_LAUNCHER__", None)]
     spare = _spare_pip()
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))

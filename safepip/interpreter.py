@@ -43,6 +43,7 @@ out = getattr(sys.stdout, "buffer", sys.stdout)
 encode = getattr(os, "fsencode", lambda text: text)
 out.write(b"\\0".join(encode(answer) for answer in answers))
 """
+_LEADING = ("PYTHON", "__PYVENV_LAUNCHER__")  # variables that would have it answer for another one
 _WHERE = "import sys; sys.stdout.write(sys.executable)"
 _FORMAT = "safepip-interpreter-2"
 
@@ -101,6 +102,29 @@ def is_program(path: str) -> bool:
 def is_script(path: str) -> bool:
     """Tell whether `path` is a script and not a binary, as the shims of version managers are."""
     return _head(path, 2) == b"#!"
+
+
+def is_store_alias(path: str) -> bool:
+    """Tell whether Windows put the name there for its Store: an empty file, with or without a Python behind it."""
+    folder = os.path.dirname(path).replace("\\", "/").lower()
+    return folder.endswith("/microsoft/windowsapps") and os.path.getsize(path) == 0
+
+
+def lasting(path: str) -> str:
+    """Return a path of the interpreter at `path` that outlives Homebrew's upgrades, if it is Homebrew's."""
+    found = keg(path)
+    return found[1] + os.path.realpath(path)[len(found[0]) :] if found else path
+
+
+def keg(path: str) -> tuple[str, str] | None:
+    """Return the folder of this version of a Homebrew Python, and the link to it that stays; None if it is none.
+
+    A version lies in Cellar/FORMULA/VERSION and goes when the next one comes; opt/FORMULA leads to the present.
+    """
+    before, _, after = os.path.realpath(path).partition("/Cellar/")
+    formula, version = (*after.split("/"), "", "")[:2]
+    goes, stays = os.path.join(before, "Cellar", formula, version), os.path.join(before, "opt", formula)
+    return (goes, stays) if version and os.path.realpath(stays) == goes else None
 
 
 def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
@@ -225,7 +249,7 @@ def _interpreter(path: str, real: str, known: tuple[str, ...]) -> Interpreter:
 
 
 def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, ...] | str:
-    sealed = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    sealed = {name: value for name, value in environ.items() if not name.startswith(_LEADING)}
     code = 0
     for isolated in (["-I"], ["-E", "-s"]):  # Python 2 has no -I
         try:

@@ -199,6 +199,9 @@ def version_name(python: str) -> str:
 def run_checks(environment: str) -> "list[str]":
     """Run the checkers; return the names of those that found something."""
     checks = {"ruff": ["ruff", "check", "."], "format": ["ruff", "format", "--check", "."], "mypy": ["mypy"]}
+    for platform in ("win32", "darwin"):
+        folder = os.path.join(STORE, f"mypy-{platform}")
+        checks[f"mypy for {platform}"] = ["mypy", "--platform", platform, "--cache-dir", folder, "safepip"]
     return [name for name, words in checks.items() if run_module(environment, words) != 0]
 
 

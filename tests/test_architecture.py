@@ -212,10 +212,10 @@ STARTING = ("verbs.init", "verbs.run", "verbs.shell")
         (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["execute"]),
         (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE, "behind.safepip_spare"]),
         (("os.fork", "os.system", "os.popen"), []),
-        (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute"]),
+        (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute", "interpreter"]),
         (
             ("subprocess.run",),
-            ["envs.heal", "envs.image", "envs.pip", "envs.pipx", "interpreter", "managers"],
+            ["context", "envs.heal", "envs.image", "envs.pip", "envs.pipx", "managers"],
         ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
         (("eval", "exec", "__import__", "compile"), []),

@@ -35,6 +35,28 @@ def test_a_relative_variable_is_ignored_as_xdg_says(place, kind, variable):
 
 
 @pytest.mark.parametrize(
+    "variables", [{}, {"XDG_CACHE_HOME": "/named", "XDG_STATE_HOME": "/named"}], ids=["", "xdg"]
+)
+@pytest.mark.parametrize(("place", "kind", "variable"), PLACES, ids=["cache", "state", "data"])
+def test_are_those_of_platformdirs_on_macos(place, kind, variable, variables, home, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    theirs = importlib.import_module("platformdirs.macos").MacOS(NAME, appauthor=False)
+    assert place(os.environ, home, "darwin") == getattr(theirs, f"user_{kind}_dir")
+
+
+@pytest.mark.parametrize(("place", "kind", "variable"), PLACES, ids=["cache", "state", "data"])
+def test_are_those_of_platformdirs_on_windows(place, kind, variable, home, monkeypatch):
+    """By the variables alone: the folders that Windows itself knows of cannot be asked for elsewhere."""
+    local = os.path.join(home, "AppData", "Local")
+    monkeypatch.setenv("LOCALAPPDATA", local)
+    windows = importlib.import_module("platformdirs.windows")
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
+    theirs = windows.Windows(NAME, appauthor=False)
+    assert place(os.environ, home, "win32") == getattr(theirs, f"user_{kind}_dir")
+
+
+@pytest.mark.parametrize(
     ("place", "expected"),
     [
         (cache_dir, "/Users/u/Library/Caches/safepip"),

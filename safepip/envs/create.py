@@ -37,7 +37,7 @@ _ROOM = 64 << 20  # bytes that the cache must have free to be used, ...
 _FILES = 4000  # ... and files
 # What virtualenv and safepip leave at the top of an environment; anything else there is somebody's work.
 _OF_CREATIONS = frozenset((
-    OWN, LOCK, "bin", "Scripts", "lib", "lib64", "Lib", "include", "share", "pyvenv.cfg", ".gitignore",
+    OWN, LOCK, "bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "share", "pyvenv.cfg", ".gitignore",
     "CACHEDIR.TAG",
 ))  # fmt: skip
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 
-from safepip.interpreter import candidates
+from safepip.interpreter import EXE, candidates
 
 from .files import filled, read_file
 
@@ -20,11 +21,16 @@ def write_shims(
 ) -> None:
     """Write the shims called `names` to `folder`; `program` is the path of safepip's own.
 
+    On Windows they are copies of it, which goes by the name that it is called by; those of Python are left out.
     With `find` those of Python serve the project's environment, which is told by the hooks' own search.
     """
     os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
     for name in names:
-        if name not in PYTHONS:
+        if EXE and name in PYTHONS:
+            continue
+        if EXE:
+            _copy(program, os.path.join(folder, name + EXE))
+        elif name not in PYTHONS:
             link = os.path.join(folder, _NAMED, name)
             _link(program, link)
             values = {"NAME": name, "PROGRAM": link}
@@ -42,7 +48,7 @@ def write_python_shims(folder: str, program: str, search: str) -> None:
 
 def is_free(path: str) -> bool:
     """Tell whether a shim may be written to `path`: there is nothing, or one of these."""
-    if not os.path.lexists(path):
+    if not os.path.lexists(path + EXE) or (EXE and os.path.isdir(os.path.join(os.path.dirname(path), _NAMED))):
         return True
     try:
         with open(path, "rb") as file:
@@ -59,6 +65,12 @@ def _filled(name: str, values: dict[str, str], find: str = "") -> str:
 def _find() -> str:
     """Return the search for the project's environment, which `init sh` has as well."""
     return read_file("init.sh").partition("# <find>\n")[2].partition("# </find>\n")[0].rstrip()
+
+
+def _copy(program: str, path: str) -> None:
+    scratch = f"{path}.{os.getpid()}"
+    shutil.copyfile(program, scratch)
+    os.replace(scratch, path)
 
 
 def _link(program: str, path: str) -> None:
