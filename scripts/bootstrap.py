@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Set safepip up from a bare clone: python3 scripts/bootstrap.py.
 
+From a wheel and nothing else: PYTHONPATH=safepip-VERSION-py3-none-any.whl python3 -m safepip.bootstrap, where the
+wheel stands for the clone.
+
 It needs Python 3.10 or newer and nothing else, neither pip nor ensurepip. It makes an environment for safepip
 itself in $XDG_DATA_HOME/safepip/app (~/.local/share/safepip/app), leaves the command ~/.local/bin/safepip and
 shows that the command works. Run again it brings both up to date; all is fetched before anything is changed.
@@ -41,7 +44,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-CLONE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CLONE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # or the wheel that this lies in
 OLDEST = (3, 10)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
@@ -260,7 +263,7 @@ def from_clone(work: str, options: argparse.Namespace) -> "tuple[str, list[str]]
 
 
 def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
-    """Get wheels of safepip, from this clone, and of all it needs into `work`; return their paths."""
+    """Get wheels of safepip, from this clone or wheel, and of all it needs into `work`; return their paths."""
     folder = os.path.join(work, "wheels")
     arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(index_url), CLONE]
     if run_pip(sys.executable, pip, arguments) != 0:
@@ -268,7 +271,7 @@ def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
             69,
             "pip could not get what safepip needs; its own words stand above",
             "without a connection: put the wheels into a folder and set PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER",
-            "behind a mirror: python3 scripts/bootstrap.py --index-url URL",
+            "behind a mirror: run this again with --index-url URL",
         )
     return sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
 
@@ -557,7 +560,7 @@ def no_pip(troubles: "list[str]") -> Stop:
         "there is no pip on this machine, and none could be fetched",
         *(f"tried {trouble}" for trouble in troubles),
         advice(),
-        "or name a package index: python3 scripts/bootstrap.py --index-url URL",
+        "or name a package index: run this again with --index-url URL",
     )
 
 

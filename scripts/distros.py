@@ -22,11 +22,11 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from bootstrap import CLONE, Stop, complain, locked, obtain_pip, run_pip, speak
+from bootstrap import CLONE, Stop, complain, locked, newest_wheel, obtain_pip, run_pip, speak, unpack_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PATIENCE = 600  # seconds after which a step counts as hung
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -85,7 +85,7 @@ STEPS = (
         "mkdir ~/project && cd ~/project\nalias pip=safepip\npip install six\n"
         "test \"$(.venv/bin/python -c 'import six; print(six.__name__)')\" = six",
     ),
-    Step("application", "cd\nsafepip install --app pycowsay\npycowsay moo | grep moo"),
+    Step("application", "cd\nsafepip --app install pycowsay\npycowsay moo | grep moo"),
     Step("run", "cd ~/project\ntest \"$(safepip run python3 -c 'import six; print(six.__name__)')\" = six"),
     Step("freeze", 'cd ~/project\nsafepip freeze > was 2> said\ntest ! -s said && grep "^six==" was'),
     Step("doctor", "cd ~/project\nsafepip doctor"),
@@ -94,6 +94,12 @@ STEPS = (
         "cd ~/project\nsafepip uninstall -y six\nsafepip --app uninstall -y pycowsay\n"
         "test ! -e ~/.local/bin/pycowsay\ntest -z \"$(safepip freeze)\"\n"
         "python3 /clone/scripts/bootstrap.py --uninstall\ntest ! -e ~/.local/bin/safepip",
+    ),
+    Step(
+        "wheel alone",
+        "mkdir ~/second && cd ~/second\nalias pip=safepip\n"
+        "PYTHONPATH=$(echo /own/*.whl) python3 -m safepip.bootstrap --no-demo\n"
+        "pip install six\nsafepip run python3 -c 'import six'",
     ),
 )  # fmt: skip
 # Where Python is too old nothing can be set up, but what is said must be plain.
@@ -174,13 +180,17 @@ def require_means() -> None:
 def run_all(wanted: list[Distribution], roots: str, markdown: str | None) -> int:
     """Try safepip in each distribution and print the table; return 1 where a cell is not green."""
     rows: list[Row] = []
-    for distribution in wanted:
-        try:
-            build(distribution, roots)
-        except Stop as stop:
-            rows.append(Row(distribution.name, {COLUMNS[0]: Outcome(well=False, seconds=0, told=stop.lines[0])}))
-            continue
-        rows += tried(distribution, roots)
+    os.makedirs(roots, exist_ok=True)
+    with prepared(roots) as binds:
+        for distribution in wanted:
+            try:
+                build(distribution, roots)
+            except Stop as stop:
+                rows.append(
+                    Row(distribution.name, {COLUMNS[0]: Outcome(well=False, seconds=0, told=stop.lines[0])})
+                )
+                continue
+            rows += tried(distribution, roots, binds)
     for line in table(rows):
         speak(line)
     if markdown:
@@ -216,12 +226,11 @@ def cell(outcome: Outcome | None) -> str:
 # --- trying
 
 
-def tried(distribution: Distribution, roots: str) -> list[Row]:
+def tried(distribution: Distribution, roots: str, binds: Mapping[str, str]) -> list[Row]:
     """Run the steps in a distribution as each user; return what came of them."""
     rows = []
-    wheels = fetched_wheels(roots)
     for user in (ROOT, ANN):
-        with fresh_box(distribution, roots, wheels) as box:
+        with fresh_box(distribution, roots, binds) as box:
             version = box.run(user, "python3 -c 'import sys; print(sys.version.split()[0])'").told.strip()
             speak(f"{distribution.name} (Python {version}) as {user.name} ...")
             title = f"{distribution.name}, Python {version}, {user.name}"
@@ -243,20 +252,20 @@ def outcomes(distribution: Distribution, box: Box, user: User) -> dict[str, Outc
 
 
 @contextlib.contextmanager
-def fresh_box(distribution: Distribution, roots: str, wheels: str) -> Iterator[Box]:
-    """Give a box of the distribution in which nothing has happened yet; it is gone afterwards."""
+def fresh_box(distribution: Distribution, roots: str, binds: Mapping[str, str]) -> Iterator[Box]:
+    """Give a box of the distribution in which nothing has happened yet; `binds` tells what of here is where."""
     root = os.path.join(roots, distribution.name)
     if any(mark in root for mark in ":,\\"):
         raise Stop(64, f"mount cannot take this path apart: {root}", "name another place: --roots DIR")
     with tempfile.TemporaryDirectory(prefix="safepip-distro-", dir=roots) as work:
-        yield Box(root, work, wheels)
+        yield Box(root, work, binds)
 
 
 class Box:
     """A distribution's root below an overlay that takes all changes; nothing reaches the root itself."""
 
-    def __init__(self, root: str, work: str, wheels: str) -> None:
-        self.binds = {copy_of_clone(os.path.join(work, "clone")): "/clone", wheels: "/wheels"}
+    def __init__(self, root: str, work: str, binds: Mapping[str, str]) -> None:
+        self.binds = dict(binds)
         self.merged, self.upper, aside = (os.path.join(work, name) for name in ("merged", "upper", "aside"))
         for folder in (self.merged, self.upper, aside):
             os.mkdir(folder, 0o755)
@@ -306,6 +315,20 @@ class Box:
             inside = os.path.join("/", os.path.relpath(folder, self.upper))
             if not (inside + "/").startswith(user.home + "/") and "__pycache__" not in inside:
                 yield from (os.path.join(inside, name) for name in names)
+
+
+@contextlib.contextmanager
+def prepared(roots: str) -> Iterator[dict[str, str]]:
+    """Give what all boxes see: a copy of this clone, the wheel made from it, and all other wheels."""
+    wheels = fetched_wheels(roots)
+    with tempfile.TemporaryDirectory(prefix="safepip-distro-", dir=roots) as work:
+        os.chmod(work, 0o755)  # noqa: S103 (any user of a root is to read it)
+        clone, own = copy_of_clone(os.path.join(work, "clone")), os.path.join(work, "own")
+        pip = unpack_pip(newest_wheel(wheels) or "", os.path.join(work, "tools"))
+        words = ["wheel", "--quiet", "--no-deps", "--no-index", "--find-links", wheels, "--wheel-dir", own, clone]
+        if run_pip(sys.executable, pip, words) != 0:
+            raise Stop(69, "could not build safepip's wheel; pip's own words stand above")
+        yield {clone: "/clone", own: "/own", wheels: "/wheels"}
 
 
 def copy_of_clone(folder: str) -> str:
@@ -402,7 +425,7 @@ def ubuntu_keyring(roots: str) -> str:
         return own if os.path.isfile(own) else kept
     trixie = next(one for one in DISTRIBUTIONS if one.name == "trixie")
     build(trixie, roots)
-    with fresh_box(trixie, roots, fetched_wheels(roots)) as box:
+    with fresh_box(trixie, roots, {}) as box:
         box.binds.update({path: path for path in ("/etc/resolv.conf", "/etc/hosts")})
         got = box.run(ROOT, "apt-get update && apt-get install --yes ubuntu-keyring", network=True)
         found = glob.glob(os.path.join(box.upper, UBUNTU_KEYS))

@@ -151,7 +151,7 @@ def test_the_wheel_holds_exactly(built):
     assert info == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     assert data == SHARED
     package = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
-    assert package == {name for name in built.expected if name.startswith("safepip/")}
+    assert package == {"safepip/bootstrap.py", *(name for name in built.expected if name.startswith("safepip/"))}
 
 
 def test_the_sdist_holds_exactly(built):
