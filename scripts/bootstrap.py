@@ -199,6 +199,7 @@ def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
         say(f"installing into {places.app} ...")
         fill_environment(places.app, pip, wheels, source)
         write_launcher(places.launcher, environment_python(places.app))
+        link_shared(places)
         say(f"made {places.launcher}")
     if not options.no_demo:
         demonstrate(places, say)
@@ -754,6 +755,24 @@ def launcher_text(python: str) -> str:
     return f'#!/bin/sh\n{LAUNCHER_MARK}\nexec {shlex.quote(python)} -I -c \'{start}\' "$0" "$@"\n'
 
 
+def link_shared(places: Places) -> None:
+    """Put links to the manual page and the completions where `man` and shells look; what is there stays."""
+    for source, link in shared_files(places):
+        if not os.path.lexists(link):
+            with contextlib.suppress(OSError):  # the command works without
+                os.makedirs(os.path.dirname(link), exist_ok=True)
+                os.symlink(source, link)
+
+
+def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
+    """Yield the files that the wheel brought for other programs, and where these look: beside the command."""
+    own = os.path.join(places.app, "share")
+    everybodys = os.path.join(os.path.dirname(os.path.dirname(places.launcher)), "share")
+    for at, _, names in os.walk(own):
+        for source in (os.path.join(at, name) for name in names):
+            yield source, os.path.join(everybodys, os.path.relpath(source, own))
+
+
 # --- showing that it works
 
 
@@ -838,6 +857,9 @@ def uninstall(places: Places) -> None:
         refuse_foreign(places)
         if os.path.lexists(places.launcher):
             os.unlink(places.launcher)
+        for source, link in shared_files(places):
+            if os.path.islink(link) and os.readlink(link) == source:
+                os.unlink(link)
         if os.path.isdir(places.app):
             shutil.rmtree(os.path.realpath(places.app))
     print("removed safepip; environments that it made for your projects are left as they are")

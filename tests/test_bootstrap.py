@@ -30,7 +30,7 @@ def opener():
 # --- the script itself
 
 
-@pytest.mark.parametrize("name", ["bootstrap.py", "test.py"])
+@pytest.mark.parametrize("name", ["bootstrap.py", "make_pyz.py", "test.py"])
 def test_an_old_python_can_read_the_script(name):
     text = (SCRIPT.parent / name).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 7))
@@ -503,3 +503,21 @@ def test_replacing_is_by_rename_and_leaves_nothing_behind(tmp_path):
         assert reader.read() == "old"
     assert target.read_text() == "new"
     assert os.listdir(tmp_path) == ["safepip"]
+
+
+def test_links_to_what_the_wheel_brought_come_and_go_and_leave_others_alone(tmp_path):
+    places = bootstrap.find_places({"HOME": str(tmp_path)})
+    page, other = Path(places.app, "share/man/man1/safepip.1"), Path(places.app, "share/fish/x.fish")
+    for file in (page, other):
+        file.parent.mkdir(parents=True)
+        file.write_text("ours")
+    bootstrap.write_state(places.app, "complete")
+    theirs = tmp_path / ".local/share/fish/x.fish"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    for _ in "12":
+        bootstrap.link_shared(places)
+    assert (tmp_path / ".local/share/man/man1/safepip.1").read_text() == "ours"
+    bootstrap.uninstall(places)
+    assert not os.path.lexists(tmp_path / ".local/share/man/man1/safepip.1")
+    assert theirs.read_text() == "theirs"

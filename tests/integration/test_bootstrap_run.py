@@ -73,6 +73,8 @@ def test_from_an_empty_home_to_a_command_that_works_and_away_again(home):
     assert version_told(home, PYTHONWARNINGS="error", PYTHONPATH="/nonexistent").startswith("safepip ")
     left = {line.split("/")[0] for line in contents(home)}
     assert left <= {".local", ".cache"}, "the demonstration leaves nothing"
+    assert (home / ".local/share/man/man1/safepip.1").read_text().startswith(".TH SAFEPIP 1")
+    assert (home / ".local/share/bash-completion/completions/safepip").exists()
 
     again = bootstrap(home, "--quiet", "--no-demo")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")

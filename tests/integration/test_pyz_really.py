@@ -137,6 +137,7 @@ def test_two_set_it_up_at_once_then_it_is_repeated_and_removed(pyz: str, home: P
     assert [run.wait(PATIENCE) for run in runs] == [0, 0]
     again = called(pyz, home, "--install", "--quiet", PIP_USER="1", PIP_TARGET="/nonexistent", VIRTUALENV_SEED="1")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert (home / ".local" / "share" / "man" / "man1" / "safepip.1").exists()
     command = [home / ".local" / "bin" / "safepip", "--safepip-version"]
     assert subprocess.check_output(command, env=environ(home)).startswith(b"safepip ")
     assert called(pyz, home, "--uninstall").returncode == 0
