@@ -134,16 +134,23 @@ def ambient() -> Ambient:
 
 
 def _home(environ: Mapping[str, str], user: int) -> str | None:
-    """Return the home directory as pip finds it: HOME, else what the password database says."""
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    if sys.platform == "win32" or (home and os.path.isabs(home)):
-        return home
-    import pwd
+    """Return the home directory as pip finds it: HOME, else what the password database says.
 
-    try:
-        return pwd.getpwuid(user).pw_dir
-    except KeyError:
-        return None
+    One that is not there, as Debian's /nonexistent, is none: it would have to be made, unless that is for the
+    user to do in a folder of his own.
+    """
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if sys.platform == "win32":
+        return home
+    if not home or not os.path.isabs(home):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(user).pw_dir
+        except KeyError:
+            return None
+    above = os.path.dirname(os.path.normpath(home))
+    return home if os.path.isdir(home) or (above != os.sep and _owner(above) == user) else None
 
 
 class Context:

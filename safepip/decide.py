@@ -480,7 +480,14 @@ def _tell(context: Context, environment: Environment) -> str:
     if not wanted or context.command.subcommand != "install":
         return ""
     activate = os.path.join(context.shown(environment), BIN, "activate")
-    return f":safepip run {{}}      or: source {activate}"
+    named = [_name_in(requirement) for requirement in context.command.requirements]
+    return f"{' '.join(['', *filter(None, named)])}:safepip run {{}}      or: source {activate}"
+
+
+def _name_in(requirement: str) -> str:
+    """Return the name that a requirement begins with, empty for a path or a URL."""
+    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "-_.")), None)
+    return "" if end is not None and requirement[end] in "/\\:+" else requirement[:end]
 
 
 def _warnings(context: Context) -> tuple[str, ...]:

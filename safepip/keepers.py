@@ -67,13 +67,15 @@ def _by_table(data: bytes) -> str | None:
     dotted = any(text in squeezed for text in (b"\n[tool]", b"\ntool.", b"\ntool="))
     begins = {tool: [f"\n[tool.{head}".encode() for head in heads] for tool, heads in _TABLES.items()}
     named = [tool for tool in begins if dotted or any(text in squeezed for text in begins[tool])]
-    tables = inside(parsed(data), "tool") if named else None
-    return next((tool for tool in named if _keeps(tool, inside(tables, tool))), None)
+    document = parsed(data) if named else {}
+    return next((tool for tool in named if _keeps(tool, inside(document, "tool", tool), document)), None)
 
 
-def _keeps(tool: str, table: object) -> bool:
+def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
     if not isinstance(table, dict):
         return False
+    if tool == "poetry" and "name" in table and "project" not in document:  # as Poetry had it before its 2.0
+        return True
     if tool in _NEEDED:
         return not _NEEDED[tool].isdisjoint(table)
     return not table or not set(table) <= _OF_OTHERS.get(tool, set())

@@ -21,7 +21,8 @@ class Handover(Record):
     `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
     PATH; `changes` are further changes of the child's variables (name and value, None to remove);
     `change` tells whether the line may change what is installed there, so that its lock is taken; `tell`
-    is the program to name where none came, a colon, and how one is run, with {} for its name; or empty.
+    is the program to name where none came, the names that were asked for, each behind a space, a colon, and how
+    one is run, with {} for its name; or empty.
     """
 
     python: str

@@ -126,11 +126,21 @@ def test_without_home_the_password_database_says_where_it_is(monkeypatch):
     assert ambient().home is None
 
 
+def test_a_home_that_is_not_there_is_none_but_in_a_folder_of_the_users(home, monkeypatch):
+    """Debian's /nonexistent must not come to be; a home yet to be made in one's own folder may."""
+    for missing, found in (("/nonexistent", None), (f"{home}/new", f"{home}/new"), (f"{home}/a/b", None)):
+        monkeypatch.setenv("HOME", missing)
+        assert ambient().home == found
+    monkeypatch.setenv("HOME", f"{home}/new")
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert ambient().home is None
+
+
 def test_a_profile_of_windows_is_a_home(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setenv("USERPROFILE", "/profile")
-    assert ambient().home == "/profile"
     monkeypatch.setattr(sys, "platform", "win32")
+    assert ambient().home == "/profile"
     monkeypatch.delenv("USERPROFILE")
     assert ambient().home is None
 

@@ -746,12 +746,18 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
 @pytest.mark.parametrize(
     ("line", "facts", "tell"),
     [
-        ("install six", {}, f":{HOW}"),
-        ("install six", NOTHING, f"python:{HOW}"),
+        ("install six", {}, f" six:{HOW}"),
+        ("install six", NOTHING, f"python six:{HOW}"),
+        ("install -r x.txt", {}, f":{HOW}"),
+        (
+            "install a 'b_c[d]>=1' ./e ../e f/g.whl git+https://h/i 'j @ https://k' https://l C:\\\\m n",
+            {},
+            f" a b_c j n:{HOW}",
+        ),
         (
             "install six",
             {"named": ("--env", env(OTHER))},
-            f":safepip run {{}}      or: source {OTHER}/bin/activate",
+            f" six:safepip run {{}}      or: source {OTHER}/bin/activate",
         ),
         ("list", {}, ""),
         ("-q install six", {}, ""),

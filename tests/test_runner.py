@@ -275,6 +275,21 @@ def test_a_program_that_came_is_told(tells):
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("pytest", "pytest"),
+        ("x PyTest", "pytest"),
+        ("Py_Test", "py.test"),
+        ("tools pygmentize", "pygmentize"),
+        ("x", "py.test"),
+    ],
+)
+def test_a_program_called_as_what_was_asked_for_goes_first(tells, asked, told):
+    said = tells("py.test", "pygmentize", "pytest", tell=HOW.replace("python:", f"python {asked}:"))
+    assert said.startswith(f"safepip: run it with: safepip run {told} ")
+
+
 @pytest.mark.parametrize("names", [(), ("pip3.99",)])
 def test_where_none_came_the_spare_one_is_told(tells, names):
     assert tells(*names).startswith("safepip: run it with: safepip run python ")

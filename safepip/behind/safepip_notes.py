@@ -45,12 +45,24 @@ def _programs():
 
 
 def _tell(came, tell):
-    """Say how the programs that came are run, or what there is in a new environment: one line."""
+    """Say how the programs that came are run, or what there is in a new environment: one line.
+
+    One called as a package that was asked for goes before its companions and those of its dependencies.
+    """
     spare, _, how = tell.partition(":")
+    asked = spare.split(" ")
+    spare = asked.pop(0)
     plain = [name for name in came if not name.strip(PLAIN) and not name.startswith(("pip", "__pycache__"))]
-    program = next(iter(plain), spare)
+    known = {_folded(name): name for name in plain}
+    program = next(iter([known[name] for name in map(_folded, asked) if name in known] + plain), spare)
     if program:
         sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program))
+
+
+def _folded(name):
+    """Return a name as packages are compared, without the ending of a program on Windows."""
+    name = name.lower().replace("_", "-").replace(".", "-")
+    return name[:-4] if name.endswith("-exe") else name  # noqa: FURB188  Python 2
 
 
 class _Noting:

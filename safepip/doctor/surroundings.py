@@ -58,7 +58,7 @@ def surroundings(context: Context) -> Surroundings:
     """Look at the variables and places that all else depends on."""
     ambient = context.ambient
     variables = [(name, ambient.environ[name]) for name in _VARIABLES if name in ambient.environ]
-    home = ambient.home or ""
+    home = ambient.home or ambient.environ.get("HOME", "")  # one that is not there is none to all else
     return Surroundings(
         home=home,
         has_home_variable="HOME" in ambient.environ or sys.platform == "win32",

@@ -15,7 +15,7 @@ PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/satisfied.py words it, whose answer is to be kept if all was there
-TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM:how to run {}": PROGRAM is named where no new one came, unless empty
+TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM NAMES:how to run {}": a new one of NAMES, else new, else PROGRAM, if any
 BEHIND = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "behind")
 
 
