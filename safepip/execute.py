@@ -187,7 +187,7 @@ def _answered(asker: Asker, context: Context, report: Report) -> bool:
     if printed is None or not repeat(printed):
         return False
     report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
-    _tell_shells(asker.environment, context)
+    used(context.state, asker.environment)
     return True
 
 
