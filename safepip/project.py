@@ -38,6 +38,7 @@ _SYSTEM_TREES = (
     "/usr/share", "/usr/games", "/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/include",
     "/usr/local/share", "/System", "/nix/store",
 )  # fmt: skip
+_OF_WINDOWS = ("SYSTEMROOT", "PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMDATA")
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/private/tmp")  # noqa: S108  to keep out of them
 # ... and of the user, where the desktop has not named others.
 _FOLDERS = (
@@ -93,7 +94,7 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
     Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
     system, the temporary directory itself, or another user's.
     """
-    if _owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ):
+    if _owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
         return False
     if any(cwd == tree or cwd.startswith(tree + "/") for tree in _SYSTEM_TREES):
         return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
@@ -257,6 +258,13 @@ def _owner(path: str) -> int:
 def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
     named = tuple(os.path.realpath(environ[name]) for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name))
     return (*_TEMPORARY, *named)
+
+
+def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the directory is the root of a drive, or lies in a tree of Windows' own, by its variables."""
+    trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
+    within = os.path.join(os.path.normcase(cwd), "")
+    return os.path.dirname(cwd) == cwd or any(within.startswith(os.path.join(tree, "")) for tree in trees)
 
 
 def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:

@@ -121,7 +121,10 @@ def _escaped(char: str) -> str:
 
 def _put(text: str) -> None:
     try:
+        if sys.platform == "win32":  # its console takes characters, not bytes
+            sys.stderr.write(text)
         sys.stderr.flush()
-        os.write(2, text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace"))
-    except (OSError, AttributeError, LookupError):
+        if sys.platform != "win32":
+            os.write(2, text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace"))
+    except (OSError, AttributeError, LookupError, ValueError):
         return  # nobody listens

@@ -15,6 +15,7 @@ from safepip.context import Context, ambient
 from safepip.environment import USABLE, examine
 from safepip.interpreter import interview, is_store_alias, keg, lasting
 from safepip.invocation import Invocation
+from safepip.project import may_be_root
 from safepip.shells import shim
 
 PACKAGE = os.path.dirname(safepip.__file__)
@@ -86,6 +87,15 @@ def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
     monkeypatch.setenv("PATH", os.path.dirname(alias))
     monkeypatch.setattr(context, "interview", lambda path, *_, **__: changed(base, path=path))
     assert Context(Invocation(words=("list",)), ambient()).target.python == alias
+
+
+@pytest.mark.parametrize(("below", "expected"), [("", False), ("System32", False), ("../Windowsx", True)])
+def test_what_is_windows_own_becomes_no_project(below, expected, work):
+    windows = os.path.join(work, "Windows")
+    at = os.path.normpath(os.path.join(windows, below))
+    os.makedirs(at)
+    owners = frozenset({os.lstat(at).st_uid})
+    assert may_be_root(at, "/home/u", {"SYSTEMROOT": windows, "PROGRAMFILES": ""}, owners) is expected
 
 
 def test_on_windows_nobody_is_stepped_down_to(monkeypatch):
