@@ -233,3 +233,40 @@ def test_those_of_a_proxy_neither(place, words):
         text = file.read()
     assert "secret" not in text
     assert "p:1" in text
+
+
+# -- what could not be mended yet
+
+
+def begun(place, since):
+    journal.begin(place, ("install", "x"), "/")
+    path = os.path.join(place, journal.JOURNAL)
+    os.utime(path, ns=(since, since))
+    return path
+
+
+def test_damage_is_kept_of_what_is_damaged_alone(place):
+    for name in ("alpha-1.0.dist-info", "beta-1.0.dist-info"):
+        put(place, name)
+    begun(place, 5_000_000_000)
+    journal.keep_damage(place, journal.JOURNAL, ["beta"])
+    journal.end(place)
+    assert journal.is_left(place, locked=True)
+    assert [row[0] for row in fields(journal.rows_before(place, journal.DAMAGE), "d")] == [
+        f"{SITE}/beta-1.0.dist-info"
+    ]
+    assert len(fields(journal.rows_before(place, journal.DAMAGE), "n")) == 2
+    assert journal.heading(place, journal.DAMAGE).since == 5_000_000_000
+    journal.end(place, journal.DAMAGE)
+    assert not journal.is_left(place, locked=True)
+
+
+def test_of_a_second_one_both_are_kept_since_the_first(place):
+    for name in ("alpha-1.0.dist-info", "beta-1.0.dist-info"):
+        put(place, name)
+    for damaged, since in (("beta", 5_000_000_000), ("alpha", 9_000_000_000)):
+        begun(place, since)
+        journal.keep_damage(place, journal.JOURNAL, [damaged])
+    found = {row[0] for row in fields(journal.rows_before(place, journal.DAMAGE), "d")}
+    assert found == {f"{SITE}/alpha-1.0.dist-info", f"{SITE}/beta-1.0.dist-info"}
+    assert journal.heading(place, journal.DAMAGE).since == 5_000_000_000
