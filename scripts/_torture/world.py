@@ -52,6 +52,7 @@ class World:
         self.strace = strace
         self.quick = quick
         self.root = os.geteuid() == 0
+        self.managed = is_managed(SYSTEM_PYTHON)
         os.chmod(scratch, 0o755)  # noqa: S103  other users are part of some experiments
         self.home = self.folder("home")
         self.temporary = self.folder("tmp")
@@ -102,7 +103,7 @@ class World:
             "UV_FIND_LINKS": self.wheels,
             "UV_PYTHON_DOWNLOADS": "never",
         }
-        if not is_managed(SYSTEM_PYTHON):
+        if not self.managed:
             variables["SAFEPIP_SCOPE"] = "always"
         merged = {**variables, **(extra or {})}
         return {name: value for name, value in merged.items() if value is not None}
