@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _signal import SIGINT  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 
 from .context import Context, ambient, enter, follow
 from .decide import decide
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
             report.error(error.what, error.ways, code=error.code)
         return error.code
     except KeyboardInterrupt:
-        return 130
+        return end_by(SIGINT)  # as an interrupted Python ends: a shell's loop then ends as well
     except OSError as error:
         where = f"{error.filename!s}: " if error.filename else ""
         report.error(f"{where}{error.strerror or error}")

@@ -263,8 +263,38 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
 
 
 def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int, bytes]:
+    """Run a program to its end, which a signal to this process brings about as well."""
+    import signal
     import subprocess
 
     null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    asked = subprocess.run(argv, env=environ, stdin=null, stdout=pipe, stderr=None if aloud else null, check=False)
-    return asked.returncode, asked.stdout
+    children: list[subprocess.Popen[bytes]] = []
+    came: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        came.append(number)
+        if children:
+            raise KeyboardInterrupt
+
+    plain = (signal.SIG_DFL, signal.default_int_handler)  # nohup has one ignored
+    numbers = [
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+    ]
+    before = {one: handler for one in numbers if (handler := signal.getsignal(one)) in plain}
+    for one in before:
+        signal.signal(one, end)
+    try:
+        stderr = None if aloud else null
+        children.append(subprocess.Popen(argv, env=environ, stdin=null, stdout=pipe, stderr=stderr))
+        if came:
+            end(came[0], None)
+        answer, _ = children[0].communicate()
+    except KeyboardInterrupt:
+        children[0].kill()
+        signal.signal(came[0], signal.SIG_DFL)
+        os.kill(os.getpid(), came[0])
+        raise
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    return children[0].returncode, answer

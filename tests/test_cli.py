@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -70,8 +71,19 @@ def test_an_error_without_words_lets_another_programs_message_stand(failing):
     assert failing(SafepipError(9, "")) == (9, "", "")
 
 
-def test_an_interrupt_ends_as_in_a_shell(failing):
-    assert failing(KeyboardInterrupt()) == (130, "", "")
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_ends_it_by_that_signal():
+    code = """
+from safepip import cli
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+cli.decide = interrupted
+raise SystemExit(cli.main(["list"], "safepip"))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_a_full_disk_is_a_plain_line(failing):
