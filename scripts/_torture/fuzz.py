@@ -48,6 +48,15 @@ def mutated(seeds: tuple[bytes, ...]) -> Any:
     return st.one_of(edited, edited, edited, st.binary(max_size=200))
 
 
+def any_edit(data: bytes, rng: random.Random) -> bytes:
+    """Return the data with an edit or a few, as `mutated` makes them, without hypothesis."""
+    edits = [
+        (rng.choice(_EDITS), rng.randrange(1 << 16), rng.randrange(40), rng.choice([*_PIECES, rng.randbytes(3)]))
+        for _ in range(rng.randint(1, 3))
+    ]
+    return _edited(data, edits)
+
+
 def _edited(data: bytes, edits: list[tuple[str, int, int, bytes]]) -> bytes:
     for kind, place, size, piece in edits:
         at = place % (len(data) + 1)

@@ -218,7 +218,7 @@ def _repository(ground: Ground) -> Layout:
 
 def _begun(ground: Ground, owner: int) -> Layout:
     """Plant the mark of an unfinished environment."""
-    place = ground.environment(f"{ground.hers}/.venv", owner)
+    place = ground.environment(f"{ground.hers}/.venv", owner, says="/somewhere/else")
     ground.file(f"{place}/.safepip/creating", "0" * 32, owner)
     ground.file(f"{place}/theirs", "", owner)
     return Layout(ground.hers)
