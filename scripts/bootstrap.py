@@ -129,16 +129,17 @@ def use_recent_python() -> None:
     """Go on under a newer Python from PATH where this one is too old; Stop where there is none."""
     if tuple(sys.version_info[:2]) >= OLDEST:
         return
+    words = sys.argv if os.path.isfile(sys.argv[0]) else ["-m", "safepip.bootstrap", *sys.argv[1:]]  # in a wheel
     for name in NEWER:
         python = shutil.which(name)
         if python and version_of(python) >= OLDEST:
             sys.stdout.flush()
-            os.execv(python, [python, *sys.argv])
+            os.execv(python, [python, *words])
     found = ".".join(map(str, sys.version_info[:2]))
     raise Stop(
         69,
         f"safepip needs Python 3.10 or newer; this is {found} ({sys.executable})",
-        f"install a newer one, or name it: python3.12 {sys.argv[0]}",
+        f"install a newer one, or name it: python3.12 {' '.join(words)}",
     )
 
 
@@ -190,6 +191,9 @@ def find_places(environ: "Mapping[str, str]") -> Places:
 def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
     """Make or renew the environment and the command, show that it works, say how to go on."""
     say = silent if options.quiet else speak
+    behind = behind_sudo(os.environ, os.geteuid())
+    if behind:
+        say(f"this sets safepip up for root, by sudo; for {behind} run it again without sudo")
     refuse_foreign(places)
     with locked(places.app + ".lock"), tempfile.TemporaryDirectory(prefix="safepip-bootstrap-") as work:
         refuse_foreign(places)
@@ -204,6 +208,12 @@ def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
     if not options.no_demo:
         demonstrate(places, say)
     say_farewell(places, say)
+
+
+def behind_sudo(environ: "Mapping[str, str]", user: int) -> str:
+    """Return the name of the user behind sudo, where root acts for another; else ""."""
+    name = environ.get("SUDO_USER", "")
+    return name if user == 0 and name != "root" else ""
 
 
 def speak(line: str) -> None:
@@ -842,10 +852,11 @@ def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
     """Say how to go on."""
     folder = os.path.dirname(places.launcher)
     say("\nsafepip is ready. Go on with:")
+    if folder not in os.environ.get("PATH", "").split(os.pathsep):
+        say(f'  export PATH="{folder}:$PATH"      {folder} is not on PATH yet; or log in again')
     say("  safepip install X       install X where it belongs")
     say("  alias pip=safepip       have that for every pip that you type")
-    if folder not in os.environ.get("PATH", "").split(os.pathsep):
-        say(f'  export PATH="{folder}:$PATH"      {folder} is not on PATH yet')
+    say("  safepip init            that, and what you installed active in its project: says the line to add")
 
 
 # --- and away again
@@ -855,6 +866,9 @@ def uninstall(places: Places) -> None:
     """Remove the command and safepip's own environment, but nothing that this script did not make."""
     with locked(places.app + ".lock"):
         refuse_foreign(places)
+        if not os.path.lexists(places.launcher) and not os.path.isdir(places.app):
+            print("there is no safepip of this script's to remove")
+            return
         if os.path.lexists(places.launcher):
             os.unlink(places.launcher)
         for source, link in shared_files(places):
@@ -863,6 +877,19 @@ def uninstall(places: Places) -> None:
         if os.path.isdir(places.app):
             shutil.rmtree(os.path.realpath(places.app))
     print("removed safepip; environments that it made for your projects are left as they are")
+    for path in startup_files(os.environ):
+        print(f"{path} still has a line with `safepip init`: take it out")
+
+
+def startup_files(environ: "Mapping[str, str]") -> "list[str]":
+    """Return the start-up files of shells that still start safepip, as `safepip init` told the user to."""
+    home = os.path.expanduser("~")
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    in_home = (".bashrc", ".zshrc", ".profile", ".shrc", ".kshrc", ".mkshrc", ".tcshrc", ".cshrc", ".xonshrc")
+    in_config = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu")
+    paths = [os.path.join(home, name) for name in in_home] + [os.path.join(config, name) for name in in_config]
+    pattern = re.compile(rb"^[^#\n]*safepip['\"]? init ", re.MULTILINE)
+    return [path for path in paths if os.path.isfile(path) and pattern.search(read_bytes(path))]
 
 
 if __name__ == "__main__":

@@ -51,6 +51,19 @@ def test_a_python_that_does_not_run_has_no_version(tmp_path):
     assert bootstrap.version_of(sys.executable) == sys.version_info[:2]
 
 
+@pytest.mark.parametrize(
+    ("called", "again"),
+    [(str(SCRIPT), f"python3.12 {SCRIPT} --quiet"), ("/x/s.whl/safepip/bootstrap.py", "python3.12 -m safepip.bootstrap --quiet")],
+)  # fmt: skip
+def test_a_python_that_is_too_old_says_how_to_go_on(called, again, monkeypatch):
+    monkeypatch.setattr(bootstrap, "OLDEST", (99, 0))
+    monkeypatch.setattr(sys, "argv", [called, "--quiet"])
+    with pytest.raises(bootstrap.Stop) as caught:
+        bootstrap.use_recent_python()
+    assert caught.value.code == 69
+    assert caught.value.lines[-1].endswith(again)
+
+
 # --- where things go
 
 
@@ -521,3 +534,29 @@ def test_links_to_what_the_wheel_brought_come_and_go_and_leave_others_alone(tmp_
     bootstrap.uninstall(places)
     assert not os.path.lexists(tmp_path / ".local/share/man/man1/safepip.1")
     assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "found"), [("me", 0, "me"), ("me", 1000, ""), ("root", 0, ""), ("", 0, "")]
+)
+def test_who_called_sudo_is_told_for_whom_it_is(name, user, found):
+    assert bootstrap.behind_sudo({"SUDO_USER": name}, user) == found
+
+
+def test_start_up_files_that_still_start_safepip_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    lines = {
+        ".bashrc": 'x=1\neval "$(safepip init bash)"\n',
+        ".kshrc": "eval \"$('/a b/safepip' init sh)\"",
+        ".zshrc": '# eval "$(safepip init zsh)"\n',
+        ".profile": "safepip initial x\n",
+        ".config/fish/config.fish": "safepip init fish | source\n",
+    }
+    for name, text in lines.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = [".bashrc", ".kshrc", ".config/fish/config.fish"]
+    assert bootstrap.startup_files({}) == [str(tmp_path / name) for name in found]
+    assert bootstrap.startup_files({"XDG_CONFIG_HOME": "/elsewhere"}) == [
+        str(tmp_path / name) for name in found[:2]
+    ]

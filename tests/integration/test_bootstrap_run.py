@@ -79,8 +79,20 @@ def test_from_an_empty_home_to_a_command_that_works_and_away_again(home):
     again = bootstrap(home, "--quiet", "--no-demo")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
+    said = made.stdout.partition("Go on with:")[2].split("\n")
+    assert "is not on PATH yet; or log in again" in said[1]
+    assert any(line.startswith("  safepip init ") for line in said)
+    assert "by sudo" not in made.stdout
+
+    (home / ".bashrc").write_text('eval "$(safepip init bash)"\n')
+    (home / ".zshrc").write_text('# eval "$(safepip init zsh)"\n')
     away = bootstrap(home, "--uninstall")
     assert away.returncode == 0, away.stderr
+    assert f"{home}/.bashrc still has a line with `safepip init`: take it out" in away.stdout
+    assert ".zshrc" not in away.stdout
+    assert bootstrap(home, "--uninstall").stdout == "there is no safepip of this script's to remove\n"
+    (home / ".bashrc").unlink()
+    (home / ".zshrc").unlink()
     assert [line for line in contents(home) if line.startswith(".local")] == [".local/share/safepip/app.lock"]
 
 
