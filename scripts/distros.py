@@ -105,8 +105,9 @@ STEPS = (
 # Where Python is too old nothing can be set up, but what is said must be plain.
 TOO_OLD = Step(
     "set-up",
-    "python3 /clone/scripts/bootstrap.py 2> said && exit 1\n"
-    "cat said\ngrep 'needs Python 3.10 or newer' said && ! grep Traceback said",
+    "cd\nfor how in /clone/scripts/bootstrap.py '-m safepip.bootstrap'; do\n"
+    "PYTHONPATH=$(echo /own/*.whl) python3 $how 2> said && exit 1\n"
+    "cat said\ngrep -q 'needs Python 3.10 or newer' said\nif grep -q Traceback said; then exit 1; fi\ndone",
 )
 UNTOUCHED = "system untouched"
 COLUMNS = (*(step.name for step in STEPS), UNTOUCHED)
