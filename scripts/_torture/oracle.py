@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .world import World
 
 
+_BROUGHT = frozenset(("pip", "setuptools", "pkg_resources", "_distutils_hack", "__pycache__"))
+
+
 def site_of(environment: str) -> str:
     """Return the folder of what is installed in the environment."""
     library = os.path.join(environment, "lib")
@@ -62,11 +65,11 @@ def _unlike_record(site: str, info: str) -> list[str]:
 
 
 def unimportable(world: World, environment: str) -> list[str]:
-    """Return what goes wrong on importing every module that is installed, but pip's."""
+    """Return what goes wrong on importing all modules that are installed, but those of the environment itself."""
     site = site_of(environment)
     names = []
     for folder, folders, files in os.walk(site):
-        folders[:] = [name for name in folders if name not in {"pip", "__pycache__"} and "." not in name]
+        folders[:] = [name for name in folders if name not in _BROUGHT and "." not in name]
         inside = os.path.relpath(folder, site).replace(os.sep, ".")
         prefix = "" if inside == "." else f"{inside}."
         names += [prefix + name[:-3] for name in files if name.endswith(".py") and not name.startswith("_virtual")]
