@@ -13,6 +13,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def main(argv: list[str]) -> int:
     readme = os.path.join(CLONE, "README.md")
     parser.add_argument("file", nargs="?", default=readme, help="a page with a Dockerfile, or one (%(default)s)")
     options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     try:
         require_means()
         with open(options.file, encoding="utf-8") as file:

@@ -16,6 +16,7 @@ import glob
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,7 @@ class Row(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """Build what is missing and try what was asked for; return the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     try:
         options = parse(argv)
         wanted = chosen(options.names, options.roots, cached=options.cached)
