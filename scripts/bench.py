@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 
-from _bench.cases import groups
+from _bench.cases import PARTS, groups
 from _bench.chart import charts, footnote, svg
 from _bench.measure import measure
 from _bench.tell import as_data, load, machine, show
@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
             notes: list[str] = []
             world = set_up(os.path.realpath(root), options, notes)
             before = load()
-            results = [measure(group, world, rounds, notes) for group in groups(world, notes, quick=options.quick)]
+            wanted = groups(world, notes, quick=options.quick, only=options.only)
+            results = [measure(group, world, rounds, notes) for group in wanted]
             told = {**machine(world), "load": f"{before} before, {load()} after"}
         show(told, results, notes)
         write(options, told, results, notes)
@@ -60,6 +61,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure what safepip costs.")
     parser.add_argument("--quick", action="store_true", help="few rounds and sizes; pip, venv, virtualenv, uv")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"default {ROUNDS}, {QUICK_ROUNDS} with --quick")
+    parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure just this")
     parser.add_argument("--python", metavar="PATH", help=f"a managed Python (default {SYSTEM_PYTHON})")
     parser.add_argument("--tools", action="append", default=[], metavar="DIR", help="look for programs here first")
     parser.add_argument("--json", metavar="FILE", default=JSON_FILE, help="default %(default)s")

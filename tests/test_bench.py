@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import sys
@@ -15,22 +15,23 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-_spec = importlib.util.spec_from_file_location("bench", SCRIPTS / "bench.py")
-bench = importlib.util.module_from_spec(_spec)
-sys.path.insert(0, str(SCRIPTS))  # it imports bootstrap.py beside it
+sys.path.insert(0, str(SCRIPTS))  # bench.py imports its parts, and these bootstrap.py
 try:
-    _spec.loader.exec_module(bench)
+    bench, cases, chart, measuring, telling, worlds = (
+        importlib.import_module(name)
+        for name in ("bench", "_bench.cases", "_bench.chart", "_bench.measure", "_bench.tell", "_bench.world")
+    )
 finally:
     sys.path.remove(str(SCRIPTS))
 
 Bar, Case, Goal, Result, Series, Verdict = (
-    bench.Bar, bench.Case, bench.Goal, bench.Result, bench.Series, bench.Verdict,
+    chart.Bar, measuring.Case, measuring.Goal, measuring.Result, measuring.Series, measuring.Verdict,
 )  # fmt: skip
 
 
 def result(times, goals=(), series=(), title="Title"):
-    verdicts = [bench.judge(goal, times) for goal in goals]
-    return Result(title, 3, times, verdicts, [bench.line_through(one, times) for one in series])
+    verdicts = [measuring.judge(goal, times) for goal in goals]
+    return Result(title, 3, times, verdicts, [measuring.line_through(one, times) for one in series])
 
 
 # --- the command line
@@ -48,7 +49,7 @@ def test_defaults():
 def test_the_variables_are_sealed(monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("PIP_INDEX_URL", "https://example.invalid")
-    environ = bench.sealed("/root-of-it", "/opt/py/bin/python3.12")
+    environ = worlds.sealed("/root-of-it", "/opt/py/bin/python3.12")
     assert not {"PYTHONDONTWRITEBYTECODE", "PIP_INDEX_URL"} & set(environ)
     assert environ["HOME"] == "/root-of-it/home"
     assert environ["PATH"].split(":")[0] == "/opt/py/bin"
@@ -56,7 +57,7 @@ def test_the_variables_are_sealed(monkeypatch):
 
 
 def test_the_wheel_is_what_its_record_says(tmp_path):
-    with zipfile.ZipFile(bench.write_wheel(str(tmp_path), "bench-small")) as archive:
+    with zipfile.ZipFile(worlds.write_wheel(str(tmp_path), "bench-small")) as archive:
         record = archive.read("bench_small-1.0.dist-info/RECORD").decode()
         rows = dict(row.split(",", 1) for row in record.splitlines())
         assert set(rows) == set(archive.namelist())
@@ -67,7 +68,7 @@ def test_the_wheel_is_what_its_record_says(tmp_path):
 
 
 def test_distributions_made_by_hand(tmp_path):
-    bench.add_distributions(str(tmp_path), 3)
+    worlds.add_distributions(str(tmp_path), 3)
     assert sorted(os.listdir(tmp_path)) == [f"bench_dist_{number}-1.0.dist-info" for number in range(3)]
     assert "Name: bench-dist-2" in (tmp_path / "bench_dist_2-1.0.dist-info" / "METADATA").read_text()
 
@@ -77,14 +78,14 @@ def test_distributions_made_by_hand(tmp_path):
 
 def test_a_round_has_every_case_and_each_stands_first_once():
     cases = [Case(name, (), "") for name in "abcde"]
-    rounds = [bench.turned(cases, number) for number in range(5)]
+    rounds = [measuring.turned(cases, number) for number in range(5)]
     assert all(sorted(one) == sorted(cases) for one in rounds)
     ends = [one[0 if number % 2 == 0 else -1].name for number, one in enumerate(rounds)]
     assert sorted(ends) == list("abcde")
 
 
 def test_no_cases_are_no_trouble():
-    assert bench.turned([], 3) == []
+    assert measuring.turned([], 3) == []
 
 
 # --- what fails
@@ -92,21 +93,21 @@ def test_no_cases_are_no_trouble():
 
 def test_a_case_that_may_fail_is_left_out_with_its_reason(tmp_path):
     notes = []
-    world = bench.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
+    world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
     line = "echo [KeyError]: no such thing >&2; echo try -v >&2; exit 3"
     failing = Case("pdm add", ("/bin/sh", "-c", line), str(tmp_path), optional=True)
-    assert bench.attempt(failing, world, notes) is None
+    assert measuring.attempt(failing, world, notes) is None
     assert notes == ["left out: pdm add ended with 3 ([KeyError]: no such thing)"]
     with pytest.raises(bench.Stop):
-        bench.attempt(failing._replace(optional=False), world, notes)
+        measuring.attempt(failing._replace(optional=False), world, notes)
 
 
 def test_a_case_that_does_not_do_its_work_has_failed(tmp_path):
-    world = bench.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
+    world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
     idle = Case("idle", ("/bin/sh", "-c", ":"), str(tmp_path), makes=str(tmp_path / "made"))
     with pytest.raises(bench.Stop, match="did not make"):
-        bench.run(idle, world)
-    assert bench.run(idle._replace(argv=("/bin/sh", "-c", "echo >made")), world) > 0.0
+        measuring.run(idle, world)
+    assert measuring.run(idle._replace(argv=("/bin/sh", "-c", "echo >made")), world) > 0.0
 
 
 # --- goals
@@ -114,28 +115,28 @@ def test_a_case_that_does_not_do_its_work_has_failed(tmp_path):
 
 def test_a_ratio_is_the_median_of_the_rounds_and_not_the_ratio_of_medians():
     times = {"own": [10.0, 40.0, 90.0], "other": [10.0, 20.0, 30.0]}
-    verdict = bench.judge(Goal("own", "other", "ratio", 1.9), times)
+    verdict = measuring.judge(Goal("own", "other", "ratio", 1.9), times)
     assert verdict.reached == 2.0
     assert not verdict.ok
-    assert bench.judge(Goal("own", "other", "ratio", 2.0), times).ok, "the limit itself is reached"
+    assert measuring.judge(Goal("own", "other", "ratio", 2.0), times).ok, "the limit itself is reached"
 
 
 def test_the_error_shrinks_with_the_rounds():
     few = {"own": [1.0, 2.0, 3.0], "other": [0.0] * 3}
     many = {"own": few["own"] * 100, "other": [0.0] * 300}
-    errors = [bench.judge(Goal("own", "other", "extra", 9.0), times).error for times in (few, many)]
+    errors = [measuring.judge(Goal("own", "other", "extra", 9.0), times).error for times in (few, many)]
     assert errors[0] == pytest.approx(1.073, abs=0.001)
     assert errors[1] == pytest.approx(errors[0] / 10)
 
 
 def test_one_round_tells_no_error():
-    verdict = bench.judge(Goal("own", "other", "ratio", 1.4), {"own": [6.0], "other": [5.0]})
-    assert bench.goal_texts(verdict) == ("at most 1.40 of other", "1.200 ±?", "ok")
+    verdict = measuring.judge(Goal("own", "other", "ratio", 1.4), {"own": [6.0], "other": [5.0]})
+    assert telling.goal_texts(verdict) == ("at most 1.40 of other", "1.200 ±?", "ok")
 
 
 def test_an_extra_is_the_median_difference():
     times = {"own": [21.0, 30.0, 52.0], "other": [10.0, 20.0, 30.0]}
-    verdict = bench.judge(Goal("own", "other", "extra", 15.0), times)
+    verdict = measuring.judge(Goal("own", "other", "extra", 15.0), times)
     assert (verdict.reached, verdict.ok) == (11.0, True)
 
 
@@ -149,7 +150,7 @@ def test_an_extra_is_the_median_difference():
     ],
 )
 def test_a_goal_stands_beside_what_was_reached(goal, reached, texts):
-    assert bench.goal_texts(Verdict(goal, reached, 0.126, reached <= goal.limit)) == texts
+    assert telling.goal_texts(Verdict(goal, reached, 0.126, reached <= goal.limit)) == texts
 
 
 # --- growing
@@ -157,28 +158,28 @@ def test_a_goal_stands_beside_what_was_reached(goal, reached, texts):
 
 def test_a_line_through_a_series():
     series = Series("by depth", "level", {1: "one", 11: "eleven", 21: "more"})
-    line = bench.line_through(series, {"one": [21.0], "eleven": [41.0, 40.0, 42.0], "more": [61.0]})
+    line = measuring.line_through(series, {"one": [21.0], "eleven": [41.0, 40.0, 42.0], "more": [61.0]})
     assert (line.base, line.each) == pytest.approx((19.0, 2.0))
     assert line.off == pytest.approx(0.0)
 
 
 def test_what_is_off_the_line_is_told():
     series = Series("by depth", "level", {0: "a", 1: "b", 2: "c"})
-    line = bench.line_through(series, {"a": [0.0], "b": [3.0], "c": [0.0]})
+    line = measuring.line_through(series, {"a": [0.0], "b": [3.0], "c": [0.0]})
     assert line.off == pytest.approx(2.0)
-    assert bench.line_text(line).endswith("no median is off that line by more than 2.0 ms")
+    assert telling.line_text(line).endswith("no median is off that line by more than 2.0 ms")
 
 
 def test_two_points_prove_no_line():
     series = Series("by depth", "level", {1: "a", 200: "b"})
-    line = bench.line_through(series, {"a": [20.0], "b": [39.9]})
-    assert bench.line_text(line) == "by depth: 19.9 ms and 100.00 µs for each level (1 to 200)"
+    line = measuring.line_through(series, {"a": [20.0], "b": [39.9]})
+    assert telling.line_text(line) == "by depth: 19.9 ms and 100.00 µs for each level (1 to 200)"
 
 
 def test_a_prompt_is_the_loop_less_the_empty_loop():
-    loops = bench.PROMPTS
-    times = {"bash, here": [2.0 * loops + 5], f"bash, here{bench.EMPTY}": [5.0]}
-    assert bench.one_prompt(times) == {"bash, here": [2.0]}
+    loops = cases.PROMPTS
+    times = {"bash, here": [2.0 * loops + 5], f"bash, here{cases.EMPTY}": [5.0]}
+    assert cases.one_prompt(times) == {"bash, here": [2.0]}
 
 
 # --- telling
@@ -186,13 +187,13 @@ def test_a_prompt_is_the_loop_less_the_empty_loop():
 
 @pytest.mark.parametrize(("ms", "text"), [(1234.5, "1234"), (12.34, "12.3"), (0.0512, "0.051")])
 def test_figures_have_no_more_digits_than_mean_anything(ms, text):
-    assert bench.figure(ms) == text
+    assert telling.figure(ms) == text
 
 
 def test_the_table_is_markdown_with_one_line_for_each_goal():
     times = {"own": [10.0, 20.0], "other": [20.0, 40.0], "alone": [1.0, 3.0]}
     goals = [Goal("own", "other", "ratio", 0.6), Goal("own", "alone", "extra", 1.0)]
-    lines = bench.table(result(times, goals)).splitlines()
+    lines = telling.table(result(times, goals)).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert len({len(line) for line in lines}) == 1, "columns stand below each other"
     assert cells[0] == ["", "median", "min", "goal", "reached", ""]
@@ -205,7 +206,7 @@ def test_the_table_is_markdown_with_one_line_for_each_goal():
 def test_the_last_line_counts_the_goals(capsys):
     times = {"own": [10.0], "other": [20.0]}
     goals = [Goal("own", "other", "ratio", 0.6), Goal("own", "other", "ratio", 0.4)]
-    bench.show({"CPU": "2 cores"}, [result(times, goals)], ["uv is not installed"])
+    telling.show({"CPU": "2 cores"}, [result(times, goals)], ["uv is not installed"])
     out = capsys.readouterr().out
     assert out.startswith("CPU 2 cores\n")
     assert "\nNote: uv is not installed.\n" in out
@@ -215,7 +216,9 @@ def test_the_last_line_counts_the_goals(capsys):
 def test_json_holds_every_run():
     series = Series("by depth", "level", {1: "own", 2: "other"})
     times = {"own": [10.0, 11.0], "other": [20.0, 21.0]}
-    data = bench.as_data({"CPU": "x"}, [result(times, [Goal("own", "other", "ratio", 0.6)], [series])], ["a note"])
+    data = telling.as_data(
+        {"CPU": "x"}, [result(times, [Goal("own", "other", "ratio", 0.6)], [series])], ["a note"]
+    )
     read = json.loads(json.dumps(data))
     assert read["groups"][0]["cases"] == times
     assert read["groups"][0]["goals"][0]["ok"] is True
@@ -227,26 +230,26 @@ def test_numbers_with_dots_are_versions(tmp_path):
     program = tmp_path / "tool"
     program.write_text("#!/bin/sh\necho 'Tool (version 2.5.1) from /a/b 3.x'\n")
     program.chmod(0o755)
-    assert bench.version_told(str(program), {"PATH": "/bin:/usr/bin"}) == "2.5.1"
+    assert telling.version_told(str(program), {"PATH": "/bin:/usr/bin"}) == "2.5.1"
 
 
 # --- the chart
 
 
 def test_the_chart_shows_creation_once_each_and_doing_nothing():
-    what = f"{bench.NAMED} requirements, 100 distributions"
+    what = f"{worlds.NAMED} requirements, 100 distributions"
     results = [
-        result({bench.COLD: [600.0], "uv venv": [30.0]}, title="Creation, and one small wheel"),
-        result({bench.COLD: [900.0], "pdm add": [2000.0]}, title="Creation, by managers of projects"),
+        result({cases.COLD: [600.0], "uv venv": [30.0]}, title="Creation, and one small wheel"),
+        result({cases.COLD: [900.0], "pdm add": [2000.0]}, title="Creation, by managers of projects"),
         result({f"{what}: pip": [500.0], f"{what}: safepip": [20.0], "else: pip": [1.0]}, title="Doing nothing"),
     ]
-    (_, creations), (_, idle) = bench.charts(results)
-    assert creations == [Bar("uv venv", 30.0, False), Bar(bench.COLD, 600.0, True), Bar("pdm add", 2000.0, False)]
+    (_, creations), (_, idle) = chart.charts(results)
+    assert creations == [Bar("uv venv", 30.0, False), Bar(cases.COLD, 600.0, True), Bar("pdm add", 2000.0, False)]
     assert idle == [Bar("safepip", 20.0, True), Bar("pip", 500.0, False)]
 
 
 def test_the_chart_is_well_formed_and_to_scale():
-    drawn = bench.svg([("a < b & c", [Bar("one", 50.0, True), Bar("two", 100.0, False)])], 'on "this"')
+    drawn = chart.svg([("a < b & c", [Bar("one", 50.0, True), Bar("two", 100.0, False)])], 'on "this"')
     root = ET.fromstring(drawn)
     space = "{http://www.w3.org/2000/svg}"
     boxes = [(box.get("class"), float(box.get("width"))) for box in root.iter(f"{space}rect")]
@@ -257,9 +260,9 @@ def test_the_chart_is_well_formed_and_to_scale():
 
 
 def test_nothing_measured_is_nothing_drawn():
-    assert bench.charts([]) == []
-    ET.fromstring(bench.svg([], "nothing"))
+    assert chart.charts([]) == []
+    ET.fromstring(chart.svg([], "nothing"))
 
 
 def test_a_bar_of_nothing_is_still_seen():
-    assert 'width="1.0"' in bench.draw(Bar("none", 0.0, False), 10, 0.0)[1]
+    assert 'width="1.0"' in chart.draw(Bar("none", 0.0, False), 10, 0.0)[1]
