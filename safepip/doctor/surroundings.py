@@ -458,12 +458,14 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
         stat = os.stat(at)
     except OSError:
         return "mode"
+    if ambient.platform == "win32":  # modes say nothing there
+        return "" if os.access(at, os.W_OK) else "mode"
     mine = ambient.user in {0, stat.st_uid}
     inside = at == path or at.startswith(os.path.join(path, ""))
     if inside and not mine:
         return "owner"
     if not os.access(at, os.W_OK | os.X_OK):
-        read_only = getattr(os, "statvfs", None) and os.statvfs(at).f_flag & getattr(os, "ST_RDONLY", 1)
+        read_only = sys.platform != "win32" and os.statvfs(at).f_flag & getattr(os, "ST_RDONLY", 1)
         home = ambient.home not in {None, os.sep}  # a container's user without a name has / for a home
         below = home and (at == ambient.home or at.startswith(os.path.join(ambient.home or "", "")))
         return "read-only" if read_only else "mode" if mine or not below else "owner"
