@@ -229,9 +229,10 @@ def _row(environment, relative):
         since = getattr(stat, "st_mtime_ns", None) or int(stat.st_mtime * 1000000000)
     except OSError:
         since = 0
-    requested = b"1" if os.path.exists(os.path.join(path, b"REQUESTED")) else b""
-    origin = path if relative.endswith(b".egg-link") else os.path.join(path, b"direct_url.json")
-    fields = [b"d", _escaped(relative), str(since).encode("ascii"), requested, _escaped(_content(origin))]
+    requested = b"1" if os.access(path + b"/REQUESTED", os.F_OK) else b""
+    origin = path if relative.endswith(b".egg-link") else path + b"/direct_url.json"
+    told = _content(origin) if os.access(origin, os.F_OK) else b""
+    fields = [b"d", _escaped(relative), str(since).encode("ascii"), requested, _escaped(told)]
     return b"\t".join(fields)
 
 

@@ -8,7 +8,7 @@ import sys
 
 
 def find_pip(spare):
-    """Return the main function of the interpreter's own old pip, else of the one in the folder `spare`, or None."""
+    """Return the main function of the interpreter's own old pip, else of that in the folder `spare`, or None."""
     if _has_pip():
         from pip._internal import main as pip_main  # pip 10 to 19.2, or it fails as bare pip would
 

@@ -33,6 +33,7 @@ _FORMAT = "safepip-journal-1"
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
+_ESCAPED = "%\t\n\r\0"  # besides the space
 
 
 class Heading(Record):
@@ -216,6 +217,10 @@ def unescaped(text: str) -> str:
 
 def packed(words: Iterable[str]) -> str:
     """Return words as one field; an empty word is a lone "%"."""
+    words = tuple(words)
+    whole = " ".join(words)
+    if "" not in words and whole.count(" ") == len(words) - 1 and not any(char in whole for char in _ESCAPED):
+        return whole  # as it is nearly always
     return " ".join(escaped(word) or "%" for word in words)
 
 
@@ -257,9 +262,10 @@ def _row(environment: str, relative: str, before: dict[str, str]) -> str:
     start = f"d\t{escaped(relative)}\t{since}"
     if start in before:
         return before[start]
-    requested = "1" if os.path.exists(os.path.join(path, "REQUESTED")) else ""
-    origin = path if relative.endswith(".egg-link") else os.path.join(path, "direct_url.json")
-    return f"{start}\t{requested}\t{escaped(_text(origin))}"
+    requested = "1" if os.access(f"{path}/REQUESTED", os.F_OK) else ""
+    origin = path if relative.endswith(".egg-link") else f"{path}/direct_url.json"
+    told = _text(origin) if os.access(origin, os.F_OK) else ""  # cheaper than to open what is seldom there
+    return f"{start}\t{requested}\t{escaped(told)}"
 
 
 def _sites(environment: str) -> list[str]:
