@@ -15,8 +15,8 @@ PEERS = {
     "kill-fresh": "uv 11/12 not clean after the same command again",
     "kill-upgrade": "pip 14/15, uv 16/19 not clean after the same command again",
     "kill-pip": "pip 12/12 not clean after the same command again, 4/12 without a working pip",
-    "disk-sizes": "after space returned: uv venv --seed 0/6 and uv venv 0/1 healed; virtualenv and venv 6/6; uv pip "
-    "install says 0 in 3/3, files missing in 2/3",
+    "disk-sizes": "with space again healed: uv venv --seed 0/6, uv venv 0/1, virtualenv and venv 6/6; uv pip "
+    "install ends with 0 in 3/3, files missing in 2/3",
     "signals": "of 6 cases: subprocess.call 4 alike, 3 orphans; uv run 2 alike, 1 orphan; exec 6 alike, 0 orphans",
     "layouts-foreign": "planted code ran: uv 6/6, Poetry 2/2 commands; Pipenv, virtualenv, pipx, git 0",
     "layouts-brought": "planted code ran: uv 3/3, Pipenv run and Poetry 3/3 commands",
