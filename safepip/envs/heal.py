@@ -672,9 +672,17 @@ def _has_source(bytecode: str, going: set[str]) -> bool:
     return os.path.isfile(source) and source not in going
 
 
+def _is_of_package(path: str) -> bool:
+    """Tell whether a .pth imports something, as those of packages do: Python complains at each start without it."""
+    if not path.endswith(".pth") or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return os.path.basename(path).startswith("__editable__") or file.read(4096).lstrip().startswith(b"import ")
+
+
 def _files_of(path: str) -> Iterator[str]:
     """Yield the regular files at and below a path; others' things, and links, are left out."""
-    if path.endswith(_OTHERS) or os.path.islink(path):
+    if os.path.islink(path) or (path.endswith(_OTHERS) and not _is_of_package(path)):
         return
     if os.path.isfile(path):
         yield path

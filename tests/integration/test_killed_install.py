@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -133,6 +135,25 @@ def test_a_fresh_install_that_was_killed_is_whole_or_gone(box: Sandbox, count: i
     assert left in (set(), begun)
     assert left or ran.said == ["the last install here was interrupted; put right: fourth (taken away again)"]
     assert all(map(os.path.exists, own))
+
+
+def test_a_begun_packages_hook_goes_with_what_it_imports(box: Sandbox) -> None:
+    wheel = make_package(os.path.join(box.root), "hooked", "1.0")
+    with zipfile.ZipFile(wheel) as whole:
+        files = {name: whole.read(name) for name in whole.namelist()}
+    record = "hooked-1.0.dist-info/RECORD"
+    files = {"__editable___hooked.pth": b"import hooked.part0\n", **files}
+    files[record] = b"__editable___hooked.pth,,\n" + files[record]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    hook = os.path.join(site(box), "__editable___hooked.pth")
+    killed(box, 5, "install", wheel)
+    assert os.path.exists(hook)
+    assert not glob.glob(f"{site(box)}/hooked*.dist-info")
+    next_change(box)
+    assert not os.path.exists(hook)
+    assert b"Error processing" not in box.call([box.python, "-c", ""]).err
 
 
 def test_what_the_user_edited_stays(box: Sandbox) -> None:
