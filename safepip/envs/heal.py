@@ -673,7 +673,7 @@ def _has_source(bytecode: str, going: set[str]) -> bool:
 
 
 def _is_of_package(path: str) -> bool:
-    """Tell whether a .pth imports something, as those of packages do: Python complains at each start without it."""
+    """Tell whether a .pth imports something, as those of packages do: else Python complains at its start."""
     if not path.endswith(".pth") or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
