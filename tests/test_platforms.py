@@ -12,6 +12,7 @@ import safepip
 from safepip import context, environment
 from safepip._record import changed
 from safepip.context import Context, ambient
+from safepip.doctor import surroundings
 from safepip.environment import USABLE, examine
 from safepip.interpreter import interview, is_store_alias, keg, lasting
 from safepip.invocation import Invocation
@@ -87,6 +88,12 @@ def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
     monkeypatch.setenv("PATH", os.path.dirname(alias))
     monkeypatch.setattr(context, "interview", lambda path, *_, **__: changed(base, path=path))
     assert Context(Invocation(words=("list",)), ambient()).target.python == alias
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("linux", "open"), ("win32", "")])
+def test_the_doctor_reads_no_modes_where_they_say_nothing(platform, expected, work):
+    os.chmod(work, 0o777)
+    assert surroundings._fault(work, work, changed(ambient(), platform=platform)) == expected
 
 
 @pytest.mark.parametrize(("below", "expected"), [("", False), ("System32", False), ("../Windowsx", True)])
