@@ -129,6 +129,18 @@ def test_directories_of_safepips_own_are_private(sandbox: Sandbox) -> None:
     assert {path: oct(os.stat(path).st_mode & 0o777) for path in places} == dict.fromkeys(places, "0o700")
 
 
+def test_state_and_cache_that_root_left_do_not_matter(nobodys: Sandbox) -> None:
+    """As after a sudo that kept HOME: nothing can be read or written there."""
+    for place in (".local/state/safepip/environments", ".cache/safepip/interpreters"):
+        os.makedirs(os.path.join(nobodys.home, place))
+    for place in (".local/state/safepip", ".cache/safepip"):
+        os.chmod(os.path.join(nobodys.home, place), 0o700)
+    for line in (["install", "alpha"], ["list"]):
+        ran = as_nobody(nobodys, [nobodys.safepip, *line])
+        assert ran.code == 0, ran.err
+    assert b"alpha" in ran.out
+
+
 def test_read_only_project_has_its_environment_in_the_users_data(nobodys: Sandbox) -> None:
     os.chmod(nobodys.project, 0o555)
     with open(os.path.join(nobodys.home, "project", "pyproject.toml"), "w", encoding="utf-8"):
