@@ -8,6 +8,7 @@ version, "1" if requested, and origin of before and of after, packed. runner.py 
 from __future__ import annotations
 
 import os
+import stat
 
 from safepip._record import Record
 from safepip.store import number
@@ -62,8 +63,11 @@ class Entry(Record):
 
 def read(environment: str) -> list[Entry]:
     """Return the entries, oldest first; lines that are none (torn by a full disk) are passed over."""
+    path = os.path.join(environment, HISTORY)
     try:
-        with open(os.path.join(environment, HISTORY), "rb") as file:
+        if not stat.S_ISREG(os.lstat(path).st_mode):  # a pipe would be waited for
+            return []
+        with open(path, "rb") as file:
             lines = os.fsdecode(file.read()).split("\n")
     except OSError:
         return []

@@ -136,8 +136,11 @@ def distributions(environment: str) -> list[str]:
 
 def next_number(environment: str) -> str:
     """Return the id of the entry to come: the number of its line."""
+    path = os.path.join(environment, HISTORY)
     try:
-        with open(os.path.join(environment, HISTORY), "rb") as file:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            return "1"
+        with open(path, "rb") as file:
             return str(file.read().count(b"\n") + 1)
     except OSError:
         return "1"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
 _USAGE = "safepip undo [N] [--to ID]"
+_DIGITS = 9  # no history has more steps than that many digits tell, and Python reads only so many
 _FAILED = 1  # as pip itself where something cannot be had
 
 
@@ -59,7 +60,9 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         entries = history.read(found.path)
         aim = to if to is not None else _steps_back(entries, count, context.shown(found))
         if aim not in {history.START, *(entry.id for entry in entries)}:
-            raise SafepipError(USAGE, f"there is no entry {aim} in the history", "see them all: safepip history")
+            raise SafepipError(
+                USAGE, f"there is no entry {_short(aim)} in the history", "see them all: safepip history"
+            )
         rows = journal.snapshot(found.path)
         back = _planned(entries, aim, history.installed(rows))
         _show(back, entries)
@@ -72,11 +75,18 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 def _read(words: tuple[str, ...]) -> tuple[int, str | None]:
     """Return the number of steps, and the id after --to or None."""
     option, _, value = words[0].partition("=") if words else ("", "", "")
-    if option == "--to" and len(words) == (1 if value else 2):
+    if option == "--to" and len(words) == (1 if value else 2) and words[-1]:
         return 0, value or words[1]
-    if not words or (len(words) == 1 and words[0].isdecimal() and int(words[0])):
-        return int(words[0]) if words else 1, None
-    raise SafepipError(USAGE, f"undo does not understand {' '.join(words)}", _USAGE)
+    if not words:
+        return 1, None
+    digits = words[0].lstrip("0")
+    if len(words) == 1 and digits.isascii() and digits.isdecimal():
+        return int(digits[:_DIGITS]), None
+    raise SafepipError(USAGE, f"undo does not understand {_short(' '.join(words))}", _USAGE)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "…"
 
 
 @contextlib.contextmanager

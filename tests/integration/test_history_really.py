@@ -181,12 +181,28 @@ def test_no_network_setting_of_the_users_gets_in_the_way(box: Sandbox) -> None:
     assert "alpha==1.0" in box.venv_pip("freeze", env={"PIP_TARGET": None, "PIP_QUIET": None}).text
 
 
-@pytest.mark.parametrize("words", [("0",), ("-1",), ("x",), ("--to",), ("--to", "9"), ("1", "2")])
-def test_a_wrong_line_changes_nothing(box: Sandbox, words: tuple[str, ...]) -> None:
+WRONG = (
+    ("0",), ("-1",), ("x",), ("\u00b2",), ("9" * 5000,), ("--to",), ("--to", ""), ("--to", "9" * 5000), ("1", "2"),
+)  # fmt: skip
+
+
+def test_a_wrong_line_changes_nothing(box: Sandbox) -> None:
     ok(box, "install", "many0")
     before = freeze(box)
-    assert box.run("undo", *words).code == 64
+    for words in WRONG:
+        ran = box.run("undo", *words)
+        assert (ran.code, len(ran.err) < 400) == (64, True), (words, ran.err)
     assert freeze(box) == before
+
+
+def test_a_history_that_is_a_pipe_is_none(box: Sandbox) -> None:
+    ok(box, "install", "many0")
+    path = os.path.join(box.venv, ".safepip", "history")
+    os.unlink(path)
+    os.mkfifo(path)
+    assert ok(box, "history").startswith("nothing was changed")
+    ok(box, "install", "many1")
+    assert box.run("undo").said[0] == "error: there is nothing to undo in .venv"
 
 
 def test_without_an_environment_there_is_nothing(box: Sandbox) -> None:
