@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FLOOR = (1, 1)
 _QUIET_SINCE = (1, 4)  # older ones do not know --quiet
+_TALKING = ("install", "upgrade", "uninstall")  # what they print answers no question
 _NO_APPS = b"No apps associated"
 _WAYS = (
     "into an environment instead: safepip --lib install …",
@@ -68,6 +69,8 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     environ = environ_of(context)
     runs = [_fitting(words, version) for words in _settled(plan, context)]
     if not plan.specs and len(runs) == 1:
+        if runs[0][0] in _TALKING and _has_stderr():
+            os.dup2(2, 1)
         return start((program, *runs[0]), environ)
     without = []
     for number, words in enumerate(runs):
@@ -347,7 +350,8 @@ def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None
     told = False
     try:
         kept = () if lock is None else (lock,)
-        with subprocess.Popen(argv, env=environ, stderr=subprocess.PIPE, pass_fds=kept) as child:
+        out = 2 if _has_stderr() else None
+        with subprocess.Popen(argv, env=environ, stdout=out, stderr=subprocess.PIPE, pass_fds=kept) as child:
             for line in child.stderr or ():
                 told = told or line.startswith(_NO_APPS)
                 if not told:
@@ -358,6 +362,15 @@ def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None
         signal.signal(signal.SIGINT, before)
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode
     return code, not (code and told)
+
+
+def _has_stderr() -> bool:
+    """Tell whether there is a stderr for what pipx says of its work: stdout is for pip's own answers."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return True
 
 
 def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> int:

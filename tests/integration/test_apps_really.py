@@ -91,6 +91,7 @@ def apps(sandbox: Sandbox) -> set[str]:
 def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox) -> None:
     ran = done(world.run("install", "httpie==1.0"))
     assert ran.said == [ANNOUNCED]
+    assert (ran.out, b"installed package httpie 1.0" in ran.err) == (b"", True), "stdout is pip's"
     assert version(world) == "1.0"
     assert home_packages(world) == set()
 
@@ -102,10 +103,11 @@ def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox)
     assert b"httpie" in done(world.run("app", "list", "--short")).out
 
     again = done(world.run("install", "httpie"))
-    assert b"already seems to be installed" in again.out + again.err
+    assert b"already seems to be installed" in again.err
     assert version(world) == "1.0"
     ran = done(world.run("install", "-U", "httpie"))
     assert ran.said == ["httpie is with pipx: upgrading it"]
+    assert (ran.out, b"upgraded" in ran.err) == (b"", True)
     assert version(world) == "2.0", "the pin is gone, as with pip"
     done(world.run("install", "HTTPie<2"))
     assert version(world) == "1.0"
@@ -114,6 +116,7 @@ def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox)
 
     ran = done(world.run("uninstall", "-y", "httpie"))
     assert ran.said == ["httpie is with pipx: removing it"]
+    assert (ran.out, b"uninstalled httpie" in ran.err) == (b"", True)
     assert version(world) == "exit 127"
     assert apps(world) == set()
 
