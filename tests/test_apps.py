@@ -170,6 +170,22 @@ def test_what_is_more_than_a_name_is_none(typed):
     assert apps.wanted(typed) is None
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--help", "-h", "--version", "--force", "--python=/x", "--python", "--pip-args=--target=/x", "--index-url=http://x",
+        "--editable", "-e", "-e.", "--include-deps", "--suffix=x", "--system-site-packages", "--global", "--verbose",
+        "-v", "-q", "--quiet", "--fetch-missing-python", "--backend=uv", "--preinstall=x", "--", "---", "-",
+        "--black", " --help", "\t--help", "\n-e", "-\u202ehelp",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("word", ["install", "uninstall"])
+def test_a_spec_like_an_option_is_none_of_pipxs(world, word, typed):
+    plan = world("--app", words=["--app", word, "--", typed])
+    assert isinstance(plan, Refuse), plan
+    assert plan.code == USAGE
+
+
 def test_the_specifier_is_handed_on_as_typed(world):
     assert run_of(world("install", words=["install", "HTTPie[x] >= 3"])).endswith("-- HTTPie[x] >= 3")
 
