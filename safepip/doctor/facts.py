@@ -144,7 +144,8 @@ class Place(Record):
 
     `shown` is its path as typed from here; `by_root` a path in it that root left; `killed` tells of a
     journal whose command was killed, `moved` that it records another place than its own. `damage` is what a
-    repair would mend in one that works; `can_be_rebuilt` tells whether a repair has something to go by.
+    repair would mend in one that works; `can_be_rebuilt` tells whether a repair has something to go by,
+    `repairing` where one that was killed left the old environment.
     """
 
     path: str
@@ -161,6 +162,7 @@ class Place(Record):
     moved: bool = False
     damage: str = ""
     can_be_rebuilt: bool = True
+    repairing: str = ""
 
 
 class Decision(Record):

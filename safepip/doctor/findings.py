@@ -360,6 +360,10 @@ def _of_place(place: Place) -> Found:
 
 def _faults(place: Place) -> Found:
     """Yield what is wrong with one environment."""
+    if place.repairing:
+        why = f"a repair of {place.path} was interrupted; the old one is whole: {place.repairing}"
+        yield _problem("repair-killed", why, _env("repair", place))
+        return
     if place.state == BROKEN:
         yield _problem("environment-broken", f"{place.path} {place.reason}", _rebuild(place))
     elif place.state == UNTRUSTED and place.moved:

@@ -111,6 +111,12 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     return True
 
 
+def left_aside(path: str, context: Context) -> str:
+    """Return where a repair of `path` that has not ended left the old environment, which is whole; or empty."""
+    under = _recall(path, context)
+    return under.aside if under and under.stage == _EXCHANGING and _is(under.aside, under) else ""
+
+
 def fault(found: Environment) -> str | None:
     """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
     if found.state == BROKEN and (is_environment(found.path) or inventory.sites(found.path)):

@@ -23,7 +23,7 @@ from safepip.doctor.floors import dated
 from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, USABLE, examine
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
-from safepip.envs.repair import fault, lacks_pip
+from safepip.envs.repair import fault, lacks_pip, left_aside
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
@@ -365,6 +365,7 @@ def _place(role: str, found: Environment, context: Context) -> Place:
         moved=(damage or reason).startswith(_ELSEWHERE),
         damage=damage,
         can_be_rebuilt=can_be_rebuilt,
+        repairing=left_aside(found.path, context) if found.path else "",
     )
 
 

@@ -369,6 +369,21 @@ def test_an_install_that_was_killed(installed: Sandbox) -> None:
     broken(installed, "install-killed", "was killed", "safepip env repair .venv")
 
 
+def test_a_repair_that_was_killed(installed: Sandbox) -> None:
+    """As after the old environment was moved aside: the next command would make a bare one in its place."""
+    code = (
+        "import os, sys, types; from safepip.envs import repair; state, path = sys.argv[1:]\n"
+        "at, context = os.stat(path), types.SimpleNamespace(state=state)\n"
+        "under = repair.Under(path=path, aside=path + '.old-0', device=at.st_dev, inode=at.st_ino, token='0', how='made')\n"
+        "repair._keep(under, context); os.rename(path, under.aside)\n"
+    )
+    python = os.path.join(os.path.dirname(installed.safepip), "python")
+    state = os.path.join(installed.home, ".local", "state", "safepip")
+    subprocess.run([python, "-I", "-c", code, state, installed.venv], check=True)
+    broken(installed, "repair-killed", "the old one is whole: ~/project/.venv.old-0", "safepip env repair .venv")
+    assert "beta" in installed.packages()
+
+
 def test_an_install_that_was_killed_in_another_project(installed: Sandbox) -> None:
     leave_journal(installed, installed.venv)
     elsewhere = os.path.join(installed.home, "elsewhere")
