@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build README's Dockerfile for real, and variants of it: python3 scripts/container.py [--roots DIR].
+"""Build the Dockerfiles of the docs for real, and variants: python3 scripts/container.py [--roots DIR] [FILE ...].
 
 The images that it names are made from the roots of scripts/distros.py, and buildah builds upon them. What is
 installed comes from wheels fetched once; apt does nothing, for the roots hold what it would install. Then the
@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PAGES = [os.path.join(CLONE, "README.md"), os.path.join(CLONE, "safepip", "help", "docker.txt")]
 PATIENCE = 900  # seconds after which a build counts as hung
 IMAGE = "localhost/safepip-example"
 APP = 'import os\nimport six\nprint("six", six.__version__, "as", os.getuid())\n'
@@ -52,18 +53,21 @@ class Check(NamedTuple):
 
 
 def main(argv: list[str]) -> int:
-    """Build what README shows; return the exit code."""
-    parser = argparse.ArgumentParser(prog="container.py", description="Build README's Dockerfile for real.")
+    """Build what the pages show; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="container.py", description="Build the Dockerfiles of the docs for real."
+    )
     kept = "where roots are kept (%(default)s)"
     parser.add_argument("--roots", metavar="DIR", type=os.path.abspath, default=default_roots(), help=kept)
-    readme = os.path.join(CLONE, "README.md")
-    parser.add_argument("file", nargs="?", default=readme, help="a page with a Dockerfile, or one (%(default)s)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="pages, or Dockerfiles (README and help docker)")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     try:
         require_means()
-        with open(options.file, encoding="utf-8") as file:
-            failed = list(failures(dockerfile(file.read()), options.roots))
+        shown = dict.fromkeys(filter(None, map(dockerfile, map(read, options.files or PAGES))))
+        if not shown:
+            raise Stop(64, "there is no Dockerfile that begins with FROM")  # noqa: TRY301
+        failed = [name for text in shown for name in failures(text, options.roots)]
     except Stop as stop:
         return complain(stop.code, *stop.lines)
     except KeyboardInterrupt:
@@ -77,15 +81,19 @@ def require_means() -> None:
         raise Stop(69, "this needs root and buildah", "apt install buildah")
 
 
-def dockerfile(page: str) -> str:
-    """Return the first whole Dockerfile of a page in markdown or in plain text; Stop where there is none."""
+def read(path: str) -> str:
+    """Return the text of a file."""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def dockerfile(page: str) -> str | None:
+    """Return the first whole Dockerfile of a page in markdown or in plain text, None where there is none."""
     blocks = re.findall(r"^```dockerfile\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^    FROM .*\n(?:    .*\n|\n(?=    ))*", page, re.MULTILINE)
     whole = [block for block in blocks if block.startswith("FROM ")]
     whole += [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in indented]
-    if not whole and not page.startswith("FROM "):
-        raise Stop(64, "there is no Dockerfile that begins with FROM")
-    return whole[0] if whole else page
+    return next(iter(whole), page if page.startswith("FROM ") else None)
 
 
 def checks(shown: str) -> Iterator[Check]:
