@@ -43,7 +43,6 @@ class Distribution(NamedTuple):
     suite: str
     packages: tuple[str, ...] = FULL
     ubuntu: bool = False
-    marked: bool = True
     too_old: bool = False
 
 
@@ -53,10 +52,10 @@ DISTRIBUTIONS = (
     Distribution("trixie", "trixie"),
     Distribution("trixie-bare", "trixie", BARE),
     Distribution("sid", "sid"),
-    Distribution("bullseye", "bullseye", marked=False, too_old=True),
+    Distribution("bullseye", "bullseye", too_old=True),
     Distribution("noble", "noble", ubuntu=True),
     Distribution("resolute", "resolute", ubuntu=True),
-    Distribution("jammy", "jammy", ubuntu=True, marked=False),
+    Distribution("jammy", "jammy", ubuntu=True),
 )
 
 
@@ -234,18 +233,21 @@ def tried(distribution: Distribution, roots: str, binds: Mapping[str, str]) -> l
     rows = []
     for user in (ROOT, ANN):
         with fresh_box(distribution, roots, binds) as box:
-            version = box.run(user, "python3 -c 'import sys; print(sys.version.split()[0])'").told.strip()
-            speak(f"{distribution.name} (Python {version}) as {user.name} ...")
-            title = f"{distribution.name}, Python {version}, {user.name}"
+            version, managed = box.python()
+            title = f"{distribution.name}, Python {version}{'' if managed else ' (not managed)'}, {user.name}"
+            speak(f"{title} ...")
             rows.append(Row(title, outcomes(distribution, box, user)))
     return rows
 
 
 def outcomes(distribution: Distribution, box: Box, user: User) -> dict[str, Outcome]:
-    """Run the steps one after the other, up to the first that fails; then look at the system."""
+    """Run the steps one after the other, up to the first that fails; then look at the system.
+
+    Where Python is not managed pip would serve it; so that there is something to try, safepip is told to act.
+    """
     came: dict[str, Outcome] = {}
+    scope = {} if box.python()[1] else {"SAFEPIP_SCOPE": "always"}
     for step in (TOO_OLD,) if distribution.too_old else STEPS:
-        scope = {} if distribution.marked else {"SAFEPIP_SCOPE": "always"}
         came[step.name] = box.run(user, step.typed, environ=scope)
         if not came[step.name].well:
             break
@@ -273,6 +275,15 @@ class Box:
         for folder in (self.merged, self.upper, aside):
             os.mkdir(folder, 0o755)
         self.overlay = f"lowerdir={root},upperdir={self.upper},workdir={aside}"
+
+    def python(self) -> tuple[str, bool]:
+        """Return the version of the distribution's Python, and whether it is marked as managed."""
+        code = (
+            "import os, sys, sysconfig as s; "
+            "print(sys.version.split()[0], os.path.isfile(s.get_path('stdlib') + '/EXTERNALLY-MANAGED'))"
+        )
+        version, _, managed = self.run(ROOT, f'python3 -c "{code}"').told.strip().partition(" ")
+        return version, managed == "True"
 
     def run(
         self, user: User, typed: str, *, environ: dict[str, str] | None = None, network: bool = False
