@@ -209,7 +209,8 @@ def _facts(folder: str) -> tuple[bytes, ...]:
 def _read_facts(folder: str, data: bytes) -> None:
     """Read what is kept of an interpreter: damaged, it is asked again, and the answer is the true one."""
     answer = b"\0".join((b"/usr/bin/x", b"3.11.2", b"/usr", b"/usr", b"/usr/lib/python3.11", b"lib/x", b"cpython"))
-    for name in os.listdir(folder) and os.listdir(os.path.join(folder, "interpreters")):
+    os.makedirs(os.path.join(folder, "interpreters"), exist_ok=True)
+    for name in os.listdir(os.path.join(folder, "interpreters")):
         _put(folder, os.path.join("interpreters", name), data)
     found = interview(sys.executable, {}, folder, ask=lambda *_: (0, answer))
     assert isinstance(found, Interpreter)
