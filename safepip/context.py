@@ -25,7 +25,7 @@ from .interpreter import (
 from .keepers import keeper
 from .pipconf import find as find_pip_files
 from .places import cache_dir, data_dir, state_dir
-from .project import ENVIRONMENT, Project, find, may_be_root
+from .project import ENVIRONMENT, Project, find, may_be_root, owner
 from .settings import origin_of, settle
 
 TYPE_CHECKING = False
@@ -150,7 +150,7 @@ def _home(environ: Mapping[str, str], user: int) -> str | None:
         except KeyError:
             return None
     above = os.path.dirname(os.path.normpath(home))
-    return home if os.path.isdir(home) or (above != os.sep and _owner(above) == user) else None
+    return home if os.path.isdir(home) or (above != os.sep and owner(above) == user) else None
 
 
 class Context:
@@ -325,7 +325,7 @@ class Context:
 
     def owner_behind_sudo(self, path: str) -> tuple[int, int] | None:
         """Return the user behind sudo, if `path` is that user's."""
-        return self.sudo_user if self.sudo_user and _owner(path) == self.sudo_user[0] else None
+        return self.sudo_user if self.sudo_user and owner(path) == self.sudo_user[0] else None
 
     @lazy
     def stale_active(self) -> tuple[str, str] | None:
@@ -423,7 +423,7 @@ class Context:
         """
         owners = {0, self.ambient.user}
         if self.ambient.user == 0 and self.ambient.cwd is not None and not self.sudo_user:
-            owners.add(_owner(self.ambient.cwd))
+            owners.add(owner(self.ambient.cwd))
         return frozenset(owners)
 
     @lazy
@@ -473,7 +473,7 @@ class Context:
     def may_repair(self, found: Environment) -> bool:
         """Tell whether a broken environment is the user's own and known: what it lists may be installed again."""
         named = self.named is not None and self.named[1].path == found.path
-        return _owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
+        return owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
 
     def moved_from(self, found: Environment) -> str | None:
         """Return where an environment that safepip knows was before it was moved here, or None."""
@@ -614,7 +614,7 @@ class Context:
         if folder == "central":
             return self._central(root)
         path = os.path.normpath(os.path.join(root, self._at_home(folder)))
-        if os.path.lexists(path) and _owner(path) not in self.owners:
+        if os.path.lexists(path) and owner(path) not in self.owners:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
         if self._leads_out(path, root):
             return self._led_out(path)
@@ -660,13 +660,6 @@ def _can_hold(root: str) -> bool:
     """
     is_text = root.encode("utf-8", "replace") == os.fsencode(root)
     return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)
-
-
-def _owner(path: str) -> int:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return -1
 
 
 def _is_ancestor(process: int) -> bool:

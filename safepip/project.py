@@ -94,7 +94,7 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
     Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
     system, the temporary directory itself, or another user's.
     """
-    if _owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
+    if owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
         return False
     if any(cwd == tree or cwd.startswith(tree + "/") for tree in _SYSTEM_TREES):
         return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
@@ -228,7 +228,7 @@ def _requirements(path: str, owners: frozenset[int]) -> str | None:
     except OSError:
         return None
     found = sorted(name for name in names if name.startswith("requirements") and name.endswith(".txt"))
-    return next((name for name in found if _owner(os.path.join(path, name)) in owners), None)
+    return next((name for name in found if owner(os.path.join(path, name)) in owners), None)
 
 
 def _is_name_of_another_tool(path: str) -> bool:
@@ -247,10 +247,10 @@ def _is_name_of_another_tool(path: str) -> bool:
     return bare and not os.path.isfile(os.path.join(target, "pyvenv.cfg"))
 
 
-def _owner(path: str) -> int:
-    """Return the user id that owns `path`, links not followed, or -1 where there is nothing."""
+def owner(path: str, *, follow: bool = False) -> int:
+    """Return the user id that owns `path`, or -1 where there is nothing; of a link its own, unless to `follow`."""
     try:
-        return os.lstat(path).st_uid
+        return os.stat(path, follow_symlinks=follow).st_uid
     except (OSError, ValueError):
         return -1
 

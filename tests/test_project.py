@@ -454,7 +454,7 @@ def test_a_directory_of_the_system_never(may, path):
 
 
 def test_a_folder_below_those_that_hold_projects_may(monkeypatch, may):
-    monkeypatch.setattr("safepip.project._owner", lambda _path: 0)
+    monkeypatch.setattr("safepip.project.owner", lambda _path: 0)
     folders = ["/opt/x", "/srv/x", "/usr/src/app", "/app", "/usr/local/src/x", "/dev/shm/x", "/tmp/x", "/var/x"]
     assert [path for path in folders if not may(path)] == []
 

@@ -11,6 +11,7 @@ from safepip.command import normalised, read
 from safepip.environment import of_python
 from safepip.interpreter import EXE, is_program
 from safepip.pipconf import find
+from safepip.project import owner
 from safepip.settings import Settings
 
 from .facts import (
@@ -438,7 +439,7 @@ def _folder(role: str, path: str, ambient: Ambient) -> Folder:
         path=path,
         at=at if fault else path,
         fault=fault,
-        mine=_owner(at) == ambient.user,
+        mine=owner(at, follow=True) == ambient.user,
         variable=variable,
         set_by_variable=variable in ambient.environ,
     )
@@ -470,10 +471,3 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
         below = home and (at == ambient.home or at.startswith(os.path.join(ambient.home or "", "")))
         return "read-only" if read_only else "mode" if mine or not below else "owner"
     return "open" if inside and stat.st_mode & 0o002 and not stat.st_mode & 0o1000 else ""
-
-
-def _owner(path: str) -> int:
-    try:
-        return os.stat(path).st_uid
-    except OSError:
-        return -1

@@ -27,6 +27,7 @@ from safepip.envs.repair import fault, lacks_pip, left_aside
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
+from safepip.project import owner
 from safepip.registry import entries
 from safepip.report import Report, shown, without_credentials
 from safepip.settings import Settings, origin_of
@@ -385,11 +386,4 @@ def _damage(role: str, found: Environment) -> tuple[str, bool]:
 
 def _left_by_root(found: Environment, user: int) -> str:
     """Return a path that root left in an environment of the user's own."""
-    return (left_by_root(found.path, user) or "") if _owner(found.path) == user else ""
-
-
-def _owner(path: str) -> int:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return -1
+    return (left_by_root(found.path, user) or "") if owner(found.path) == user else ""

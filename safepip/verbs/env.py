@@ -41,6 +41,7 @@ from safepip.envs.stepdown import step_down
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
 from safepip.plan import Create, Handover
+from safepip.project import owner
 from safepip.report import shown
 from safepip.shells.known import forget_for_shells, note_for_shells
 
@@ -589,7 +590,7 @@ def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
 def _permit(found: Environment, context: Context, *, named: bool) -> None:
     """Refuse what is another user's, and what the user has neither named nor let be used."""
     called = context.shown(found)
-    if _owner(found.path) not in context.owners:
+    if owner(found.path, follow=True) not in context.owners:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
     if named or found.state in {USABLE, UNFINISHED} or registry.known(context.state, found.path) is not None:
         return
@@ -599,13 +600,6 @@ def _permit(found: Environment, context: Context, *, named: bool) -> None:
         return
     what = f"{called} was not made by safepip" + (f" and {found.reason}" if found.reason else "")
     raise SafepipError(REFUSED, what, f"if you trust it: safepip env repair {called}")
-
-
-def _owner(path: str) -> int:
-    try:
-        return os.stat(path).st_uid
-    except OSError:
-        return -1
 
 
 # -- for all
