@@ -28,6 +28,7 @@ from safepip.environment import (
     USABLE,
     Environment,
     configuration,
+    is_conda,
     is_environment,
 )
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
@@ -83,6 +84,8 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
 
     `called` is its name for the user's eyes. Fails whole, with the environment as it was.
     """
+    if _recall(path, context) is None:
+        _refuse_what_is_none(path, called)
     with creation_lock(path, context, report):
         finished = _recover(path, called, context, report)
         with _locked(os.path.realpath(path), context, report):
@@ -111,6 +114,19 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     return True
 
 
+def _refuse_what_is_none(path: str, called: str) -> None:
+    """Refuse, before anything is written, what never was an environment: /usr looks like a broken one."""
+    if os.path.isdir(path) and os.listdir(path) and not (_was_environment(path) or is_conda(path)):
+        what = f"{called} is no environment, so there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+
+
+def _was_environment(path: str) -> bool:
+    """Tell whether a virtual environment is or was there: without its configuration, it has safepip's notes."""
+    noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
+    return is_environment(path) or noted
+
+
 def left_aside(path: str, context: Context) -> str:
     """Return where a repair of `path` that has not ended left the old environment, which is whole; or empty."""
     under = _recall(path, context)
@@ -119,13 +135,15 @@ def left_aside(path: str, context: Context) -> str:
 
 def fault(found: Environment) -> str | None:
     """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
-    if found.state == BROKEN and (is_environment(found.path) or inventory.sites(found.path)):
+    if found.state == BROKEN and _was_environment(found.path):
         return found.reason
     if found.state in {ABSENT, UNFINISHED}:
         raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
     if found.state != USABLE:
         what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
         raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+    if not is_environment(found.path):  # conda's: what is wrong in it is conda's to mend
+        return None
     elsewhere = _recorded_elsewhere(found.path)
     if elsewhere is not None:
         return f"{elsewhere}: its programs and activate scripts lead there"

@@ -344,6 +344,17 @@ def test_only_safepip_killed_while_its_pip_goes_on(box: Sandbox, python: Exchang
     assert state(box) == before
 
 
+def test_a_prefix_that_is_no_environment_is_left_alone(sandbox: Sandbox, python: Exchanged) -> None:
+    """A whole Python looks like an environment that lost its configuration; so does conda's base."""
+    before = look(python.path)
+    for named in (python.path, sandbox.home):
+        ran = sandbox.run("env", "repair", named)
+        assert (ran.code, ran.out) == (3, b"")
+        assert "is no environment, so there is nothing to rebuild" in ran.said[0]
+    assert look(python.path) == before
+    assert not os.path.exists(os.path.join(sandbox.home, ".lock"))
+
+
 # -- moved, and smaller faults
 
 
