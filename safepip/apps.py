@@ -10,8 +10,10 @@ import os
 
 from ._applications import APPLICATIONS, WITH_DEPENDENCIES
 from ._record import Record, changed
+from .command import normalised_name
 from .environment import USABLE
 from .errors import USAGE
+from .places import at_home
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
 
 TYPE_CHECKING = False
@@ -81,11 +83,6 @@ def route(context: Context, otherwise: Plan, pip_of: Callable[[str, str], Plan])
             return Refuse(code=USAGE, what=what, ways=("pipx's own words: safepip app --help",), because=what)
 
 
-def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares it."""
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
-
-
 def wanted(requirement: str) -> Wanted | None:
     """Return a requirement's parts where it is a name, perhaps with extras and versions, and no more.
 
@@ -100,7 +97,7 @@ def wanted(requirement: str) -> Wanted | None:
         return None
     if rest and (rest[0] not in "<>=!~(" or any(not (char.isalnum() or char in _IN_SPECIFIERS) for char in rest)):
         return None
-    return Wanted(name=normalised(name), extras=extras, specifier=rest)
+    return Wanted(name=normalised_name(name), extras=extras, specifier=rest)
 
 
 def _extras(rest: str) -> tuple[str, str]:
@@ -152,7 +149,7 @@ def _all_applications(context: Context, found: list[Wanted | None]) -> bool:
     if not found or any(beside) or command.dry_run or context.configured_python:
         return False
     automatic = context.project is None and settings.app_routing == "auto"
-    apps, libs = ({normalised(name) for name in names} for names in (settings.apps, settings.libs))
+    apps, libs = ({normalised_name(name) for name in names} for names in (settings.apps, settings.libs))
     known = (apps | APPLICATIONS if automatic else apps) - libs
     if any(one is None or one.name not in known for one in found):
         return False
@@ -202,7 +199,7 @@ def _is_pipxs_alone(context: Context, names: tuple[str, ...]) -> bool:
 
     In a project that matters only for what the setting `apps` names.
     """
-    if context.project is not None and not set(names) <= {normalised(name) for name in context.settings.apps}:
+    if context.project is not None and not set(names) <= {normalised_name(name) for name in context.settings.apps}:
         return False
     venvs, place = _venvs(context), context.place
     with_pipx = set(kept(venvs)) if names else set()
@@ -338,7 +335,7 @@ def home_of(context: Context) -> str:
     environ, user_home, platform = ambient.environ, ambient.home, ambient.platform
     named = environ.get("PIPX_HOME", "")
     if named:
-        return os.path.join(user_home, named[2:]) if named[:2] == "~/" and user_home else os.path.abspath(named)
+        return os.path.abspath(at_home(named, user_home))
     old = ["pipx"] if platform == "win32" else []
     for tail in (os.path.join(".local", "pipx"), *old):
         if user_home and os.path.exists(os.path.join(user_home, tail)):
@@ -363,7 +360,7 @@ def kept(venvs: str) -> tuple[str, ...]:
 
 def has(site: str, name: str) -> bool:
     """Tell whether a site-packages holds the distribution of that normalised name."""
-    return any(normalised(stem) == name for stem in _distributions(site))
+    return any(normalised_name(stem) == name for stem in _distributions(site))
 
 
 def _distributions(site: str) -> Iterable[str]:

@@ -141,6 +141,14 @@ def normalised(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("--")
 
 
+def normalised_name(name: str) -> str:
+    """Return a distribution's name as PEP 503 has names compared; the importing of re would cost more."""
+    folded = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in folded:
+        folded = folded.replace("--", "-")
+    return folded
+
+
 def _settings(
     section: str, variables: Mapping[str, str], files: Sequence[ConfigFile]
 ) -> Iterator[tuple[str, str, str]]:

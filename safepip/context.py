@@ -24,7 +24,7 @@ from .interpreter import (
 )
 from .keepers import keeper
 from .pipconf import find as find_pip_files
-from .places import cache_dir, data_dir, state_dir
+from .places import at_home, cache_dir, data_dir, state_dir
 from .project import ENVIRONMENT, Project, find, may_be_root, owner
 from .settings import origin_of, settle
 
@@ -246,7 +246,7 @@ class Context:
         if wanted is None:
             return self._on_path(_NAMES)
         if os.sep in wanted:
-            return self._target(self._absolute(self._at_home(wanted)), named=False)
+            return self._target(self._absolute(at_home(wanted, self.ambient.home)), named=False)
         version = ".".join(wanted.split(".")[:2])
         return self._on_path((f"python{version}" if wanted[:1].isdigit() else wanted,))
 
@@ -584,12 +584,8 @@ class Context:
         return os.path.normpath(os.path.join(self.ambient.cwd or os.sep, path))
 
     def _real_paths(self, named: tuple[str, ...]) -> set[str]:
-        paths = [self._absolute(self._at_home(path)) for path in named]
+        paths = [self._absolute(at_home(path, self.ambient.home)) for path in named]
         return {*paths, *map(os.path.realpath, paths)}
-
-    def _at_home(self, path: str) -> str:
-        """Return `path` with a leading ~ replaced by the home directory."""
-        return os.path.join(self.ambient.home, path[2:]) if path[:2] == "~/" and self.ambient.home else path
 
     def _kept_environment(self, root: str) -> str | None:
         """Return the environment that the tool which keeps the project has for it, wherever that is."""
@@ -605,7 +601,7 @@ class Context:
     def _is_trusted(self, path: str) -> bool:
         """Tell whether the setting `trust` names the environment, or a folder that it lies in."""
         real = os.path.join(os.path.realpath(path), "")
-        named = (os.path.realpath(self._absolute(self._at_home(at))) for at in self.settings.trust)
+        named = (os.path.realpath(self._absolute(at_home(at, self.ambient.home))) for at in self.settings.trust)
         return any(real.startswith(os.path.join(at, "")) for at in named)
 
     def _new_place(self, root: str) -> Environment:
@@ -613,7 +609,7 @@ class Context:
         folder = self.settings.env_dir
         if folder == "central":
             return self._central(root)
-        path = os.path.normpath(os.path.join(root, self._at_home(folder)))
+        path = os.path.normpath(os.path.join(root, at_home(folder, self.ambient.home)))
         if os.path.lexists(path) and owner(path) not in self.owners:
             return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
         if self._leads_out(path, root):

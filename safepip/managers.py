@@ -11,9 +11,11 @@ import os
 import sys
 
 from ._record import Record
+from .command import normalised_name
 from .environment import is_conda, is_environment, of_python
 from .interpreter import candidates
 from .keepers import content, inside, parsed
+from .places import at_home
 from .store import recall, remember
 
 TYPE_CHECKING = False
@@ -122,10 +124,7 @@ class _Project(Record):
 
     def path(self, *parts: str) -> str:
         """Return a path relative to the root, with a leading ~ taken for the home directory."""
-        path = os.path.join(*parts)
-        if self.home and (path == "~" or path.startswith(("~/", "~" + os.sep))):
-            path = self.home + path[1:]
-        return os.path.join(self.root, path)
+        return os.path.join(self.root, at_home(os.path.join(*parts), self.home))
 
     def toml(self, path: str, *words: bytes) -> dict[str, Any]:
         """Return a TOML file's content; empty where it has none of the `words`, or is no TOML."""
@@ -237,7 +236,7 @@ def _poetry_name(project: _Project) -> str:
 
     document = project.toml("pyproject.toml")
     name = inside(document, "project", "name") or inside(document, "tool", "poetry", "name")
-    safe = _without(_normal(_text(name) or "non-package-mode"), ' $`!*@"\\\r\n\t')[:42]
+    safe = _without(normalised_name(_text(name) or "non-package-mode"), ' $`!*@"\\\r\n\t')[:42]
     return f"{safe}-{_short(hashlib.sha256(os.fsencode(os.path.normcase(project.real))).digest())}"
 
 
@@ -360,7 +359,7 @@ def _hatch(project: _Project) -> _Found:
     if isinstance(chosen, str) and chosen:
         yield os.path.join(project.root, chosen)
         return
-    title = _normal(_text(inside(document, "project", "name")) or os.path.basename(project.real))
+    title = normalised_name(_text(inside(document, "project", "name")) or os.path.basename(project.real))
     last = title if name == "default" else name
     flat = place == _joined(project.home, ".virtualenvs") or _is_below(os.path.realpath(place), project.real)
     yield os.path.join(place, last) if flat else os.path.join(place, title, _hatch_id(project), last)
@@ -517,13 +516,6 @@ def _is_below(path: str, root: str) -> bool:
 def _version(name: str) -> tuple[int, ...]:
     """Return the version that a name ends with, after "-py"."""
     return tuple(int(part) for part in name.rpartition("-py")[2].split(".") if part.isdecimal())
-
-
-def _normal(name: str) -> str:
-    """Return a distribution's name as PEP 503 normalises it."""
-    import re
-
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _without(name: str, unsafe: str) -> str:

@@ -1,4 +1,4 @@
-"""PURE  where safepip keeps its files: cache, state and data of the user.
+"""PURE  places below the home directory: `~`, and where safepip keeps its files (cache, state, data).
 
 Computed by hand because importing platformdirs costs more than all the rest of a start; a test
 holds the two equal.
@@ -6,13 +6,20 @@ holds the two equal.
 
 from __future__ import annotations
 
-import os.path
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "safepip"
+
+
+def at_home(path: str, home: str | None) -> str:
+    """Return `path` with a leading ~ replaced by the home directory, if there is one; ~name stays as it is."""
+    if home and (path == "~" or path.startswith(("~/", "~" + os.sep))):
+        return os.path.join(home, path[2:]) if path[2:] else home
+    return path
 
 
 def cache_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from safepip import _applications, apps
 from safepip._pip_options import OPTIONS, SPECS
-from safepip.command import read
+from safepip.command import normalised_name, read
 from safepip.context import Ambient, Context, Target
 from safepip.decide import decide
 from safepip.environment import ABSENT, USABLE, Environment
@@ -130,7 +130,7 @@ def test_the_list_is_long_normalised_and_without_a_name_twice():
     sources = (_applications.DEBIAN, _applications.HOMEBREW, _applications.DOCUMENTED)
     names = [name for source in sources for name in source]
     assert len(names) == len(set(names)) == len(_applications.APPLICATIONS) >= 250
-    assert [name for name in names if apps.normalised(name) != name] == []
+    assert [name for name in names if normalised_name(name) != name] == []
     assert all(list(source) == sorted(source) for source in sources)
     assert _applications.WITH_DEPENDENCIES <= _applications.APPLICATIONS
 

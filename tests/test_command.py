@@ -10,10 +10,13 @@ from pathlib import Path
 import pip
 import pip_oracle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
 from safepip import _pip_options
-from safepip.command import LINE, ConfigFile, normalised, opts_out, read
+from safepip.command import LINE, ConfigFile, normalised, normalised_name, opts_out, read
 
 HERE = Path(__file__).parent
 CORPUS = [
@@ -423,6 +426,10 @@ class TestFiles:
             "user",
             "a--b",
         ]
+
+    @given(st.text("aB1-_.", max_size=8))
+    def test_names_are_normalised_as_pip_does(self, name):
+        assert normalised_name(name) == canonicalize_name(name)
 
 
 class TestIsolated:

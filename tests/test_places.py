@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from safepip.places import NAME, cache_dir, data_dir, state_dir
+from safepip.places import NAME, at_home, cache_dir, data_dir, state_dir
 
 PLACES = [
     (cache_dir, "cache", "XDG_CACHE_HOME"),
@@ -91,3 +91,18 @@ def test_there_are_none_without_a_home(place, kind, variable, platform):
 @pytest.mark.parametrize(("place", "kind", "variable"), PLACES, ids=["cache", "state", "data"])
 def test_a_variable_will_do_without_a_home(place, kind, variable):
     assert place({variable: "/named"}, None, "linux") == "/named/safepip"
+
+
+@pytest.mark.parametrize(
+    ("path", "home", "expected"),
+    [
+        ("~", "/home/u", "/home/u"),
+        ("~/p/.venv", "/home/u", "/home/u/p/.venv"),
+        ("~/p", "/", "/p"),
+        ("~/p", None, "~/p"),
+        ("~other/p", "/home/u", "~other/p"),
+        ("p/~/q", "/home/u", "p/~/q"),
+    ],
+)
+def test_a_leading_tilde_is_the_home_directory(path, home, expected):
+    assert at_home(path, home) == expected

@@ -7,7 +7,7 @@ import sys
 
 from safepip import __version__
 from safepip._record import changed
-from safepip.command import normalised, read
+from safepip.command import normalised, normalised_name, read
 from safepip.environment import of_python
 from safepip.interpreter import EXE, is_program
 from safepip.pipconf import find
@@ -397,11 +397,6 @@ def _distributions(folder: str, but: tuple[str, ...], *, by_pip: bool = False) -
             if name not in but and mine:
                 found.add(name)
     return tuple(sorted(found))
-
-
-def normalised_name(name: str) -> str:
-    """Return a distribution's name as PEP 503 normalises it, near enough for pip to find it."""
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _on_path(name: str, ambient: Ambient) -> str:

@@ -16,6 +16,7 @@ import sys
 import time
 
 from safepip._record import Record
+from safepip.command import normalised_name
 from safepip.environment import OWN
 from safepip.interpreter import BIN
 from safepip.report import without_secrets
@@ -244,10 +245,7 @@ def name_and_version(path: str) -> tuple[str, str]:
     else:
         name, _, rest = stem.partition("-")
         version = rest.partition("-")[0] or "?"
-    name = name.lower().replace("_", "-").replace(".", "-")
-    while "--" in name:
-        name = name.replace("--", "-")
-    return name, version
+    return normalised_name(name), version
 
 
 def _lasting(row: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ import zlib
 from contextlib import closing
 from fnmatch import fnmatch
 
+from safepip.command import normalised_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,7 +78,7 @@ def native_command(
     if named is None:
         return None
     command, manager, prefix = named.groups()
-    spelt = (re.sub(r"[-_.]+", "-", name.lower()), name.lower().replace("_", "-"))
+    spelt = (normalised_name(name), name.lower().replace("_", "-"))
     lists = _Lists(root, environ, home, clock)
     has: Mapping[str, Callable[[str], bool]] = {
         "apt": lists.apt, "apt-get": lists.apt, "dnf": lists.dnf, "pacman": lists.pacman, "apk": lists.apk,

@@ -23,6 +23,7 @@ from safepip.environment import CREATING, OWN, USABLE
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.execute import execute, start
 from safepip.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
+from safepip.places import at_home
 from safepip.registry import MADE, note
 from safepip.store import make_folder
 
@@ -165,7 +166,7 @@ def programs_of(context: Context) -> str:
     named = context.ambient.environ.get("PIPX_BIN_DIR", "")
     user = context.ambient.home or os.sep
     if named:
-        return os.path.join(user, named[2:]) if named[:2] == "~/" else os.path.abspath(named)
+        return os.path.abspath(at_home(named, user))
     return os.path.join(user, ".local", "bin")
 
 
