@@ -10,7 +10,20 @@ from .environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from .errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from .interpreter import BIN, EXE, OLDEST
 from .invocation import FLAGS, VALUED, VERBS
-from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, StepDown, Throwaway, Verb, Version
+from .plan import (
+    Create,
+    Handover,
+    InEnvironment,
+    Pip,
+    Refuse,
+    Repair,
+    RunLine,
+    StepDown,
+    Throwaway,
+    Verb,
+    Version,
+)
+from .report import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,7 +292,7 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
     return Create(
         environment=environment,
         interpreter=interpreter,
-        handover=changed(handover, tell=handover.tell and f"python{handover.tell}"),
+        handover=changed(handover, tell=handover.tell and changed(handover.tell, otherwise="python")),
         because=because,
         called=context.shown(environment),
         why=_why(context),
@@ -377,7 +390,7 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
     shown = context.shown(environment)
     what = f"{shown} {environment.reason}"
     if environment.state == UNTRUSTED:
-        way = f"if you trust it: safepip env trust {shown}"
+        way = f"if you trust it: safepip env trust {quoted(shown)}"
         return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
     if environment.state == FOREIGN:
         return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
@@ -473,15 +486,15 @@ def _changes_environment(command: PipCommand) -> bool:
     return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
 
 
-def _tell(context: Context, environment: Environment) -> str:
+def _tell(context: Context, environment: Environment) -> RunLine | None:
     """Return how the programs of an install are run from here: for people at a terminal, if they want hints."""
     wanted = context.ambient.terminal and context.settings.hints and not context.quiet
     wanted = wanted and "SAFEPIP_HOOK" not in context.ambient.environ  # the shell activates it by itself
     if not wanted or context.command.subcommand != "install":
-        return ""
-    activate = os.path.join(context.shown(environment), BIN, "activate")
+        return None
+    activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
     named = [_name_in(requirement) for requirement in context.command.requirements]
-    return f"{' '.join(['', *filter(None, named)])}:safepip run {{}}      or: source {activate}"
+    return RunLine(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
 
 
 def _name_in(requirement: str) -> str:

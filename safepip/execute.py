@@ -13,7 +13,7 @@ from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from .registry import known, used
-from .report import shown
+from .report import quoted, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .context import Context
     from .envs.satisfied import Asker
     from .invocation import Word
-    from .plan import Handover, Plan
+    from .plan import Handover, Plan, RunLine
     from .report import Report
 
     Changes = list[tuple[str, str | None]]
@@ -264,12 +264,17 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))
     if handover.tell:
-        changes.append(("SAFEPIP_RUN_TELL", shown(handover.tell)))
+        changes.append(("SAFEPIP_RUN_TELL", _packed(handover.tell)))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
     if environment is not None:
         changes.extend(_entering(environment, search) if handover.enter else [(ACTIVATED, None)])
     return [*changes, *handover.changes]
+
+
+def _packed(tell: RunLine) -> str:
+    """Return the line as runner.py reads it: `otherwise` and the names asked for, a colon (in none), `how`."""
+    return f"{' '.join([tell.otherwise, *tell.asked])}:{shown(tell.how)}"
 
 
 def _entering(environment: str, search: str) -> Changes:
@@ -372,7 +377,7 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
         left = left_by_root(environment, context.ambient.user)
         if left is not None:
             report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
-            report.say(f'sudo chown -R "$USER" {environment}')
+            report.say(f'sudo chown -R "$USER" {quoted(environment)}')
 
 
 def _tell_shells(environment: str, context: Context) -> None:

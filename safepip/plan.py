@@ -15,14 +15,25 @@ if TYPE_CHECKING:
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handover", "runner.py")
 
 
+class RunLine(Record):
+    """How people run what came with an install: the line `how`, with {} where the program's name goes.
+
+    That is one that came, before others one called as a package that was `asked` for; where none came, it is
+    `otherwise`, and without that nothing is said.
+    """
+
+    how: str
+    asked: tuple[str, ...] = ()
+    otherwise: str = ""
+
+
 class Handover(Record):
     """How pip is started: `python` runs it over `words`, under the name `program`.
 
     `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
     PATH; `changes` are further changes of the child's variables (name and value, None to remove);
-    `change` tells whether the line may change what is installed there, so that its lock is taken; `tell`
-    is the program to name where none came, the names that were asked for, each behind a space, a colon, and how
-    one is run, with {} for its name; or empty.
+    `change` tells whether the line may change what is installed there, so that its lock is taken; `tell` is
+    what to say when it is done.
     """
 
     python: str
@@ -32,7 +43,7 @@ class Handover(Record):
     enter: bool = False
     changes: tuple[tuple[str, str | None], ...] = ()
     change: bool = False
-    tell: str = ""
+    tell: RunLine | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "safepip: "
+_PLAIN = "@%+=:,./-_" + os.sep  # signs that no shell reads anything into
 _MOST_URLS = 50  # in one word
 
 
@@ -62,6 +63,12 @@ def shown(text: str) -> str:
     user and password of a URL do not appear.
     """
     return "".join(char if char.isprintable() else _escaped(char) for char in without_credentials(text))
+
+
+def quoted(word: str) -> str:
+    """Return a word as it is typed into a shell; by hand, for importing shlex costs more than all else here."""
+    plain = all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word)
+    return word if plain and word else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def without_credentials(word: str) -> str:

@@ -39,6 +39,7 @@ from safepip.plan import (
     Pipx,
     Refuse,
     Repair,
+    RunLine,
     StepDown,
     Throwaway,
     Verb,
@@ -746,31 +747,36 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
 @pytest.mark.parametrize(
     ("line", "facts", "tell"),
     [
-        ("install six", {}, f" six:{HOW}"),
-        ("install six", NOTHING, f"python six:{HOW}"),
-        ("install -r x.txt", {}, f":{HOW}"),
+        ("install six", {}, RunLine(how=HOW, asked=("six",))),
+        ("install six", NOTHING, RunLine(how=HOW, asked=("six",), otherwise="python")),
+        ("install -r x.txt", {}, RunLine(how=HOW)),
         (
             "install a 'b_c[d]>=1' ./e ../e f/g.whl git+https://h/i 'j @ https://k' https://l C:\\\\m n",
             {},
-            f" a b_c j n:{HOW}",
+            RunLine(how=HOW, asked=("a", "b_c", "j", "n")),
         ),
         (
             "install six",
             {"named": ("--env", env(OTHER))},
-            f" six:safepip run {{}}      or: source {OTHER}/bin/activate",
+            RunLine(how=f"safepip run {{}}      or: source {OTHER}/bin/activate", asked=("six",)),
         ),
-        ("list", {}, ""),
-        ("-q install six", {}, ""),
-        ("install six", {"environ": {"PIP_QUIET": "1"}, **NOTHING}, ""),
-        ("install six", {"settings": Settings(quiet=True)}, ""),
-        ("install six", {"settings": Settings(hints=False)}, ""),
-        ("install six", ACTIVE, ""),
-        ("install six", UNMANAGED, ""),
+        (
+            "install six",
+            {"named": ("--env", env("/a b"))},
+            RunLine(how="safepip run {}      or: source '/a b/bin/activate'", asked=("six",)),
+        ),
+        ("list", {}, None),
+        ("-q install six", {}, None),
+        ("install six", {"environ": {"PIP_QUIET": "1"}, **NOTHING}, None),
+        ("install six", {"settings": Settings(quiet=True)}, None),
+        ("install six", {"settings": Settings(hints=False)}, None),
+        ("install six", ACTIVE, None),
+        ("install six", UNMANAGED, None),
     ],
 )
 def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
     assert handover(line, terminal=True, **facts).tell == tell
-    assert handover(line, terminal=False, **facts).tell == ""
+    assert handover(line, terminal=False, **facts).tell is None
 
 
 def test_a_stale_virtual_env_is_warned_of_once():

@@ -34,6 +34,7 @@ from safepip.plan import (
     Pipx,
     Refuse,
     Repair,
+    RunLine,
     StepDown,
     Throwaway,
     Verb,
@@ -150,7 +151,10 @@ def test_an_environment_is_entered_where_the_plan_says_so(monkeypatch, enter):
 
 def test_what_is_to_be_told_is_told_to_the_runner():
     assert "SAFEPIP_RUN_TELL" not in child_environ(PLAIN)
-    assert child_environ(changed(PLAIN, tell=":x"))["SAFEPIP_RUN_TELL"] == ":x"
+    line = RunLine(how="run {} in a\x1bb")
+    assert child_environ(changed(PLAIN, tell=line))["SAFEPIP_RUN_TELL"] == ":run {} in a\\x1bb"
+    line = changed(line, how="run {}", asked=("six", "click"), otherwise="python")
+    assert child_environ(changed(PLAIN, tell=line))["SAFEPIP_RUN_TELL"] == "python six click:run {}"
 
 
 def test_only_a_lock_marks_the_handover():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.errors import REFUSED
-from safepip.report import Report, shown, without_credentials, without_secrets
+from safepip.report import Report, quoted, shown, without_credentials, without_secrets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -163,3 +164,9 @@ def test_what_is_shown_has_no_credentials():
 @given(st.text(max_size=20))
 def test_cleaning_a_word_ends(word):
     assert len(without_credentials("http://" + word)) <= len(word) + 11
+
+
+@given(st.text(max_size=20).filter(lambda word: "\0" not in word))
+def test_a_quoted_word_is_that_word_to_a_shell(word):
+    assert shlex.split(quoted(word)) == [word]
+    assert quoted(word) == shlex.quote(word)

@@ -300,6 +300,10 @@ def test_where_none_came_and_there_is_no_spare_one_nothing_is_told(tells, names)
     assert tells(*names, tell=HOW.removeprefix("python")) == ""
 
 
+def test_braces_in_a_path_are_no_place_for_a_name(tells):
+    assert tells("flask", tell=":run {} in /a{}b") == "safepip: run it with: run flask in /a{}b\n"
+
+
 def test_nothing_is_told_where_pip_failed(tells):
     assert tells("flask", FAKE_PIP_CODE="1") == ""
 

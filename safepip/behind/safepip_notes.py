@@ -56,7 +56,7 @@ def _tell(came, tell):
     known = {_folded(name): name for name in plain}
     program = next(iter([known[name] for name in map(_folded, asked) if name in known] + plain), spare)
     if program:
-        sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program))
+        sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program, 1))
 
 
 def _folded(name):
