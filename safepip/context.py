@@ -104,12 +104,17 @@ def enter(folder: str) -> None:
 
 
 def follow(changes: Changes) -> None:
-    """Make the changes of variables (None removes), as if the shell had been at a prompt in this directory."""
+    """Make the changes of variables (None removes) in this process, and so for what it starts."""
     for name, value in changes:
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def inherited() -> dict[str, str]:
+    """Return this process's variables as they are, empty ones too, for a program that it is to start."""
+    return dict(os.environ)
 
 
 def ambient() -> Ambient:

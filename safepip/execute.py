@@ -7,7 +7,7 @@ import sys
 
 from . import __version__
 from ._record import changed
-from .context import ACTIVATED, HANDOVER
+from .context import ACTIVATED, HANDOVER, inherited
 from .environment import BROKEN
 from .errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from .interpreter import BIN
@@ -253,7 +253,8 @@ def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
     """Return the variables that pip gets: the user's, changed only where the plan says so."""
-    return _applied(os.environ, _changes(handover, os.environ.get("PATH", os.defpath), locked=locked))
+    environ = inherited()
+    return _applied(environ, _changes(handover, environ.get("PATH", os.defpath), locked=locked))
 
 
 def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:

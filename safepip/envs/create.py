@@ -17,6 +17,7 @@ from hashlib import sha256
 from filelock import FileLock, Timeout
 from virtualenv import session_via_cli
 
+from safepip.context import inherited
 from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE, keg, lasting
@@ -344,7 +345,7 @@ def _silently(argv: list[str]) -> int:
 def _index_only() -> dict[str, str]:
     """Return the user's variables without those of pip's that say where to install to."""
     moving = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE")
-    kept = {name: value for name, value in os.environ.items() if name not in moving}
+    kept = {name: value for name, value in inherited().items() if name not in moving}
     return {**kept, "PIP_USER": "0"}
 
 
@@ -398,5 +399,5 @@ def _empty(path: str) -> None:
 
 
 def _virtualenv_environ() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VIRTUALENV_")}
+    kept = {name: value for name, value in inherited().items() if not name.startswith("VIRTUALENV_")}
     return {**kept, "VIRTUALENV_CONFIG_FILE": os.devnull}

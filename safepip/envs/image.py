@@ -20,6 +20,7 @@ import time
 
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
+from safepip.context import inherited
 from safepip.interpreter import BIN
 from safepip.store import make_folder
 
@@ -113,7 +114,7 @@ def _clear_scratch(folder: str) -> None:
 
 def _install(python: str, wheel: str, version: str) -> None:
     """Install by name, so that no origin is recorded: `pip freeze --all` would show it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+    kept = {name: value for name, value in inherited().items() if not name.startswith(("PIP_", "PYTHON"))}
     pip = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps"]
     argv = [*pip, "--find-links", os.path.dirname(wheel), f"pip=={version}"]
     null = subprocess.DEVNULL

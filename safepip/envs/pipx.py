@@ -17,7 +17,7 @@ import sys
 
 from safepip._record import changed
 from safepip.apps import METADATA, home_of, narrowed, wanted
-from safepip.context import Context, ambient
+from safepip.context import Context, ambient, inherited
 from safepip.decide import decide
 from safepip.environment import CREATING, OWN, USABLE
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
@@ -61,7 +61,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
     One at a time, under a lock of safepip's: pipx has had its own only since 1.16.
     """
-    _refuse_to_be_asked()
+    _refuse_to_be_asked(context)
     if plan.says:
         report.say(plan.says)
     lock = _locked(context, report)
@@ -89,7 +89,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
 def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:
     """Become pipx, told the user's own `words`; `alone` holds the lock while it is at work."""
-    _refuse_to_be_asked()
+    _refuse_to_be_asked(context)
     found = None if alone else at_hand(context)
     lock = None if found else _locked(context, report)
     program, _ = found or obtain(interpreter_of(context), (), context, report)
@@ -100,9 +100,9 @@ def become(words: tuple[str, ...], context: Context, report: Report, *, alone: b
     return start((program, *words), environ_of(context))
 
 
-def _refuse_to_be_asked() -> None:
+def _refuse_to_be_asked(context: Context) -> None:
     """End where a pipx on PATH has led back here when it was asked for its version: the lock is held for that."""
-    if ASKING in os.environ:
+    if ASKING in context.ambient.environ:
         raise SafepipError(NO_PIPX, "the pipx on PATH leads back to safepip", *_WAYS)
 
 
@@ -151,7 +151,7 @@ def environ_of(context: Context) -> dict[str, str]:
     working directory is not importable (pipx's issue 1575). The folder of programs is last on PATH, so that
     pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
     """
-    environ = {name: value for name, value in os.environ.items() if name not in _REMOVED}
+    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
     environ.setdefault("PIPX_DEFAULT_BACKEND", "pip")
     python = interpreter_of(context)
     if python is not None:
@@ -193,7 +193,7 @@ def _new_enough(paths: Iterable[str]) -> list[tuple[str, tuple[int, ...]]]:
 def _version(path: str) -> tuple[int, ...]:
     """Return what `pipx --version` says, () where it cannot be run (a version manager's shim without one)."""
     try:
-        environ = {**os.environ, "PYTHONSAFEPATH": "1", ASKING: "1"}
+        environ = {**inherited(), "PYTHONSAFEPATH": "1", ASKING: "1"}
         asked = subprocess.run([path, "--version"], env=environ, capture_output=True, text=True, check=False)
     except (OSError, UnicodeDecodeError):
         return ()
@@ -236,7 +236,7 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
-    environ = {name: value for name, value in os.environ.items() if name not in _REMOVED}
+    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
     environ |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     floor = ".".join(map(str, FLOOR))
     python = os.path.join(path, BIN, "python" + EXE)

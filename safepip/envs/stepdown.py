@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.context import follow
 from safepip.errors import REFUSED, SafepipError
 
 TYPE_CHECKING = False
@@ -30,9 +31,8 @@ def step_down(uid: int, gid: int, report: Report) -> None:
         raise _impossible(uid, str(error)) from None
     if not all(os.access(path, os.R_OK) for path in (sys.executable, os.__file__, __file__)):
         raise _impossible(uid, f"it cannot read safepip's own files in {sys.prefix}")
-    for name in (*_ROOTS_OWN, *_SUDO):
-        os.environ.pop(name, None)
-    os.environ.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
+    own = (("HOME", entry.pw_dir), ("USER", entry.pw_name), ("LOGNAME", entry.pw_name))
+    follow((*((name, None) for name in (*_ROOTS_OWN, *_SUDO)), *own))
     os.umask(os.umask(0o022) & 0o777 | 0o022)
     report.say(f"going on as {entry.pw_name}, not as root (root: safepip --system)")
 

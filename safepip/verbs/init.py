@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 
+from safepip.context import inherited
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import start
 from safepip.interpreter import EXE, is_program
@@ -174,7 +175,7 @@ def _complete(context: Context) -> int:
         sys.stdout.write(" ".join(VERBS) + " ")
         sys.stdout.flush()
     asking = {"COMP_WORDS": line, "COMP_CWORD": str(at), "PIP_AUTO_COMPLETE": "1"}
-    return start((own_program(),), {**os.environ, **asking})
+    return start((own_program(),), {**inherited(), **asking})
 
 
 def _say_the_line(context: Context, report: Report) -> int:

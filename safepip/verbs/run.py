@@ -7,7 +7,7 @@ import os
 import sys
 
 from safepip._record import changed
-from safepip.context import Context
+from safepip.context import Context, inherited
 from safepip.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
@@ -36,7 +36,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     found = to_run_in(context, report)
     argv = _by_own_python(_argv(words, found, context), found, context, report)
     _give_signals_back()
-    return start(argv, entered(found.path, os.environ))
+    return start(argv, entered(found.path, inherited()))
 
 
 def to_run_in(context: Context, report: Report) -> Environment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.context import inherited
 from safepip.errors import USAGE, SafepipError
 from safepip.execute import entered, start
 from safepip.shells.detect import language_of, users_shell
@@ -36,7 +37,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     shell = users_shell(context.ambient.environ)
     if report.terminal:
         report.say(f"{shell} in {context.shown(found)}; leave it with exit")
-    variables = {**entered(found.path, os.environ), _INSIDE: found.path}
+    variables = {**entered(found.path, inherited()), _INSIDE: found.path}
     argv, changes = _in_front(shell, variables)
     return start(argv, {**variables, **changes})
 
