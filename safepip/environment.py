@@ -191,13 +191,14 @@ def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment
 
 def _without_python(path: str, named: str, python: str) -> Environment:
     other = "bin" if BIN == "Scripts" else "Scripts"
-    if not os.path.lexists(python) and os.path.isdir(os.path.join(path, other)):
+    is_others = not os.path.lexists(python) and os.path.isdir(os.path.join(path, other))
+    if is_others:
         reason = OTHER_SYSTEM
     elif os.path.exists(python):
         reason = f"has a {python} that cannot be run"
     else:
         reason = f"was made with Python {_made_with(path)}, which is gone"
-    return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=reason == OTHER_SYSTEM)
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=is_others)
 
 
 def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:

@@ -142,10 +142,10 @@ class Pip(Record):
 class Place(Record):
     """An environment. `role` is "named", "active", "here", "home" or "known"; `state` and `reason` as examined.
 
-    `shown` is its path as typed from here; `by_root` a path in it that root left; `killed` tells of a
-    journal whose command was killed, `moved` that it records another place than its own. `damage` is what a
-    repair would mend in one that works; `can_be_rebuilt` tells whether a repair has something to go by,
-    `repairing` where one that was killed left the old environment.
+    `shown` is its path as typed from here; `interrupted` tells of a creation that was; `by_root` is a path in it
+    that root left; `killed` tells of a journal whose command was killed, `moved` that it records another place
+    than its own. `damage` is what a repair would mend in one that works; `can_be_rebuilt` tells whether a repair
+    has something to go by, `repairing` where one that was killed left the old environment.
     """
 
     path: str
@@ -154,6 +154,7 @@ class Place(Record):
     shown: str = ""
     reason: str = ""
     version: str = ""
+    interrupted: bool = False
     other_system: bool = False
     has_pip: bool = True
     lost_pip: bool = False

@@ -374,7 +374,7 @@ def _faults(place: Place) -> Found:
         yield _problem("environment-foreign", f"{place.path} {place.reason}", _elsewhere())
     elif place.state == NOWHERE:
         yield _problem("environment-nowhere", place.reason, _elsewhere())
-    elif place.state == UNFINISHED and place.reason:
+    elif place.interrupted:
         why = f"{place.path} is unfinished: its creation was interrupted"
         yield _warning("environment-unfinished", why, _finish(place))
     elif place.damage:

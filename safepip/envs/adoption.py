@@ -169,13 +169,23 @@ def _on_strange_python(
 
 def made_elsewhere(path: str) -> str | None:
     """Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive."""
-    real = os.path.realpath(path)
-    recorded = False
+    place = recorded_place(path)
+    if place is None:
+        return "does not record where it was made, so it could come from anywhere"
+    return None if place == os.path.realpath(path) else f"was made elsewhere (in {place}) and copied here"
+
+
+def recorded_place(path: str) -> str | None:
+    """Return where the environment's own texts say that it is, or None where they say nothing.
+
+    That is its real path if all of them agree on that, else the first other place that one names.
+    """
+    real, found = os.path.realpath(path), None
     for spellings in _records(path):
         if not any(_is_at(spelling, real) for spelling in spellings):
-            return f"was made elsewhere (in {spellings[0]}) and copied here"
-        recorded = True
-    return None if recorded else "does not record where it was made, so it could come from anywhere"
+            return spellings[0]
+        found = real
+    return found
 
 
 # -- owners and modes

@@ -37,7 +37,7 @@ from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.store import number, recall, remember
 
 from . import heal, history, inventory, journal
-from .adoption import made_elsewhere
+from .adoption import made_elsewhere, recorded_place
 from .create import build, creation_lock
 from .lock import acquire
 from .pip import run_pip
@@ -144,9 +144,8 @@ def fault(found: Environment) -> str | None:
         raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
     if not is_environment(found.path):  # conda's: what is wrong in it is conda's to mend
         return None
-    elsewhere = _recorded_elsewhere(found.path)
-    if elsewhere is not None:
-        return f"{elsewhere}: its programs and activate scripts lead there"
+    if recorded_elsewhere(found.path) is not None:
+        return f"{made_elsewhere(found.path)}: its programs and activate scripts lead there"
     others = [site for site in inventory.sites(found.path) if not os.path.samefile(site, found.site)]
     if any(map(inventory.holds, others)):
         return f"has packages of another Python than its {found.version}"
@@ -159,10 +158,10 @@ def moved(state: str | None, path: str) -> registry.Entry | None:
 
     Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
     """
-    entry, told = registry.moved_from(state, path), _recorded_elsewhere(path)
-    if entry is None or told is None:
+    entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
+    if entry is None or place is None:
         return None
-    return entry if entry.identity or f"(in {entry.known.path})" in told else None
+    return entry if entry.identity or entry.known.path == place else None
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:
@@ -173,13 +172,13 @@ def lacks_pip(found: Environment, context: Context) -> bool:
     return "pip" in inventory.damaged(found.path)
 
 
-def _recorded_elsewhere(path: str) -> str | None:
-    """Return what tells that the environment's own texts name another place than where it is, or None."""
+def recorded_elsewhere(path: str) -> str | None:
+    """Return the other place that the environment's own texts name instead of where it is, or None."""
     try:
-        reason = made_elsewhere(path)
+        place = recorded_place(path)
     except (OSError, ValueError):
         return None
-    return reason if reason is not None and "(in " in reason else None
+    return None if place == os.path.realpath(path) else place
 
 
 def _recover(path: str, called: str, context: Context, report: Report) -> bool:

@@ -20,10 +20,11 @@ from safepip.doctor import surroundings
 from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
 from safepip.doctor.findings import findings
 from safepip.doctor.floors import dated
-from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, USABLE, examine
+from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, UNTRUSTED, USABLE, examine
+from safepip.envs.adoption import made_elsewhere
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
-from safepip.envs.repair import fault, lacks_pip, left_aside
+from safepip.envs.repair import fault, lacks_pip, left_aside, recorded_elsewhere
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
@@ -50,7 +51,6 @@ _USAGE = "safepip doctor [--json], safepip doctor --managed [PYTHON]"
 _WIDTH = 80
 _MARKS = {"ok": "ok", "warning": "warn", "problem": "FAIL"}
 _COLOURS = {"ok": "32", "warning": "33", "problem": "31"}
-_ELSEWHERE = "was made elsewhere"
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
@@ -350,20 +350,20 @@ def _place(role: str, found: Environment, context: Context) -> Place:
     usable = found.state == USABLE
     interrupted = found.state == UNFINISHED and os.path.lexists(os.path.join(found.path, CREATING))
     damage, can_be_rebuilt = _damage(role, found)
-    reason = "was interrupted" if interrupted else found.reason
     return Place(
         path=found.named or found.path,
         role=role,
         state=found.state,
         shown=context.shown(found) if found.named else "",
-        reason=reason,
+        reason=found.reason,
+        interrupted=interrupted,
         version=found.version,
         other_system=found.other_system,
         has_pip=found.has_pip,
         lost_pip=usable and not found.has_pip and lacks_pip(found, context),
         by_root=_left_by_root(found, context.ambient.user) if usable else "",
         killed=usable and is_left(found.path, locked=False),
-        moved=(damage or reason).startswith(_ELSEWHERE),
+        moved=_is_moved(found, damage),
         damage=damage,
         can_be_rebuilt=can_be_rebuilt,
         repairing=left_aside(found.path, context) if found.path else "",
@@ -382,6 +382,13 @@ def _damage(role: str, found: Environment) -> tuple[str, bool]:
             return "", False
         return reason if found.state == USABLE else "", True
     return "", True
+
+
+def _is_moved(found: Environment, damage: str) -> bool:
+    """Tell whether the fault is that its own texts name another place; of one not trusted, that and no other."""
+    if recorded_elsewhere(found.path) is None:
+        return False
+    return found.reason == made_elsewhere(found.path) if found.state == UNTRUSTED else bool(damage)
 
 
 def _left_by_root(found: Environment, user: int) -> str:
