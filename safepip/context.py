@@ -7,7 +7,7 @@ import sys
 
 from . import environment as env
 from . import registry
-from ._record import Record
+from ._record import Record, changed
 from .command import opts_out, read
 from .configfiles import tables
 from .errors import NOT_FOUND, USAGE, SafepipError
@@ -474,6 +474,17 @@ class Context:
         if reason is None and self.writes:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason
+
+    def of_project(self, path: str) -> Environment | None:
+        """Return the environment, there or not, of the project whose root is the directory `path`, or None."""
+        if not os.path.isdir(path) or env.is_environment(path) or env.is_conda(path):
+            return None
+        root = os.path.realpath(path)
+        there = Context(self.invocation, changed(self.ambient, cwd=root), self.tell, keep=False)
+        if there.project is None or not there.project.marker or there.project.root != root:
+            return None
+        found: Environment = there.place
+        return found
 
     def may_repair(self, found: Environment) -> bool:
         """Tell whether a broken environment is the user's own and known: what it lists may be installed again."""

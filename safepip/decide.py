@@ -395,6 +395,11 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
     if environment.state == FOREIGN:
         return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
     if environment.state == BROKEN:
+        meant = context.of_project(environment.path)
+        if meant is not None:
+            what = f"{shown} is a project, and no environment: that is {meant.path}"
+            way = f"as if started there: safepip --project {quoted(shown)} …"
+            return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
         repair = "rebuild it with the same packages: safepip env repair"
         ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)

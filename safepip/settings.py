@@ -121,8 +121,9 @@ def _unknown(said: _Said) -> str | None:
     return f"unknown key {_shown(said.key)}" + "".join(f" (did you mean {key}?)" for key in meant)
 
 
-def _folded(key: str) -> str:
-    return key.replace("-", "").replace("_", "").lower()
+def _folded(key: str) -> list[str]:
+    """Return the letters of a key, sorted: so one with two letters exchanged is found, too."""
+    return sorted(key.replace("-", "").replace("_", "").lower())
 
 
 def _forbidden(said: _Said, project: str | None) -> str | None:

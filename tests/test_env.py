@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 
 import pytest
 
 from safepip import registry
+from safepip._record import changed
 from safepip.context import Context, ambient
+from safepip.decide import unfit
 from safepip.environment import Environment
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.shells.known import is_known_to_shells, note_for_shells
 from safepip.verbs import env
 
 
@@ -51,7 +55,9 @@ def test_a_word_is_needed(run):
     assert fails(run, USAGE).ways[0].startswith("usage: safepip env")
 
 
-@pytest.mark.parametrize("words", [("x",), ("path", "x"), ("list", "--jso", "x"), ("prune", "--unused", "1.5")])
+@pytest.mark.parametrize(
+    "words", [("x",), ("path", "x", "y"), ("list", "--jso", "x"), ("prune", "--unused", "1.5")]
+)
 def test_wrong_words_are_told(run, words):
     fails(run, USAGE, *words)
 
@@ -63,6 +69,17 @@ def test_a_word_that_is_none_is_answered_by_the_nearest(run, typed, way):
     assert failed.ways[0].startswith(way)
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [(("remove", "--yess"), "remove [-h] [-y] [DIR]"), (("list", "x"), "list [-h] [--json]")],
+    ids=["option", "word"],
+)
+def test_a_wrong_use_is_answered_by_the_usage_of_that_word(run, words, usage):
+    failed = fails(run, USAGE, *words)
+    assert failed.what == f"env {words[0]} takes no {words[1]}"
+    assert failed.ways == (f"usage: safepip env {usage}",)
+
+
 def test_help_goes_to_stdout(run):
     code, out = run("--help")
     assert code == 0
@@ -71,6 +88,52 @@ def test_help_goes_to_stdout(run):
 
 def test_the_path_is_printed(run, made):
     assert run("path") == (0, made + "\n")
+
+
+def test_the_path_for_a_directory_is_that_of_its_place(run, made, home):
+    below = os.path.join(os.path.dirname(made), "below")
+    os.mkdir(below)
+    assert run("path", "below") == (0, made + "\n")
+    assert run("path", made) == (0, made + "\n")
+    assert run("path", home)[1].endswith("/safepip/home\n")
+    fails(run, NO_ENVIRONMENT, "path", "missing")
+    fails(run, NO_ENVIRONMENT, "path", "")
+
+
+def test_a_project_stands_for_its_environment(run, made, context):
+    root = os.path.dirname(made)
+    assert f"path:        {made}\n" in run("info", root)[1]
+    run("trust", root)
+    os.symlink(root, root + "-link")
+    assert run("remove", root + "-link")[0] == 0
+    assert not os.path.lexists(made)
+
+
+def test_below_a_project_nothing_stands_for_its_environment(run, made):
+    below = os.path.join(os.path.dirname(made), "below")
+    os.mkdir(below)
+    fails(run, NO_ENVIRONMENT, "info", "below")
+    fails(run, REFUSED, "remove", "below")
+    fails(run, USAGE, "remove", "")
+    assert os.path.isdir(made)
+
+
+def test_what_is_no_environment_has_no_facts(run, environment):
+    os.rename(environment, environment + ".away")
+    os.mkdir(environment)
+    fails(run, NO_ENVIRONMENT, "info")
+    fails(run, NO_ENVIRONMENT, "info", ".venv")
+    with open(os.path.join(environment, "file"), "w"):
+        pass
+    fails(run, NO_ENVIRONMENT, "info")
+
+
+def test_a_project_that_was_named_as_an_environment_is_told(run, context, made):
+    root = os.path.dirname(made)
+    named = Context(changed(context.invocation, env=root), context.ambient)
+    refused = unfit(named, named.named[1], "")
+    assert refused.what == f"{root} is a project, and no environment: that is {made}"
+    assert refused.ways == (f"as if started there: safepip --project {root} …",)
 
 
 def test_the_list_as_json(run, made):
@@ -103,12 +166,35 @@ def test_an_environment_that_is_not_called_as_usual_is_listed_by_its_path(run, c
     assert "~/work/other " in run("list")[1]
 
 
+def test_the_columns_hold_whatever_a_project_is_called(run, made, context, home):
+    for name in ("\n\n\n", "plain"):
+        path = os.path.join(home, "work", name, ".venv")
+        shutil.copytree(made, path, symlinks=True)
+        registry.note(context.state, path, registry.MADE)
+    lines = run("list")[1].splitlines()
+    assert len({line.index(" 3.") for line in lines[1:]}) == 1
+
+
+def test_what_safepip_keeps_of_its_own_is_no_project(run, made, context):
+    for name in ("home", "pipx"):
+        path = os.path.join(context.data, name)
+        shutil.copytree(made, path, symlinks=True)
+        registry.note(context.state, path, registry.MADE)
+    out = run("list")[1]
+    assert "(outside projects) " in out
+    assert "(safepip's own pipx) " in out
+
+
 @pytest.mark.parametrize(
     ("size", "said"),
     [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_345_678, "12 MB"), (2_500_000_000, "2.5 GB")],
 )
 def test_sizes_are_for_people(size, said):
     assert env._human(size) == said
+
+
+def test_a_python_without_a_name_is_told(run, made):
+    assert fails(run, USAGE, "create", "--python", "").what == "--python names no Python"
 
 
 # -- remove and prune
@@ -134,6 +220,25 @@ def test_what_was_made_is_removed(run, made, context):
     assert list(registry.entries(context.state)) == []
 
 
+def test_what_holds_packages_is_removed_only_when_that_is_said(run, made):
+    (site,) = env.inventory.sites(made)
+    for name in ("six", "idna", "pip"):
+        os.makedirs(os.path.join(site, f"{name}-1.0.dist-info"))
+    failed = fails(run, USAGE, "remove")
+    assert failed.what.startswith(f"{made} holds 2 packages: idna, six (")
+    assert failed.ways == ("to remove it with that: safepip env remove --yes .venv",)
+    assert os.path.isdir(made)
+    assert run("remove", "-y")[0] == 0
+    assert not os.path.lexists(made)
+
+
+def test_what_the_user_put_there_is_removed_only_when_that_is_said(run, made):
+    with open(os.path.join(made, "notes.txt"), "w"):
+        pass
+    assert "notes.txt, which no package put there" in fails(run, USAGE, "remove").what
+    assert run("remove", "--yes")[0] == 0
+
+
 def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, monkeypatch):
     def killed(path):
         if path.endswith("bin"):
@@ -156,6 +261,17 @@ def test_prune_keeps_what_lies_on_a_disk_that_is_not_there(run, made, context, m
     monkeypatch.setattr(env, "_device", lambda _path: found.device + 1)
     assert run("prune", "--yes") == (0, "")
     assert len(list(registry.entries(context.state))) == 1
+
+
+def test_prune_forgets_what_has_a_successor(run, made, context):
+    shutil.copytree(made, made + ".copy", symlinks=True)
+    shutil.rmtree(made)
+    os.rename(made + ".copy", made)
+    registry.note(context.state, made, registry.TRUSTED)
+    note_for_shells(context.state, made)
+    assert run("prune", "--yes") == (0, f"forgot {made} (another one is there now)\n")
+    assert registry.known(context.state, made).how == registry.TRUSTED
+    assert is_known_to_shells(context.state, made)
 
 
 def test_prune_never_takes_the_home_environment(run, made, context):

@@ -278,6 +278,7 @@ def test_a_variable_that_is_no_setting_is_ignored_silently(name):
     ("key", "told"),
     [
         ("env_dir", "unknown key 'env_dir' (did you mean env-dir?)"),
+        ("env-dri", "unknown key 'env-dri' (did you mean env-dir?)"),
         ("EnvDir", "unknown key 'EnvDir' (did you mean env-dir?)"),
         ("colour", "unknown key 'colour'"),
         ("a\nb\x1b", "unknown key 'a\\nb\\x1b'"),

@@ -16,7 +16,7 @@ import sys
 import time
 
 from safepip import registry
-from safepip._record import Record
+from safepip._record import Record, changed
 from safepip.context import Context, ambient
 from safepip.decide import project_of
 from safepip.environment import (
@@ -42,14 +42,14 @@ from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, US
 from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
 from safepip.plan import Create, Handover
 from safepip.project import owner
-from safepip.report import shown
+from safepip.report import quoted, shown
 from safepip.shells.known import forget_for_shells, note_for_shells
 
 from .place import in_force, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import NoReturn
 
     from safepip.registry import Entry
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 _DAY = 86400
 _MANY = 50  # environments that take so long to measure that it is said
 _WORDS = "path|list|info|create|remove|prune|trust|repair"
+_SEEDS = frozenset(("pip", "setuptools", "wheel"))  # what an environment may come with
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 _NEWER = "name a newer one: safepip env create --python PYTHON"
 
@@ -94,9 +95,11 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         ways = [f"maybe: safepip env {near[0]}"] if near else parser.format_usage().strip().split("\n")
         raise SafepipError(USAGE, f"env has no word {words[0]}", *ways)
     try:
-        said = parser.parse_args(words)
+        said, unknown = parser.parse_known_args(words)
     except SystemExit as asked:  # --help, printed
         return int(asked.code or 0)
+    if unknown:
+        said.parser.error(f"env {words[0]} takes no {' '.join(unknown)}")
     work: Word = said.work
     if context.sudo_user and said.changes:
         step_down(*context.sudo_user, report)
@@ -116,17 +119,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="safepip env", description="The environments that safepip knows, and the one of this place."
     )
     words = parser.add_subparsers(required=True, metavar=_WORDS, parser_class=_Parser)
-    _add(words, "path", _path, "print the path of the environment for this place, be it there or not")
+    path = _add(words, "path", _path, "print the path of the environment for this place, be it there or not")
+    path.add_argument("dir", metavar="DIR", nargs="?", help="that of this directory instead")
     listed = _add(words, "list", _list, "show all environments that safepip made or adopted")
     listed.add_argument("--json", action="store_true", help="as a JSON array")
     _with_dir(_add(words, "info", _info, "show what is known of an environment"))
     made = _add(words, "create", _create, "make the environment for this place, and install nothing", changes=True)
     made.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
     made.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
-    _with_dir(_add(words, "remove", _remove, "remove an environment that safepip made", changes=True))
+    removed = _add(words, "remove", _remove, "remove an environment that safepip made", changes=True)
+    _with_dir(removed)
+    removed.add_argument("-y", "--yes", action="store_true", help="with what is installed in it, too")
     pruned = _add(words, "prune", _prune, "show which environments are not needed any more", changes=True)
     pruned.add_argument("--unused", metavar="DAYS", type=_days, help="those too that were not used for so long")
-    pruned.add_argument("--yes", action="store_true", help="remove them")
+    pruned.add_argument("-y", "--yes", action="store_true", help="remove them")
     trusted = _add(words, "trust", _trust, "let an environment that others made be used", changes=True)
     _with_dir(trusted)
     trusted.add_argument("--list", action="store_true", help="print the paths of those that are trusted")
@@ -144,12 +150,12 @@ def _add(
     changes: bool = False,
 ) -> argparse.ArgumentParser:
     parser = words.add_parser(name, help=told, description=told)
-    parser.set_defaults(work=work, changes=changes)
+    parser.set_defaults(work=work, changes=changes, parser=parser)
     return parser
 
 
 def _with_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", metavar="DIR", nargs="?", help="the environment; without it the one of this place")
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="it, or its project; without DIR that of this place")
 
 
 def _days(text: str) -> int:
@@ -161,12 +167,24 @@ def _days(text: str) -> int:
 # -- path, list, info
 
 
-def _path(_said: argparse.Namespace, context: Context, _report: Report) -> int:
-    found = in_force(context)
+def _path(said: argparse.Namespace, context: Context, _report: Report) -> int:
+    found = _for_directory(said.dir, context) if said.dir is not None else in_force(context)
     if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
         raise unfit(found, context)
     sys.stdout.write(f"{found.path}\n")
     return 0
+
+
+def _for_directory(named: str, context: Context) -> Environment:
+    """Return the environment that a directory is, or that serves it."""
+    path = os.path.realpath(_absolute(named, context))
+    if not named or not os.path.isdir(path):
+        raise SafepipError(NO_ENVIRONMENT, f"there is no directory {named}")
+    if is_environment(path) or is_conda(path):
+        return context.examine(path)
+    there = Context(context.invocation, changed(context.ambient, cwd=path), context.tell, keep=False)
+    found: Environment = there.place
+    return found
 
 
 def _of_place(context: Context) -> Environment:
@@ -284,7 +302,7 @@ def _table(rows: Iterable[Listed], context: Context) -> list[str]:
     cells = [("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")]
     for row in rows:
         used = time.strftime("%Y-%m-%d", time.localtime(row.used))
-        name = _at_home(_named(row, context), context)
+        name = shown(_at_home(_named(row, context), context))
         cells.append((name, row.python, str(row.packages), _human(row.size), used, row.health))
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     return ["  ".join(_padded(row, widths)) for row in cells]
@@ -303,6 +321,8 @@ def _named(row: Listed, context: Context) -> str:
     """Return what people know an environment by: its project, or its own path where that is no `.venv`."""
     if context.data is not None and row.path == os.path.join(context.data, "home"):
         return "(outside projects)"
+    if context.data is not None and row.path == os.path.join(context.data, "pipx"):
+        return "(safepip's own pipx)"
     kept = row.project is not None and not row.path.startswith(os.path.join(row.project, ""))
     return row.project if row.project and (kept or os.path.basename(row.path) == ".venv") else row.path
 
@@ -322,9 +342,13 @@ def _human(size: float) -> str:
 
 def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
     """Print one fact a line; nothing of the environment is run."""
-    found = context.examine(_absolute(said.dir, context)) if said.dir else in_force(context)
+    found = _meant(said.dir, context) if said.dir is not None else in_force(context)
     if found.state in {ABSENT, NOWHERE}:
         raise unfit(found, context)
+    if not _is_or_was(found.path):
+        if said.dir is None:
+            raise unfit(found, context)
+        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is no environment, nor a project with one")
     facts = _facts(found, context)
     sys.stdout.write("".join(f"{name + ':':<12} {shown(fact)}\n" for name, fact in facts if fact))
     return 0
@@ -375,6 +399,8 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 def _base(wanted: str | None, context: Context) -> Interpreter:
     """Return the interpreter that an environment is made from: `wanted`, or the target interpreter."""
+    if wanted == "":
+        raise SafepipError(USAGE, "--python names no Python", "say which: safepip env create --python 3.12")
     if wanted is None:
         known: Interpreter | str | None = context.base
     else:
@@ -421,16 +447,37 @@ def _plan(found: Environment, base: Interpreter, context: Context, *, system: bo
 
 def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Remove an environment that safepip made, with all that is in it."""
-    path = _absolute(said.dir, context) if said.dir else _of_place(context).path
+    found = _meant(said.dir, context) if said.dir is not None else _of_place(context)
+    path = found.path
     entry = registry.entry(context.state, path)
     if entry is None or entry.known.how != registry.MADE:
         if not os.path.lexists(path):
             raise SafepipError(NO_ENVIRONMENT, f"there is no {path}")
         what = f"safepip did not make {path}, so it does not remove it"
         raise SafepipError(REFUSED, what, "see what it made: safepip env list")
+    if not said.yes:
+        _refuse_what_is_used(found, context)
     _delete(entry, context, report)
     report.say(f"{path} is removed")
     return 0
+
+
+def _refuse_what_is_used(found: Environment, context: Context) -> None:
+    """Refuse to remove what would have to be got again: who never asks tells what it is, and the word for it."""
+    path = found.path
+    names = sorted({*inventory.distributions(path)} - _SEEDS)
+    strays = inventory.strays(path)
+    told = [f"{len(names)} package{'' if len(names) == 1 else 's'}: {_some(names)}"] if names else []
+    told += [f"{_some(strays)}, which no package put there"] if strays else []
+    if told:
+        what = f"{path} holds {'; '.join(told)} ({_human(inventory.size(path))})"
+        way = f"to remove it with that: safepip env remove --yes {quoted(context.shown(found))}"
+        raise SafepipError(USAGE, what, way)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _delete(entry: Entry, context: Context, report: Report) -> None:
@@ -499,7 +546,8 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
     known = entry.known
     if not entry.is_there:
         there = _device(known.path) == entry.device
-        return Doomed(entry=entry, why="it is gone", remove=False) if there else None
+        why = "another one is there now" if os.path.lexists(known.path) else "it is gone"
+        return Doomed(entry=entry, why=why, remove=False) if there else None
     if known.how != registry.MADE:
         return None
     project = known.project
@@ -528,7 +576,8 @@ def _carry_out(one: Doomed, context: Context, report: Report) -> str:
             report.error(error.what, code=error.code)
             return ""
         return "removed"
-    forget_for_shells(context.state, one.entry.known.path)
+    if registry.known(context.state, one.entry.known.path) is None:
+        forget_for_shells(context.state, one.entry.known.path)
     registry.discard(one.entry)
     return "forgot"
 
@@ -543,7 +592,7 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
         paths = sorted(entry.known.path for entry in entries if entry.is_there)
         sys.stdout.write("".join(f"{shown(path)}\n" for path in paths))
         return 0
-    found = context.examine(_absolute(said.dir, context)) if said.dir else _of_place(context)
+    found = _meant(said.dir, context) if said.dir is not None else _of_place(context)
     if not (is_environment(found.path) or is_conda(found.path)):
         raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is no environment")
     known = registry.known(context.state, found.path)
@@ -575,7 +624,7 @@ def _revoke(found: Environment, context: Context, report: Report) -> None:
 
 def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Mend what is wrong with an environment; one that is named is trusted, if it is the user's own."""
-    found = context.examine(_absolute(said.dir, context), named=True) if said.dir else in_force(context)
+    found = _meant(said.dir, context, named=True) if said.dir is not None else in_force(context)
     called = context.shown(found)
     if found.state in {NOWHERE, FOREIGN}:
         raise unfit(found, context)
@@ -609,3 +658,22 @@ def _absolute(path: str, context: Context) -> str:
     """Return the path as safepip knows environments: links in the folders above resolved, its own kept."""
     full = os.path.normpath(os.path.join(context.ambient.cwd or os.sep, path))
     return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+
+
+def _meant(typed: str, context: Context, *, named: bool = False) -> Environment:
+    """Return the environment that a word names, by itself or by its project's directory: `list` shows these.
+
+    What is named is trusted if `named` says so; the environment of a project is named by that too.
+    """
+    if not typed:
+        raise SafepipError(USAGE, "DIR is empty", "without DIR it is about the environment of this place")
+    path = _absolute(typed, context)
+    of_project = None if _is_or_was(path) else context.of_project(path)
+    if of_project is None or of_project.state in {FOREIGN, NOWHERE}:
+        return of_project or context.examine(path, named=named)
+    return context.examine(of_project.named, named=named)
+
+
+def _is_or_was(path: str) -> bool:
+    """Tell whether an environment is there, or what is left of one: without its configuration, safepip's notes."""
+    return is_environment(path) or is_conda(path) or os.path.isdir(os.path.join(path, OWN))
