@@ -9,7 +9,7 @@ import os
 import stat  # which os has loaded
 import sys
 
-from .settings import Table
+from .settings import Fault, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _own(path: str, level: Level) -> Table:
     """Return the table that a file of safepip's own is as a whole."""
     data, problem = _content(path)
     if problem is not None:
-        return Table(origin=path, level=level, error=f"{path}: {problem}")
+        return Table(origin=path, level=level, error=Fault(origin=path, what=problem))
     if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):
         return Table(origin=path, level=level)
     values, error = _parsed(data, path)
@@ -82,7 +82,7 @@ def _project(path: str) -> Table:
     tool = document.get("tool")
     values = tool.get("safepip", {}) if isinstance(tool, dict) else {}
     if not isinstance(values, dict):
-        return Table(origin=path, level="project", error=f"{path}: tool.safepip must be a table")
+        return Table(origin=path, level="project", error=Fault(origin=path, what="tool.safepip must be a table"))
     return Table(origin=path, level="project", values=values, lines=_lines(data, _BASE), error=error)
 
 
@@ -150,25 +150,28 @@ def _is_key(data: bytes, start: int) -> bool:
     return after in {b"", b".", b"="} and before in {b"", b"\n", b".", b"{", b","}
 
 
-def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], str | None]:
-    """Return the document and None, or an empty one and a line that says where it is broken."""
+def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], Fault | None]:
+    """Return the document and None, or an empty one and where it is broken."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     for number, text in enumerate(data.split(b"\n"), start=1):
         if text.count(b".") > _MOST_DOTS:
-            return {}, f"{path}:{number}: more than {_MOST_DOTS} dots in one line"
+            return {}, Fault(origin=path, line=number, what=f"more than {_MOST_DOTS} dots in one line")
     try:
         return tomllib.loads(data.decode()), None
     except UnicodeDecodeError as error:
-        return {}, f"{path}:{data.count(10, 0, error.start) + 1}: broken TOML: not UTF-8"
+        return {}, _broken(path, "not UTF-8", data.count(10, 0, error.start) + 1)
     except RecursionError:
-        return {}, f"{path}: broken TOML: nested too deeply"
+        return {}, _broken(path, "nested too deeply")
     except ValueError as error:  # a TOMLDecodeError, or a number with more digits than Python reads
         reason, _, position = str(error).partition(" (at line ")
-        line = position.partition(",")[0]
-        return {}, f"{path}:{line}: broken TOML: {reason}" if line else f"{path}: broken TOML: {reason}"
+        return {}, _broken(path, reason, int(position.partition(",")[0] or 0))
+
+
+def _broken(path: str, reason: str, line: int = 0) -> Fault:
+    return Fault(origin=path, line=line, what=f"broken TOML: {reason}", broken=True)
 
 
 def _lines(data: bytes, base: tuple[str, ...]) -> dict[str, int]:

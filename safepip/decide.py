@@ -343,7 +343,7 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
     """Return why the environment may not serve this line, or what is to be done about that first, or None."""
     settings, invocation = context.settings, context.invocation
     if context.command.subcommand == "install" and settings.faults:
-        return Refuse(code=BAD_SETTINGS, what=settings.faults[0], ways=(), because=because)
+        return Refuse(code=BAD_SETTINGS, what=str(settings.faults[0]), ways=(), because=because)
     outside = context.named is None and context.project is None
     if outside and settings.outside_project == "error":
         what = "there is no project here, and the setting outside-project says to stop then"
@@ -514,7 +514,7 @@ def _warnings(context: Context) -> tuple[str, ...]:
         return ()
     stale = None if context.active or context.named or not context.managed else context.stale_active
     ignored = (f"{stale[0]} names {stale[1]}, which is no environment; going on without it",) if stale else ()
-    return (*ignored, *context.settings.warnings)
+    return (*ignored, *map(str, context.settings.warnings))
 
 
 def _moved(context: Context, environment: Environment) -> tuple[str, ...]:

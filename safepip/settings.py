@@ -23,14 +23,33 @@ _FALSE = ("n", "no", "f", "false", "off", "0")
 _FOR_EVER = 1e9  # seconds; beyond what the system's timers take, and no one waits for it
 
 
+class Fault(Record):
+    """What is wrong with what a place says: `origin` is a variable or a file, `line` there from 1 on, else 0.
+
+    `broken` tells that the file is no TOML, so that the line may be one of many. As text it is one line.
+    """
+
+    origin: str
+    what: str
+    line: int = 0
+    broken: bool = False
+
+    def __str__(self) -> str:
+        return f"{_where(self.origin, self.line)}: {self.what}"
+
+
+def _where(origin: str, line: int) -> str:
+    return f"{origin}:{line}" if line else origin
+
+
 class Table(Record):
-    """What one settings file says, already parsed; `error` is one line that names the file."""
+    """What one settings file says, already parsed, or the `error` that it has as a whole."""
 
     origin: str
     level: Level
     values: Mapping[str, object] = _NOTHING
     lines: Mapping[str, int] = _NOTHING
-    error: str | None = None
+    error: Fault | None = None
 
 
 class Settings(Record):
@@ -38,7 +57,7 @@ class Settings(Record):
 
     Paths are as the user wrote them: `~` is not expanded, nothing is resolved. `lock_timeout` is in
     seconds, None waits for ever. `origins` pairs a key, spelled as in TOML, with the variable or the
-    "file:line" that set it. `warnings` are one line each; those in `faults` stop `install` with 78.
+    "file:line" that set it. Of the `warnings` those in `faults` stop `install` with 78.
     """
 
     scope: Literal["managed", "always"] = "managed"
@@ -60,8 +79,8 @@ class Settings(Record):
     hints: bool = True
     trust: tuple[str, ...] = ()
     origins: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def settle(variables: Mapping[str, str], tables: Sequence[Table], project: str | None = None) -> Settings:
@@ -78,9 +97,9 @@ def settle(variables: Mapping[str, str], tables: Sequence[Table], project: str |
         complaint = _unknown(said) or _forbidden(said, project) or _unfit(said)
         if complaint is None:
             values[said.key.replace("-", "_")] = _kept(said, project)
-            origins[said.key] = said.where
+            origins[said.key] = _where(said.origin, said.line)
             continue
-        warnings.append(f"{said.where}: {complaint}")
+        warnings.append(Fault(origin=said.origin, line=said.line, what=complaint))
         if said.key in _KINDS:
             faults.append(warnings[-1])
     return Settings(**values, origins=tuple(origins.items()), warnings=tuple(warnings), faults=tuple(faults))
@@ -96,22 +115,22 @@ class _Said(Record):
 
     key: str
     value: object
-    where: str
+    origin: str
+    line: int = 0
     level: Level | None = None
 
 
 def _of_tables(tables: Sequence[Table]) -> Iterator[_Said]:
     for table in sorted(tables, key=lambda table: _LEVELS.index(table.level)):
         for key, value in table.values.items():
-            where = f"{table.origin}:{table.lines[key]}" if key in table.lines else table.origin
-            yield _Said(key=key, value=value, where=where, level=table.level)
+            yield _Said(key=key, value=value, origin=table.origin, line=table.lines.get(key, 0), level=table.level)
 
 
 def _of_variables(variables: Mapping[str, str]) -> Iterator[_Said]:
     for key, kind in _KINDS.items():
         name = "SAFEPIP_" + key.upper().replace("-", "_")
         if text := variables.get(name):  # an empty variable counts as unset
-            yield _Said(key=key, value=kind.read(text), where=name)
+            yield _Said(key=key, value=kind.read(text), origin=name)
 
 
 def _unknown(said: _Said) -> str | None:

@@ -19,7 +19,7 @@ from safepip.interpreter import Interpreter
 from safepip.invocation import read_invocation
 from safepip.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
 from safepip.project import Project
-from safepip.settings import Settings
+from safepip.settings import Fault, Settings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -277,7 +277,7 @@ def test_sudo_steps_down_before_pipx(world):
 
 
 def test_faulty_settings_stop_it(world):
-    plan = world("install black", settings=Settings(faults=("x",), warnings=("x",)))
+    plan = world("install black", settings=Settings(faults=(Fault(origin="f", what="x"),)))
     assert isinstance(plan, Refuse)
     assert plan.code == BAD_SETTINGS
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from safepip import configfiles
 from safepip.configfiles import may_hold_table, user_file
-from safepip.settings import Table, settle
+from safepip.settings import Fault, Table, settle
 
 posix = pytest.mark.skipif(os.name == "nt", reason="FIFOs, modes and links of POSIX")
 UNREADABLE = "cannot be read: "
@@ -187,7 +187,7 @@ def test_a_table_that_is_none_is_an_error(world):
     path = world / "project/pyproject.toml"
     for data in (b"tool.safepip = 3\n", b"[[tool.safepip]]\n"):
         assert project_table(world, data) == Table(
-            origin=str(path), level="project", error=f"{path}: tool.safepip must be a table"
+            origin=str(path), level="project", error=Fault(origin=str(path), what="tool.safepip must be a table")
         )
 
 
@@ -209,7 +209,7 @@ def test_the_users_keys_know_their_line(world):
         world, b"# mine\nfast = true\nfast.x = 1\n[colour]\nred = 1\n".replace(b"fast.x = 1\n", b"\n")
     )
     assert table.lines == {"fast": 2, "colour": 4}
-    warning = f"{user_path(world)}:4: unknown key 'colour'"
+    warning = Fault(origin=str(user_path(world)), line=4, what="unknown key 'colour'")
     assert settle({}, (table,)).warnings == (warning,)
 
 
@@ -238,19 +238,19 @@ def test_broken_toml_is_one_line_with_the_file_and_its_line(world, data, line):
         pytest.skip("this Python reads numbers of any length")
     table = user_table(world, data)
     assert table.values == {}
-    assert table.error.startswith(f"{user_path(world)}{line}: ")
-    assert table.error.isprintable()
+    assert str(table.error).startswith(f"{user_path(world)}{line}: ")
+    assert str(table.error).isprintable()
     assert settle({}, (table,)).faults == (table.error,)
 
 
 def test_a_key_of_very_many_parts_does_not_hold_up_the_user(world):
     table = project_table(world, b"[tool.safepip]\nx" + b".x" * 400_000 + b" = 1\n")
-    assert table.error == f"{world / 'project/pyproject.toml'}:2: more than 1000 dots in one line"
+    assert str(table.error) == f"{world / 'project/pyproject.toml'}:2: more than 1000 dots in one line"
 
 
 def test_a_broken_table_of_the_projects_is_an_error(world):
     table = project_table(world, b"[tool.safepip]\nscope = always\n")
-    assert table.error.startswith(f"{world / 'project/pyproject.toml'}:2: broken TOML: ")
+    assert str(table.error).startswith(f"{world / 'project/pyproject.toml'}:2: broken TOML: ")
 
 
 # What cannot be read.
@@ -260,8 +260,8 @@ def test_a_directory_in_the_files_place_is_an_error_but_for_the_projects(world):
     for place in (user_path(world), world / "etc/config.toml", world / "project/pyproject.toml"):
         place.mkdir()
     system, user, project = look(world)
-    assert user.error.startswith(f"{user_path(world)}: {UNREADABLE}")
-    assert system.error.startswith(f"{world / 'etc/config.toml'}: {UNREADABLE}")
+    assert str(user.error).startswith(f"{user_path(world)}: {UNREADABLE}")
+    assert str(system.error).startswith(f"{world / 'etc/config.toml'}: {UNREADABLE}")
     assert project.error is None
 
 
@@ -270,7 +270,7 @@ def test_a_fifo_does_not_hang(world):
     os.mkfifo(user_path(world))
     os.mkfifo(world / "project/pyproject.toml")
     _system, user, project = look(world)
-    assert user.error == f"{user_path(world)}: cannot be read: not a regular file"
+    assert str(user.error) == f"{user_path(world)}: cannot be read: not a regular file"
     assert (project.error, project.values) == (None, {})
 
 
@@ -295,7 +295,7 @@ def test_a_loop_of_links_is_an_error_but_for_the_projects(world):
     for place in (user_path(world), world / "project/pyproject.toml"):
         place.symlink_to(place)
     _system, user, project = look(world)
-    assert UNREADABLE in user.error
+    assert UNREADABLE in str(user.error)
     assert project.error is None
 
 
@@ -312,7 +312,7 @@ def test_an_unreadable_file_is_an_error_but_for_the_projects(world):
         place.write_text("[tool.safepip]\n")
         place.chmod(0)
     _system, user, project = look(world)
-    assert user.error == f"{user_path(world)}: cannot be read: Permission denied"
+    assert str(user.error) == f"{user_path(world)}: cannot be read: Permission denied"
     assert (project.error, project.values) == (None, {})
 
 
@@ -323,13 +323,13 @@ def test_a_system_that_denies_reading_is_an_error_where_a_file_is_seen(world, mo
     user_path(world).write_text("fast = false\n")
     monkeypatch.setattr(os, "open", denied)
     system, user, project = look(world)
-    assert user.error == f"{user_path(world)}: cannot be read: Permission denied"
+    assert str(user.error) == f"{user_path(world)}: cannot be read: Permission denied"
     assert (system.error, project.error) == (None, None)  # none there, as in a home that may not be entered
 
 
 def test_a_huge_file_is_an_error_but_for_the_projects(world):
     huge = b"[tool.safepip]\nfast = false\n" + b"#" * (1 << 20)
-    assert user_table(world, huge).error == f"{user_path(world)}: cannot be read: larger than 1 MiB"
+    assert str(user_table(world, huge).error) == f"{user_path(world)}: cannot be read: larger than 1 MiB"
     project = project_table(world, huge)
     assert (project.error, project.values) == (None, {})
 
@@ -394,7 +394,7 @@ def test_no_bytes_make_it_crash(tmp_path_factory, data):
         system=str(folder / "none"),
     )
     for line in settle({}, found, str(folder)).warnings:
-        assert line.isprintable()
+        assert str(line).isprintable()
 
 
 @given(contents)

@@ -46,7 +46,7 @@ from safepip.plan import (
     Version,
 )
 from safepip.project import Project
-from safepip.settings import Settings
+from safepip.settings import Fault, Settings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -67,6 +67,7 @@ SYSTEM = "/usr/bin/python3"
 OWN = "/opt/safepip/bin/python"
 TARGET = Target(python=SYSTEM, interpreter=BASE)
 IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, named=True)
+WRONG = Fault(origin="f", what="x")
 
 
 def env(path=VENV, state=USABLE, **found):
@@ -440,8 +441,8 @@ ROWS = [
     row("list --brand-new-option", {"place": STRANGERS}, f"refuse {REFUSED}", "an unknown option needs trust, too"),
     row("cache --brand-new-option list", NOTHING, f"pip of {SYSTEM}", "an unknown option of what is not routed is row 9"),
     # settings
-    row("install six", {"settings": Settings(faults=("f",))}, f"refuse {BAD_SETTINGS}", "wrong settings stop install"),
-    row("list", {"settings": Settings(faults=("f",), warnings=("f",))}, f"in {VENV}", "readers go on"),
+    row("install six", {"settings": Settings(faults=(WRONG,))}, f"refuse {BAD_SETTINGS}", "wrong settings stop install"),
+    row("list", {"settings": Settings(faults=(WRONG,), warnings=(WRONG,))}, f"in {VENV}", "readers go on"),
     # auto-repair
     *(row(f"{line} six", MENDING, f"repair {VENV}", f"broken, {line} has it repaired first") for line in ("install", "list", "uninstall", "install --dry-run")),
     row("freeze", MENDING, f"repair {VENV}", "broken, freeze has it repaired first"),
@@ -453,7 +454,7 @@ ROWS = [
     row("list", {**MENDING, **ACTIVE}, f"pip of {OTHER}", "broken, but another is active"),
     row("list", {**MENDING, "named": ("--env", changed(RUIN, path=OTHER))}, f"repair {OTHER}", "a named one that is broken"),
     row("list", {**MENDING, **SUDO}, "step down to 1000:1000", "broken, root by sudo steps down before"),
-    row("install six", {**MENDING, "settings": Settings(auto_repair=True, faults=("f",))}, f"refuse {BAD_SETTINGS}", "broken, wrong settings stop install before"),
+    row("install six", {**MENDING, "settings": Settings(auto_repair=True, faults=(WRONG,))}, f"refuse {BAD_SETTINGS}", "broken, wrong settings stop install before"),
     # the version in the name
     row("install six", {"program": "pip3.12"}, f"in {VENV}", "a name with the version of the environment"),
     row("install six", {"program": "pip3.11"}, f"refuse {NO_ENVIRONMENT}", "a name with another version is an error"),
@@ -632,7 +633,7 @@ def test_one_line_says_that_user_has_no_meaning(line, facts, notice):
 
 
 def test_freeze_says_nothing():
-    settings = Settings(warnings=("w",))
+    settings = Settings(warnings=(WRONG,))
     for facts in ({}, NOTHING, STALE):
         assert decide(context("freeze --user", settings=settings, **facts)).notices == ()
 
@@ -809,13 +810,13 @@ def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts):
 
 
 def test_warnings_of_settings_are_passed_on():
-    settings = Settings(warnings=("one", "two"))
+    settings = Settings(warnings=(WRONG, changed(WRONG, line=2)))
     for facts in ({}, NOTHING, UNMANAGED):
-        assert decide(context("install six", settings=settings, **facts)).notices == ("one", "two")
+        assert decide(context("install six", settings=settings, **facts)).notices == ("f: x", "f:2: x")
 
 
 def test_wrong_settings_are_named():
-    plan = decide(context("install six", settings=Settings(faults=("f: x", "g: y"))))
+    plan = decide(context("install six", settings=Settings(faults=(WRONG, changed(WRONG, line=2)))))
     assert (plan.code, plan.what) == (BAD_SETTINGS, "f: x")
 
 

@@ -36,7 +36,7 @@ from safepip.interpreter import Interpreter
 from safepip.invocation import Invocation
 from safepip.registry import MADE, TRUSTED, note
 from safepip.report import Report
-from safepip.settings import settle
+from safepip.settings import Fault, Settings, settle
 from safepip.verbs import doctor
 
 PACKAGE = os.path.dirname(os.path.abspath(safepip.__file__))
@@ -403,18 +403,14 @@ def test_complaints_know_their_place(home):
     path = put(f"{home}/config.toml", "apps = [\n'a b']\nhints = 3\n")
     settings = settle({"SAFEPIP_QUIET": "x"}, ())
     assert [(one.variable, one.stops) for one in complaints(settings)] == [("SAFEPIP_QUIET", True)]
-    lines = [
-        f"{path}:1: apps must be",
-        f"{path}:3: hints must be",
-        f"{path}:2: broken TOML: x",
-        f"{path}: unreadable",
-    ]
-    seen = [(one.line, one.whole, one.own) for one in complaints(settle_with(lines))]
-    assert seen == [(1, False, True), (3, True, True), (2, False, True), (0, False, True)]
-
-
-def settle_with(lines):
-    return type(settle({}, ()))(warnings=tuple(lines))
+    faults = (
+        Fault(origin=path, line=1, what="apps must be"),
+        Fault(origin=path, line=3, what="hints must be"),
+        Fault(origin=path, line=3, what="broken TOML: x", broken=True),
+        Fault(origin=path, what="unreadable"),
+    )
+    seen = [(one.line, one.whole, one.own) for one in complaints(Settings(warnings=faults))]
+    assert seen == [(1, False, True), (3, True, True), (3, False, True), (0, False, True)]
 
 
 def test_leftovers_of_the_users_site(home, base):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from safepip.settings import Settings, Table, origin_of, settle
+from safepip.settings import Fault, Settings, Table, origin_of, settle
 
 ORIGINS = {
     "system": "/etc/safepip/config.toml",
@@ -193,7 +193,8 @@ def test_what_is_refused(row):
     level, key, value, reason = row
     settings = told(level, key, value)
     where = "SAFEPIP_" + key.upper().replace("-", "_") if level == "variable" else f"{ORIGINS[level]}:3"
-    assert settings.warnings == settings.faults == (f"{where}: {reason}",)
+    assert settings.warnings == settings.faults
+    assert [str(fault) for fault in settings.faults] == [f"{where}: {reason}"]
     assert settings.origins == ()
     assert getattr(settings, key.replace("-", "_")) == getattr(Settings(), key.replace("-", "_"))
 
@@ -288,27 +289,28 @@ def test_a_variable_that_is_no_setting_is_ignored_silently(name):
 )
 def test_an_unknown_key_is_a_warning_with_file_and_line_and_no_fault(key, told):
     settings = settle({}, (Table(origin="/p/pyproject.toml", level="project", values={key: 1}, lines={key: 9}),))
-    assert settings == Settings(warnings=(f"/p/pyproject.toml:9: {told}",))
+    assert settings == Settings(warnings=(Fault(origin="/p/pyproject.toml", line=9, what=told),))
+    assert str(settings.warnings[0]) == f"/p/pyproject.toml:9: {told}"
 
 
 def test_broken_toml_is_a_fault_and_the_other_tables_still_count():
-    settings = settle({}, (table("user", error="/u/config.toml:1: broken"), table("project", fast=False)))
-    assert settings.warnings == settings.faults == ("/u/config.toml:1: broken",)
+    broken = Fault(origin="/u/config.toml", line=1, what="broken", broken=True)
+    settings = settle({}, (table("user", error=broken), table("project", fast=False)))
+    assert settings.warnings == settings.faults == (broken,)
     assert settings.fast is False
 
 
 def test_a_long_value_is_cut_in_the_message():
     (warning,) = settle({"SAFEPIP_SCOPE": "x" * 1000}, ()).warnings
-    assert len(warning) < 130
+    assert len(str(warning)) < 130
 
 
 def test_a_table_of_very_many_dotted_keys_does_not_break_the_message():
     deep: dict[str, object] = {}
     for _ in range(100_000):
         deep = {"a": deep}
-    assert settle({}, (table("user", quiet=deep),)).faults == (
-        ORIGINS["user"] + ": quiet must be true or false, not a table",
-    )
+    what = "quiet must be true or false, not a table"
+    assert settle({}, (table("user", quiet=deep),)).faults == (Fault(origin=ORIGINS["user"], what=what),)
 
 
 @pytest.mark.parametrize("project", [None, "/", "C:\\Users\\u\\blog", "/home/u/blog/"], ids=str)

@@ -310,17 +310,14 @@ def _culprit(file: ConfigFile) -> tuple[PipSetting, str]:
 
 def complaints(settings: Settings) -> Iterator[Complaint]:
     """Yield what is wrong with the settings, and where each stands."""
-    for text in settings.warnings:
-        where = text.partition(": ")[0]
-        file, _, number = where.rpartition(":")
-        path, line = (file, int(number)) if number.isdecimal() and file else (where, 0)
-        own = os.path.basename(path) == "config.toml"
-        broken = "broken TOML" in text
-        if path.startswith("SAFEPIP_"):
-            yield Complaint(text=text, variable=path, stops=text in settings.faults)
-        else:
-            whole = bool(line) and not broken and _is_whole(path, line)
-            yield Complaint(text=text, file=path, line=line, whole=whole, own=own, stops=text in settings.faults)
+    for fault in settings.warnings:
+        stops = fault in settings.faults
+        if fault.origin.startswith("SAFEPIP_"):
+            yield Complaint(text=str(fault), variable=fault.origin, stops=stops)
+            continue
+        own = os.path.basename(fault.origin) == "config.toml"
+        whole = fault.line > 0 and not fault.broken and _is_whole(fault.origin, fault.line)
+        yield Complaint(text=str(fault), file=fault.origin, line=fault.line, whole=whole, own=own, stops=stops)
 
 
 def _is_whole(path: str, line: int) -> bool:

@@ -92,7 +92,7 @@ def _read_settings(folder: str, data: bytes) -> None:
     assert not os.path.isabs(project.env_dir)
     assert ".." not in project.env_dir.split("/")
     assert project.python is None or "/" not in project.python
-    assert all(shown(line).isprintable() for line in settings.warnings)
+    assert all(shown(str(fault)).isprintable() for fault in settings.warnings)
 
 
 def _environment(folder: str) -> tuple[bytes, ...]:
