@@ -125,15 +125,13 @@ class Rounds:
         for path in self._configurations():
             if os.path.lexists(path):
                 os.unlink(path)
+        self._clear(os.path.join(self.box.project, "req.txt"))
         self.box.write("req.txt", "alpha\nbeta\n")
         self._restore()
 
     def _requirements(self) -> None:
         path = os.path.join(self.box.project, self.chance.choice(("req.txt", "req.txt", "sub/req.txt")))
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.rmdir(path)
-        if os.path.lexists(path):
-            os.unlink(path)
+        self._clear(path)
         kind = self.chance.random()
         if kind < 0.9:
             text = self.chance.choice(TEXTS)
@@ -143,6 +141,12 @@ class Rounds:
             )
         elif kind < 0.95:
             os.mkdir(path)
+
+    def _clear(self, path: str) -> None:
+        if os.path.isdir(path):
+            os.rmdir(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
 
     def _constraints(self) -> None:
         name = self.chance.choice(("con.txt", "sub/con.txt", "more.txt"))
