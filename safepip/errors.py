@@ -15,7 +15,9 @@ NOT_FOUND = 127
 
 
 class SafepipError(Exception):
-    """Ends the command: `what` happened, the `ways` on (a line each) and the exit `code`.
+    """Ends the command: `what` happened, the `ways` on and the exit `code`.
+
+    A way is one line: a command, or words, a colon and a command.
 
     An empty `what` says nothing: another program's message, already shown, stands.
     """

@@ -394,8 +394,10 @@ def test_files_that_pip_is_to_read_and_cannot(home, work):
     put(f"{work}/there.txt")
     os.environ["PIP_CONSTRAINT"] = "there.txt https://x/c.txt gone.txt"
     os.environ["PIP_REQUIREMENT"] = "there.txt"
+    os.environ["PIP_BUILD_CONSTRAINT"] = "~/work/there.txt"  # which pip takes as it stands
     assert [(one.key, one.lost) for one in pip_facts(ambient(), None).settings if one.kind == "variable"] == [
-        ("constraint", "gone.txt")
+        ("build-constraint", "~/work/there.txt"),
+        ("constraint", "gone.txt"),
     ]
 
 

@@ -256,10 +256,13 @@ def _content(path: str) -> bytes:
 
 
 def _lost(key: str, value: str, ambient: Ambient) -> str:
-    """Return the first local file of a setting that names files to read and cannot be read, or ""."""
+    """Return the first local file of a setting that names files to read and cannot be read, or "".
+
+    A ~ is no home directory here: pip opens what the option says.
+    """
     named = value.split() if key in _READ else []
     paths = (path for path in named if "://" not in path and not path.startswith("file:"))
-    full = ((path, os.path.join(ambient.cwd or os.sep, os.path.expanduser(path))) for path in paths)
+    full = ((path, os.path.join(ambient.cwd or os.sep, path)) for path in paths)
     return next((path for path, at in full if not os.path.exists(at)), "")
 
 

@@ -30,7 +30,7 @@ from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
 from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
 from safepip.project import owner
 from safepip.registry import entries
-from safepip.report import Report, shown, without_credentials
+from safepip.report import shown, without_credentials
 from safepip.settings import Settings, origin_of
 
 from . import init
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from safepip.environment import Environment
     from safepip.invocation import Invocation
     from safepip.plan import Plan
+    from safepip.report import Report
 
     T = TypeVar("T")
 
@@ -190,21 +191,14 @@ def _lost_python(environment: str) -> bool:
 
 def _init(context: Context) -> Init:
     """Return what `safepip init` tells the user to add, and the file that has something of safepip's already."""
-    heard: list[tuple[str, str]] = []
-
-    class Heard(Report):
-        def say(self, line: str) -> None:
-            file, _, code = line.removeprefix("add to ").partition(": ")
-            heard.append((file, code))
-
-    _known(lambda: init.main((), context, Heard()), 0)
-    for file, _ in heard:
+    lines: tuple[tuple[str, str], ...] = _known(lambda: init.lines_to_add(context), ())
+    for file, _ in lines:
         line = _line_of_safepip(file)
         if line:
             words = re.findall(r"/[^\s'\"]*safepip(?=['\"\s])", line)
             missing = next((word for word in words if not os.path.exists(word)), "")
-            return Init(lines=tuple(heard), named=file, missing=missing)
-    return Init(lines=tuple(heard))
+            return Init(lines=lines, named=file, missing=missing)
+    return Init(lines=lines)
 
 
 def _line_of_safepip(file: str) -> str:

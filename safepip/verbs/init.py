@@ -180,6 +180,13 @@ def _complete(context: Context) -> int:
 
 def _say_the_line(context: Context, report: Report) -> int:
     """Say which line to add to which file: on stderr, so that evaluating it does no harm."""
+    for file, line in lines_to_add(context):
+        report.say(f"add to {file}: {line}")
+    return 0
+
+
+def lines_to_add(context: Context) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a file that the user's shell reads, as an absolute path, and the line that it needs."""
     shell = users_shell(context.ambient.environ)
     language = language_of(shell)
     if language is None:
@@ -190,9 +197,8 @@ def _say_the_line(context: Context, report: Report) -> int:
     same = on_path is not None and os.path.realpath(on_path) == os.path.realpath(program)
     called = {"powershell": "& ", "nushell": "^"}.get(language, "")  # a quoted path alone is a text there
     named = "safepip" if same else called + _QUOTES[language](program)
-    for line, file in zip(_LINES[language], files, strict=False):
-        report.say(f"add to {file}: {line.format(named)}")
-    return 0
+    lines = (line.format(named) for line in _LINES[language])
+    return tuple(zip(files, lines, strict=True))
 
 
 def _rc_files(language: str, shell: str, context: Context) -> tuple[str, ...]:
