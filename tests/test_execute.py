@@ -263,7 +263,11 @@ def test_ctrl_c_is_the_childs():
 
 def test_a_child_is_not_deaf_to_ctrl_c():
     """An ignored signal would be inherited, a handler is not."""
-    assert spawn(("/bin/sh", "-c", "kill -INT $$; exit 5"), {"PATH": "/bin"}) == -signal.SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background
+    try:
+        assert spawn(("/bin/sh", "-c", "kill -INT $$; exit 5"), {"PATH": "/bin"}) == -signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_that_was_ignored_stays_so():
@@ -543,7 +547,7 @@ def test_what_would_end_safepip_is_passed_on_to_its_child():
     """
     code = (
         "import os; from safepip.execute import spawn\n"
-        "told = f'kill -TERM {os.getpid()}; sleep 20'\n"
+        "told = f'kill -TERM {os.getpid()}; sleep 20 >&- 2>&-'\n"
         "print(spawn(('/bin/sh', '-c', told), {'PATH': os.environ['PATH']}))"
     )
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

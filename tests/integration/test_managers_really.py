@@ -14,7 +14,8 @@ import sys
 import pytest
 
 from safepip.interpreter import BIN, EXE
-from safepip.managers import environment, keeper
+from safepip.keepers import keeper
+from safepip.managers import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="not tried there")]
 
