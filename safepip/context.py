@@ -296,28 +296,20 @@ class Context:
 
     @lazy
     def due(self) -> Changes:
-        """The changes of variables that a shell's hook would make at a prompt in this directory.
-
-        The environment that it activated is not the user's choice: `cd there && pip install`, a recipe of
-        make and `bash -c` go by the directory. In its own project it stands, and so does one that was
-        activated by hand on top of it: that puts it on PATH once more. Where bare pip is asked for, PATH
-        counts as it is.
-        """
+        """The changes of variables that a shell's hook would make at a prompt in this directory."""
         environ = self.ambient.environ
-        at, search = environ.get(ACTIVATED), environ.get("PATH", os.defpath)
-        if not at or at != environ.get("VIRTUAL_ENV") or self.untouched:
+        at = environ.get(ACTIVATED)
+        if (
+            not at or at != environ.get("VIRTUAL_ENV") or self.untouched
+        ):  # where bare pip is asked for, PATH counts
             return ()
-        entries = search.split(os.pathsep)
-        own = os.path.join(at, BIN)
-        found = self._hooked
-        if entries.count(own) > 1 or (found and os.path.realpath(found) == os.path.realpath(at)):
-            return ()
-        self.tell(f"the shell's hook activated {at}, which is not this directory's")
-        kept = ([os.path.join(found, BIN)] if found else []) + [entry for entry in entries if entry != own]
-        left: Changes = ((ACTIVATED, found), ("VIRTUAL_ENV", found), ("PATH", os.pathsep.join(kept)))
-        wanted = environ.get("SAFEPIP_PYTHON", "")
-        gone = wanted in _NAMES and next(candidates((wanted,), os.pathsep.join(kept), ()), None) is None
-        return (*left, ("SAFEPIP_PYTHON", None)) if gone else left  # the hooks' `python -m pip`: any will do
+        from .shells.known import due
+
+        changes = due(at, self._marked.environment if self._marked else None, self.state, environ)
+        if changes:
+            self.tell(f"the shell's hook activated {at}, which is not this directory's")
+            changes = ((ACTIVATED, dict(changes)["VIRTUAL_ENV"]), *changes)
+        return changes
 
     @lazy
     def sudo_user(self) -> tuple[int, int] | None:
@@ -350,7 +342,11 @@ class Context:
     def inside(self) -> Environment | None:
         """The environment of the pip that this process descends from, if safepip started that pip."""
         process, _, path = self.ambient.environ.get(HANDOVER, "").partition(":")
-        if not process.isdecimal() or not _is_ancestor(int(process)):
+        if not process.isdecimal():
+            return None
+        from .ancestry import is_ancestor
+
+        if not is_ancestor(int(process)):
             return None
         found = self.examine(path, named=True)
         return found if found.state == env.USABLE else None
@@ -510,17 +506,6 @@ class Context:
             return None
         return find(self.ambient.cwd, self.ambient.home, self.owners)
 
-    @lazy
-    def _hooked(self) -> str | None:
-        """The environment that a shell's hook activates in this directory, or None."""
-        path = self._marked.environment if self._marked else None
-        if path is None or self.state is None or not env.is_environment(path):
-            return None
-        from .shells.known import is_known_to_shells
-
-        unfinished = os.path.lexists(os.path.join(path, env.CREATING))
-        return path if not unfinished and is_known_to_shells(self.state, path) else None
-
     def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
         known = self.__dict__.setdefault("_known_pip_files", {})
         if (site, strict) not in known:
@@ -672,35 +657,3 @@ def _can_hold(root: str) -> bool:
     """
     is_text = root.encode("utf-8", "replace") == os.fsencode(root)
     return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)
-
-
-def _is_ancestor(process: int) -> bool:
-    """Tell whether `process` is this one or a living ancestor of it."""
-    at = os.getpid()
-    while at > 1:
-        if at == process:
-            return True
-        at = _parent(at)
-    return False
-
-
-def _parent(process: int) -> int:
-    """Return the parent's process id, 0 where the system does not tell."""
-    if process == os.getpid():
-        return os.getppid()
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return _parent_by_ps(process) if sys.platform == "darwin" else 0
-
-
-def _parent_by_ps(process: int) -> int:
-    """Return the same where there is no /proc, as on macOS."""
-    import subprocess
-
-    try:
-        told = subprocess.run(["/bin/ps", "-o", "ppid=", "-p", str(process)], capture_output=True, check=False)
-        return int(told.stdout)
-    except (OSError, ValueError):
-        return 0

@@ -22,7 +22,7 @@ PACKAGE = os.path.join(ROOT, "safepip")
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
     ("__init__",),
-    ("_record", "errors", "_pip_options", "_applications"),
+    ("_record", "errors", "_pip_options", "_applications", "ancestry"),
     ("command", "keepers", "settings", "places", "store", "report"),
     ("configfiles", "pipconf", "interpreter", "project", "invocation", "registry"),
     ("environment",),
@@ -36,12 +36,12 @@ ORDER = (
 # Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
 # modules may know of each other, though not in a circle.
 COLD = ("shells", "envs", "doctor", "verbs")
-COLD_ALONE = ("apps", "_applications", "managers")  # cold, though of no room
+COLD_ALONE = ("ancestry", "apps", "_applications", "managers")  # cold, though of no room
 # Who imports what is cold late; within the rooms anybody may.
 LATE = {
     "execute": (*COLD, "managers"),
     "cli": COLD,
-    "context": ("envs.adoption", "envs.gitindex", "managers", "shells.known"),
+    "context": ("ancestry", "envs.adoption", "envs.gitindex", "managers", "shells.known"),
     "decide": ("apps",),
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
@@ -213,7 +213,7 @@ def users(*dotted):
         (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute", "interpreter"]),
         (
             ("subprocess.run",),
-            ["context", "envs.heal", "envs.image", "envs.pip", "envs.pipx", "managers"],
+            ["ancestry", "envs.heal", "envs.image", "envs.pip", "envs.pipx", "managers"],
         ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
         (("eval", "exec", "__import__", "compile"), []),

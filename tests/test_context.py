@@ -10,7 +10,6 @@ import sys
 
 import pytest
 
-from safepip import context as context_module
 from safepip import registry
 from safepip._record import changed
 from safepip.context import ACTIVATED, HANDOVER, Ambient, Context, ambient, enter, follow
@@ -689,17 +688,6 @@ def test_a_mark_of_a_process_that_is_no_ancestor_does_not_count(world, environme
 def test_a_mark_that_names_no_environment_does_not_count(world, work):
     assert world(environ={HANDOVER: f"{os.getpid()}:{work}/gone"}).inside is None
     assert world(environ={HANDOVER: f"{os.getpid()}:{work}/a:b"}).inside is None
-
-
-def test_where_the_system_does_not_tell_of_parents_only_this_one_counts(monkeypatch):
-    monkeypatch.setattr(context_module, "_parent", lambda _process: 0)
-    assert context_module._is_ancestor(os.getpid())
-    assert not context_module._is_ancestor(os.getppid())
-
-
-def test_the_parent_of_a_process_that_is_gone_is_none():
-    assert context_module._parent(999999999) == 0
-    assert context_module._parent(os.getpid()) == os.getppid()
 
 
 # -- the environment that is named

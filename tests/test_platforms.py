@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import safepip
-from safepip import context, environment
+from safepip import ancestry, context, environment
 from safepip._record import changed
 from safepip.context import Context, ambient
 from safepip.doctor import surroundings
@@ -182,6 +182,6 @@ def test_any_other_python_keeps_its_path(brewed, path):
 
 @pytest.mark.skipif(not os.path.exists("/bin/ps") or not os.path.isdir("/proc/self"), reason="no ps, or no /proc")
 def test_ps_tells_the_same_parents_as_proc():
-    assert context._parent_by_ps(os.getpid()) == os.getppid()
-    assert context._parent_by_ps(os.getppid()) == context._parent(os.getppid())
-    assert context._parent_by_ps(2**30) == 0
+    assert ancestry._parent_by_ps(os.getpid()) == os.getppid()
+    assert ancestry._parent_by_ps(os.getppid()) == ancestry._parent(os.getppid())
+    assert ancestry._parent_by_ps(2**30) == 0

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import os
 
-from safepip.environment import OWN
+from safepip.environment import CREATING, OWN, is_environment
+from safepip.interpreter import BIN, candidates
 from safepip.store import make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    Changes = tuple[tuple[str, str | None], ...]
 
 FOLDER = "activate"
 PREFIX = "shell-"
+_NAMES = ("python3", "python")
 
 
 def note_for_shells(state: str | None, path: str) -> None:
@@ -49,6 +53,32 @@ def forget_for_shells(state: str | None, path: str) -> None:
         return
     for file in (*_links_to(state, path), *_marks(path)):
         _remove(file)
+
+
+def due(at: str, here: str | None, state: str | None, environ: Mapping[str, str]) -> Changes:
+    """Return the changes of variables that a hook, which activated `at`, would make where `here` is, or none.
+
+    What a hook activated is not the user's choice: `cd there && pip install`, a recipe of make and `bash -c` go
+    by the directory. In its own project it stands, and so does one that was activated by hand on top of it:
+    that puts it on PATH once more.
+    """
+    search = environ.get("PATH", os.defpath)
+    entries = search.split(os.pathsep)
+    own = os.path.join(at, BIN)
+    found = here if here is not None and state is not None and _is_activated(here, state) else None
+    if entries.count(own) > 1 or (found and os.path.realpath(found) == os.path.realpath(at)):
+        return ()
+    kept = ([os.path.join(found, BIN)] if found else []) + [entry for entry in entries if entry != own]
+    changes: Changes = (("VIRTUAL_ENV", found), ("PATH", os.pathsep.join(kept)))
+    wanted = environ.get("SAFEPIP_PYTHON", "")
+    gone = wanted in _NAMES and next(candidates((wanted,), os.pathsep.join(kept), ()), None) is None
+    return (*changes, ("SAFEPIP_PYTHON", None)) if gone else changes  # the hooks' `python -m pip`: any will do
+
+
+def _is_activated(path: str, state: str) -> bool:
+    """Tell whether a hook would activate the environment at `path`, once it is complete."""
+    complete = is_environment(path) and not os.path.lexists(os.path.join(path, CREATING))
+    return complete and is_known_to_shells(state, path)
 
 
 def is_known_to_shells(state: str, path: str) -> bool:

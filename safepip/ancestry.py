@@ -1,0 +1,42 @@
+"""Which processes this one descends from: asked only within a pip that safepip started."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def is_ancestor(process: int, parent: Callable[[int], int] | None = None) -> bool:
+    """Tell whether `process` is this one or a living ancestor of it; `parent` tells a process's own, or 0."""
+    at = os.getpid()
+    while at > 1:
+        if at == process:
+            return True
+        at = (parent or _parent)(at)
+    return False
+
+
+def _parent(process: int) -> int:
+    """Return the parent's process id, 0 where the system does not tell."""
+    if process == os.getpid():
+        return os.getppid()
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return _parent_by_ps(process) if sys.platform == "darwin" else 0
+
+
+def _parent_by_ps(process: int) -> int:
+    """Return the same where there is no /proc, as on macOS."""
+    import subprocess
+
+    try:
+        told = subprocess.run(["/bin/ps", "-o", "ppid=", "-p", str(process)], capture_output=True, check=False)
+        return int(told.stdout)
+    except (OSError, ValueError):
+        return 0
