@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import shutil
 import signal
@@ -16,10 +15,9 @@ import pytest
 from safepip import __version__, registry
 from safepip._record import changed
 from safepip.context import HANDOVER, Context, ambient
-from safepip.doctor import whereabouts
 from safepip.environment import ABSENT, BROKEN, USABLE, Environment
-from safepip.envs import create as create_module
-from safepip.envs import heal, health, journal, pipx, repair, stepdown, throwaway
+from safepip.envs import health, journal, pipx, repair, stepdown
+from safepip.envs.inventory import sites
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.execute import child_environ, entered, execute, hand_over, spawn, start
 from safepip.interpreter import Interpreter
@@ -42,7 +40,7 @@ from safepip.plan import (
 )
 from safepip.report import Report
 from safepip.settings import Settings
-from safepip.shells import known
+from safepip.shells.known import is_known_to_shells
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at descriptors in /proc")
 
@@ -342,17 +340,29 @@ def test_where_there_can_be_no_lock_pip_runs_without(became, context, report, in
     assert HANDOVER not in became[0].environ
 
 
-def test_what_a_killed_change_left_is_healed_first(became, context, report, into, monkeypatch):
-    done = []
-    monkeypatch.setattr(journal, "is_left", lambda *_args, **_options: True)
-    monkeypatch.setattr(heal, "heal", lambda environment, *_args: done.append((environment, len(became))))
+def test_what_a_killed_change_left_is_healed_first(became, context, report, into, capfd):
+    journal.begin(into.environment, ("install", "half"), None)
+    half = holding(into.environment, "half")
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)
-    assert done == [(into.environment, 0)]
+    assert "the last install here was interrupted" in capfd.readouterr().err
+    assert not os.path.exists(half)
+    assert journal.heading(into.environment).words == ("install", "six")
 
 
-def test_where_no_journal_can_be_written_pip_runs_without(became, context, report, into, monkeypatch):
-    monkeypatch.setattr(journal, "begin", lambda *_args, **_options: False)
+def holding(environment, name):
+    """Put a distribution's metadata into an environment, with no list of files; return its path."""
+    (site,) = sites(environment)
+    info = os.path.join(site, f"{name}-1.0.dist-info")
+    os.mkdir(info)
+    with open(os.path.join(info, "METADATA"), "w", encoding="utf-8") as file:
+        file.write(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    return info
+
+
+def test_where_no_journal_can_be_written_pip_runs_without(became, context, report, into):
+    with open(os.path.join(into.environment, ".safepip"), "xb"):
+        pass  # in the place of the folder
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)
     assert "SAFEPIP_RUN_JOURNAL" not in became[0].environ
@@ -410,13 +420,16 @@ def test_pip_is_handed_the_line_after_what_is_to_be_said(became, context, report
     assert became[0].argv == PLAIN.argv
 
 
-def test_where_packages_are_that_are_not_here_is_said(became, context, report, monkeypatch, capfd):
-    monkeypatch.setattr(whereabouts, "whereabouts", lambda sought, _context: (f"{sought} is elsewhere",))
+def test_where_packages_are_that_are_not_here_is_said(became, context, report, finished, home, capfd):
+    kept = shutil.copytree(finished, os.path.join(home, "data", "home"), symlinks=True)
+    holding(kept, "six")
+    context.data = os.path.dirname(kept)
     for quiet in (False, True):
         report.quiet = quiet
         with pytest.raises(ReplacedError):
             execute(Pip(handover=PLAIN, because="x", sought=("six",)), context, report)
-    assert capfd.readouterr().err == "safepip: ('six',) is elsewhere\n"
+    said = f"six is in the home environment: safepip --env {kept} uninstall six"
+    assert capfd.readouterr().err == f"safepip: {said}\n"
 
 
 def test_help_is_shown_where_it_was_asked_of_safepip(became, context, report, monkeypatch, capfd):
@@ -448,43 +461,46 @@ def test_a_hint_that_nobody_heard_is_not_noted(became, context, into, work, capf
 
 
 @pytest.fixture
-def creation(into, work, monkeypatch):
-    """The plan of a creation, and the creation itself faked: what it makes is there."""
-    made = changed(env(into.environment), python=f"{into.environment}/bin/python3")
-    monkeypatch.setattr(create_module, "create", lambda plan, *_args: made)
+def creation(into, work, base):
+    """The plan of a creation."""
+    path = os.path.join(work, "new")
     return Create(
-        environment=env(into.environment, ABSENT), interpreter=BASE, handover=into, because="x", called=".venv",
-        why="y", purpose="z", notices=("n",), hint=(work, "use uv"),
+        environment=env(path, ABSENT), interpreter=base, handover=changed(into, environment=path), because="x",
+        called="new", why="y", purpose="z", notices=("n",), hint=(work, "use uv"),
     )  # fmt: skip
 
 
-def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, report, into, work, creation, capfd):
-    """Under the name that the new environment's own launcher has, and with its lock."""
+def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, report, work, creation, capfd):
+    """Under the name that the new environment's own launcher has, with its lock; shells may activate it."""
     act(creation, context, report)
-    assert became[0].path == f"{into.environment}/bin/python3"
-    assert became[0].held.count(os.path.join(into.environment, ".lock")) == 1
-    assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == into.environment
-    assert capfd.readouterr().err == "safepip: n\nsafepip: use uv\n"
+    path = creation.environment.path
+    with open(f"{path}/bin/pip", encoding="utf-8") as launcher:
+        assert launcher.readline() == f"#!{became[0].path}\n"
+    assert became[0].held.count(os.path.join(path, ".lock")) == 1
+    assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == path
+    said = capfd.readouterr().err.splitlines()
+    assert (said[0], said[-1]) == ("safepip: n", "safepip: use uv")
+    assert "creating new" in said[1] or f"creating {path}" in said[1]
     assert hinted(context.state, work)
+    assert is_known_to_shells(context.state, path)
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_shells_are_told_of_an_environment_that_safepip_made(
-    became, context, report, into, creation, monkeypatch, made
-):
-    told = []
-    monkeypatch.setattr(known, "note_for_shells", lambda *given: told.append(given))
-    if made:
-        registry.note(context.state, into.environment, registry.MADE)
-    act(creation, context, report)
-    assert told == ([(context.state, into.environment)] if made else [])
+@pytest.mark.parametrize("known", [True, False])
+def test_shells_are_told_of_an_environment_that_safepip_knows(became, context, report, into, known):
+    if known:
+        registry.note(context.state, into.environment, registry.ADOPTED)
+    with pytest.raises(ReplacedError):
+        hand_over(into, context, report)
+    assert is_known_to_shells(context.state, into.environment) is known
 
 
-def test_a_throw_away_environments_code_is_returned(context, report, monkeypatch, capfd):
-    monkeypatch.setattr(throwaway, "run_in_throwaway", lambda plan, _context: 9)
-    plan = Throwaway(interpreter=BASE, handover=PLAIN, because="x", notices=("n",))
-    assert execute(plan, context, report) == 9
-    assert capfd.readouterr().err == "safepip: n\n"
+def test_a_throw_away_environments_code_is_returned(context, report, base, capfd):
+    handover = changed(PLAIN, python="/x/python3", words=("no-such-word",))
+    plan = Throwaway(interpreter=base, handover=handover, because="x", notices=("n",))
+    assert execute(plan, context, report) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("safepip: n\n")
+    assert "no-such-word" in said
 
 
 def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
@@ -528,10 +544,9 @@ def test_safepips_own_version_is_printed(context, report, capfd):
 
 
 @pytest.mark.parametrize("word", VERBS)
-def test_a_word_gets_its_arguments(context, report, monkeypatch, word):
-    module = importlib.import_module(f"safepip.verbs.{word}")
-    monkeypatch.setattr(module, "main", lambda *given: given)
-    assert execute(Verb(word=word, words=("a", "b")), context, report) == (("a", "b"), context, report)
+def test_a_word_gets_its_arguments(context, report, word, capfd):
+    assert execute(Verb(word=word, words=("--help",)), context, report) == 0
+    assert f"safepip {word}" in capfd.readouterr().out.partition("\n")[0]
 
 
 @pytest.mark.parametrize("plan", ["no plan", Verb(word="no-such", words=())], ids=["plan", "word"])
