@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safepip._record import changed
 from safepip.envs import history, journal
 from safepip.envs.history import Change, Entry, State
 from safepip.plan import RUNNER
@@ -293,6 +294,7 @@ def test_json_has_the_documented_shape():
         "created": True,
         "undone": False,
         "undo_to": None,
+        "with": "pip",
     }
 
 
@@ -310,3 +312,19 @@ def test_the_text_keeps_to_80_columns_and_escapes_what_could_steer_a_terminal():
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in "".join(lines)
     assert "distribution-number-11 1.0 -> 2.0" in " ".join(" ".join(lines).split())
+
+
+def test_a_sign_and_its_name_stay_on_one_line():
+    names = [f"{'x' * (10 + number)} ->1.0" for number in range(30)]
+    one = entry(1, *names)
+    lines = verb.lines(one, [one])
+    assert [line for line in lines if line.endswith((" +", " -"))] == []
+    assert not any("\N{NO-BREAK SPACE}" in line for line in lines)
+
+
+def test_an_environment_stays_when_its_first_install_is_undone():
+    first = changed(entry(1, "a ->1"), further="created")
+    entries = [first, entry(2, "a 1->", undo="0")]
+    assert verb.lines(first, [first])[1].strip() == "made the environment, + a 1"
+    assert verb.lines(first, entries)[0].endswith(" install (undone)")
+    assert verb.lines(first, entries)[1].strip() == "made the environment (which stays), + a 1"

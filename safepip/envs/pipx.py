@@ -27,6 +27,7 @@ from safepip.places import at_home
 from safepip.registry import MADE, note
 from safepip.store import make_folder
 
+from . import applications
 from .create import build
 from .lock import acquire
 from .progress import shown_while
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 FLOOR = (1, 1)
 _QUIET_SINCE = (1, 4)  # older ones do not know --quiet
-_TALKING = ("install", "upgrade", "uninstall")  # what they print answers no question
+_CHANGING = ("install", "upgrade", "uninstall")
 _NO_APPS = b"No apps associated"
 _WAYS = (
     "into an environment instead: safepip --lib install …",
@@ -57,7 +58,7 @@ _REMOVED = (
 
 
 def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
-    """Have pipx do what the plan says; where nothing comes after it, this process becomes pipx.
+    """Have pipx do what the plan says, and note what changed; only to look, this process becomes pipx.
 
     One at a time, under a lock of safepip's: pipx has had its own only since 1.16.
     """
@@ -69,22 +70,32 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     _seed(plan.interpreter, context)
     environ = environ_of(context)
     runs = [_fitting(words, version) for words in _settled(plan, context)]
-    if not plan.specs and len(runs) == 1:
-        if runs[0][0] in _TALKING and _has_stderr():
-            os.dup2(2, 1)
+    if len(runs) == 1 and runs[0][0] not in _CHANGING:
         return start((program, *runs[0]), environ)
-    without = []
-    for number, words in enumerate(runs):
-        code, has_apps = _watched((program, *words), environ, lock)
-        if not has_apps and plan.fallback is not None:
-            without.append(plan.specs[number])
-        elif code:
-            return code
+    before = applications.held(context)
+    code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
+    applications.note(before, context)
+    if code:
+        return code
     if lock is not None:
         os.close(lock)
     if len(without) < sum(words[0] == "install" for words in runs):
         tell_of_path(context, report)
-    return _fall_back(tuple(without), plan, context, report) if without else 0
+    return _fall_back(without, plan, context, report) if without else 0
+
+
+def _run_each(
+    plan: Pipx, runs: Iterable[tuple[str, ...]], environ: Mapping[str, str], lock: int | None
+) -> tuple[int, tuple[str, ...]]:
+    """Run pipx for one package after the other until it fails; return its code, and what has no programs."""
+    without = []
+    for number, argv in enumerate(runs):
+        code, has_apps = _watched(argv, environ, lock)
+        if not has_apps and plan.fallback is not None:
+            without.append(plan.specs[number])
+        elif code:
+            return code, ()
+    return 0, tuple(without)
 
 
 def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:

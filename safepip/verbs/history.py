@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import shlex
 import sys
 import textwrap
 import time
 
-from safepip.envs import history
+from safepip.environment import ABSENT, UNFINISHED
+from safepip.envs import applications, history
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 
-from .place import usable
+from .place import in_force, usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,18 +26,27 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
 _USAGE = "safepip history [--json]"
+_HELP = f"""\
+usage: {_USAGE}
+What safepip changed in the environment of this place, oldest first: id, time (UTC)
+and line, then what came (+), went (-) or has another version now. What pipx did has
+no id: `safepip undo` does not reach it.
+"""
 _WIDTH = 80
+_TIED = "\N{NO-BREAK SPACE}"  # between a sign and its name, which belong on one line
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the history; `--json` makes it one array, in which each entry is an object of `_as_json`."""
     if words in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
+        sys.stdout.write(_HELP)
         return 0
     if words not in {(), ("--json",)}:
         raise SafepipError(USAGE, f"history takes no {words[0] if words[0] != '--json' else words[1]}", _USAGE)
-    found = usable(context, report)
-    entries = history.read(found.path)
+    found, beside = in_force(context), applications.read(context)
+    if not beside or found.state not in {ABSENT, UNFINISHED}:
+        found = usable(context, report)
+    entries = list(heapq.merge(history.read(found.path), beside, key=lambda entry: entry.time))
     if words:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
     elif not entries:
@@ -57,10 +68,17 @@ def stamp(entry: Entry) -> str:
 
 def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
     """Return an entry for people: id, time and line, then what it did; none longer than 80 columns."""
-    undone = " (undone)" if _is_undone(entry, entries) else ""
-    head = f"{entry.id:>4}  {stamp(entry)[:16].replace('T', ' ')}  {shown(line_of(entry))}{undone}"
-    told = [*(["made the environment"] if entry.further == "created" else []), *map(described, entry.changes)]
-    return [*_folded(head, 24), *_folded(" " * 6 + ", ".join(told), 6)]
+    undone, is_pipxs = _is_undone(entry, entries), entry.kind == applications.PIPX
+    remark = " (undone)" if undone else " (with pipx)" if is_pipxs else ""
+    head = f"{'-' if is_pipxs else entry.id:>4}  {stamp(entry)[:16].replace('T', ' ')}  {shown(line_of(entry))}"
+    made = ["made the environment (which stays)" if undone else "made the environment"]
+    told = [*(made if entry.further == "created" else []), *map(_tied, entry.changes)]
+    return [*_folded(head + remark, 24), *_folded(" " * 6 + ", ".join(told), 6)]
+
+
+def _tied(change: Change) -> str:
+    told = described(change)
+    return told.replace(" ", _TIED, 1) if told.startswith(("+ ", "- ")) else told
 
 
 def described(change: Change) -> str:
@@ -75,7 +93,8 @@ def described(change: Change) -> str:
 
 def _folded(line: str, indent: int) -> list[str]:
     space = " " * indent
-    return textwrap.wrap(line, _WIDTH, subsequent_indent=space, drop_whitespace=True, break_on_hyphens=False)
+    parts = textwrap.wrap(line, _WIDTH, subsequent_indent=space, drop_whitespace=True, break_on_hyphens=False)
+    return [part.replace(_TIED, " ") for part in parts]
 
 
 def _called(state: State | None) -> str:
@@ -103,7 +122,8 @@ def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
     `came` and `went` hold {"name", "version"}, `changed` {"name", "from", "to"}; with an "origin" (in
     `changed`: "from_origin", "to_origin") where it came from a URL or folder. `created` tells that the
     environment was made for it, `undone` that its step is not in force any more, `undo_to` is the id of the
-    entry whose state an undo went back to ("0": before the first), else None.
+    entry whose state an undo went back to ("0": before the first), else None. `with` is "pipx" where pipx did
+    it, whose ids undo does not know, else "pip".
     """
     pairs = entry.changes
     return {
@@ -116,6 +136,7 @@ def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
         "created": entry.further == "created",
         "undone": _is_undone(entry, entries),
         "undo_to": entry.further if entry.kind == history.UNDO else None,
+        "with": "pipx" if entry.kind == applications.PIPX else "pip",
     }
 
 
@@ -132,4 +153,4 @@ def _both(change: Change) -> dict[str, str]:
 
 
 def _is_undone(entry: Entry, entries: Sequence[Entry]) -> bool:
-    return entry.kind != history.UNDO and entry.id not in history.steps(entries)[-1]
+    return entry.kind == history.PIP and entry.id not in history.steps(entries)[-1]

@@ -14,7 +14,8 @@ import tempfile
 import time
 
 from safepip._record import Record, changed
-from safepip.envs import heal, history, journal
+from safepip.environment import USABLE
+from safepip.envs import applications, heal, history, journal
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
 from safepip.envs.progress import shown_while
@@ -23,7 +24,7 @@ from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 
 from .history import described, line_of, stamp
-from .place import usable
+from .place import in_force, usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
 _USAGE = "safepip undo [N] [--to ID]"
+_HELP = f"""\
+usage: {_USAGE}
+Takes back the last change that safepip made in the environment of this place.
+  N        the last N changes
+  --to ID  go to the state after the entry ID of `safepip history`: back, or forth
+           again after an undo; 0 is the state before the first
+The environment itself stays: safepip env remove.
+"""
 _DIGITS = 9  # no history has more steps than that many digits tell, and Python reads only so many
 _FAILED = 1  # as pip itself where something cannot be had
 
@@ -49,9 +58,11 @@ class Back(Record):
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Show what is undone, then do it: all of it or nothing."""
     if words in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
+        sys.stdout.write(_HELP)
         return 0
     count, to = _read(words)
+    if not words:
+        _refuse_what_pipx_did(context)
     found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
     if owner:
@@ -87,6 +98,31 @@ def _read(words: tuple[str, ...]) -> tuple[int, str | None]:
 
 def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
+
+
+def _refuse_what_pipx_did(context: Context) -> None:
+    """Stop where the last change of all was with pipx: another than what was meant would be undone."""
+    done, found = applications.last(context), in_force(context)
+    if done is None:
+        return
+    entries = history.read(found.path) if found.state == USABLE else []
+    steps = [entry for entry in entries if entry.id in history.steps(entries)[-1]]
+    if steps and steps[-1].time >= done.time:
+        return
+    names = ", ".join(change.name for change in done.changes)
+    what = f"the last change, {names}, is with pipx, whose changes undo does not reach"
+    ways = [f"take it back: {_taken_back(change)}" for change in done.changes]
+    where = "the home environment" if context.project is None else context.shown(found)
+    ways += [f"the last one in {where}: safepip undo 1"] if steps else []
+    raise SafepipError(USAGE, what, *ways)
+
+
+def _taken_back(change: Change) -> str:
+    """Return the line by which pipx takes a change back."""
+    if change.before is None:
+        return f"safepip app uninstall {change.name}"
+    force = "--force " if change.after else ""
+    return f"safepip app install {force}{change.name}=={change.before.version}"
 
 
 @contextlib.contextmanager

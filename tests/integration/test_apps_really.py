@@ -94,6 +94,7 @@ def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox)
     assert (ran.out, b"installed package httpie 1.0" in ran.err) == (b"", True), "stdout is pip's"
     assert version(world) == "1.0"
     assert home_packages(world) == set()
+    assert world.run("undo").said[1:] == ["take it back: safepip app uninstall httpie"]
 
     assert b"Version: 1.0\n" in done(world.run("show", "httpie")).out
     listed = done(world.run("list"))
@@ -119,6 +120,8 @@ def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox)
     assert (ran.out, b"uninstalled httpie" in ran.err) == (b"", True)
     assert version(world) == "exit 127"
     assert apps(world) == set()
+    told = ["+ httpie 1.0", "httpie 1.0 -> 2.0", "httpie 2.0 -> 1.0", "httpie 1.0 -> 2.0", "- httpie 2.0"]
+    assert [line.strip() for line in world.run("history").text.splitlines()[1::2]] == told
 
 
 def test_from_a_state_without_pipx(bare: Sandbox) -> None:

@@ -1,0 +1,89 @@
+"""What was done with pipx, for `history` and `undo`: noted in the user's state, for pipx notes none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from safepip._record import changed
+from safepip.apps import METADATA, home_of, kept
+from safepip.environment import OWN
+from safepip.report import without_secrets
+from safepip.store import make_folder
+
+from . import history, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from safepip.context import Context
+    from safepip.envs.history import Entry, State
+
+PIPX = "pipx"  # the kind of these entries, and what their ids begin with
+
+
+def held(context: Context) -> dict[str, State]:
+    """Return what pipx has, by the names of its environments."""
+    venvs = os.path.join(home_of(context), "venvs")
+    return {name: history.State(version=_version(os.path.join(venvs, name))) for name in kept(venvs)}
+
+
+def note(before: Mapping[str, State], context: Context) -> None:
+    """Note what is another now than `before` as done by this line; what cannot be written is let be."""
+    changes = history.changes(before, held(context))
+    if not changes or context.state is None:
+        return
+    place = _place(context.state)
+    entry = history.Entry(
+        id=journal.next_number(place),
+        time=int(time.time()),
+        kind=history.PIP,
+        words=tuple(without_secrets(context.invocation.words)),
+        cwd=context.ambient.cwd or "",
+        further=_project(context),
+        changes=changes,
+    )
+    with contextlib.suppress(OSError):
+        make_folder(os.path.join(place, OWN))
+        history.append(place, entry)
+
+
+def read(context: Context) -> list[Entry]:
+    """Return what was noted in this project, or outside all, oldest first; none where one is named or active."""
+    if context.state is None or context.named is not None or context.active is not None:
+        return []
+    entries = history.read(_place(context.state))
+    here = [entry for entry in entries if entry.further == _project(context)]
+    return [changed(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in here]
+
+
+def last(context: Context) -> Entry | None:
+    """Return the last of these that still holds: by pipx's own words it may have been taken back since."""
+    entries = read(context)
+    now = held(context) if entries else {}
+    return next((entry for entry in reversed(entries) if _holds(entry, now)), None)
+
+
+def _holds(entry: Entry, now: Mapping[str, State]) -> bool:
+    return all((change.name in now) == (change.after is not None) for change in entry.changes)
+
+
+def _place(state: str) -> str:
+    """Return the folder that holds a history as an environment does; the lock for pipx's changes is there, too."""
+    return os.path.join(state, "pipx")
+
+
+def _project(context: Context) -> str:
+    return context.project.root if context.project is not None else ""
+
+
+def _version(environment: str) -> str:
+    """Return the version of the application in one of pipx's environments, "?" where pipx's file does not tell."""
+    try:
+        with open(os.path.join(environment, METADATA), encoding="utf-8") as file:
+            return str(json.load(file)["main_package"]["package_version"] or "?")
+    except (OSError, ValueError, LookupError, TypeError):
+        return "?"
