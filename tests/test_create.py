@@ -1,0 +1,235 @@
+"""Environments made for real by virtualenv, and what is left where that cannot be done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from safepip import registry
+from safepip._record import changed
+from safepip.context import Context, ambient
+from safepip.environment import ABSENT, CREATING, UNFINISHED, USABLE, Environment, configuration
+from safepip.envs import create as module
+from safepip.envs.create import create, creation_lock
+from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
+from safepip.invocation import Invocation
+from safepip.plan import Create, Handover
+from safepip.report import Report
+from safepip.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
+
+
+@pytest.fixture
+def context(home, work):
+    """What surrounds this process; nothing is kept but in the state."""
+    known = {"state": os.path.join(home, "state"), "cache": None, "data": os.path.join(home, "data")}
+    around = changed(ambient(), cwd=work, terminal=False)
+    return Context(Invocation(words=("install", "x")), around, settings=Settings(lock_timeout=5), **known)
+
+
+@pytest.fixture
+def plan(work, base):
+    """The plan to make `.venv`."""
+    path = os.path.join(work, ".venv")
+    return Create(
+        environment=Environment(path=path, named=path, state=ABSENT), interpreter=base, because="x",
+        handover=Handover(python=f"{path}/bin/python", words=("install", "x"), program=f"{path}/bin/pip"),
+        called=".venv", why="y", purpose="for this project (once)",
+    )  # fmt: skip
+
+
+def refused(plan, context):
+    """Return what a creation that is refused says, and its code."""
+    with pytest.raises(SafepipError) as raised:
+        create(plan, context, Report(quiet=True))
+    return raised.value.code, raised.value.what
+
+
+# -- what is made
+
+
+def test_an_environment_is_made_with_pip_and_known(plan, context, base, capfd):
+    made = create(plan, context, Report())
+    path = plan.environment.path
+    assert (made.path, made.state, made.version, made.has_pip) == (path, USABLE, base.minor, True)
+    assert registry.known(context.state, path).how == registry.MADE
+    assert not os.path.lexists(os.path.join(path, CREATING))
+    assert configuration(path)["safepip-creation"]
+    asked = [made.python, "-I", "-c", "import sys, pip; print(sys.prefix)"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == f"{path}\n"
+    assert capfd.readouterr().err.startswith(f"safepip: creating {path}; python3 will NOT see its packages")
+
+
+def test_one_that_another_command_has_made_meanwhile_serves(plan, context, environment):
+    registry.note(context.state, environment, registry.MADE)
+    before = os.stat(os.path.join(environment, "pyvenv.cfg")).st_mtime_ns
+    assert create(plan, context, Report(quiet=True)).state == USABLE
+    assert os.stat(os.path.join(environment, "pyvenv.cfg")).st_mtime_ns == before
+
+
+def test_a_strangers_that_appeared_meanwhile_does_not_serve(plan, context, environment):
+    """It is a copy of one that was made elsewhere."""
+    code, what = refused(plan, context)
+    assert (code, what.startswith(".venv was made elsewhere")) == (NO_ENVIRONMENT, True)
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
+def test_an_unfinished_one_is_emptied_and_finished(plan, context, begun):
+    path = plan.environment.path
+    os.makedirs(os.path.join(path, "lib", "old"))
+    os.makedirs(os.path.join(path, ".safepip"))
+    with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
+        mark.write("token" if begun else "")
+    assert create(plan, context, Report(quiet=True)).state == USABLE
+    assert not os.path.exists(os.path.join(path, "lib", "old"))
+
+
+def test_a_redirect_is_written_beside_what_is_there(plan, context, work):
+    file = os.path.join(work, "p", ".venv")
+    os.mkdir(os.path.dirname(file))
+    create(changed(plan, redirect=file), context, Report(quiet=True))
+    with open(file, encoding="utf-8") as redirect:
+        assert redirect.read() == f"{plan.environment.path}\n"
+    create(changed(plan, redirect=file), context, Report(quiet=True))
+
+
+def test_a_redirect_that_is_there_stays(work):
+    file = os.path.join(work, ".venv")
+    with open(file, "w", encoding="utf-8") as redirect:
+        redirect.write("mine\n")
+    module._redirect(file, f"{work}/inside")
+    with open(file, encoding="utf-8") as redirect:
+        assert redirect.read() == "mine\n"
+
+
+# -- what is refused, and what is left then
+
+
+def test_somebodys_work_in_an_unfinished_one_is_not_emptied(plan, context):
+    path = plan.environment.path
+    os.makedirs(os.path.join(path, ".safepip"))
+    for name in (CREATING, "notes.txt"):
+        with open(os.path.join(path, name), "xb"):
+            pass
+    code, what = refused(plan, context)
+    assert (code, what) == (REFUSED, ".venv holds the beginning of an environment that you did not make")
+    assert os.path.exists(os.path.join(path, "notes.txt"))
+
+
+def test_a_broken_one_is_not_made_anew(plan, context):
+    os.makedirs(os.path.join(plan.environment.path, "lib"))
+    code, what = refused(plan, context)
+    assert (code, what.startswith(".venv ")) == (NO_ENVIRONMENT, True)
+    assert os.listdir(plan.environment.path) == ["lib"]
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_python_that_cannot_be_asked_leaves_nothing(plan, context, existed):
+    if existed:
+        os.mkdir(plan.environment.path)
+    gone = changed(plan.interpreter, path="/no/python3", real="/no/python3")
+    code, what = refused(changed(plan, interpreter=gone), context)
+    assert code == NO_ENVIRONMENT
+    assert what.startswith("no environment can be made from /no/python3")
+    assert os.path.exists(plan.environment.path) is existed
+    assert not existed or os.listdir(plan.environment.path) == []
+
+
+def test_a_file_in_the_way_is_told_plainly(plan, context, work):
+    with open(os.path.join(work, "file"), "xb"):
+        pass
+    path = os.path.join(work, "file", ".venv")
+    code, what = refused(changed(plan, environment=changed(plan.environment, path=path)), context)
+    assert (code, what) == (CANNOT_CREATE, f"{path} cannot be created: Not a directory")
+
+
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [(errno.ENOSPC, "free some space and try again"), (errno.EACCES, "keep it elsewhere: SAFEPIP_ENV=DIR")],
+)
+def test_each_fault_of_a_disk_has_its_way_on(number, way):
+    with pytest.raises(SafepipError) as raised, module._told_plainly("/p"):
+        raise OSError(number, os.strerror(number))
+    assert (raised.value.what, raised.value.ways) == (f"/p cannot be created: {os.strerror(number)}", (way,))
+
+
+def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
+    holds = (
+        "import sys; from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()\n"
+    )
+    path = plan.environment.path
+    with creation_lock(path, context, Report(quiet=True)):
+        pass
+    (name,) = os.listdir(os.path.join(context.state, "locks"))
+    file = os.path.join(context.state, "locks", name)
+    argv = [sys.executable, "-c", holds, file]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        context.settings = Settings(lock_timeout=0.1)
+        code, what = refused(plan, context)
+        other.stdin.close()
+    assert code == LOCK_TIMEOUT
+    assert what.startswith(f"another command has been making {path} for 0.1 s")
+    assert not os.path.lexists(path)
+
+
+# -- what is said
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ("{0}:/usr/bin", "creating {1}, where PATH finds python3"),
+        (
+            "relative:/usr/bin",
+            "creating {1}; python3 will NOT see its packages: use {0}/python or ENV PATH={0}:$PATH",
+        ),
+        ("", "creating {1}; python3 will NOT see its packages: use {0}/python or ENV PATH={0}:$PATH"),
+    ],
+)
+def test_without_a_terminal_it_is_said_who_sees_the_packages(plan, search, said):
+    path = plan.environment.path
+    told = module._announcement(plan, path, Report(), search.format(f"{path}/bin"))
+    assert told == said.format(f"{path}/bin", path)
+
+
+def test_at_a_terminal_it_is_said_why(plan):
+    told = module._announcement(plan, plan.environment.path, Report(terminal=True), "")
+    assert told == "y; creating .venv for this project (once)"
+
+
+# -- where the state has no place for a lock
+
+
+def test_a_finished_one_found_under_the_mark_is_let_be(environment):
+    """Its creator put no text into the mark that this command laid upon it."""
+    module._mark(environment)
+    module._unmark(environment)
+    assert not os.path.lexists(os.path.join(environment, CREATING))
+
+
+def test_what_another_command_has_put_there_stays(work):
+    path = os.path.join(work, ".venv")
+    module._mark(path)
+    with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
+        mark.write("of another")
+    module._withdraw(path, existed=False)
+    assert os.path.exists(os.path.join(path, CREATING))
+
+
+def test_one_that_was_only_marked_is_withdrawn(work):
+    path = os.path.join(work, ".venv")
+    module._mark(path)
+    module._withdraw(path, existed=False)
+    assert not os.path.lexists(path)
+
+
+def test_an_unfinished_one_is_read_as_that(plan, context):
+    module._mark(plan.environment.path)
+    assert context.examine(plan.environment.path, named=True).state == UNFINISHED

@@ -1,0 +1,124 @@
+"""pip kept once and put into each environment as links: what counts as whole, and what is written anew."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+
+import pytest
+
+from safepip.envs import image
+from safepip.envs.create import build
+from safepip.envs.inventory import damaged, sites
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no images")
+
+
+def put(path, text="x"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@pytest.fixture
+def sealed_image(work):
+    """An image that is whole."""
+    folder = f"{work}/image"
+    put(f"{folder}/site/pip/__init__.py")
+    put(f"{folder}/bin/pip", "#!/x\n")
+    image._seal(folder)
+    return folder
+
+
+def test_an_image_is_whole_as_it_was_sealed(sealed_image):
+    assert image._is_whole(sealed_image)
+    put(f"{sealed_image}/site/pip/more.py")  # bytecode comes so
+    assert image._is_whole(sealed_image)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda at: os.unlink(f"{at}/site/pip/__init__.py"),
+        lambda at: put(f"{at}/site/pip/__init__.py", "xy"),
+        lambda at: os.utime(f"{at}/site/pip/__init__.py", (1, 1)),
+        lambda at: os.chmod(f"{at}/site/pip/__init__.py", 0o666),
+        lambda at: put(f"{at}/manifest", ""),
+        lambda at: os.unlink(f"{at}/manifest"),
+        lambda at: put(f"{at}/manifest", "\0\0\n\0"),
+    ],
+    ids=["gone", "larger", "touched", "opened", "nothing sealed", "not sealed", "damaged seal"],
+)
+def test_what_was_changed_since_is_no_image(sealed_image, harm):
+    harm(sealed_image)
+    assert not image._is_whole(sealed_image)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_what_was_given_away_is_no_image(sealed_image):
+    os.chown(f"{sealed_image}/bin/pip", 54321, -1)
+    assert not image._is_whole(sealed_image)
+
+
+def test_files_are_links_but_for_those_that_change(work):
+    for name in ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem"):
+        put(f"{work}/from/{name}")
+    image._put(f"{work}/from", f"{work}/into")
+    same = {name: os.path.samefile(f"{work}/from/{name}", f"{work}/into/{name}") for name in
+            ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem")}  # fmt: skip
+    assert same == {"a.py": True, "sub/b.py": True, "sub/RECORD": False, "cacert.pem": False}
+
+
+@pytest.mark.parametrize(
+    "kept", ["#!/image/bin/python\n", "#!/bin/sh\n'''exec' \"/image/bin/python\" \"$0\" \"$@\"\n' '''\n"]
+)
+@pytest.mark.parametrize("folder", ["plain", "with a space", 'quo"te$`\\', "x" * 130])
+def test_a_launcher_starts_the_python_that_it_is_for(work, base_python, kept, folder):
+    python = f"{work}/{folder}/python"
+    os.mkdir(os.path.dirname(python))
+    os.symlink(base_python, python)
+    put(f"{work}/image/bin/pip", kept + "import sys\nprint(sys.argv[1])\n")
+    script = f"{work}/launcher"
+    with open(script, "wb") as file:
+        file.write(image._script(f"{work}/image", "pip", python))
+    os.chmod(script, 0o755)
+    assert subprocess.run([script, "b c"], capture_output=True, text=True, check=True).stdout == "b c\n"
+
+
+def test_what_was_left_by_one_that_was_killed_goes_after_an_hour(work):
+    for name in ("tmpold", "tmpnew", "image"):
+        put(f"{work}/images/{name}/file")
+    for name in ("tmpold", "image"):
+        os.utime(f"{work}/images/{name}", (1, 1))
+    image._clear_scratch(f"{work}/images")
+    assert sorted(os.listdir(f"{work}/images")) == ["image", "tmpnew"]
+
+
+def test_without_a_cache_there_is_no_image(base):
+    assert image.image_for(base, None, lambda _path: None) is None
+
+
+def test_what_cannot_be_built_is_no_image(base, work):
+    def build(_path):
+        raise OSError(28, "no space")
+
+    assert image.image_for(base, f"{work}/cache", build) is None
+    assert os.listdir(f"{work}/cache/images") == []
+
+
+def test_two_environments_share_a_pip_that_each_records_as_its_own(work, base):
+    for name in ("one", "two"):
+        build(f"{work}/{name}", base, f"{work}/cache", pip=True)
+    (first,), (second,) = sites(f"{work}/one"), sites(f"{work}/two")
+    assert os.path.samefile(f"{first}/pip/__init__.py", f"{second}/pip/__init__.py")
+    assert damaged(f"{work}/one") == damaged(f"{work}/two") == []
+    for name in ("one", "two"):
+        ran = subprocess.run([f"{work}/{name}/bin/pip", "--version"], capture_output=True, text=True, check=True)
+        assert f"{work}/{name}/" in ran.stdout
+    (info,) = [name for name in os.listdir(first) if name.endswith(".dist-info")]
+    with open(f"{first}/{info}/RECORD", encoding="utf-8", newline="") as one:
+        rows = {row[0]: row[1:] for row in csv.reader(one)}
+    launcher = f"{work}/one/bin/pip"
+    assert rows[os.path.relpath(launcher, first)][1] == str(os.path.getsize(launcher))
