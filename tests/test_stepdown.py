@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ from safepip.envs.stepdown import step_down
 from safepip.errors import REFUSED, SafepipError
 from safepip.report import Report
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such users")
+pwd = pytest.importorskip("pwd", reason="Windows has no such users")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NOBODY = pwd.getpwnam("nobody")
 # In a process of its own, for there is no way back.

@@ -135,7 +135,7 @@ def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
     return lines
 
 
-def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a plan  # noqa: C901  an arm a plan
+def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a plan
     subcommand = explained["subcommand"] or "run pip"
     match plan:
         case InEnvironment(environment=found):

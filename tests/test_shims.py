@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from safepip.context import Context, ambient
+from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
+from safepip.invocation import Invocation
+from safepip.report import Report
+from safepip.verbs import shims
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
+
+
+@pytest.fixture
+def own(home, monkeypatch):
+    """safepip's own program, as it was started, and a PATH with some Pythons."""
+    program = os.path.join(home, "own", "safepip")
+    pythons = os.path.join(home, "pythons")
+    for folder in (os.path.dirname(program), pythons):
+        os.mkdir(folder)
+    names = ("python3.9", "python3.12", "python3.12-config", "python3", "python3.x")
+    for path in (program, *(os.path.join(pythons, name) for name in names)):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+    monkeypatch.setattr("sys.argv", [program])
+    monkeypatch.setenv("PATH", f"{pythons}:relative:{home}/gone")
+    return program
+
+
+def write(*words):
+    """Write shims."""
+    return shims.main(words, Context(Invocation(words=()), ambient()), Report())
+
+
+def refused(*words):
+    """Return how it was refused."""
+    with pytest.raises(SafepipError) as raised:
+        write(*words)
+    return raised.value.code, raised.value.what
+
+
+def test_there_is_a_pip_for_each_python_on_path(own, home, capfd):
+    assert write(f"{home}/s") == 0
+    names = ["pip", "pip3", "pip3.9", "pip3.12"]
+    assert sorted(name for name in os.listdir(f"{home}/s") if not name.startswith(".")) == sorted(names)
+    assert all(os.access(f"{home}/s/{name}", os.X_OK) for name in names)
+    told = f"wrote {' '.join(names)} to {home}/s; put it first: PATH={home}/s:$PATH"
+    assert capfd.readouterr().err == f"safepip: {told}\n"
+
+
+def test_they_lead_to_the_safepip_that_wrote_them(own, home):
+    with open(own, "w", encoding="utf-8") as file:
+        file.write('#!/bin/sh\necho "$0" "$@"\n')
+    write(f"{home}/s")
+    ran = subprocess.run([f"{home}/s/pip3.9", "list", "a b"], capture_output=True, text=True, check=True)
+    assert os.path.basename(ran.stdout.split()[0]) == "pip3.9"  # by which safepip knows what was typed
+    assert ran.stdout.endswith(" list a b\n")
+
+
+def test_without_a_folder_they_go_into_safepips_own(own, home):
+    write()
+    assert os.path.exists(f"{home}/.local/share/safepip/shims/pip")
+
+
+def test_python_comes_only_if_it_is_asked_for(own, home):
+    write(f"{home}/s", "--python")
+    assert {"python", "python3"} <= set(os.listdir(f"{home}/s"))
+
+
+def test_they_are_written_again_over_their_own(own, home):
+    for _ in "12":
+        assert write(f"{home}/s") == 0
+
+
+def test_what_is_not_safepips_stays_and_nothing_else_is_written(own, home):
+    os.mkdir(f"{home}/s")
+    with open(f"{home}/s/pip3", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n")
+    assert refused(f"{home}/s") == (CANNOT_CREATE, f"{home}/s/pip3 is there and not safepip's")
+    assert os.listdir(f"{home}/s") == ["pip3"]
+
+
+@pytest.mark.parametrize("words", [("a", "b"), ("--pyhton",), ("-x",)])
+def test_what_is_not_understood_is_wrong_usage(own, words):
+    assert refused(*words)[0] == USAGE
+
+
+def test_a_folder_with_a_space_is_quoted_in_what_is_to_be_typed(own, home, capfd):
+    write(f"{home}/my shims")
+    assert capfd.readouterr().err.endswith(f"put it first: PATH='{home}/my shims':$PATH\n")
