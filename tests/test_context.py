@@ -6,6 +6,7 @@ import os
 import pwd
 import shlex
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -14,7 +15,6 @@ from safepip import registry
 from safepip._record import changed
 from safepip.context import ACTIVATED, HANDOVER, Ambient, Context, ambient, enter, follow
 from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
-from safepip.envs import adoption
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.invocation import read_invocation
 from safepip.managers import note_hinted
@@ -703,8 +703,7 @@ def test_an_environment_is_named_by_the_option_then_the_variable_then_python(wor
     assert (what, found.path) == ("--env", f"{os.path.dirname(work)}/y")
 
 
-def test_what_is_named_or_activated_needs_no_trust(world, environment, work, monkeypatch):
-    refuse(monkeypatch)
+def test_what_is_named_or_activated_needs_no_trust(world, environment, work):
     assert world().place.state == UNTRUSTED
     assert world("--env .venv list").named[1].state == USABLE
     assert world("--python .venv list").named[1].state == USABLE
@@ -909,67 +908,62 @@ def test_a_project_that_nobody_keeps_has_no_hint(world, home):
 # -- trust
 
 
-def refuse(monkeypatch):
-    asked = []
-    monkeypatch.setattr(adoption, "objection", lambda *args: asked.append(args) or "came from a stranger")
-    return asked
-
-
-def adopt(monkeypatch):
-    asked = []
-    monkeypatch.setattr(adoption, "objection", lambda *args: asked.append(args))
-    return asked
+@pytest.fixture
+def anothers(base_python, work):
+    """An environment that another tool made here; the fixture `environment` is one that was copied here."""
+    path = os.path.join(work, ".venv")
+    subprocess.run([base_python, "-I", "-m", "venv", "--without-pip", path], check=True)
+    return path
 
 
 @pytest.mark.parametrize("how", [registry.MADE, registry.TRUSTED])
-def test_what_safepip_made_or_the_user_trusts_is_not_looked_at(world, environment, monkeypatch, how):
-    asked = refuse(monkeypatch)
+def test_what_safepip_made_or_the_user_trusts_is_not_looked_at(world, environment, how):
+    assert world().place.state == UNTRUSTED
     registry.note(world().state, environment, how)
     assert world().place.state == USABLE
-    assert asked == []
 
 
-def test_one_of_others_is_refused_with_the_reason(world, environment, base, programs, monkeypatch):
-    asked = refuse(monkeypatch)
+def test_one_of_others_is_refused_with_the_reason(world, environment, finished):
     found = world()
-    assert (found.place.state, found.place.reason) == (UNTRUSTED, "came from a stranger")
-    assert asked == [(environment, base.real, frozenset({0, ME}), programs)]
+    reason = f"was made elsewhere (in {finished}) and copied here"
+    assert (found.place.state, found.place.reason) == (UNTRUSTED, reason)
     assert registry.known(found.state, environment) is None
 
 
-def test_one_of_others_is_looked_at_once(world, environment, monkeypatch):
-    asked = adopt(monkeypatch)
+def test_one_of_others_is_looked_at_once(world, anothers):
     found = world()
     assert found.place.state == USABLE
-    assert registry.known(found.state, environment).how == registry.ADOPTED
+    assert registry.known(found.state, anothers).how == registry.ADOPTED
+    os.chmod(anothers, 0o777)
     assert world().place.state == USABLE
-    assert len(asked) == 1
+    registry.forget(found.state, anothers)
+    assert world().place.reason == "can be written by everybody"
 
 
-def test_one_of_others_is_looked_at_again_when_gits_index_has_changed(world, environment, work, monkeypatch):
-    asked = adopt(monkeypatch)
-    os.mkdir(f"{work}/.git")
-    write(f"{work}/.git/HEAD", "ref: refs/heads/main\n")
-    for name in ("objects", "refs"):
-        os.mkdir(f"{work}/.git/{name}")
-    write(f"{work}/.git/index", "DIRC")
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+def test_one_of_others_is_looked_at_again_when_gits_index_has_changed(world, anothers, work):
+    write(f"{work}/one")
+    write(f"{anothers}/bin/planted")
+    git(work, "init", "--quiet")
+    git(work, "add", "one")
     assert world().place.state == USABLE
+    os.chmod(anothers, 0o777)
     assert world().place.state == USABLE
-    assert len(asked) == 1
-    write(f"{work}/.git/index", "DIRC and more")
-    assert world().place.state == USABLE
-    assert len(asked) == 2
-    refuse(monkeypatch)
-    assert world().place.state == USABLE
-    write(f"{work}/.git/index", "DIRC and still more")
-    assert world().place.state == UNTRUSTED
+    os.chmod(anothers, 0o755)
+    git(work, "add", "--force", ".venv/bin/planted")
+    assert world().place.reason.startswith("came with the repository")
 
 
-def test_a_decision_that_is_only_explained_adopts_nothing(world, environment, monkeypatch):
-    adopt(monkeypatch)
+def git(folder, *words):
+    """Have git do something, by no settings of anybody's."""
+    environ = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    subprocess.run(["git", "-C", folder, *words], env=environ, check=True)
+
+
+def test_a_decision_that_is_only_explained_adopts_nothing(world, anothers):
     found = world(keep=False)
     assert found.place.state == USABLE
-    assert registry.known(found.state, environment) is None
+    assert registry.known(found.state, anothers) is None
 
 
 @pytest.mark.parametrize(
@@ -985,16 +979,13 @@ def test_a_decision_that_is_only_explained_adopts_nothing(world, environment, mo
         ("/nowhere", UNTRUSTED),
     ],
 )
-def test_the_setting_names_folders_to_trust(world, environment, work, home, monkeypatch, trust, state):
-    asked = refuse(monkeypatch)
+def test_the_setting_names_folders_to_trust(world, environment, work, home, trust, state):
     os.symlink(work, f"{home}/link")
     found = world(environ={"SAFEPIP_TRUST": trust.format(work=work, home=home)})
     assert found.place.state == state
-    assert (asked == []) is (state == USABLE)
 
 
-def test_a_link_is_trusted_for_what_it_leads_to(world, environment, work, home, monkeypatch):
-    refuse(monkeypatch)
+def test_a_link_is_trusted_for_what_it_leads_to(world, environment, work, home):
     os.rename(environment, f"{home}/real")
     os.symlink(f"{home}/real", environment)
     assert world(environ={"SAFEPIP_TRUST": f"{home}/real"}).place.state == USABLE
