@@ -1,4 +1,4 @@
-"""Which processes this one descends from: asked only within a pip that safepip started."""
+"""EDGE  which processes this one descends from: asked only within a pip that safepip started."""
 
 from __future__ import annotations
 

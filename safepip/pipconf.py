@@ -1,4 +1,4 @@
-"""EDGE: find pip's configuration files and read what bears on where pip installs to.
+"""EDGE  pip's configuration files: found, and what bears on where pip installs to read.
 
 pip parses every one of them at each call; here configparser (9 ms) is loaded only for a file that was seen
 to name a key that matters. Source: pip's `_internal/configuration.py` and `_internal/utils/appdirs.py`.

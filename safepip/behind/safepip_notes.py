@@ -1,5 +1,8 @@
 """What is noted, kept and said when pip has ended.
 
+It is named and lies so that it can be imported beside pip: the runner's own folder holds nothing else, for that
+comes first on sys.path; this one is there for the import alone, and hides no module of anybody's.
+
 Imported by runner.py before it starts pip, under any Python that pip runs on, where safepip left a journal of
 what is installed or has something to tell. From pip 26.3 on nothing can be imported when pip has ended: `os` and
 `sys` must do.

@@ -1,6 +1,6 @@
 """The pip to start where the interpreter's own is of old, or there is none.
 
-Imported by runner.py, under any Python that pip runs on.
+Imported by runner.py, under any Python that pip runs on; safepip_notes.py beside it tells why it lies here.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Which environments a shell's hook may activate: those that safepip made or adopted, and no other.
+"""Which environments a shell's hook may activate, those that safepip made or adopted; and what it would change.
 
 A hook starts no process, and so cannot ask the registry, which goes by device and inode. Two things tell it:
 `<environment>/.safepip/shell-TOKEN`, an empty file, and `<state>/activate/shell-TOKEN`, a link to the
