@@ -57,8 +57,8 @@ class TestRunPip:
 
     @pytest.mark.parametrize(
         ("said", "why"),
-        [("ERROR: no x\nmore", "no x"), ("a\nb", "b"), ("", "pip ended with 3")],
-        ids=["error", "text", "none"],
+        [("ERROR: no x\nmore", "no x"), ("a\nb", "b"), ("ERROR: Exception:\nb", "b"), ("", "pip ended with 3")],
+        ids=["error", "text", "exception", "none"],
     )
     def test_it_tells_why_it_failed(self, run, said, why):
         assert run(CODE="3", SAID=said)[0] == why

@@ -176,6 +176,35 @@ def recorded(found: Distribution) -> list[str]:
     return []
 
 
+def users(path: str) -> list[int]:
+    """Return the processes that a program of the environment became, where the system tells (Linux)."""
+    folder = os.path.realpath(os.path.join(path, BIN))
+    ids = [int(name) for name in _names("/proc") if name.isdecimal()]
+    return [process for process in sorted(ids) if process != os.getpid() and _is_of(process, folder, path)]
+
+
+def _is_of(process: int, folder: str, path: str) -> bool:
+    """Tell whether a process was started by a path in that folder, or as `python` where `path` is active."""
+    words = _read(f"/proc/{process}/cmdline").split("\0")[:2]
+    try:
+        cwd = os.readlink(f"/proc/{process}/cwd")
+    except OSError:
+        return False
+    paths = [os.path.join(cwd, word) for word in words if os.sep in word]
+    if any(os.path.realpath(os.path.dirname(named)) == folder for named in paths):
+        return True
+    active = f"VIRTUAL_ENV={path}" in _read(f"/proc/{process}/environ").split("\0")
+    return active and words[0].startswith(_OF_PROGRAMS[:2])
+
+
+def _read(file: str) -> str:
+    try:
+        with open(file, "rb") as opened:
+            return os.fsdecode(opened.read(1 << 20))
+    except OSError:
+        return ""
+
+
 def seen_system(path: str) -> bool:
     """Tell whether the environment sees the packages of the Python that it stands on."""
     return configuration(path).get("include-system-site-packages", "").lower() == "true"

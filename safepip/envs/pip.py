@@ -50,5 +50,6 @@ def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False, l
     if not done.returncode:
         return ""
     lines = done.stderr.splitlines()
-    told = next((line[7:] for line in reversed(lines) if line.startswith("ERROR: ")), None)
+    errors = (line[7:] for line in reversed(lines) if line.startswith("ERROR: ") and line != "ERROR: Exception:")
+    told = next(errors, "")
     return told or (lines[-1] if lines else f"pip ended with {done.returncode}")

@@ -375,13 +375,15 @@ def _begin(work: _Work) -> Under:
 def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
     """Make the new environment, marked as unfinished until the body has ended; give it and its lock."""
     os.makedirs(os.path.join(under.real, OWN), 0o700)
-    os.chmod(under.real, os.stat(under.aside).st_mode & 0o7777)
+    mode = os.stat(under.aside).st_mode & 0o7777
+    os.chmod(under.real, mode | 0o700)  # one that may not be written is made so at the end
     with open(os.path.join(under.real, CREATING), "w", encoding="ascii") as mark:
         mark.write(under.token)
     lock = acquire(under.real, work.context.settings.lock_timeout, work.report)
     try:
         build(under.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
         yield _usable(under.path, under.real, work.base), lock
+        os.chmod(under.real, mode)
         os.unlink(os.path.join(under.real, CREATING))
     finally:
         if lock is not None:
@@ -433,6 +435,7 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     left = inventory.strays(under.aside) if under.stage == _EXCHANGING else []
     if under.how == registry.MADE and not left:
         _keep(changed(under, stage=_REMOVING), context)
+        _open(under.aside)
         shutil.rmtree(under.aside, ignore_errors=True)
         if os.path.lexists(under.aside):
             report.say(f"not all of the old {called} can be removed: {under.aside}")
@@ -458,11 +461,18 @@ def _put_back(under: Under, context: Context, report: Report) -> None:
 
 def _discard(path: str) -> None:
     """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
+    _open(path)
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(path):
             if entry.name != OWN:
                 _remove(entry.path)
         shutil.rmtree(path)
+
+
+def _open(path: str) -> None:
+    """Let what is about to go be changed."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
 
 
 def _remove(path: str) -> None:

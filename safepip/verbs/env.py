@@ -458,7 +458,9 @@ def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
     if not said.yes:
         _refuse_what_is_used(found, context)
     _delete(entry, context, report)
-    report.say(f"{path} is removed")
+    report.say(
+        f"{path} is removed" if not os.path.lexists(path) else f"{path} is empty now; the folder itself stays"
+    )
     return 0
 
 
@@ -467,8 +469,10 @@ def _refuse_what_is_used(found: Environment, context: Context) -> None:
     path = found.path
     names = sorted({*inventory.distributions(path)} - _SEEDS)
     strays = inventory.strays(path)
+    processes = inventory.users(path)
     told = [f"{len(names)} package{'' if len(names) == 1 else 's'}: {_some(names)}"] if names else []
     told += [f"{_some(strays)}, which no package put there"] if strays else []
+    told += [f"process {processes[0]}, which runs in it"] if processes else []
     if told:
         what = f"{path} holds {'; '.join(told)} ({_human(inventory.size(path))})"
         way = f"to remove it with that: safepip env remove --yes {quoted(context.shown(found))}"
@@ -493,6 +497,7 @@ def _delete(entry: Entry, context: Context, report: Report) -> None:
         try:
             if not entry.is_there:
                 raise SafepipError(REFUSED, f"{path} is another one than safepip made")
+            _refuse_what_cannot_go(path, context)
             forget_for_shells(context.state, path)
             os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
             with open(os.path.join(path, CREATING), "w", encoding="utf-8") as mark:
@@ -502,6 +507,16 @@ def _delete(entry: Entry, context: Context, report: Report) -> None:
         finally:
             if lock is not None:
                 os.close(lock)
+
+
+def _refuse_what_cannot_go(path: str, context: Context) -> None:
+    """Refuse, before anything is touched, where what lies in some folder cannot be removed."""
+    for folder, _, _ in os.walk(path):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            mine = owner(folder) == context.ambient.user
+            way = f"chmod -R u+rwX {quoted(path)}" if mine else f'sudo chown -R "$USER" {quoted(path)}'
+            what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
+            raise SafepipError(CANNOT_CREATE, what, f"let yourself first: {way}")
 
 
 def _empty(path: str) -> None:
@@ -555,7 +570,7 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
     is_home = context.data is not None and known.path == os.path.join(context.data, "home")
     days = int((time.time() - _last_use(entry)) // _DAY)
-    if unused is not None and days >= unused and not is_home:
+    if unused is not None and days >= unused and not is_home and not inventory.users(known.path):
         return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
     return None
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 import shlex
 import sys
 import textwrap
 import time
 
 from safepip.environment import ABSENT, UNFINISHED
-from safepip.envs import applications, history
-from safepip.errors import USAGE, SafepipError
+from safepip.envs import applications, history, journal
+from safepip.errors import REFUSED, USAGE, SafepipError
 from safepip.report import shown
 
 from .place import in_force, usable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from safepip.context import Context
+    from safepip.environment import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
 
@@ -46,7 +48,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     found, beside = in_force(context), applications.read(context)
     if not beside or found.state not in {ABSENT, UNFINISHED}:
         found = usable(context, report)
-    entries = list(heapq.merge(history.read(found.path), beside, key=lambda entry: entry.time))
+    entries = list(heapq.merge(legible(found, context), beside, key=lambda entry: entry.time))
     if words:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
     elif not entries:
@@ -54,6 +56,22 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     else:
         sys.stdout.write("".join(f"{line}\n" for entry in entries for line in lines(entry, entries)))
     return 0
+
+
+def legible(found: Environment, context: Context) -> list[Entry]:
+    """Return the history of an environment; one that is another user's own is no empty one."""
+    if not _may_read(os.path.join(found.path, journal.HISTORY)):
+        what = f"the history of {context.shown(found)} is another user's, who alone can read it"
+        raise SafepipError(REFUSED, what)
+    return history.read(found.path)
+
+
+def _may_read(file: str) -> bool:
+    try:
+        os.lstat(file)
+    except OSError as error:
+        return not isinstance(error, PermissionError)
+    return os.access(file, os.R_OK)
 
 
 def line_of(entry: Entry) -> str:

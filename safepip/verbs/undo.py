@@ -7,6 +7,7 @@ way of that leaves the environment as it was, and so does what goes wrong later.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ from safepip.envs.stepdown import step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 
-from .history import described, line_of, stamp
+from .history import described, legible, line_of, stamp
 from .place import in_force, usable
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if owner:
         step_down(*owner, report)
     with _locked(found, context, report):
-        entries = history.read(found.path)
+        entries = legible(found, context)
         aim = to if to is not None else _steps_back(entries, count, context.shown(found))
         if aim not in {history.START, *(entry.id for entry in entries)}:
             raise SafepipError(
@@ -304,6 +305,13 @@ def _impossible(what: str, why: str) -> SafepipError:
     return SafepipError(_FAILED, f"not undone, all is as it was: {what}", *([why] if why else []))
 
 
+def _is_same(path: str, copy: str) -> bool:
+    """Tell whether a file is still what was copied: a folder that cannot be written is in the way of no more."""
+    if os.path.islink(path) or os.path.islink(copy) or not os.path.isfile(path):
+        return False
+    return os.stat(path).st_mode == os.stat(copy).st_mode and filecmp.cmp(path, copy, shallow=False)
+
+
 class _Kept:
     """Copies of all files of the distributions that are about to change."""
 
@@ -324,6 +332,8 @@ class _Kept:
                     os.unlink(path)
                     os.removedirs(os.path.dirname(path))
         for path, copy in self.files.items():
+            if _is_same(path, copy):
+                continue
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)

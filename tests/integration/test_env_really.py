@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
+import stat
+import subprocess
 import time
 from collections.abc import Callable
 
 import pytest
-from sandbox import Sandbox
+from _torture.oracle import faults
+from sandbox import Ran, Sandbox, look, without_times
 
 pytestmark = pytest.mark.slow
 MakeSandbox = Callable[..., Sandbox]
+NOBODY = 65534
 DAY = 86400
 
 
@@ -232,6 +237,82 @@ def test_prune_forgets_what_is_gone(sandbox: Sandbox) -> None:
     shutil.rmtree(sandbox.venv)
     assert sandbox.run("env", "prune", "--yes").text == f"forgot {sandbox.venv} (it is gone)\n"
     assert sandbox.run("env", "prune").said == ["there is nothing to prune"]
+
+
+def test_what_a_process_runs_in_is_not_removed_unasked(sandbox: Sandbox) -> None:
+    assert sandbox.run("env", "create").code == 0
+    age(sandbox.venv, 100)
+    age_record(sandbox, 100)
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    active = {"VIRTUAL_ENV": sandbox.venv, "PATH": f"{sandbox.venv}/bin:/usr/bin:/bin"}
+    for program, env in ((".venv/bin/python", {}), ("python", active)):
+        line = ["/usr/bin/env", *(f"{name}={value}" for name, value in env.items()), program, "-Sc", code]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            line, cwd=sandbox.project, env=sandbox.variables, stdin=pipe, stdout=pipe
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            ran = sandbox.run("env", "remove")
+            age(sandbox.venv, 100)
+            pruned = sandbox.run("env", "prune", "--unused", "30", "--yes")
+            process.communicate()
+        assert (ran.code, pruned.out) == (64, b"")
+        assert f"holds process {process.pid}, which runs in it" in ran.said[0]
+    assert sandbox.run("env", "remove").code == 0
+
+
+# -- as another user
+
+
+@pytest.fixture
+def nobodys(make_sandbox: MakeSandbox, own_for_all: str) -> Sandbox:
+    """Give a world that belongs to an ordinary user."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv to become an ordinary user")
+    box = make_sandbox(cold=True, safepip=own_for_all)
+    for folder, _, _ in os.walk(box.root):
+        os.chown(folder, NOBODY, NOBODY)
+    return box
+
+
+def as_nobody(box: Sandbox, *words: str) -> Ran:
+    return box.call(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", box.safepip, *words])
+
+
+def test_what_the_user_cannot_change_is_told_before_anything_is_touched(nobodys: Sandbox) -> None:
+    assert as_nobody(nobodys, "install", "alpha").code == 0
+    (site,) = glob.glob(f"{nobodys.venv}/lib/*/site-packages")
+    os.chmod(site, 0o555)
+    before = look(nobodys.venv)
+    ran = as_nobody(nobodys, "env", "remove", "--yes")
+    assert (ran.code, ran.said[0]) == (
+        73, f"error: {nobodys.venv} stays as it is: what lies in {site} cannot be removed by you"
+    )  # fmt: skip
+    assert without_times(look(nobodys.venv)) == without_times(before)
+    ran = as_nobody(nobodys, "undo")
+    assert (ran.code, ran.said[0]) == (1, "error: not undone, all is as it was: alpha cannot be removed")
+    assert faults(site) == []
+    assert as_nobody(nobodys, "run", "python", "-c", "import alpha").code == 0
+
+
+def test_one_that_may_not_be_written_is_repaired_and_stays_so(nobodys: Sandbox) -> None:
+    assert as_nobody(nobodys, "install", "alpha").code == 0
+    os.unlink(nobodys.python)
+    os.chmod(nobodys.venv, 0o555)
+    ran = as_nobody(nobodys, "env", "repair")
+    assert ran.code == 0, ran.err
+    assert stat.S_IMODE(os.stat(nobodys.venv).st_mode) == 0o555
+    assert [name for name in os.listdir(nobodys.project) if name.startswith(".venv")] == [".venv"]
+
+
+def test_the_history_of_another_user_is_not_taken_for_an_empty_one(nobodys: Sandbox) -> None:
+    assert nobodys.run("--env", nobodys.project + "/roots", "env", "create").code == 0
+    assert nobodys.run("--env", nobodys.project + "/roots", "install", "alpha").code == 0
+    for word in ("history", "undo"):
+        ran = as_nobody(nobodys, "--env", nobodys.project + "/roots", word)
+        assert (ran.code, ran.out) == (77, b"")
+        assert "is another user's" in ran.said[0]
 
 
 # -- trust

@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -334,6 +335,7 @@ def test_only_safepip_killed_while_its_pip_goes_on(box: Sandbox, python: Exchang
     process = box.start("env", "repair")
     while not os.path.exists(marker):
         assert process.poll() is None
+        time.sleep(0.02)
     process.kill()
     process.communicate()
     with open(source, "w") as file:
