@@ -1,4 +1,4 @@
-"""EDGE  pip's configuration files: found, and what bears on where pip installs to read.
+"""EDGE  pip's configuration files, and what in them bears on where pip installs to.
 
 pip parses every one of them at each call; here configparser (9 ms) is loaded only for a file that was seen
 to name a key that matters. Source: pip's `_internal/configuration.py` and `_internal/utils/appdirs.py`.

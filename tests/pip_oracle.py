@@ -39,11 +39,11 @@ MOVING = ("target", "prefix", "root", "report")
 COLLECTED = ("requirements", "r_files", "editables", "constraints", "groups", "scripts")
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):  # noqa: N818  an answer, no error
     """pip would end with this message."""
 
 
-class Helped(Exception):  # noqa: N818
+class Helped(Exception):  # noqa: N818  likewise
     """pip would print help."""
 
 

@@ -433,7 +433,7 @@ class TestFiles:
 
 
 class TestIsolated:
-    VARIABLES = {"PIP_TARGET": "v", "PIP_PYTHON": "P"}  # noqa: RUF012
+    VARIABLES = {"PIP_TARGET": "v", "PIP_PYTHON": "P"}  # noqa: RUF012  never changed in place
     FILES = (
         conf("/g", "global", install={"root": "g"}),
         conf("/u", "user", install={"prefix": "u"}, **{"global": {"no-input": "1"}}),

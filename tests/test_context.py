@@ -280,7 +280,7 @@ def test_the_version_in_the_name_picks_the_interpreter(world, programs):
 )
 def test_a_python_that_is_not_there_is_told(world, how, missing):
     with pytest.raises(SafepipError) as raised:
-        world(**how).target  # noqa: B018
+        world(**how).target  # noqa: B018  looked up by that
     assert (raised.value.code, raised.value.what) == (NOT_FOUND, f"there is no {missing} on PATH")
 
 
@@ -359,7 +359,7 @@ def test_a_shim_that_fails_has_the_last_word(world, programs):
     os.unlink(f"{programs}/python3")
     write(f"{programs}/python3", "#!/bin/sh\nexit 42\n", 0o755)
     with pytest.raises(SafepipError) as raised:
-        world().target  # noqa: B018
+        world().target  # noqa: B018  looked up by that
     assert (raised.value.code, raised.value.what) == (42, "")
 
 

@@ -17,7 +17,6 @@ from safepip.plan import RUNNER
 NOTES = os.path.join(os.path.dirname(os.path.dirname(RUNNER)), "behind", "safepip_notes.py")
 
 SITE = "Lib/site-packages" if os.name == "nt" else "lib/python{}.{}/site-packages".format(*sys.version_info)
-TEXTS = st.text(alphabet=st.characters(exclude_categories=()), max_size=12).filter(lambda text: _is_storable(text))  # noqa: PLW0108  defined below
 
 
 def _is_storable(text):
@@ -25,6 +24,9 @@ def _is_storable(text):
         return os.fsdecode(os.fsencode(text)) == text
     except UnicodeEncodeError:
         return False
+
+
+TEXTS = st.text(alphabet=st.characters(exclude_categories=()), max_size=12).filter(_is_storable)
 
 
 def put(environment, name, **files):

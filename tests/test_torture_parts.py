@@ -26,7 +26,7 @@ def load(name):
 torture = load("torture")
 run_all = load("test")
 from _torture import oracle, strace, wheels  # noqa: E402  torture.py has loaded them
-from _torture.result import Result  # noqa: E402
+from _torture.result import Result  # noqa: E402  likewise
 
 # -- the table
 

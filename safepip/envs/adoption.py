@@ -317,7 +317,7 @@ def _is_of_environment(python: str) -> bool:
 def _is_at(spelling: str, real: str) -> bool:
     """Tell whether the recorded place is the real one; what means another thing to each process is not."""
     plain = "/" + os.path.normpath(spelling).lstrip("/")
-    magic = plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/")  # noqa: S108
+    magic = plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/")  # noqa: S108  named, not used
     return not magic and len(spelling) <= _LONGEST_PATH and os.path.realpath(spelling) == real
 
 

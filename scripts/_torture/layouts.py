@@ -59,7 +59,7 @@ class Ground:
 
     def __init__(self, world: World) -> None:
         self.root = tempfile.mkdtemp(prefix="ground-", dir=world.scratch)
-        os.chmod(self.root, 0o755)  # noqa: S103
+        os.chmod(self.root, 0o755)
         self.canary = os.path.join(self.folder("canaries", MALLORY, 0o1777), "fired")
         self.home = self.folder("home", ALICE, 0o755)
         self.shared = self.folder("shared", 0, 0o1777)
@@ -376,7 +376,7 @@ def _group(ground: Ground) -> Layout:
 
 def _in_sticky(ground: Ground) -> Layout:
     ground.environment(f"{ground.shared}/hers/tmp/.venv", ALICE, planted="nothing")
-    os.chmod(ground.folder("shared/hers/tmp", ALICE), 0o1777)  # noqa: S103
+    os.chmod(ground.folder("shared/hers/tmp", ALICE), 0o1777)
     return Layout(f"{ground.shared}/hers/tmp")
 
 
@@ -538,7 +538,7 @@ def _for_all(world: World) -> str:
         file.write(f"#!/usr/bin/python3 -I\nimport sys\nsys.path.insert(0, {os.path.join(folder, 'lib')!r})\n")
         file.write("from safepip.cli import main\nsys.exit(main())\n")
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
-    os.chmod(program, 0o755)  # noqa: S103
+    os.chmod(program, 0o755)
     return program
 
 

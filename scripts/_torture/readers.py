@@ -253,12 +253,12 @@ def _read_journal(folder: str, data: bytes) -> None:
     history.installed(rows)
     journal.differing(journal.distributions(place), journal.snapshot(place, journal.distributions(place)))
     if heading is not None:
-        left = heal._Left(found, heading)  # noqa: SLF001  its own reading, without its mending
-        paths = [left._path(row) for kept in left.before.values() for row in kept]  # noqa: SLF001
+        left = heal._Left(found, heading)
+        paths = [left._path(row) for kept in left.before.values() for row in kept]
         paths += [os.path.join(place, name) for name in left.names]
         assert all(os.path.normpath(path).startswith(place) for path in paths), paths
         for name, kept in left.before.items():
-            damage = left._damage(name, kept[-1])  # noqa: SLF001
+            damage = left._damage(name, kept[-1])
             heal.requirement(name, history.State(version=damage.version, origin=damage.origin))
     for row in rows:
         heal.requirement("x", history.State(version="1", origin=row))
@@ -282,7 +282,7 @@ def _read_history(folder: str, data: bytes) -> None:
     history.steps(entries)
     for entry in entries:
         assert all(line.isprintable() for line in verb.lines(entry, entries)), verb.lines(entry, entries)
-        verb._as_json(entry, entries)  # noqa: SLF001
+        verb._as_json(entry, entries)
         states = history.aim(entries, entry.id)
         for name, state in states.items():
             if state is not None:
@@ -355,14 +355,14 @@ def _read_kept(folder: str, data: bytes) -> None:
 
 def _images(folder: str) -> tuple[bytes, ...]:
     _put(folder, "site/pip/__init__.py", b"")
-    image._seal(folder)  # noqa: SLF001
+    image._seal(folder)
     with open(os.path.join(folder, "manifest"), "rb") as file:
         return (file.read(),)
 
 
 def _read_image(folder: str, data: bytes) -> None:
     _put(folder, "manifest", data)
-    image._is_whole(folder)  # noqa: SLF001
+    image._is_whole(folder)
 
 
 def _repairs(folder: str) -> tuple[bytes, ...]:
@@ -383,10 +383,10 @@ def _repairs(folder: str) -> tuple[bytes, ...]:
 def _read_repair(folder: str, data: bytes) -> None:
     context: Any = SimpleNamespace(state=os.path.join(folder, "state"))
     place = os.path.join(folder, ".venv")
-    kept = repair._file(place, context)  # noqa: SLF001
+    kept = repair._file(place, context)
     assert kept is not None
     _put(folder, os.path.relpath(kept, folder), data)
-    under = repair._recall(place, context)  # noqa: SLF001
+    under = repair._recall(place, context)
     assert under is None or (under.path == place and os.path.dirname(under.aside) == folder), under
 
 

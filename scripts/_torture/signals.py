@@ -108,7 +108,7 @@ def _command(
         os.makedirs(folder)
         with open(os.path.join(folder, "python3"), "w", encoding="utf-8") as file:
             file.write(f"#!/bin/sh\n: >{begun}\nexec sleep 30\n")
-        os.chmod(file.name, 0o755)  # noqa: S103
+        os.chmod(file.name, 0o755)
         return [world.safepip, "install", "pack"], {"PATH": f"{folder}:/usr/bin:/bin"}
     if moment == "while creating":
         cache = os.path.join(world.scratch, "cold")

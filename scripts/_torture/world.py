@@ -53,7 +53,7 @@ class World:
         self.quick = quick
         self.root = os.geteuid() == 0
         self.managed = is_managed(SYSTEM_PYTHON)
-        os.chmod(scratch, 0o755)  # noqa: S103  other users are part of some experiments
+        os.chmod(scratch, 0o755)
         self.home = self.folder("home")
         self.temporary = self.folder("tmp")
         self.wheels = os.path.join(scratch, "wheels")

@@ -78,7 +78,7 @@ def test_a_step_that_fails_is_a_red_cell_and_those_after_it_are_not_tried(box: d
     outcomes = distros.outcomes(KNOWN["bookworm-bare"], box, distros.ANN)
     row = distros.Row("here", outcomes)
     assert [name for _, name, _ in distros.failures([row])] == ["set-up"]
-    assert list(distros.table([row]))[-1] == f"| here | FAILED |{' – |' * 7} yes |"  # noqa: RUF001
+    assert list(distros.table([row]))[-1] == f"| here | FAILED |{' – |' * 7} yes |"  # noqa: RUF001  a dash
 
 
 def test_a_nameless_user_whose_home_is_the_root_directory_installs_in_a_project(box: distros.Box) -> None:
