@@ -100,13 +100,7 @@ def _late_option(context: Context) -> str | None:
     at = next(index for index, word in enumerate(argv) if word.partition("=")[0] == name)
     width = 2 if name in VALUED and argv[at] == name else 1
     words = (*argv[at : at + width], *argv[:at], *argv[at + width :])
-    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(_quoted, words))}"
-
-
-def _quoted(word: str) -> str:
-    """Return a word as it is typed in a shell; shlex costs more than it is worth here."""
-    plain = word and all(char.isalnum() or char in "-_=+./:,@%~" for char in word)
-    return word if plain else "'" + word.replace("'", "'\\''") + "'"
+    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(quoted, words))}"
 
 
 def _named(context: Context) -> Plan | None:

@@ -16,6 +16,7 @@ from .environment import is_conda, is_environment, of_python
 from .interpreter import candidates
 from .keepers import content, inside, parsed
 from .places import at_home
+from .report import quoted
 from .store import recall, remember
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
-    named = [_quoted(requirement) for requirement in requirements if _is_plain(requirement)]
+    named = [quoted(requirement) for requirement in requirements if _is_plain(requirement)]
     if not named:
         return ""
     name, command = _COMMANDS[keeper]
@@ -532,12 +533,3 @@ def _is_plain(requirement: str) -> bool:
     """Tell whether a requirement names a distribution by its name, and no path, archive or URL."""
     is_path = any(char in requirement for char in "/\\@") or requirement.startswith(".")
     return bool(requirement.strip()) and not is_path and not requirement.lower().endswith(_ARCHIVES)
-
-
-def _quoted(word: str) -> str:
-    """Return `word` as a shell needs it, as shlex.quote does, which would load re."""
-    if all(char.isascii() and (char.isalnum() or char in "%_-+=:,./") for char in word):
-        return word
-    if sys.platform == "win32":
-        return f'"{word}"'
-    return "'" + word.replace("'", "'\"'\"'") + "'"

@@ -66,9 +66,10 @@ def shown(text: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """Return a word as it is typed into a shell; by hand, for importing shlex costs more than all else here."""
-    plain = all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word)
-    return word if plain and word else "'" + word.replace("'", "'\"'\"'") + "'"
+    """Return a word as it is typed into a shell, as shlex does, whose import costs more than all else here."""
+    if word and all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word):
+        return word
+    return f'"{word}"' if sys.platform == "win32" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def without_credentials(word: str) -> str:

@@ -166,7 +166,15 @@ def test_cleaning_a_word_ends(word):
     assert len(without_credentials("http://" + word)) <= len(word) + 11
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 @given(st.text(max_size=20).filter(lambda word: "\0" not in word))
 def test_a_quoted_word_is_that_word_to_a_shell(word):
     assert shlex.split(quoted(word)) == [word]
     assert quoted(word) == shlex.quote(word)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
+@pytest.mark.parametrize("word", ["flask", "a b", "it's", "$(x)", "`x`", 'a"b', "a!b", "~x", "*", ";", "", "a\nb"])
+def test_a_shell_reads_the_word_again(word):
+    line = f"printf %s {quoted(word)}"
+    assert subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True).stdout == word
