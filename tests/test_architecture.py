@@ -213,7 +213,7 @@ def users(*dotted):
         (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute", "interpreter"]),
         (
             ("subprocess.run",),
-            ["ancestry", "envs.heal", "envs.image", "envs.pip", "envs.pipx", "managers"],
+            ["ancestry", "envs.image", "envs.metadata", "envs.pip", "envs.pipx", "managers"],
         ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
         (("eval", "exec", "__import__", "compile"), []),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -11,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.context import Context, ambient
-from safepip.envs import heal, history, journal
-from safepip.envs.history import State
+from safepip.envs import heal, history, journal, metadata
 from safepip.invocation import read_invocation
 from safepip.report import Report
 
@@ -57,32 +55,6 @@ def test_any_name_can_be_asked_about(name, original):
 )
 def test_a_requirement_names_a_distribution(typed, expected):
     assert heal._is_named("alpha-x", typed) is expected
-
-
-ORIGINS = [
-    ({}, "", ("a==1",)),
-    ({"url": "file:///x%20y", "dir_info": {"editable": True}}, None, ("-e", "/x y")),
-    ({"url": "file:///x", "dir_info": {}}, None, ("a @ file:///x",)),
-    (
-        {"url": "https://x/a.zip", "archive_info": {"hashes": {"sha256": "1"}}},
-        None,
-        ("a @ https://x/a.zip#sha256=1",),
-    ),
-    (
-        {"url": "https://x/a.zip", "archive_info": {}, "subdirectory": "b"},
-        None,
-        ("a @ https://x/a.zip#subdirectory=b",),
-    ),
-    ({"url": "https://x/r", "vcs_info": {"vcs": "git", "commit_id": "12"}}, None, ("a @ git+https://x/r@12",)),
-    ({}, "/some/where\n.", ("-e", "/some/where")),
-]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the paths of POSIX")
-@pytest.mark.parametrize(("told", "text", "expected"), ORIGINS)
-def test_a_distribution_is_named_by_its_origin(told, text, expected):
-    state = State(version="1", origin=json.dumps(told) if text is None else text)
-    assert heal.requirement("a", state) == expected
 
 
 def test_the_sources_of_a_line_are_its_own():
@@ -150,7 +122,7 @@ def test_metadata_that_was_moved_aside_is_put_back(left):
     moved = os.path.join(left.site, "~lpha-1.0.dist-info")
     os.rename(left.info, moved)
     with open(os.path.join(moved, "RECORD"), "w") as file:
-        file.write(f"alpha-1.0.dist-info/METADATA,sha256={heal._digest(os.path.join(moved, 'METADATA'))},\n")
+        file.write(f"alpha-1.0.dist-info/METADATA,sha256={metadata.digest_of(os.path.join(moved, 'METADATA'))},\n")
     assert left() == ["the last install here was interrupted; put right: alpha 1.0"]
     assert os.path.isfile(os.path.join(left.info, "METADATA"))
     assert [name for name in os.listdir(left.site) if name.startswith("~")] == []
@@ -195,19 +167,3 @@ def test_any_journal_can_be_read(left, text):
     left()
     assert os.path.isdir(left.info)
     assert not os.path.lexists(os.path.join(left.environment, journal.JOURNAL))
-
-
-# -- what metadata says
-
-
-def test_metadata_says_who_asked_and_from_where(left):
-    found = Context(read_invocation("pip", ["list"]), ambient()).examine(left.environment, named=True)
-    heal.describe(found, "alpha", requested=True, origin='{"url": "file:///x"}')
-    state = history.installed(journal.snapshot(left.environment))["alpha"]
-    assert state == State(version="1.0", requested=True, origin='{"url": "file:///x"}')
-    with open(os.path.join(left.info, "RECORD")) as file:
-        assert "alpha-1.0.dist-info/REQUESTED,sha256=" in file.read()
-    heal.describe(found, "alpha", requested=False, origin="")
-    assert history.installed(journal.snapshot(left.environment))["alpha"] == State(version="1.0")
-    with open(os.path.join(left.info, "RECORD")) as file:
-        assert len(file.read().splitlines()) == 3

@@ -8,33 +8,37 @@ old one is put back from what lies aside, or exactly that version is installed a
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import csv
 import glob
-import hashlib
-import json
 import os
 import shutil
-import subprocess
 import tempfile
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from safepip._record import Record, changed
+from safepip.command import normalised_name
 from safepip.command import read as read_line
 from safepip.environment import USABLE
-from safepip.store import number
 
 from . import history, journal
 from .create import build
 from .image import image_for, put_pip
+from .metadata import (
+    Row,
+    compile_bytecode,
+    describe,
+    digest_of,
+    is_as_recorded,
+    is_within,
+    record_of,
+    requirement,
+    rows_by_name,
+    source_of,
+)
 from .pip import run_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any
 
     from safepip.context import Context
     from safepip.environment import Environment
@@ -51,14 +55,6 @@ _PAUSE = 30_000_000_000  # ns between two files that pip did not write in one go
 # What people and other tools put there by hand, without metadata.
 _OTHERS = (".pth", ".egg", ".egg-link", ".egg-info", ".dist-info", "sitecustomize.py", "usercustomize.py")
 _ASIDE = "-~.=%0123456789"  # what pip puts behind the first ~, see AdjacentTempDirectory
-
-
-class Row(Record):
-    """One file of a distribution: its absolute path, sha256 as RECORD writes it (or empty), size or None."""
-
-    path: str
-    digest: str
-    size: int | None
 
 
 class Damage(Record):
@@ -130,9 +126,9 @@ class _Left:
         self.file = file
         self.again = file == journal.DAMAGE
         rows = journal.rows_before(found.path, file)
-        self.before = _infos(rows)
+        self.before = rows_by_name(rows)
         self.names = _folders(rows)
-        self.now = _infos(journal.snapshot(found.path))
+        self.now = rows_by_name(journal.snapshot(found.path))
         self.command = read_line(heading.words, {})
 
     def mend(self, context: Context) -> tuple[list[str], list[str]]:
@@ -243,7 +239,7 @@ class _Left:
                 return False
             for row in rows:
                 source = os.path.join(folder, os.path.relpath(row.path, self.found.path))
-                if not os.path.isfile(source) or (row.digest and _digest(source) != row.digest):
+                if not os.path.isfile(source) or (row.digest and digest_of(source) != row.digest):
                     return False
                 os.makedirs(os.path.dirname(row.path), exist_ok=True)
                 shutil.move(source, row.path)
@@ -290,7 +286,9 @@ class _Left:
 
     def _begun(self) -> list[tuple[int, str]]:
         """Return new files that no distribution names, in the order of their times."""
-        infos = (self._path(row) for rows in _infos(journal.snapshot(self.found.path)).values() for row in rows)
+        infos = (
+            self._path(row) for rows in rows_by_name(journal.snapshot(self.found.path)).values() for row in rows
+        )
         named = {row.path for info in infos for row in record_of(info, self.found.site)}
         found = {path for path in self._new_files() if path not in named and _is_mine(path)}
         found -= {path for path in found if path.endswith(".pyc") and _has_source(path, found)}
@@ -403,31 +401,6 @@ def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def requirement(name: str, wanted: history.State) -> tuple[str, ...]:
-    """Return the words for pip that name exactly this distribution: its version, or where it came from."""
-    if not wanted.origin:
-        return (f"{name}=={wanted.version}",)
-    try:
-        return _by_origin(name, json.loads(wanted.origin))
-    except (ValueError, TypeError, KeyError, AttributeError):  # an egg-link: the first line is the folder
-        return ("-e", wanted.origin.split("\n")[0])
-
-
-def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
-    """Return the words that a direct_url.json comes to (packaging.python.org, "Direct URL Data Structure")."""
-    url, below = origin["url"], origin.get("subdirectory")
-    fragment = f"#subdirectory={below}" if below else ""
-    if origin.get("dir_info", {}).get("editable"):
-        return ("-e", url2pathname(urlsplit(url).path) + fragment)
-    vcs, archive = origin.get("vcs_info"), origin.get("archive_info") or {}
-    if vcs:
-        return (f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{fragment}",)
-    digest = (archive.get("hashes") or {}).get("sha256")
-    if digest:
-        fragment = f"#sha256={digest}" + (f"&subdirectory={below}" if below else "")
-    return (f"{name} @ {url}{fragment}",)
-
-
 def pip_again(found: Environment, context: Context) -> bool:
     """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
     shutil.rmtree(os.path.join(found.site, "pip"), ignore_errors=True)
@@ -439,55 +412,6 @@ def pip_again(found: Environment, context: Context) -> bool:
     if image:
         put_pip(image, found.path, found.python, found.site)
     return True
-
-
-def compile_bytecode(found: Environment, rows: Iterable[Row]) -> None:
-    """Write the bytecode that is missing, for RECORD names it."""
-    wanted = {_source_of(row.path) for row in rows if row.path.endswith(".pyc")}
-    files = sorted(path for path in wanted if os.path.isfile(path))
-    if files:
-        _silently([found.python, "-I", "-m", "compileall", "-q", *files])
-
-
-def describe(found: Environment, name: str, *, requested: bool, origin: str | None = None) -> None:
-    """Have an installed distribution's metadata say whether it was asked for, and where it came from.
-
-    `origin` is the text of its direct_url.json, empty for none, None to leave it.
-    """
-    for row in _infos(journal.snapshot(found.path)).get(name, []):
-        info = os.path.join(found.path, journal.unescaped(row.split("\t")[1]))
-        _put(info, "REQUESTED", "" if requested else None)
-        if origin is not None:
-            _put(info, "direct_url.json", origin or None)
-
-
-def files(found: Environment, name: str) -> list[str]:
-    """Return the paths of the files that belong to an installed distribution, those of its metadata included."""
-    paths = []
-    for row in _infos(journal.snapshot(found.path)).get(name, []):
-        info = os.path.join(found.path, journal.unescaped(row.split("\t")[1]))
-        paths += [one.path for one in record_of(info, found.site)]
-        paths += [os.path.join(info, one) for one in _listed(info)]
-    return paths
-
-
-def _put(info: str, name: str, content: str | None) -> None:
-    """Write a file of the metadata, or remove it for None; RECORD follows."""
-    path, record = os.path.join(info, name), os.path.join(info, "RECORD")
-    named = f"{os.path.basename(info)}/{name}"
-    if content is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-    else:
-        with open(path, "wb") as file:
-            file.write(os.fsencode(content))
-    with open(record, "rb") as file:
-        lines = [line for line in file.read().splitlines() if not line.startswith(os.fsencode(named) + b",")]
-    if content is not None:
-        lines.append(os.fsencode(f"{named},sha256={_digest(path)},{os.path.getsize(path)}"))
-    with open(f"{record}.new", "wb") as file:
-        file.write(b"".join(line + b"\n" for line in lines))
-    os.replace(f"{record}.new", record)
 
 
 def _note(environment: str, heading: Heading) -> None:
@@ -514,51 +438,11 @@ def _note(environment: str, heading: Heading) -> None:
         history.append(environment, changed(entry, id=journal.next_number(environment)) if noted else entry)
 
 
-def _infos(rows: Iterable[str]) -> dict[str, list[str]]:
-    """Return the rows of distributions by name, in the order of their time."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        fields = row.split("\t")
-        if len(fields) != 5 or not fields[1].endswith(".dist-info") or number(fields[2]) is None:
-            continue
-        path = journal.unescaped(fields[1])
-        name = journal.name_and_version(path)[0]
-        if _is_within(path) and name[:1].isalnum():  # else pip would read it as an option
-            found.setdefault(name, []).append(row)
-    for ordered in found.values():
-        ordered.sort(key=lambda row: int(row.split("\t")[2]))
-    return found
-
-
 def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names in each folder that the rows tell of; folders relative to the environment."""
     fields = [row.split("\t") for row in rows if row.startswith("n\t") and row.count("\t") == 2]
     told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields}
-    return {folder: names for folder, names in told.items() if _is_within(folder)}
-
-
-def _is_within(relative: str) -> bool:
-    """Tell whether a path that a file in the environment names stays in it."""
-    return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative
-
-
-def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
-    """Return what the RECORD of a distribution names; `at` is where its metadata lies for now."""
-    try:
-        path = os.path.join(at or info, "RECORD")
-        with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
-            fields = [(*row, "", "")[:3] for row in csv.reader(file) if row and "\0" not in row[0]]
-    except (OSError, csv.Error):
-        return []
-    rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
-    prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
-    return [row for row in rows if row.path.startswith(prefix)]  # what lies elsewhere is never touched
-
-
-def _row(path: str, digest: str, size: str) -> Row:
-    algorithm, _, value = digest.partition("=")
-    known = value if algorithm == "sha256" else ""
-    return Row(path=path, digest=known, size=number(size))
+    return {folder: names for folder, names in told.items() if is_within(folder)}
 
 
 def _is_whole(damage: Damage) -> bool:
@@ -575,20 +459,6 @@ def _is_cut_off(row: Row, last: int) -> bool:
     """Tell whether the file has another size than recorded, and not because it was edited since."""
     stat = os.lstat(row.path)
     return row.size is not None and stat.st_size != row.size and stat.st_mtime_ns <= last
-
-
-def is_as_recorded(row: Row, at: str | None = None) -> bool:
-    """Tell whether the file, which lies `at` another place perhaps, is the one that RECORD means."""
-    return bool(row.digest) and _digest(at or row.path) == row.digest
-
-
-def _digest(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.sha256(file.read()).digest()
-    except OSError:
-        return ""
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _remove(rows: Iterable[Row]) -> None:
@@ -650,7 +520,7 @@ def _says_name(info: str, name: str) -> bool:
             said = next((line[5:].strip() for line in file if line.startswith("Name:")), "")
     except OSError:
         return False
-    return journal.name_and_version(f"{said}-0.dist-info")[0] == name
+    return normalised_name(said) == name
 
 
 def _is_left(name: str) -> bool:
@@ -668,7 +538,7 @@ def _listed(folder: str) -> list[str]:
 
 def _has_source(bytecode: str, going: set[str]) -> bool:
     """Tell whether the source of a file of bytecode is there, and not among those that are going."""
-    source = _source_of(bytecode)
+    source = source_of(bytecode)
     return os.path.isfile(source) and source not in going
 
 
@@ -700,20 +570,9 @@ def _is_mine(path: str) -> bool:
     return not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
 
 
-def _source_of(path: str) -> str:
-    """Return the source of a file of bytecode in __pycache__."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
-
-
 def _is_named(name: str, typed: str) -> bool:
     """Tell whether a requirement as typed names this distribution; a path does not."""
     if os.sep in typed.partition("@")[0]:
         return False
     end = next((index for index, char in enumerate(typed) if char in "[<>=!~;@ ("), len(typed))
-    return journal.name_and_version(f"{typed[:end]}-0.dist-info")[0] == name
-
-
-def _silently(argv: Sequence[str]) -> None:
-    null = subprocess.DEVNULL
-    subprocess.run(argv, check=False, stdin=null, stdout=null, stderr=null)
+    return normalised_name(typed[:end]) == name

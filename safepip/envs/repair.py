@@ -36,7 +36,7 @@ from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_pro
 from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.store import number, recall, remember
 
-from . import heal, history, inventory, journal
+from . import heal, history, inventory, journal, metadata
 from .adoption import made_elsewhere, recorded_place
 from .create import build, creation_lock
 from .lock import acquire
@@ -319,7 +319,7 @@ def _keeps_pip(work: _Work, helper: Environment) -> bool:
 
 
 def _words(one: Distribution) -> tuple[str, ...]:
-    return heal.requirement(one.name, one.state)
+    return metadata.requirement(one.name, one.state)
 
 
 def _source(one: Distribution) -> str | None:
@@ -405,7 +405,7 @@ def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> N
     for name, one in work.held.items():
         origin = one.state.origin if name in work.plain and one.state.origin else None
         if origin is not None or not one.state.requested:
-            heal.describe(made, name, requested=one.state.requested, origin=origin)
+            metadata.describe(made, name, requested=one.state.requested, origin=origin)
     _check(made, work.held, work.called)
 
 
@@ -591,7 +591,7 @@ def _give_pip(found: Environment) -> None:
     failed = run_pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
     if failed:
         raise SafepipError(NO_ENVIRONMENT, f"pip cannot be put into {found.named} again: {failed}")
-    heal.describe(found, "pip", requested=True, origin="")
+    metadata.describe(found, "pip", requested=True, origin="")
 
 
 def _usable(named: str, path: str, base: Interpreter) -> Environment:

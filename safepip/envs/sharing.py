@@ -9,8 +9,9 @@ import tempfile
 
 from safepip.environment import USABLE
 
-from .heal import compile_bytecode, is_as_recorded, pip_again, record_of
+from .heal import pip_again
 from .journal import name_and_version
+from .metadata import compile_bytecode, is_as_recorded, record_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from safepip.environment import Environment
     from safepip.report import Report
 
-    from .heal import Row
+    from .metadata import Row
 
 
 def unshare(environment: str, context: Context, report: Report) -> None:

@@ -16,7 +16,7 @@ import time
 
 from safepip._record import Record, changed
 from safepip.environment import USABLE
-from safepip.envs import applications, heal, history, journal
+from safepip.envs import applications, heal, history, journal, metadata
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
 from safepip.envs.progress import shown_while
@@ -233,7 +233,7 @@ def _get(coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: E
     """
     groups: dict[tuple[str, ...], list[tuple[str, State]]] = {}
     for name, state in coming:
-        if heal.requirement(name, state)[0] != "-e":
+        if metadata.requirement(name, state)[0] != "-e":
             groups.setdefault(_sources(entries, name, state), []).append((name, state))
     for options, group in groups.items():
         if len(group) > 1 and not _wheels(options, group, found, folder):
@@ -248,7 +248,7 @@ def _get(coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: E
 
 def _wheels(options: tuple[str, ...], group: Sequence[tuple[str, State]], found: Environment, folder: str) -> str:
     """Have the wheels of these in the folder; return why that failed, or nothing."""
-    words = [word for name, state in group for word in heal.requirement(name, state)]
+    words = [word for name, state in group for word in metadata.requirement(name, state)]
     failed = run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))
     there = all(_is_there(folder, name, state) for name, state in group)
     return failed or ("" if there else "what is there has another version now")
@@ -271,7 +271,7 @@ def _is_there(folder: str, name: str, state: State) -> bool:
 
 def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: str) -> None:
     """Install from the folder; pip itself last, and what is editable from where it lies."""
-    plain = [(name, state) for name, state in coming if heal.requirement(name, state)[0] != "-e"]
+    plain = [(name, state) for name, state in coming if metadata.requirement(name, state)[0] != "-e"]
     words = ("install", "--no-deps", "--force-reinstall", "--no-warn-conflicts", "--no-index", "-f", folder)
     for some in ([one for one in plain if one[0] != "pip"], [one for one in plain if one[0] == "pip"]):
         names = [f"{name}=={state.version}" for name, state in some]
@@ -280,11 +280,11 @@ def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: st
             raise _impossible("what is to come again cannot be installed", failed)
     for name, state in coming:
         if (name, state) not in plain:
-            failed = run_pip(found, ("install", "--no-deps", *heal.requirement(name, state)))
+            failed = run_pip(found, ("install", "--no-deps", *metadata.requirement(name, state)))
             if failed:
                 raise _impossible(f"{name} cannot be installed from its folder again", failed)
         origin = state.origin if (name, state) in plain else None
-        heal.describe(found, name, requested=state.requested, origin=origin)
+        metadata.describe(found, name, requested=state.requested, origin=origin)
 
 
 def _remove(going: Sequence[str], found: Environment) -> None:
@@ -341,5 +341,5 @@ class _Kept:
 
     def _paths(self) -> list[str]:
         """Return the files of these distributions that are there, what RECORD does not name included."""
-        found = [path for name in self.names for path in heal.files(self.found, name)]
+        found = [path for name in self.names for path in metadata.files(self.found, name)]
         return sorted(path for path in dict.fromkeys(found) if os.path.islink(path) or os.path.isfile(path))

@@ -14,7 +14,7 @@ from safepip.apps import wanted
 from safepip.command import opts_out, read
 from safepip.configfiles import tables
 from safepip.environment import examine
-from safepip.envs import heal, history, image, journal, repair
+from safepip.envs import heal, history, image, journal, metadata, repair
 from safepip.envs.adoption import filesystem, objection
 from safepip.envs.gitindex import identity, tracks
 from safepip.envs.inventory import made_with
@@ -259,9 +259,9 @@ def _read_journal(folder: str, data: bytes) -> None:
         assert all(os.path.normpath(path).startswith(place) for path in paths), paths
         for name, kept in left.before.items():
             damage = left._damage(name, kept[-1])
-            heal.requirement(name, history.State(version=damage.version, origin=damage.origin))
+            metadata.requirement(name, history.State(version=damage.version, origin=damage.origin))
     for row in rows:
-        heal.requirement("x", history.State(version="1", origin=row))
+        metadata.requirement("x", history.State(version="1", origin=row))
 
 
 def _histories(folder: str) -> tuple[bytes, ...]:
@@ -286,7 +286,7 @@ def _read_history(folder: str, data: bytes) -> None:
         states = history.aim(entries, entry.id)
         for name, state in states.items():
             if state is not None:
-                heal.requirement(name, state)
+                metadata.requirement(name, state)
 
 
 def _indexes(folder: str) -> tuple[bytes, ...]:
