@@ -18,7 +18,7 @@ from sandbox import Sandbox, copy_interpreter, look, make_wheel, without_times, 
 pytestmark = pytest.mark.slow
 MakeSandbox = Callable[..., Sandbox]
 KEPT = [".venv"]
-KILLS = int(os.environ.get("SAFEPIP_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("SAFEPIP_TEST_KILLS", "4"))
 
 
 class Exchanged:
@@ -195,8 +195,7 @@ def test_what_came_from_version_control_comes_from_the_same_commit(box: Sandbox,
 UNASKED = {"SAFEPIP_AUTO_REPAIR": "1"}
 
 
-LINES = (
-    (("list", "--format=freeze"), "alpha==1.0"),
+LINES = (  # the words of both kinds: safepip's own, and pip's, of which `freeze` is another below
     (("run", "beta"), "this is beta 1.0"),
     (("install", "alpha==2.0"), "Successfully installed alpha-2.0"),
 )
@@ -401,13 +400,13 @@ def test_a_copied_project_is_refused_until_it_is_named(plain: Sandbox) -> None:
     assert any(f"kept as {copy}/{aside}" in line for line in ran.said)
 
 
-@pytest.mark.parametrize("gone", ["pip", "pip*", "pip/_internal/cli"])
-def test_pip_comes_back(plain: Sandbox, gone: str) -> None:
+def test_pip_comes_back(plain: Sandbox) -> None:
     before = state(plain)
-    for path in glob.glob(os.path.join(site(plain), gone)):
-        shutil.rmtree(path)
-    assert repaired(plain) == ["putting pip into .venv again"]
-    assert plain.call([os.path.join(plain.venv, "bin", "pip"), "--version"]).code == 0
+    for gone in ("pip", "pip*", "pip/_internal/cli"):
+        for path in glob.glob(os.path.join(site(plain), gone)):
+            shutil.rmtree(path)
+        assert repaired(plain) == ["putting pip into .venv again"], gone
+        assert plain.call([os.path.join(plain.venv, "bin", "pip"), "--version"]).code == 0, gone
     assert state(plain) == before
 
 
