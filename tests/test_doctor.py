@@ -12,6 +12,7 @@ import pytest
 import safepip
 from safepip._record import changed
 from safepip.context import Context, ambient
+from safepip.doctor.configured import complaints, pip_facts
 from safepip.doctor.facts import (
     Complaint,
     Decision,
@@ -30,7 +31,8 @@ from safepip.doctor.facts import (
     Surroundings,
 )
 from safepip.doctor.findings import findings
-from safepip.doctor.surroundings import complaints, folders, leftovers, pip_facts, programs, surroundings
+from safepip.doctor.leftovers import leftovers
+from safepip.doctor.surroundings import folders, programs, surroundings
 from safepip.errors import SafepipError
 from safepip.interpreter import Interpreter
 from safepip.invocation import Invocation
@@ -458,7 +460,8 @@ def test_nobody_is_told_to_take_the_root_directory(place, fault, work, monkeypat
     world = changed(ambient(), user=54321, home=place or work)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     found = list(folders(Context(Invocation(words=(), verb="doctor"), world, keep=False)))
-    assert {(one.fault, one.mine) for one in found} == {(fault, False)}
+    highest = [one for one in found if place is None or one.at == place]  # some machines have a /.cache
+    assert {(one.fault, one.mine) for one in highest} == {(fault, False)}
 
 
 # -- the word

@@ -1,48 +1,36 @@
-"""EDGE  what surrounds safepip, looked at for doctor: PATH, pip's files, leftovers, folders of its own."""
+"""EDGE  what surrounds safepip, looked at for doctor: variables, PATH, folders of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 from safepip import __version__
 from safepip._record import changed
-from safepip.command import normalised, normalised_name, read
 from safepip.environment import of_python
 from safepip.interpreter import EXE, is_program
-from safepip.pipconf import find
 from safepip.project import owner
 from safepip.settings import Settings
 
 from .facts import (
-    Complaint,
     Folder,
-    Leftover,
-    PipSetting,
     Program,
     Programs,
     Shims,
     Surroundings,
 )
-from .facts import Pip as PipFacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from safepip.command import ConfigFile
     from safepip.context import Ambient, Context
-    from safepip.interpreter import Interpreter
 
     from .facts import Init
 
 _PIP_NAMES = ("pip", "pip3")
 _PYTHON_NAMES = ("python3", "python")
-_TRUE = ("y", "yes", "t", "true", "on", "1")
-_FALSE = ("n", "no", "f", "false", "off", "0")
-_FLAGS = ("user", "break-system-packages", "require-virtualenv", "require-venv", "dry-run")
-_PLACES = ("target", "prefix", "root", "python")
-_READ = ("constraint", "requirement", "build-constraint")
 _VARIABLES = ("PYTHONHOME", "PYTHONPATH")
 # Variables that are no settings: of the contract, of the shells' code, and for tests.
 _OTHERS = (
@@ -50,8 +38,6 @@ _OTHERS = (
     "ASKING", "PYTHON",
 )  # fmt: skip
 _PREFIXES = ("SAFEPIP_RUN_", "SAFEPIP_TEST_")
-_WITH_PYTHON = ("pip", "setuptools", "wheel")  # what ensurepip puts beside a Python
-_INFO = (".dist-info", ".egg-info", ".egg-link")
 _MOVES = {"cache": "XDG_CACHE_HOME", "state": "XDG_STATE_HOME", "data": "XDG_DATA_HOME"}
 
 
@@ -177,241 +163,6 @@ def _shims(search: Sequence[str], pips: Sequence[Program], data: str | None) -> 
             yield Shims(folder=folder, on_path=folder in search, before=ahead, missing=not is_program(target))
 
 
-# -- pip's configuration
-
-
-def pip_facts(ambient: Ambient, site: str | None) -> PipFacts:
-    """Look at what pip's variables and files say of where it installs to; `site` is its Python's prefix."""
-    environ = ambient.environ
-    files = find(environ, ambient.home, platform=ambient.platform, site_prefix=site, strict=True)
-    named = environ.get("PIP_CONFIG_FILE", "")
-    found = (*_of_variables(environ, ambient), *_of_files(files, ambient))
-    whole = tuple(file for file in files if not file.error)
-    return PipFacts(
-        settings=tuple(setting for setting in found if _counts(setting)),
-        malformed=tuple(_malformed(file) for file in files if file.error),
-        rejected=tuple(_rejected(found, environ, whole)),
-        absent_file="" if not named or os.path.exists(named) else named,
-        files=tuple(file.path for file in files),
-    )
-
-
-def _malformed(file: ConfigFile) -> tuple[str, str, bool]:
-    """Return the file, pip's error without what is said anyway, and whether the user may rename it."""
-    short = str(file.error).removeprefix("Configuration file could not be loaded. ")
-    error = short.replace(f"in {file.path}.", "").replace(f"'{file.path}'", "it").strip().rstrip(".")
-    return file.path, error, os.access(os.path.dirname(file.path), os.W_OK)
-
-
-def _of_variables(environ: Mapping[str, str], ambient: Ambient) -> Iterator[PipSetting]:
-    for name in sorted(environ):
-        key = normalised(name[4:]) if name.startswith("PIP_") else ""
-        if key in {*_FLAGS, *_PLACES, *_READ}:
-            yield PipSetting(key=key, value=environ[name], where=name, lost=_lost(key, environ[name], ambient))
-
-
-def _of_files(files: Sequence[ConfigFile], ambient: Ambient) -> Iterator[PipSetting]:
-    last = {file.kind: file.path for file in files}
-    home = ambient.home or os.sep
-    old = [os.path.join(home, name) for name in (".pip", "pip")]  # whose file `pip config` does not write
-    for file in files:
-        for section, values in file.sections.items():
-            for key, value in values.items():
-                if key in {*_FLAGS, *_PLACES, *_READ}:
-                    spelled = _spelled(file.path, section, key)
-                    yield PipSetting(
-                        key=key,
-                        value=value,
-                        where=file.path,
-                        kind=file.kind,
-                        section=section,
-                        spelled=spelled or key,
-                        simple=spelled == key != "python"
-                        and last[file.kind] == file.path
-                        and os.path.dirname(file.path) not in old,
-                        writable=os.access(file.path, os.W_OK),
-                        lost=_lost(key, value, ambient),
-                    )
-
-
-def _spelled(path: str, section: str, key: str) -> str:
-    """Return how the file spells the key in that section, "" where it comes from elsewhere ([DEFAULT])."""
-    at = ""
-    for line in os.fsdecode(_content(path)).splitlines():
-        text = line.strip()
-        name = text.replace(":", "=", 1).partition("=")[0].strip()
-        if text.startswith("["):
-            at = text[1:].partition("]")[0]
-        elif at == section and normalised(name) == key:
-            return name
-    return ""
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return b""
-
-
-def _lost(key: str, value: str, ambient: Ambient) -> str:
-    """Return the first local file of a setting that names files to read and cannot be read, or "".
-
-    A ~ is no home directory here: pip opens what the option says.
-    """
-    named = value.split() if key in _READ else []
-    paths = (path for path in named if "://" not in path and not path.startswith("file:"))
-    full = ((path, os.path.join(ambient.cwd or os.sep, path)) for path in paths)
-    return next((path for path, at in full if not os.path.exists(at)), "")
-
-
-def _counts(setting: PipSetting) -> bool:
-    """Tell whether a setting moves or stops installs: a flag that is true, a place, a file that is lost."""
-    if setting.key in _FLAGS:
-        return setting.value.lower() in _TRUE
-    return bool(setting.lost) if setting.key in _READ else setting.value != ""
-
-
-def _rejected(
-    found: Sequence[PipSetting], environ: Mapping[str, str], files: Sequence[ConfigFile]
-) -> Iterator[tuple[PipSetting, str]]:
-    """Yield what pip stops at: it reads every value before it looks at the line."""
-    for setting in found:
-        if setting.key in _FLAGS and setting.value.lower() not in (*_TRUE, *_FALSE, ""):
-            yield changed(setting, simple=False), f"{setting.value!r} is no truth value for {setting.key}"
-    known = {setting.where for setting in found}
-    for name in sorted(environ):
-        if name.startswith("PIP_") and name not in known and _fails({name: environ[name]}, ()):
-            error = read(("install", "x"), {name: environ[name]}, ()).error or ""
-            yield PipSetting(key=normalised(name[4:]), value=environ[name], where=name), error
-    for file in files:
-        if not any(where == file.path for where in known) and _fails({}, (file,)):
-            yield _culprit(file)
-
-
-def _fails(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> bool:
-    return read(("install", "x"), environ, files).outcome == "parse_error"
-
-
-def _culprit(file: ConfigFile) -> tuple[PipSetting, str]:
-    """Return the key of the file that pip rejects, and why."""
-    error = read(("install", "x"), {}, (file,)).error or ""
-    for section, values in file.sections.items():
-        for key, value in values.items():
-            alone: ConfigFile = changed(file, sections={section: {key: value}})
-            if _fails({}, (alone,)):
-                setting = PipSetting(key=key, value=value, where=file.path, kind=file.kind, section=section)
-                writable = os.access(file.path, os.W_OK)
-                spelled = _spelled(file.path, section, key) or key
-                return changed(setting, simple=False, spelled=spelled, writable=writable), error
-    return PipSetting(key="?", value="", where=file.path, kind=file.kind, simple=False), error
-
-
-# -- safepip's settings
-
-
-def complaints(settings: Settings) -> Iterator[Complaint]:
-    """Yield what is wrong with the settings, and where each stands."""
-    for fault in settings.warnings:
-        stops = fault in settings.faults
-        if fault.origin.startswith("SAFEPIP_"):
-            yield Complaint(text=str(fault), variable=fault.origin, stops=stops)
-            continue
-        own = os.path.basename(fault.origin) == "config.toml"
-        whole = fault.line > 0 and not fault.broken and _is_whole(fault.origin, fault.line)
-        yield Complaint(text=str(fault), file=fault.origin, line=fault.line, whole=whole, own=own, stops=stops)
-
-
-def _is_whole(path: str, line: int) -> bool:
-    """Tell whether the line holds a key and all of its value, so that it can be taken out alone."""
-    text = _content(path).decode("utf-8", "replace").split("\n")[line - 1 : line]
-    opens = [char for char in "".join(text) if char in "[]{}"]
-    balanced = opens.count("[") == opens.count("]") and opens.count("{") == opens.count("}")
-    quoted = any(quotes in "".join(text) for quotes in ('"""', "'''"))
-    return balanced and not quoted and "=" in "".join(text)
-
-
-# -- what earlier installs left
-
-
-def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) -> Iterator[Leftover]:
-    """Yield what pip put outside environments: into the user's site, and into what a system manages."""
-    minor = target.minor if target is not None else ""
-    for folder, version in user_sites(ambient):
-        names = _distributions(folder, ())
-        if names:
-            ours = target is not None and version == minor
-            python = target.path if ours and target else _on_path(f"python{version}", ambient)
-            yield Leftover(folder=folder, version=version, names=names, python=python, target=ours)
-    if target is None or not managed:
-        return
-    for folder, anybodys in system_sites(target):
-        names = _distributions(folder, () if anybodys else _WITH_PYTHON, by_pip=not anybodys)
-        if names:
-            writable = os.access(folder, os.W_OK)
-            yield Leftover(
-                folder=folder, version=minor, names=names, python=target.path, target=True, system=True,
-                writable=writable,
-            )  # fmt: skip
-
-
-def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
-    """Yield the folders of the user's site, each with the Python version that looks there."""
-    base = ambient.environ.get("PYTHONUSERBASE") or (ambient.home and os.path.join(ambient.home, ".local"))
-    for version in _versions(os.path.join(base, "lib")) if base else ():
-        yield os.path.join(str(base), "lib", f"python{version}", "site-packages"), version
-    native = os.path.join(ambient.home or os.sep, "Library", "Python")
-    for version in _names(native) if ambient.platform == "darwin" else ():
-        yield os.path.join(native, version, "lib", "python", "site-packages"), version
-
-
-def _versions(folder: str) -> list[str]:
-    names = (name[6:] for name in _names(folder) if name.startswith("python"))
-    return [version for version in names if all(part.isdecimal() for part in version.split("."))]
-
-
-def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
-    """Yield the folders where pip puts what is for all, and whether nothing but pip writes there."""
-    library = f"python{target.minor}"
-    real = os.path.realpath(target.base_prefix)
-    seen = set()
-    if real == "/usr":
-        for name in ("dist-packages", "site-packages"):
-            yield os.path.join("/usr/local/lib", library, name), True
-    for lib in ("lib", "lib64"):
-        for folder in (os.path.join(library, "site-packages"), os.path.join("python3", "dist-packages")):
-            path = os.path.realpath(os.path.join(target.base_prefix, lib, folder))
-            if path not in seen:
-                seen.add(path)
-                yield path, False
-
-
-def _distributions(folder: str, but: tuple[str, ...], *, by_pip: bool = False) -> tuple[str, ...]:
-    """Return the normalised names of what is installed in the folder; with `by_pip` only what pip says it put."""
-    found = set()
-    for entry in _names(folder):
-        if entry.endswith(_INFO) and not entry.startswith("~"):
-            name = normalised_name(entry.rpartition(".")[0].partition("-")[0])
-            mine = not by_pip or _content(os.path.join(folder, entry, "INSTALLER")).strip() in {b"pip", b"uv"}
-            if name not in but and mine:
-                found.add(name)
-    return tuple(sorted(found))
-
-
-def _on_path(name: str, ambient: Ambient) -> str:
-    entries = ambient.environ.get("PATH", os.defpath).split(os.pathsep)
-    paths = (os.path.join(entry, name + EXE) for entry in entries if os.path.isabs(entry))
-    return next((path for path in paths if is_program(path)), "")
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
-
-
 # -- folders of safepip's own
 
 
@@ -445,7 +196,8 @@ def _looked_at(path: str) -> Iterator[str]:
     at = _existing(path)
     yield at
     if at == path:
-        yield from (inner for inner in (os.path.join(path, name) for name in _names(path)) if os.path.isdir(inner))
+        with contextlib.suppress(OSError):
+            yield from sorted(entry.path for entry in os.scandir(path) if entry.is_dir())
 
 
 def _fault(at: str, path: str, ambient: Ambient) -> str:

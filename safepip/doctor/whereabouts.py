@@ -9,7 +9,7 @@ from safepip import registry
 from safepip.apps import has, home_of, kept, wanted
 from safepip.envs.inventory import sites
 
-from .surroundings import system_sites, user_sites
+from .leftovers import system_sites, user_sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

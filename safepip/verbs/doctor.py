@@ -17,9 +17,11 @@ from safepip.apps import home_of, kept
 from safepip.context import Context
 from safepip.decide import decide
 from safepip.doctor import surroundings
+from safepip.doctor.configured import complaints, pip_facts
 from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
 from safepip.doctor.findings import findings
 from safepip.doctor.floors import dated
+from safepip.doctor.leftovers import leftovers
 from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, UNTRUSTED, USABLE, examine
 from safepip.envs.adoption import made_elsewhere
 from safepip.envs.health import left_by_root
@@ -157,13 +159,13 @@ def gathered(context: Context) -> Facts:
             told.ambient, program, _init(told), told.data, has_applications=bool(applications)
         ),
         target=interpreted,
-        pip=surroundings.pip_facts(told.ambient, interpreter.prefix if interpreter else None),
+        pip=pip_facts(told.ambient, interpreter.prefix if interpreter else None),
         decision=decision,
         places=tuple(places),
         known=len(rest),
         gone=gone,
-        complaints=tuple(surroundings.complaints(_known(lambda: told.settings, Settings()))),
-        leftovers=tuple(surroundings.leftovers(told.ambient, interpreter, managed=interpreted.managed)),
+        complaints=tuple(complaints(_known(lambda: told.settings, Settings()))),
+        leftovers=tuple(leftovers(told.ambient, interpreter, managed=interpreted.managed)),
         applications=applications,
         broken_applications=tuple(name for name in applications if _lost_python(os.path.join(venvs, name))),
         folders=tuple(surroundings.folders(told)),
