@@ -240,17 +240,18 @@ def test_what_the_user_put_there_is_removed_only_when_that_is_said(run, made):
 
 
 def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, monkeypatch):
+    rmtree = shutil.rmtree
+
     def killed(path):
         if path.endswith("bin"):
             raise KeyboardInterrupt
-        unlink(path)
+        rmtree(path)
 
-    unlink = env._unlink
-    monkeypatch.setattr(env, "_unlink", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run("remove")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run("remove")
     assert Context(context.invocation, context.ambient).place.state == "unfinished"
-    monkeypatch.setattr(env, "_unlink", unlink)
     assert run("remove")[0] == 0
     assert not os.path.lexists(made)
 

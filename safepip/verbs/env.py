@@ -6,12 +6,10 @@ virtualenv, which takes a tenth of a second to import, is loaded only by the wor
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import json
 import os
 import shlex
-import shutil
 import sys
 import time
 
@@ -21,8 +19,6 @@ from safepip.context import Context, ambient
 from safepip.decide import project_of
 from safepip.environment import (
     ABSENT,
-    CONFIG,
-    CREATING,
     FOREIGN,
     NOWHERE,
     OWN,
@@ -30,13 +26,12 @@ from safepip.environment import (
     UNTRUSTED,
     USABLE,
     Environment,
-    configuration,
     examine,
     is_conda,
     is_environment,
 )
 from safepip.envs import inventory, journal
-from safepip.envs.lock import LOCK, acquire
+from safepip.envs.removal import remove
 from safepip.envs.stepdown import step_down
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
 from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
@@ -457,7 +452,7 @@ def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise SafepipError(REFUSED, what, "see what it made: safepip env list")
     if not said.yes:
         _refuse_what_is_used(found, context)
-    _delete(entry, context, report)
+    remove(entry, context, report)
     report.say(
         f"{path} is removed" if not os.path.lexists(path) else f"{path} is empty now; the folder itself stays"
     )
@@ -482,60 +477,6 @@ def _refuse_what_is_used(found: Environment, context: Context) -> None:
 def _some(names: Sequence[str]) -> str:
     """Return the first of the names, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _delete(entry: Entry, context: Context, report: Report) -> None:
-    """Remove the directory whose identity was noted, under both its locks.
-
-    It is marked as unfinished first, so that whatever a kill leaves is safepip's own to finish.
-    """
-    from safepip.envs.create import creation_lock  # noqa: PLC0415  see above
-
-    path = entry.known.path
-    with creation_lock(path, context, report):
-        lock = acquire(path, context.settings.lock_timeout, report)
-        try:
-            if not entry.is_there:
-                raise SafepipError(REFUSED, f"{path} is another one than safepip made")
-            _refuse_what_cannot_go(path, context)
-            forget_for_shells(context.state, path)
-            os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-            with open(os.path.join(path, CREATING), "w", encoding="utf-8") as mark:
-                mark.write(configuration(path).get("safepip-creation", ""))
-            _empty(path)
-            registry.discard(entry)
-        finally:
-            if lock is not None:
-                os.close(lock)
-
-
-def _refuse_what_cannot_go(path: str, context: Context) -> None:
-    """Refuse, before anything is touched, where what lies in some folder cannot be removed."""
-    for folder, _, _ in os.walk(path):
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            mine = owner(folder) == context.ambient.user
-            way = f"chmod -R u+rwX {quoted(path)}" if mine else f'sudo chown -R "$USER" {quoted(path)}'
-            what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
-            raise SafepipError(CANNOT_CREATE, what, f"let yourself first: {way}")
-
-
-def _empty(path: str) -> None:
-    """Remove the environment; of one behind a link, or that is mounted, the empty directory stays."""
-    for name in (CONFIG, *os.listdir(path)):
-        if name not in {OWN, LOCK}:
-            _unlink(os.path.join(path, name))
-    for name in (OWN, LOCK):
-        _unlink(os.path.join(path, name))
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-
-
-def _unlink(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
 
 
 def _prune(said: argparse.Namespace, context: Context, report: Report) -> int:
@@ -586,7 +527,7 @@ def _carry_out(one: Doomed, context: Context, report: Report) -> str:
     """Do it and return what was done; empty where it could not be, which has been said."""
     if one.remove:
         try:
-            _delete(one.entry, context, report)
+            remove(one.entry, context, report)
         except SafepipError as error:
             report.error(error.what, code=error.code)
             return ""
