@@ -26,11 +26,11 @@ from safepip.environment import (
     UNTRUSTED,
     USABLE,
     Environment,
-    examine,
     is_conda,
     is_environment,
 )
-from safepip.envs import inventory, journal
+from safepip.envs import inventory
+from safepip.envs.listing import Listed, health, last_use, listed, project_root
 from safepip.envs.removal import remove
 from safepip.envs.stepdown import step_down
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
@@ -53,23 +53,10 @@ if TYPE_CHECKING:
     Word = Callable[[argparse.Namespace, Context, Report], int]
 
 _DAY = 86400
-_MANY = 50  # environments that take so long to measure that it is said
 _WORDS = "path|list|info|create|remove|prune|trust|repair"
 _SEEDS = frozenset(("pip", "setuptools", "wheel"))  # what an environment may come with
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 _NEWER = "name a newer one: safepip env create --python PYTHON"
-
-
-class Listed(Record):
-    """An environment as `list` shows it; `size` in bytes, `used` in s since 1970, `health` "ok" or why not."""
-
-    path: str
-    project: str | None
-    python: str
-    packages: int
-    size: int
-    used: float
-    health: str
 
 
 class Doomed(Record):
@@ -190,7 +177,7 @@ def _of_place(context: Context) -> Environment:
 
 def _list(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Show what is there, by project; JSON has the same with paths, bytes and UTC."""
-    rows = sorted(_listed(context, report), key=lambda row: (row.project or "", row.path))
+    rows = sorted(listed(context, report), key=lambda row: (row.project or "", row.path))
     if said.json:
         sys.stdout.write(json.dumps([_as_json(row) for row in rows], indent=1) + "\n")
     elif rows:
@@ -198,85 +185,6 @@ def _list(said: argparse.Namespace, context: Context, report: Report) -> int:
     else:
         report.say("no environments are known yet")
     return 0
-
-
-def _listed(context: Context, report: Report) -> Iterator[Listed]:
-    """Yield all that are there; what is measured now is remembered until the next change."""
-    told = Context(context.invocation, context.ambient, context.tell, keep=False)
-    ask = _asking_once(context)
-    entries = [entry for entry in registry.entries(context.state) if entry.is_there]
-    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.known.path)) for entry in entries}
-    unmeasured = sum(size is None for size in sizes.values())
-    if unmeasured > _MANY:
-        report.say(f"measuring {unmeasured} environments (once)")
-    for entry in entries:
-        yield _look(entry, sizes[entry.file] or _measured(entry), told, ask)
-
-
-def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
-    """Return a way to ask about interpreters that asks about each one only once."""
-    known: dict[str, Interpreter | str] = {}
-
-    def ask(path: str) -> Interpreter | str:
-        if path not in known:
-            known[path] = interview(path, context.ambient.environ, context.cache)
-        return known[path]
-
-    return ask
-
-
-def _look(
-    entry: Entry, measured: tuple[int, int], context: Context, ask: Callable[[str], Interpreter | str]
-) -> Listed:
-    path = entry.known.path
-    size, packages = measured
-    used = _last_use(entry)
-    with inventory.unread(path):
-        found = examine(path, ask, context.objection)
-        return Listed(
-            path=path,
-            project=_project(entry.known, context),
-            python=found.version or inventory.made_with(path),
-            packages=packages,
-            size=size,
-            used=used,
-            health=_health(found),
-        )
-
-
-def _last_use(entry: Entry) -> float:
-    path = entry.known.path
-    return max(entry.used, inventory.last_change(path), inventory.last_start(path))
-
-
-def _measured(entry: Entry) -> tuple[int, int]:
-    """Return the size and the number of packages, remembered until the next change; a change meanwhile is one."""
-    path = entry.known.path
-    stamp = inventory.stamp(path)
-    size, packages = inventory.size(path), inventory.packages(path)
-    registry.measured(entry, stamp, size, packages)
-    return size, packages
-
-
-def _health(found: Environment) -> str:
-    """Return "ok", or the state and what is wrong."""
-    if found.state == USABLE:
-        if journal.is_left(found.path, locked=False):
-            return "interrupted: the last change was killed"
-        return "ok"
-    return f"{found.state}: {found.reason}" if found.reason else found.state
-
-
-def _project(known: registry.Known, context: Context) -> str | None:
-    """Return the root of the project that an environment is for; None for one that is for none, or unknown."""
-    if known.project:
-        return known.project
-    return None if _is_kept(known.path, context) else os.path.dirname(known.path)
-
-
-def _is_kept(path: str, context: Context) -> bool:
-    """Tell whether an environment lies in safepip's own data, away from its project."""
-    return context.data is not None and path.startswith(os.path.join(context.data, ""))
 
 
 def _as_json(row: Listed) -> dict[str, object]:
@@ -351,18 +259,18 @@ def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
 
 def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     entry = registry.entry(context.state, found.path)
-    project = _project(entry.known, context) if entry else os.path.dirname(found.named)
+    project = project_root(entry.known, context) if entry else os.path.dirname(found.named)
     yield "path", found.path
     yield "project", project or ""
     yield "python", found.version or inventory.made_with(found.path)
     yield "made from", found.base.path if found.base else ""
     yield "packages", str(inventory.packages(found.path))
     yield "size", _human(inventory.size(found.path))
-    yield "last use", time.strftime("%Y-%m-%d", time.localtime(_last_use(entry))) if entry else ""
+    yield "last use", time.strftime("%Y-%m-%d", time.localtime(last_use(entry))) if entry else ""
     yield "known as", (_SAID[entry.known.how] if entry else "not known")
     yield "pip", "" if found.state != USABLE else "its own" if found.has_pip else "safepip's"
     yield "sees system", "yes" if found.sees_system else ""
-    yield "health", _health(found)
+    yield "health", health(found)
 
 
 # -- create, remove, prune
@@ -510,7 +418,7 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
     if project and not os.path.lexists(project) and _device(project) == _device(os.path.dirname(project)):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
     is_home = context.data is not None and known.path == os.path.join(context.data, "home")
-    days = int((time.time() - _last_use(entry)) // _DAY)
+    days = int((time.time() - last_use(entry)) // _DAY)
     if unused is not None and days >= unused and not is_home and not inventory.users(known.path):
         return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
     return None

@@ -1,0 +1,114 @@
+"""The environments that safepip knows, each with what is to be shown of it: looked at, never run."""
+
+from __future__ import annotations
+
+import os
+
+from safepip import registry
+from safepip._record import Record
+from safepip.context import Context
+from safepip.environment import USABLE, Environment, examine
+from safepip.interpreter import Interpreter, interview
+
+from . import inventory, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safepip.registry import Entry
+    from safepip.report import Report
+
+_MANY = 50  # environments that take so long to measure that it is said
+
+
+class Listed(Record):
+    """An environment as `list` shows it; `size` in bytes, `used` in s since 1970, `health` "ok" or why not."""
+
+    path: str
+    project: str | None
+    python: str
+    packages: int
+    size: int
+    used: float
+    health: str
+
+
+def listed(context: Context, report: Report) -> Iterator[Listed]:
+    """Yield all that are there; what is measured now is remembered until the next change."""
+    told = Context(context.invocation, context.ambient, context.tell, keep=False)
+    ask = _asking_once(context)
+    entries = [entry for entry in registry.entries(context.state) if entry.is_there]
+    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.known.path)) for entry in entries}
+    unmeasured = sum(size is None for size in sizes.values())
+    if unmeasured > _MANY:
+        report.say(f"measuring {unmeasured} environments (once)")
+    for entry in entries:
+        yield _look(entry, sizes[entry.file] or _measured(entry), told, ask)
+
+
+def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
+    """Return a way to ask about interpreters that asks about each one only once."""
+    known: dict[str, Interpreter | str] = {}
+
+    def ask(path: str) -> Interpreter | str:
+        if path not in known:
+            known[path] = interview(path, context.ambient.environ, context.cache)
+        return known[path]
+
+    return ask
+
+
+def _look(
+    entry: Entry, measured: tuple[int, int], context: Context, ask: Callable[[str], Interpreter | str]
+) -> Listed:
+    path = entry.known.path
+    size, packages = measured
+    used = last_use(entry)
+    with inventory.unread(path):
+        found = examine(path, ask, context.objection)
+        return Listed(
+            path=path,
+            project=project_root(entry.known, context),
+            python=found.version or inventory.made_with(path),
+            packages=packages,
+            size=size,
+            used=used,
+            health=health(found),
+        )
+
+
+def last_use(entry: Entry) -> float:
+    """Return when the environment was last used, as far as that is known, in seconds since 1970."""
+    path = entry.known.path
+    return max(entry.used, inventory.last_change(path), inventory.last_start(path))
+
+
+def _measured(entry: Entry) -> tuple[int, int]:
+    """Return the size and the number of packages, remembered until the next change; a change meanwhile is one."""
+    path = entry.known.path
+    stamp = inventory.stamp(path)
+    size, packages = inventory.size(path), inventory.packages(path)
+    registry.measured(entry, stamp, size, packages)
+    return size, packages
+
+
+def health(found: Environment) -> str:
+    """Return "ok", or the state and what is wrong."""
+    if found.state == USABLE:
+        if journal.is_left(found.path, locked=False):
+            return "interrupted: the last change was killed"
+        return "ok"
+    return f"{found.state}: {found.reason}" if found.reason else found.state
+
+
+def project_root(known: registry.Known, context: Context) -> str | None:
+    """Return the root of the project that an environment is for; None for one that is for none, or unknown."""
+    if known.project:
+        return known.project
+    return None if _is_kept(known.path, context) else os.path.dirname(known.path)
+
+
+def _is_kept(path: str, context: Context) -> bool:
+    """Tell whether an environment lies in safepip's own data, away from its project."""
+    return context.data is not None and path.startswith(os.path.join(context.data, ""))
