@@ -101,7 +101,7 @@ def is_program(path: str) -> bool:
 
 def is_script(path: str) -> bool:
     """Tell whether `path` is a script and not a binary, as the shims of version managers are."""
-    return _head(path, 2) == b"#!"
+    return head_of(path, 2) == b"#!"
 
 
 def is_store_alias(path: str) -> bool:
@@ -192,28 +192,34 @@ def started_as(python: str) -> str:
     as bare pip's only if that name is kept.
     """
     folder = os.path.dirname(python)
-    head = _head(os.path.join(folder, "pip"), 1024)
+    named = python_named(head_of(os.path.join(folder, "pip")))
+    path = os.path.join(folder, os.path.basename(named))
+    same = named and os.path.realpath(path) == os.path.realpath(python)
+    return path if same and is_program(path) else python
+
+
+def python_named(head: bytes) -> str:
+    """Return the Python, an absolute path, that the first lines of a script name; empty where they name none."""
     first, _, rest = head.partition(b"\n")
     named = first[2:].strip() if first.startswith(b"#!") else b""
     if named == b"/bin/sh":  # the trampoline of paths too long or with spaces: exec PATH "$0" "$@"
         named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
-    name = os.path.basename(os.fsdecode(named))
-    path = os.path.join(folder, name)
-    same = name.startswith(("python", "pypy")) and os.path.realpath(path) == os.path.realpath(python)
-    return path if same and is_program(path) else python
+    path = os.fsdecode(named)
+    return path if os.path.isabs(path) and os.path.basename(path).startswith(("python", "pypy")) else ""
 
 
-def _is_own_shim(path: str) -> bool:
-    head = _head(path, 256)
-    return head.startswith(b"#!") and b"safepip" in head
-
-
-def _head(path: str, size: int) -> bytes:
+def head_of(path: str, size: int = 1024) -> bytes:
+    """Return the first bytes of a file, none where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(size)
     except OSError:
         return b""
+
+
+def _is_own_shim(path: str) -> bool:
+    head = head_of(path, 256)
+    return head.startswith(b"#!") and b"safepip" in head
 
 
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import sys
 from safepip import __version__
 from safepip._record import changed
 from safepip.environment import of_python
-from safepip.interpreter import EXE, is_program
+from safepip.interpreter import EXE, head_of, is_program, python_named
 from safepip.project import owner
 from safepip.settings import Settings
 
@@ -121,9 +121,9 @@ def _all_called(names: tuple[str, ...], search: Sequence[str]) -> Iterator[Progr
 
 
 def _program(path: str) -> Program:
-    head = _head(path)
+    head = head_of(path)
     own = b"safepip" in head and head.startswith(b"#!")
-    runs = _interpreter_of(head)
+    runs = python_named(head)
     if not runs:
         serves = of_python(path) or os.path.realpath(path)
         return Program(path=path, serves="" if head.startswith(b"#!") else serves, own=own)
@@ -133,30 +133,12 @@ def _program(path: str) -> Program:
     return Program(path=path, runs=runs, serves=serves, missing=missing, own=own, removable=removable)
 
 
-def _interpreter_of(head: bytes) -> str:
-    """Return the Python that a script's first lines name, or "" where it is none or found on PATH."""
-    first, _, rest = head.partition(b"\n")
-    named = first[2:].strip() if first.startswith(b"#!") else b""
-    if named == b"/bin/sh":  # of long paths: exec PATH "$0" "$@"
-        named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
-    path = os.fsdecode(named)
-    return path if os.path.basename(path).startswith(("python", "pypy")) and os.path.isabs(path) else ""
-
-
-def _head(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(1024)
-    except OSError:
-        return b""
-
-
 def _shims(search: Sequence[str], pips: Sequence[Program], data: str | None) -> Iterator[Shims]:
     """Yield the folders of shims on PATH, and safepip's own one."""
     own = [os.path.join(data, "shims")] if data else []
     for folder in dict.fromkeys((*(entry for entry in search if os.path.isabs(entry)), *own)):
         shim = os.path.join(folder, "pip")
-        head = _head(shim)
+        head = head_of(shim)
         if head.startswith(b"#!") and b"safepip made this" in head:
             ahead = pips[0].path if pips and pips[0].path != shim else ""
             target = os.path.join(folder, ".safepip", "pip")

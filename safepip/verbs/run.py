@@ -11,7 +11,7 @@ from safepip.context import Context, inherited
 from safepip.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.execute import entered, start
-from safepip.interpreter import BIN, EXE, candidates, is_program
+from safepip.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
 
 from .place import mended, unfit
 
@@ -79,7 +79,7 @@ def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, 
     Its own Python runs it then: the other is gone, or has other packages.
     """
     folder = os.path.realpath(os.path.join(found.path, BIN))
-    python = _named_in(argv[0])
+    python = python_named(head_of(argv[0]))
     elsewhere = os.path.realpath(os.path.dirname(python)) != folder
     gone = not is_program(python)
     if not python or os.path.realpath(os.path.dirname(argv[0])) != folder or not elsewhere:
@@ -92,21 +92,6 @@ def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, 
     report.say(f"{os.path.basename(argv[0])} names {python}, which {why}")
     report.say("running it with the Python of this environment; mend its scripts: safepip env repair")
     return (found.python, *argv)
-
-
-def _named_in(script: str) -> str:
-    """Return the Python that a script names in its first line, or in the shell's that stands in for a long one."""
-    try:
-        with open(script, "rb") as file:
-            head = file.read(1024)
-    except OSError:
-        return ""
-    first, _, rest = head.partition(b"\n")
-    named = first[2:].strip() if first.startswith(b"#!") else b""
-    if named == b"/bin/sh":
-        named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
-    path = os.fsdecode(named)
-    return path if os.path.isabs(path) and os.path.basename(path).startswith(("python", "pypy")) else ""
 
 
 def _in(environment: Environment, name: str) -> str | None:
