@@ -1,0 +1,49 @@
+"""pip's shared files, of which an environment gets its own where others could write to them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from safepip._record import changed
+from safepip.context import Context, ambient
+from safepip.envs.create import build
+from safepip.envs.health import shares_opened_pip
+from safepip.envs.inventory import damaged, sites
+from safepip.envs.sharing import unshare
+from safepip.invocation import Invocation
+from safepip.report import Report
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is shared there")
+
+
+@pytest.fixture
+def shared(work, base):
+    """Two environments that share pip's files, with which one was opened to everybody."""
+    for name in ("one", "two"):
+        build(f"{work}/{name}", base, f"{work}/cache", pip=True)
+    subprocess.run(["chmod", "-R", "a+w", f"{work}/one"], check=True)
+    assert shares_opened_pip(f"{work}/one", os.geteuid())
+    return f"{work}/one"
+
+
+def pip_of(environment):
+    """Return the path of pip's first file."""
+    return os.path.join(sites(environment)[0], "pip", "__init__.py")
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as recorded", "edited by others"])
+def test_its_pip_is_its_own_and_whole_again(shared, work, edited, capfd):
+    if edited:
+        with open(pip_of(shared), "a", encoding="utf-8") as file:
+            file.write("raise SystemExit(9)\n")
+    context = Context(Invocation(words=()), changed(ambient(), cwd=work), cache=f"{work}/cache")
+    unshare(shared, context, Report())
+    assert not shares_opened_pip(shared, os.geteuid())
+    assert not os.path.samefile(pip_of(shared), pip_of(f"{work}/two"))
+    assert damaged(shared) == []
+    ran = subprocess.run([f"{shared}/bin/pip", "--version"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert capfd.readouterr().err.startswith("safepip: others could write to the files that pip shares")
