@@ -152,8 +152,9 @@ def hand_over(
     made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
     """
     asker = _asker(handover, context, created=created)
-    if asker is not None and _answered(asker, context, report):
-        return 0
+    code = _answered(asker, context, report) if asker is not None else None
+    if code is not None:
+        return code
     if handover.change and not created and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
@@ -179,16 +180,16 @@ def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | No
     return ask(handover, context)
 
 
-def _answered(asker: Asker, context: Context, report: Report) -> bool:
-    """Repeat what pip said when it was asked the same, if it was; tell whether that was done."""
+def _answered(asker: Asker, context: Context, report: Report) -> int | None:
+    """Repeat what pip said when it was asked the same, if it was; return the exit code, or None."""
     from .envs.satisfied import repeat
 
     printed = asker.answer()
-    if printed is None or not repeat(printed):
-        return False
-    report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
-    used(context.state, asker.environment)
-    return True
+    code = None if printed is None else repeat(printed)
+    if code is not None:
+        report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
+        used(context.state, asker.environment)
+    return code
 
 
 def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:

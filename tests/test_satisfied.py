@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -21,6 +22,7 @@ def asker(environment, work, home, monkeypatch):
     """Give who asks as a line would, in a project with files and an environment with two distributions."""
     monkeypatch.setenv("PIP_CONFIG_FILE", f"{work}/pip.conf")  # the machine's own may hold anything
     site = site_of(environment)
+    os.makedirs(f"{site}/pip/_internal", exist_ok=True)
     for name in ("six-1.0", "idna-2.0"):
         os.makedirs(f"{site}/{name}.dist-info")
         write(f"{site}/{name}.dist-info/METADATA", "Name: x\n")
@@ -78,21 +80,25 @@ def test_nothing_changed_is_the_same_question(asking):
 def test_the_question_says_how_each_file_is_for_runner_to_compare(asking, environment, work):
     lines = asking().variable.split("\n")
     paths = [line.partition(" ")[2] for line in lines[3:]]
-    assert paths == ["req.txt", "con.txt", f"{work}/pip.conf", f"{environment}/pyvenv.cfg", site_of(environment)]
+    assert paths[:2] == ["req.txt", "con.txt"]
+    assert paths[-3:] == [f"{work}/pip.conf", f"{environment}/pyvenv.cfg", site_of(environment)]
 
 
+PYVENV = "home = /usr/bin\ninclude-system-site-packages = false\n"
 CHANGES = {
     "a requirements file": lambda env, work: write(f"{work}/req.txt", "-c con.txt\nsix>0\n"),
     "a file named there": lambda env, work: write(f"{work}/con.txt", "idna<8\n"),
     "pip's configuration": lambda env, work: write(f"{work}/pip.conf", "[global]\ntimeout = 8\n"),
-    "a distribution more": lambda env, work: os.mkdir(f"{site_of(env)}/new-1.dist-info"),
+    "a distribution more": lambda env, work: os.mkdir(f"{site_of(env)}/new-1.egg-info"),
     "a distribution less": lambda env, work: os.rename(f"{site_of(env)}/idna-2.0.dist-info", f"{work}/gone"),
     "another version": lambda env, work: os.rename(
         f"{site_of(env)}/six-1.0.dist-info", f"{site_of(env)}/six-2.0.dist-info"
     ),
     "metadata in place": lambda env, work: write(f"{site_of(env)}/six-1.0.dist-info/METADATA", "Name: y\n"),
     "a path file": lambda env, work: write(f"{site_of(env)}/x.pth", "/tmp\n"),
-    "pyvenv.cfg": lambda env, work: write(f"{env}/pyvenv.cfg", "include-system-site-packages = true\n"),
+    "pyvenv.cfg": lambda env, work: write(f"{env}/pyvenv.cfg", f"{PYVENV}version = 3\n"),
+    "a program": lambda env, work: write(f"{env}/bin/six-1.0.dist-info", ""),
+    "a folder of pip's": lambda env, work: os.mkdir(f"{site_of(env)}/pip/_internal/new"),
     "PIP_NO_DEPS": lambda env, work: os.environ.update(PIP_NO_DEPS="1"),
     "LC_ALL": lambda env, work: os.environ.update(LC_ALL="C"),
     "COLUMNS": lambda env, work: os.environ.update(COLUMNS="7"),
@@ -197,6 +203,41 @@ def test_a_configuration_that_is_no_file_leaves_it_to_pip(asking, work):
     assert asking("install", "six") is None
 
 
+@pytest.mark.parametrize("place", ["~/wheels", "wheels ~/wheels"])
+def test_a_home_that_may_not_be_there_leaves_it_to_pip(asking, work, monkeypatch, place):
+    write(f"{work}/pip.conf", f"[global]\nfind-links = {place}\n")
+    assert asking("install", "six") is None
+    write(f"{work}/pip.conf", "[global]\nfind-links = wheels\n")
+    assert asking("install", "six") is not None
+    assert asking("install", "-f", place, "six") is None
+    monkeypatch.setenv("PIP_FIND_LINKS", place)
+    assert asking("install", "six") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "home = /usr/bin\n", PYVENV.replace("false", "true"), PYVENV.replace("home", "x")]
+)
+def test_an_environment_that_may_see_more_than_itself_leaves_it_to_pip(asking, environment, text):
+    write(f"{environment}/pyvenv.cfg", text)
+    assert asking() is None
+
+
+def test_what_is_no_virtual_environment_leaves_it_to_pip(asking, environment):
+    os.unlink(f"{environment}/pyvenv.cfg")
+    assert asking() is None
+
+
+def test_a_path_file_that_runs_code_leaves_it_to_pip(asking, environment):
+    write(f"{site_of(environment)}/hook.pth", "import hook\n")
+    assert asking() is None
+
+
+@pytest.mark.parametrize("name", ["NEW-1.DIST-INFO", "new-1.dist-info"])
+def test_a_distribution_without_metadata_leaves_it_to_pip(asking, environment, name):
+    os.mkdir(f"{site_of(environment)}/{name}")
+    assert asking() is None
+
+
 @pytest.mark.parametrize("name", ["old.egg", "old.egg-link"])
 def test_distributions_that_lie_elsewhere_leave_it_to_pip(asking, environment, name):
     write(f"{site_of(environment)}/{name}", "")
@@ -271,7 +312,7 @@ def test_answers_are_kept_apart_by_what_is_typed_and_an_empty_one_may_be_kept_wi
 
 
 def test_the_answer_is_written_as_it_is(capfd):
-    assert repeat(b"one\n\xff")
+    assert repeat(b"one\n\xff") == 0
     assert capfd.readouterr().out.encode("utf-8", "surrogateescape")[:4] == b"one\n"
 
 
@@ -280,11 +321,24 @@ def test_a_stdout_that_takes_nothing_leaves_it_to_pip(monkeypatch):
     kept = os.dup(1)
     try:
         os.dup2(full, 1)
-        assert not repeat(b"one\n")
-        assert repeat(b"")
+        assert repeat(b"one\n") is None
+        assert repeat(b"") == 0
     finally:
         os.dup2(kept, 1)
         os.close(full)
+        os.close(kept)
+
+
+def test_a_reader_that_goes_away_half_way_ends_it_as_it_ends_pip():
+    reader, writer = os.pipe()
+    kept = os.dup(1)
+    try:
+        os.dup2(writer, 1)
+        threading.Thread(target=lambda: (os.read(reader, 1), os.close(reader))).start()
+        assert repeat(b"x" * (1 << 20)) == 120
+    finally:
+        os.dup2(kept, 1)
+        os.close(writer)
         os.close(kept)
 
 

@@ -168,8 +168,11 @@ def _sees_itself_only(environment):
     library = os.path.dirname(os.__file__)
     archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
     standard = (library, os.path.join(library, "lib-dynload"), archive)
-    inside = os.path.join(environment, "")
-    return all(entry in standard or entry.startswith(inside) for entry in sys.path)
+    sites = [os.path.join(environment, os.fsdecode(site)) for site in _sites(os.fsencode(environment))]
+    programs = os.path.join(environment, "bin")
+    known = set(standard) | set(sites) | {programs}
+    infos = [name for name in _names(programs) if name.lower().endswith("-info")]
+    return known.issuperset(sys.path) and not infos
 
 
 def _note(environment, failed):

@@ -35,6 +35,7 @@ _SLOTS = 64  # so many answers are kept in an environment
 _LARGEST = 1 << 20  # bytes of a file that is read
 _MOST_FILES = 64
 _REGULAR = 0o100000
+_BROKEN = 120
 
 # pip's options that neither add to what is wanted nor keep what is installed from being enough: these say where
 # packages would come from, and how pip looks.
@@ -49,6 +50,7 @@ _HARMLESS = frozenset((
 ))  # fmt: skip
 _ON_LINE = _HARMLESS | {"requirement", "constraint", "isolated"}
 _IN_VARIABLES = _HARMLESS | {"requirement", "constraint", "config-file"}
+_IN_FILES = _HARMLESS - {"cache-dir"}  # whether that can be written to is not looked up there
 _FORBIDDEN = ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR")  # these bring modules, and so distributions, along
 _COUNTING = ("PIP_", "PYTHON", "LC_", "XDG_")
 _COUNTING_TOO = frozenset((
@@ -56,7 +58,9 @@ _COUNTING_TOO = frozenset((
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES", "USER", "SUDO_UID",
 ))  # fmt: skip
 # What tells one state of a distribution from another: pip writes a dist-info (PEP 376) anew as a whole.
-_TELLING = {".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt"), ".pth": ("",)}
+_TELLING = {".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt")}
+_OF_PIP = ("pip", "pip/_internal", "pip/_vendor")  # where one of its folders is gone, pip fails
+_KNOWN_PATHS = ("distutils-precedence.pth", "_virtualenv.pth")  # of setuptools and virtualenv
 
 
 class Question(Record):
@@ -84,8 +88,12 @@ class Asker:
         self.context = context
         self.environment = handover.environment or ""
         self.line = (*_line(handover, context), *_surroundings(context))
-        self.installed = _installed(self.environment)
-        self.configuration = _configuration(self.environment, context)
+        ambient, prefix = context.ambient, self.environment
+        places = pipconf.paths(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=prefix)
+        own = (*places, os.path.join(prefix, "pyvenv.cfg"), *_sites(prefix))
+        self.before = tuple(f"{signature(path)} {path}" for path in own)  # what is read below is not older
+        self.installed = _installed(prefix)
+        self.configuration = _configuration(places)
 
     @property
     def slot(self) -> str:
@@ -116,20 +124,15 @@ class Asker:
     def question(self) -> Question | None:
         """Return what pip is about to be asked, None where a file is not plain."""
         command = self.context.command
-        files = _requirement_files([*command.r_files, *command.constraints])
+        asked = (*command.r_files, *command.constraints)
+        files = _requirement_files(asked)
         if files is None or self.configuration is None:
             return None
-        named = [path for path, _ in files]
-        own = os.path.join(self.environment, "pyvenv.cfg")
-        counting = (*named, *(path for path, _ in self.configuration), own, *_sites(self.environment))
-        if any("\n" in path for path in counting):
+        named = tuple(f"{signature(path)} {path}" for path, _ in files)
+        counting = (*named, *self.before)
+        if any("\n" in line for line in counting) or files != _requirement_files(asked):
             return None
-        return Question(
-            slot=self.slot,
-            digest=self.digest(files),
-            read=len(named),
-            files=tuple(f"{signature(path)} {path}" for path in counting),
-        )
+        return Question(slot=self.slot, digest=self.digest(files), read=len(named), files=counting)
 
 
 def ask(handover: Handover, context: Context) -> Asker | None:
@@ -140,15 +143,18 @@ def ask(handover: Handover, context: Context) -> Asker | None:
     return None if asker.installed is None or asker.configuration is None else asker
 
 
-def repeat(printed: bytes) -> bool:
-    """Write pip's answer to stdout; tell whether it could be written, for else pip is to say what is wrong."""
+def repeat(printed: bytes) -> int | None:
+    """Write pip's answer to stdout; return its exit code, None where nothing can be written: pip is to say why.
+
+    Where the reader goes away half way it ends as pip does (`BrokenStdoutLoggingError`, then Python's own 120).
+    """
+    written = 0
     try:
-        written = os.write(1, printed) if printed else 0
+        while written < len(printed):
+            written += os.write(1, printed[written:])
     except OSError:
-        return False
-    while written < len(printed):
-        written += os.write(1, printed[written:])
-    return True
+        return _BROKEN if written else None
+    return 0
 
 
 def signature(path: str) -> str:
@@ -166,11 +172,20 @@ def _is_plain_line(context: Context) -> bool:
     unclear = command.outcome != "ok" or command.editables or command.groups or command.scripts or command.upgrade
     if unclear or command.subcommand != "install" or context.ambient.cwd is None:
         return False
-    if not all(option[2:] in _ON_LINE for option, _, _ in command.options):
+    given = [(option[2:], value or "") for option, _, value in command.options]
+    set_so = [(normalised(name[4:]), value) for name, value in environ.items() if name.startswith("PIP_")]
+    if not (
+        _ON_LINE.issuperset(name for name, _ in given) and _IN_VARIABLES.issuperset(name for name, _ in set_so)
+    ):
         return False
-    if not all(normalised(name[4:]) in _IN_VARIABLES for name in environ if name.startswith("PIP_")):
+    if not all(_is_plain_value(*pair) for pair in (*given, *set_so)):
         return False
     return not any(name in environ for name in _FORBIDDEN) and all(map(is_plain, command.requirements))
+
+
+def _is_plain_value(key: str, value: str) -> bool:
+    """Tell whether pip takes the value as it is: `~` in a place of packages is a home only where that exists."""
+    return key != "find-links" or "~" not in value
 
 
 def _line(handover: Handover, context: Context) -> Iterator[str]:
@@ -213,10 +228,10 @@ def _rights(path: str) -> str:
     return f"{os.stat(path).st_uid} {os.access(path, os.W_OK)}"
 
 
-def _configuration(environment: str, context: Context) -> list[tuple[str, bytes]] | None:
+def _configuration(places: Iterable[str]) -> list[tuple[str, bytes]] | None:
     """Return path and content of pip's configuration files, None where one is not plain."""
-    ambient, found = context.ambient, []
-    for path in pipconf.paths(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=environment):
+    found = []
+    for path in places:
         if os.path.lexists(path):
             content = _content(path)
             if content is None or not _is_plain_configuration(content):
@@ -225,9 +240,10 @@ def _configuration(environment: str, context: Context) -> list[tuple[str, bytes]
     return found
 
 
-def _requirement_files(paths: list[str]) -> list[tuple[str, bytes]] | None:
+def _requirement_files(asked: Iterable[str]) -> list[tuple[str, bytes]] | None:
     """Return the files, and those that they name in turn, each relative to the one before (as pip has it)."""
     found: dict[str, bytes] = {}
+    paths = list(asked)
     while paths:
         path = paths.pop()
         if path in found:
@@ -252,21 +268,31 @@ def _is_plain_configuration(content: bytes) -> bool:
         text = line.strip()
         if not text or text[0] in "#;" or (text[0] == "[" and text[-1] == "]" and "DEFAULT" not in text):
             continue
-        name, equals, _ = line.replace(":", "=", 1).partition("=")
-        if line[0].isspace() or not equals or normalised(name.strip()) not in _HARMLESS:
+        name, equals, value = line.replace(":", "=", 1).partition("=")
+        key = normalised(name.strip())
+        if line[0].isspace() or not equals or key not in _IN_FILES or not _is_plain_value(key, value):
             return False
     return True
 
 
 def _installed(environment: str) -> str | None:
     """Return what tells one state of what is installed from another, None where that is not plain."""
-    found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python")]
+    if not _sees_itself_only(os.path.join(environment, "pyvenv.cfg")):
+        return None
+    found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python", "bin")]
     for folder in _sites(environment):
         site = _distributions(folder)
         if site is None:
             return None
         found.append(site)
     return "\0\0".join(found)
+
+
+def _sees_itself_only(configuration: str) -> bool:
+    """Tell whether it is of a virtual environment (PEP 405) that leaves the system's packages out."""
+    lines = (_content(configuration) or b"").lower().splitlines()
+    pairs = {key.strip(): value.strip() for key, _, value in (line.partition(b"=") for line in lines)}
+    return b"home" in pairs and pairs.get(b"include-system-site-packages") == b"false"
 
 
 def _sites(environment: str) -> list[str]:
@@ -283,16 +309,28 @@ def _distributions(site: str) -> str | None:
     except OSError:
         return ""
     try:
-        found = [site, _state(".", folder)]
+        found = [site, _state(".", folder), *(_state(name, folder) for name in _OF_PIP)]
         for name in names:
-            suffix = name[name.rfind(".") :]
+            suffix = name[name.rfind(".") :].lower()
             if suffix in {".egg", ".egg-link"}:
                 return None
+            if suffix == ".pth":
+                if not _is_plain_path_file(os.path.join(site, name), name):
+                    return None
+                found += (name, _state(name, folder))
             for part in _TELLING.get(suffix, ()):
                 found += (name, _state(name + part, folder))
+                if part == "/METADATA" and found[-1] == "-":
+                    return None
         return "\0".join(found)
     finally:
         os.close(folder)
+
+
+def _is_plain_path_file(path: str, name: str) -> bool:
+    """Tell whether a path file runs no code, which may lead elsewhere another time."""
+    content = _content(path)
+    return name in _KNOWN_PATHS or (content is not None and b"import" not in content)
 
 
 def _state(name: str, folder: int) -> str:
