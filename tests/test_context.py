@@ -597,14 +597,49 @@ def test_the_environment_that_the_hook_would_activate_takes_its_place(world, hoo
         {"VIRTUAL_ENV": "/another"},
         {ACTIVATED: ""},
         {"PATH": "{made}/bin:{PATH}"},
+        {"PATH": "{made}/../.venv/bin:{PATH}"},
+        {"PATH": "{made}/bin/:{PATH}"},
         {"SAFEPIP_BYPASS": "1"},
     ],
-    ids=["another is active", "no hook", "activated by hand on top of it", "bare pip is asked for"],
+    ids=[
+        "another is active",
+        "no hook",
+        "activated by hand on top of it",
+        "by hand in other words",
+        "by hand with a slash",
+        "bare pip is asked for",
+    ],
 )
 def test_what_the_user_chose_counts_anywhere(world, hooked, other, made, of_the_user):
     said = {name: value.format(made=made, PATH=hooked["PATH"]) for name, value in of_the_user.items()}
     environ = {name: value for name, value in {**hooked, **said}.items() if value}
     assert world(environ=environ, cwd=other).due == ()
+
+
+@pytest.mark.parametrize("is_project", [True, False], ids=["where another would be activated", "where none would"])
+def test_what_the_user_put_before_it_on_path_stays_before(world, hooked, other, finished, programs, is_project):
+    own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
+    if is_project:
+        note_for_shells(world().state, own)
+    found = world(environ={**hooked, "PATH": f"/mine/bin:{hooked['PATH']}"}, cwd=other)
+    put = f":{own}/bin" if is_project else ""
+    assert dict(found.due)["PATH"] == f"/mine/bin{put}:{programs}"
+
+
+def test_what_is_no_more_on_path_is_not_put_there_again(world, hooked, other, finished, programs):
+    own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
+    note_for_shells(world().state, own)
+    due = dict(world(environ={**hooked, "PATH": programs}, cwd=other).due)
+    assert (due["VIRTUAL_ENV"], due["PATH"]) == (own, programs)
+
+
+def test_beside_a_conda_environment_nothing_is_activated(world, hooked, other, finished, programs):
+    own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
+    note_for_shells(world().state, own)
+    conda = {**hooked, "CONDA_DEFAULT_ENV": "foo", "PATH": f"/foo/bin:{hooked['PATH']}"}
+    due = dict(world(environ=conda, cwd=other).due)
+    assert (due["VIRTUAL_ENV"], due["PATH"]) == (None, f"/foo/bin:{programs}")
+    assert dict(world(environ={**hooked, "CONDA_DEFAULT_ENV": "base"}, cwd=other).due)["VIRTUAL_ENV"] == own
 
 
 def test_a_name_of_python_that_only_the_left_environment_has_is_forgotten(world, hooked, other, programs):

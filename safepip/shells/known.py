@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "activate"
 PREFIX = "shell-"
 _NAMES = ("python3", "python")
+_CONDA_BASE = "base"
 
 
 def note_for_shells(state: str | None, path: str) -> None:
@@ -60,19 +61,35 @@ def due(at: str, here: str | None, state: str | None, environ: Mapping[str, str]
 
     What a hook activated is not the user's choice: `cd there && pip install`, a recipe of make and `bash -c` go
     by the directory. In its own project it stands, and so does one that was activated by hand on top of it:
-    that puts it on PATH once more.
+    that puts it on PATH once more. What else stands before it on PATH was put there by the user and stays there.
+    Beside a conda environment no hook activates anything.
     """
-    search = environ.get("PATH", os.defpath)
-    entries = search.split(os.pathsep)
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
     own = os.path.join(at, BIN)
-    found = here if here is not None and state is not None and _is_activated(here, state) else None
-    if entries.count(own) > 1 or (found and os.path.realpath(found) == os.path.realpath(at)):
+    beside_conda = environ.get("CONDA_DEFAULT_ENV", _CONDA_BASE) != _CONDA_BASE
+    found = None if beside_conda or here is None or state is None or not _is_activated(here, state) else here
+    is_at_home = found is not None and os.path.realpath(found) == os.path.realpath(at)
+    if is_at_home or _is_by_hand(own, entries):
         return ()
-    kept = ([os.path.join(found, BIN)] if found else []) + [entry for entry in entries if entry != own]
+    kept = _put_in_its_place(own, os.path.join(found, BIN) if found else None, entries)
     changes: Changes = (("VIRTUAL_ENV", found), ("PATH", os.pathsep.join(kept)))
     wanted = environ.get("SAFEPIP_PYTHON", "")
     gone = wanted in _NAMES and next(candidates((wanted,), os.pathsep.join(kept), ()), None) is None
     return (*changes, ("SAFEPIP_PYTHON", None)) if gone else changes  # the hooks' `python -m pip`: any will do
+
+
+def _is_by_hand(own: str, entries: list[str]) -> bool:
+    """Tell whether the environment's folder `own` is on PATH twice, the first time however it is spelled."""
+    if own not in entries:
+        return False
+    before = entries[: entries.index(own)]
+    return entries.count(own) > 1 or any(os.path.isabs(entry) and _is_same(entry, own) for entry in before)
+
+
+def _put_in_its_place(own: str, other: str | None, entries: list[str]) -> list[str]:
+    """Return the entries with `other`, or nothing, where `own` stands."""
+    exchanged = (other if entry == own else entry for entry in entries)
+    return [entry for entry in exchanged if entry is not None]
 
 
 def _is_activated(path: str, state: str) -> bool:
