@@ -375,8 +375,8 @@ def _repair(context: Context, environment: Environment, refusal: Refuse) -> Repa
 
 def to_be_repaired(context: Context, environment: Environment) -> bool:
     """Tell whether a broken environment is to be mended unasked: never another system's, nor a stranger's."""
-    asked = environment.state == BROKEN and context.settings.auto_repair and not environment.other_system
-    return asked and context.may_repair(environment)
+    mendable = environment.state == BROKEN and not (environment.other_system or environment.nothing)
+    return mendable and context.settings.auto_repair and context.may_repair(environment)
 
 
 def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
@@ -393,6 +393,9 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
         if meant is not None:
             what = f"{shown} is a project, and no environment: that is {meant.path}"
             way = f"as if started there: safepip --project {quoted(shown)} …"
+            return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
+        if environment.nothing:
+            way = f"move it away, then install anew: mv {quoted(shown)} {quoted(f'{shown}.old')}"
             return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
         repair = "rebuild it with the same packages: safepip env repair"
         ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)

@@ -37,7 +37,8 @@ class Environment(Record):
     `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
     ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
     is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
-    minor version, as "3.12"; `has_pip` tells whether pip is installed in it.
+    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where there
+    never was an environment, so that there is nothing to rebuild it from.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Environment(Record):
     state: str
     reason: str = ""
     other_system: bool = False
+    nothing: bool = False
     python: str = ""
     version: str = ""
     site: str = ""
@@ -155,8 +157,8 @@ def _no_environment(path: str, named: str) -> Environment:
             return Environment(path=path, named=named, state=UNFINISHED)
     except OSError as error:
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
-    reason = "is no environment: it has no pyvenv.cfg"
-    return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    reason, nothing = "is no environment: it has no pyvenv.cfg", not os.path.isdir(os.path.join(path, OWN))
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)
 
 
 def _is_hardly_begun(path: str) -> bool:

@@ -880,6 +880,12 @@ def test_without_a_target_nothing_is_sought():
     assert (plan.code, plan.what) == (NOT_FOUND, "/x is no Python")
 
 
+def test_what_never_was_an_environment_is_to_be_moved_away():
+    plan = decide(context("list", place=env(state=BROKEN, reason="is no environment", nothing=True)))
+    assert isinstance(plan, Refuse)
+    assert plan.ways == ("move it away, then install anew: mv .venv .venv.old",)
+
+
 def test_another_systems_environment_is_kept_from_repair():
     plan = decide(context("list", place=env(state=BROKEN, reason=OTHER_SYSTEM, other_system=True)))
     assert "SAFEPIP_ENV" in plan.ways[0]
