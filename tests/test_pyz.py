@@ -127,6 +127,35 @@ def test_once_a_day_the_files_are_counted_and_what_is_gone_comes_back(archive, f
     assert not start.is_due(folder)
 
 
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_whatever_the_umask_all_can_read_and_nobody_else_can_write(archive, tmp_path, monkeypatch, umask):
+    monkeypatch.setattr(unpack.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("SUDO_UID", "1000")
+    before = os.umask(umask)
+    try:
+        folder = unpack.unpack(archive, "", "digest", start.is_usable)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    modes = {os.path.relpath(at, folder): os.stat(at).st_mode & 0o777 for at, _, _ in os.walk(folder)}
+    assert set(modes.values()) == {0o755}
+    assert {"safepip/__pycache__", "pip/__pycache__"} <= set(modes), "else root's umask would make them"
+    assert {os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in tree(folder)} == {0o644}
+
+
+def test_one_with_files_that_others_can_write_to_is_made_anew(archive, folder):
+    os.chmod(os.path.join(folder, "safepip", "cli.py"), 0o666)
+    assert not start.is_usable(folder)
+    assert unpack.unpack(archive, folder, "digest", start.is_usable) == folder
+    assert start.is_usable(folder)
+
+
+def test_after_something_unforeseen_the_files_are_counted(folder):
+    start.count_again(folder)
+    assert start.is_due(folder)
+    start.count_again(folder)
+
+
 def test_without_a_home_it_unpacks_below_the_temporary_directory(archive, tmp_path, monkeypatch):
     monkeypatch.setattr(unpack.tempfile, "tempdir", str(tmp_path / "tmp"))
     os.mkdir(tmp_path / "tmp")

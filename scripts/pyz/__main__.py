@@ -14,11 +14,12 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping  # noqa: F401  in comments, for the oldest Python
+    from collections.abc import Callable, Mapping  # noqa: F401  in comments, for the oldest Python
 
 DIGEST = "__DIGEST__"
 ARCHIVE = os.path.dirname(os.path.abspath(__file__))
 A_DAY = 86400
+UNFORESEEN = 70  # the code with which safepip ends where a module is missing
 OTHERS = ("site-packages", "dist-packages")  # what is installed there is none of safepip's business
 
 
@@ -39,13 +40,46 @@ def main():
         return install.main(sys.argv[1:], ARCHIVE)
     folder = cache_folder(os.environ, sys.platform)
     if not is_usable(folder) or is_due(folder):
-        import unpack
+        folder = unpacked(folder)
+    try:
+        run = load(folder)
+    except ImportError:  # files are gone since they were counted
+        folder = unpacked(folder)
+        run = load(folder)
+    code = run()
+    if code == UNFORESEEN:
+        count_again(folder)
+    return code
 
-        folder = unpack.unpack(ARCHIVE, folder, DIGEST, is_usable)
+
+def unpacked(folder):
+    # type: (str) -> str
+    """Have all that the archive holds in `folder`, or in another; return which."""
+    sys.path[0] = ARCHIVE
+    import unpack
+
+    return unpack.unpack(ARCHIVE, folder, DIGEST, is_usable)
+
+
+def load(folder):
+    # type: (str) -> Callable[[], int]
+    """Return safepip's main, imported from `folder`; nothing of a former try counts."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "safepip"]:
+        del sys.modules[name]
+    sys.path_importer_cache.clear()
     sys.path[:] = [folder] + [path for path in sys.path[1:] if os.path.basename(path) not in OTHERS]
     from safepip.cli import main as safepip_main
 
-    return safepip_main()
+    return safepip_main
+
+
+def count_again(folder):
+    # type: (str) -> None
+    """Have the files counted at the next start: one of them may be what was missing."""
+    try:
+        os.unlink(os.path.join(folder, "counted"))
+    except OSError:
+        return
 
 
 def cache_folder(environ, platform):
@@ -73,12 +107,12 @@ def is_usable(folder):
     """Tell whether `folder` is a folder, complete, this user's own, and writable by nobody else."""
     try:
         status = os.lstat(folder)
-        complete = os.path.isfile(os.path.join(folder, "safepip", "cli.py"))
+        file = os.stat(os.path.join(folder, "safepip", "cli.py"))
     except OSError:
         return False
     if os.name == "nt":
-        return complete
-    return complete and status.st_mode & 0o170022 == 0o040000 and status.st_uid == os.geteuid()
+        return True
+    return file.st_mode & 0o022 == 0 and status.st_mode & 0o170022 == 0o040000 and status.st_uid == os.geteuid()
 
 
 def is_due(folder):

@@ -80,12 +80,17 @@ def make_own_folder(path: str) -> None:
 
 
 def place_whole(archive: str, place: str, is_usable: "Callable[[str], bool]") -> None:
-    """Unpack beside `place`, then give it that name; whoever is first wins, and what is broken makes way."""
+    """Unpack beside `place`, then give it that name; whoever is first wins, and what is broken makes way.
+
+    Whatever the umask: others are to read what root unpacks for them, and never to write what root will run.
+    """
     parent = os.path.dirname(place)
     clear_scratch(parent)
     scratch = tempfile.mkdtemp(prefix="safepip-new-", dir=parent)
+    mask = os.umask(0o022)
     try:
         extract(archive, scratch)
+        make_bytecode_folders(scratch)
         note_count(scratch)
         if "SUDO_UID" in os.environ:
             os.chmod(scratch, 0o755)  # noqa: S103 (nobody but root can write to it)
@@ -95,8 +100,16 @@ def place_whole(archive: str, place: str, is_usable: "Callable[[str], bool]") ->
             os.rename(place, scratch + ".old")
             os.rename(scratch, place)
     finally:
+        os.umask(mask)
         for left in (scratch, scratch + ".old"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def make_bytecode_folders(folder: str) -> None:
+    """Make the folders that Python would make, by the umask of whoever comes first, on import."""
+    for at, _, names in os.walk(folder):
+        if any(name.endswith(".py") for name in names):
+            os.mkdir(os.path.join(at, "__pycache__"))
 
 
 def clear_scratch(parent: str) -> None:

@@ -85,6 +85,19 @@ def test_four_at_once_unpack_it_once(pyz: str, home: Path) -> None:
     assert len(os.listdir(home / ".cache" / "safepip" / "pyz")) == 1
 
 
+@pytest.mark.parametrize("lost", ["decide.py", "plan.py", "report.py", "verbs/topics.py"])
+def test_a_file_that_was_lost_comes_back(pyz: str, home: Path, lost: str) -> None:
+    words = ("help", "faq")
+    assert called(pyz, home, *words).returncode == 0
+    (unpacked,) = (home / ".cache" / "safepip" / "pyz").iterdir()
+    (unpacked / "safepip" / lost).unlink()
+    first = called(pyz, home, *words)
+    assert "Traceback" not in first.stderr
+    assert first.returncode == (70 if "/" in lost else 0), "what is imported late comes back at the next start"
+    assert called(pyz, home, *words).returncode == 0
+    assert (unpacked / "safepip" / lost).exists()
+
+
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.9", "3.10", "3.12", "3.13"])
 def test_every_python_starts_it_or_says_what_is_missing(pyz: str, home: Path, version: str) -> None:
     versions = os.path.join(pwd.getpwuid(os.getuid()).pw_dir, ".pyenv", "versions")
