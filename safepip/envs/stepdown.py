@@ -29,8 +29,9 @@ def step_down(uid: int, gid: int, report: Report) -> None:
         os.setuid(uid)
     except (KeyError, OSError, OverflowError) as error:
         raise _impossible(uid, str(error)) from None
-    if not all(os.access(path, os.R_OK) for path in (sys.executable, os.__file__, __file__)):
-        raise _impossible(uid, f"it cannot read safepip's own files in {sys.prefix}")
+    unread = next((path for path in (sys.executable, os.__file__, __file__) if not os.access(path, os.R_OK)), None)
+    if unread is not None:
+        raise _impossible(uid, f"it cannot read {unread}, which safepip needs")
     own = (("HOME", entry.pw_dir), ("USER", entry.pw_name), ("LOGNAME", entry.pw_name))
     follow((*((name, None) for name in (*_ROOTS_OWN, *_SUDO)), *own))
     os.umask(os.umask(0o022) & 0o777 | 0o022)
