@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from ._record import Record
 from .interpreter import BIN, EXE, MARKER, is_program, started_as
@@ -102,13 +103,24 @@ def of_python(path: str) -> str | None:
 
 def configuration(path: str) -> dict[str, str]:
     """Return the keys, in lower case, and values of the environment's pyvenv.cfg; unreadable is empty."""
-    try:
-        with open(os.path.join(path, CONFIG), encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read(65536).splitlines()
-    except OSError:
-        return {}
+    lines = _start_of(os.path.join(path, CONFIG)).splitlines()
     pairs = (line.partition("=") for line in lines)
     return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
+
+
+def _start_of(file: str) -> str:
+    """Return the text of a regular file, at most 64 KiB; a pipe, which never ends, is not waited for."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError):
+        return ""
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, 65536).decode("utf-8", "surrogateescape") if is_file else ""
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def is_finished_by_another(path: str) -> bool:
