@@ -559,5 +559,11 @@ def test_the_configuration_is_read_as_python_does(work):
     assert configuration(work) == {"home": "/usr/bin", "version": "3.1", "a": "b = c", "caf\udce9": "x"}
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_configuration_that_is_no_file_is_empty_and_not_waited_for(work, make):
+    make(os.path.join(work, "pyvenv.cfg"))
+    assert configuration(work) == {}
+
+
 def test_a_configuration_that_is_not_there_is_empty(work):
     assert configuration(work) == {}
