@@ -76,6 +76,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             step_down(uid, gid, report)
             return None
         case Verb(word=word, words=words):
+            _have_stdout()
             code = _carry_out(word)(words, context, report)
             _print("")
             return code
@@ -322,6 +323,12 @@ def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -
         root, line = hint
         report.say(line)
         note_hinted(context.state, root)
+
+
+def _have_stdout() -> None:
+    """Let what is written to a closed stdout go nowhere, as with `print`."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the rest of the process
 
 
 def _print(text: str) -> None:
