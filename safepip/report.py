@@ -33,11 +33,13 @@ class Report:
     def passing(self, line: str) -> None:
         """Show a line at a terminal in the place of the last one so shown; it goes as soon as anything is said.
 
-        An empty one only takes it away. The return of the carriage does it: every terminal knows that.
+        An empty one only takes it away. The return of the carriage does it: every terminal knows that. It does
+        not go up, so that a line which the terminal is too narrow for is cut.
         """
-        text = f"{PREFIX}{shown(line)}" if line else ""
+        width = _width()
+        text = f"{PREFIX}{shown(line)}"[:width] if line else ""
         if text != self._passing:
-            _put(f"\r{text.ljust(len(self._passing))}" + ("" if text else "\r"))
+            _put(f"\r{text.ljust(len(self._passing))[:width]}" + ("" if text else "\r"))
             self._passing = text
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
@@ -125,6 +127,14 @@ def without_secrets(words: Iterable[str]) -> list[str]:
 def _escaped(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def _width() -> int | None:
+    """Return how much fits into a line of the terminal, the cursor included; None where there is none."""
+    try:
+        return max(os.get_terminal_size(2).columns - 1, 0) or None
+    except (OSError, ValueError):
+        return None
 
 
 def _put(text: str) -> None:

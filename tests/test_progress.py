@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import subprocess
+import sys
+import termios
 import threading
 import types
 
@@ -11,9 +16,11 @@ import pytest
 from safepip.envs.progress import shown_while, wheels_in
 from safepip.report import Report
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-def at(**environ):
-    return types.SimpleNamespace(ambient=types.SimpleNamespace(environ=environ))
+
+def at(platform="linux", **environ):
+    return types.SimpleNamespace(ambient=types.SimpleNamespace(environ=environ, platform=platform))
 
 
 def screen(written):
@@ -43,7 +50,11 @@ def waiting_for(times):
     return doing, asked
 
 
-@pytest.mark.parametrize("variables", [{}, {"TERM": "xterm", "NO_COLOR": "1"}], ids=["plain", "no colour"])
+@pytest.mark.parametrize(
+    "variables",
+    [{"TERM": "vt100"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"platform": "win32"}],
+    ids=["plain", "no colour", "Windows"],
+)
 def test_it_is_written_anew_and_gone_in_the_end(capfd, variables):
     report = Report(terminal=True)
     doing, asked = waiting_for(2)
@@ -69,8 +80,13 @@ def test_what_is_said_meanwhile_stands_alone(capfd):
 
 @pytest.mark.parametrize(
     ("report", "variables"),
-    [(Report(), {}), (Report(terminal=True, quiet=True), {}), (Report(terminal=True), {"TERM": "dumb"})],
-    ids=["piped", "quiet", "dumb"],
+    [
+        (Report(), {"TERM": "xterm"}),
+        (Report(terminal=True, quiet=True), {"TERM": "xterm"}),
+        (Report(terminal=True), {"TERM": "dumb"}),
+        (Report(terminal=True), {}),
+    ],
+    ids=["piped", "quiet", "dumb", "no TERM"],
 )
 def test_nobody_looks_on(capfd, report, variables):
     doing, asked = waiting_for(1)
@@ -79,15 +95,24 @@ def test_nobody_looks_on(capfd, report, variables):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(20, "safepip: 12345678901"[:19]), (0, "safepip: 12345678901234")])
+def test_a_line_is_cut_where_the_terminal_is_narrow(columns, shown):
+    primary, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    code = "from safepip.report import Report; Report().passing('12345678901234')"
+    subprocess.run([sys.executable, "-c", code], check=True, stderr=terminal, cwd=ROOT)
+    assert os.read(primary, 1000).decode() == "\r" + shown
+
+
 def test_what_is_done_soon_shows_nothing(capfd):
-    with shown_while("x", at(), Report(terminal=True), soon=60.0):
+    with shown_while("x", at(TERM="xterm"), Report(terminal=True), soon=60.0):
         pass
     assert capfd.readouterr().err == ""
 
 
 def test_what_goes_wrong_takes_it_away(capfd):
     doing, asked = waiting_for(1)
-    work = shown_while(doing, at(), Report(terminal=True), soon=0.0)
+    work = shown_while(doing, at(TERM="xterm"), Report(terminal=True), soon=0.0)
     work.__enter__()
     assert asked.wait(20)
     assert not work.__exit__(KeyError, KeyError("x"), None)

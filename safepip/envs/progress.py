@@ -24,10 +24,10 @@ def shown_while(
 ) -> Iterator[None]:
     """Show what is being done, and for how long, while the body runs; only for somebody who looks on.
 
-    `doing` is a few plain words, so that the line fits any terminal, or gives them anew each time. What is done
+    `doing` is a few plain words, so that the line fits most terminals, or gives them anew each time. What is done
     in less than `soon` seconds shows nothing.
     """
-    if report.quiet or not report.terminal or context.ambient.environ.get("TERM") == "dumb":
+    if report.quiet or not report.terminal or not _moves_back(context):
         yield
         return
     ended = threading.Event()
@@ -40,6 +40,12 @@ def shown_while(
         ended.set()
         watch.join()
         report.passing("")
+
+
+def _moves_back(context: Context) -> bool:
+    """Tell whether what looks like a terminal is one that can write a line anew; Windows has no TERM."""
+    kind = context.ambient.environ.get("TERM")
+    return kind != "dumb" and (kind is not None or context.ambient.platform == "win32")
 
 
 def _watch(told: Callable[[], str], ended: threading.Event, report: Report, pause: float) -> None:
