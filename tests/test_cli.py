@@ -231,7 +231,9 @@ def test_a_full_stdout_is_a_plain_line():
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["help", "faq"], ["undo", "--help"], ["explain", "freeze"], ["--safepip-version"]])
+@pytest.mark.parametrize(
+    "words", [["help", "faq"], ["undo", "--help"], ["explain", "freeze"], ["--safepip-version"]]
+)
 def test_a_closed_stdout_takes_what_is_written_as_with_print(words):
     done = start(MAIN.format(words=words), 'exec "$0" -I -c "$1" "$2" >&-')
     assert (done.returncode, done.stderr) == (0, "")
