@@ -373,7 +373,7 @@ def _repair(plan: Repair, context: Context, report: Report) -> int | None:
     from .envs.repair import repair
 
     path = plan.environment.path
-    repair(path, plan.called, context, report)
+    repair(path, plan.called, context, report, unasked=True)
     if context.examine(path, named=True).state == BROKEN:
         return execute(plan.refusal, context, report)
     return None

@@ -516,7 +516,7 @@ def test_after_a_repair_it_is_decided_anew_unless_it_did_not_help(
 ):
     path = os.path.join(work, "ruin")
     os.makedirs(os.path.join(path, "something"))
-    monkeypatch.setattr(repair, "repair", lambda path, *_args: shutil.rmtree(path) if mended else None)
+    monkeypatch.setattr(repair, "repair", lambda path, *_args, **_how: shutil.rmtree(path) if mended else None)
     found = Environment(path=path, named=path, state=BROKEN)
     context.examine = lambda path, **_how: changed(found, state=BROKEN if os.path.exists(path) else USABLE)
     refusal = Refuse(code=3, what="w", ways=(), because="x")

@@ -102,6 +102,15 @@ def test_strays_are_what_neither_a_distribution_nor_a_creator_put_there(environm
     ]
 
 
+def test_a_link_to_a_folder_is_a_stray_unless_a_package_lies_there(environment, site, work):
+    os.makedirs(f"{work}/data/below")
+    put(f"{work}/data/x.py")
+    for name in ("mine", "alpha"):
+        os.symlink(f"{work}/data", os.path.join(site, name))
+    installed(site, "alpha", files=("alpha/below/y.py",))
+    assert inventory.strays(environment) == [os.path.relpath(os.path.join(site, "mine"), environment)]
+
+
 def test_the_stamp_changes_with_what_is_installed(environment, site):
     before = inventory.stamp(environment)
     assert inventory.stamp(environment) == before

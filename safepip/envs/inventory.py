@@ -148,19 +148,25 @@ def damaged(path: str) -> list[str]:
 
 
 def strays(path: str) -> list[str]:
-    """Return files, relative to the environment, that neither a distribution nor its creator put there."""
+    """Return files and linked folders, relative to it, that neither a distribution nor a creator put there."""
     owned = {file for found in distributions(path).values() for file in recorded(found)}
     found = []
     for folder, folders, files in os.walk(path):
         folders[:] = [name for name in folders if not (folder == path and name in _OF_CREATORS)]
         folders[:] = [name for name in folders if name != "__pycache__" and not name.endswith(_KINDS)]
         programs = folder == os.path.join(path, BIN)
+        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        files += [name for name in linked if not _holds_any(os.path.join(folder, name), owned)]
         for name in files:
             full = os.path.join(folder, name)
             known = name in _OF_CREATORS or name.endswith(_KINDS) or (programs and name.startswith(_OF_PROGRAMS))
             if full not in owned and not known and not name.endswith((".pyc", ".pyo")):
                 found.append(os.path.relpath(full, path))
     return sorted(found)
+
+
+def _holds_any(folder: str, files: set[str]) -> bool:
+    return any(file.startswith(os.path.join(folder, "")) for file in files)
 
 
 def recorded(found: Distribution) -> list[str]:

@@ -41,6 +41,7 @@ from .adoption import made_elsewhere, recorded_place
 from .create import build, creation_lock
 from .lock import acquire
 from .pip import run_pip
+from .edits import edited
 from .progress import shown_while, wheels_in
 
 TYPE_CHECKING = False
@@ -79,10 +80,11 @@ class Under(Record):
         return os.path.realpath(self.path)
 
 
-def repair(path: str, called: str, context: Context, report: Report) -> None:
+def repair(path: str, called: str, context: Context, report: Report, *, unasked: bool = False) -> None:
     """Mend the environment at the absolute `path`, which may be trusted, if there is something to mend.
 
-    `called` is its name for the user's eyes. Fails whole, with the environment as it was.
+    `called` is its name for the user's eyes. `unasked` another may have mended it meanwhile, of which nobody wants
+    to hear. Fails whole, with the environment as it was.
     """
     if _recall(path, context) is None:
         _refuse_what_is_none(path, called)
@@ -98,7 +100,7 @@ def repair(path: str, called: str, context: Context, report: Report) -> None:
                     _give_pip(found)
             elif why is not None:
                 _rebuild(_Work(found, called, context, report), why)
-            elif not (mended or finished):
+            elif not (mended or finished or unasked):
                 report.say(f"there is nothing to repair in {called}")
 
 
@@ -432,15 +434,14 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
         forget_for_shells(context.state, old.known.path)
     forget_for_shells(context.state, under.path)
     note_for_shells(context.state, under.path)
-    left = inventory.strays(under.aside) if under.stage == _EXCHANGING else []
-    if under.how == registry.MADE and not left:
+    why = _why_kept(under)
+    if not why:
         _keep(changed(under, stage=_REMOVING), context)
         _open(under.aside)
         shutil.rmtree(under.aside, ignore_errors=True)
         if os.path.lexists(under.aside):
             report.say(f"not all of the old {called} can be removed: {under.aside}")
     else:
-        why = f"holds {left[0]}, which no package put there" if left else "was not made by safepip"
         report.say(f"the old {called} {why}: kept as {under.aside}")
     _settled(under, context)
 
@@ -456,6 +457,18 @@ def _put_back(under: Under, context: Context, report: Report) -> None:
         if lock is not None:
             os.close(lock)
     os.rename(under.aside, under.real)
+def _why_kept(under: Under) -> str:
+    """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
+    if under.stage == _EXCHANGING:
+        strays = inventory.strays(under.aside)
+        if strays:
+            return f"holds {strays[0]}, which no package put there"
+    if under.how != registry.MADE:
+        return "was not made by safepip"
+    by_hand = edited(under.aside, under.real) if under.stage == _EXCHANGING else []
+    return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
+
+
     _settled(under, context)
 
 

@@ -119,7 +119,7 @@ def repaired(box: Sandbox, *words: str) -> list[str]:
     ran = box.run("env", "repair", *words)
     assert ran.code == 0, ran.err
     assert faults(site(box)) == []
-    assert environments(box) == KEPT
+    assert environments(box) == KEPT, ran.err
     assert glob.glob(os.path.join(box.home, ".local", "state", "safepip", "repairs", "*")) == []
     return ran.said
 
@@ -222,6 +222,35 @@ def test_freeze_has_it_repaired_without_a_word(box: Sandbox, python: Exchanged) 
     assert box.run("explain", "--json", "freeze", env=UNASKED).text.startswith('{"plan": "environment"')
     ran = box.run("freeze", env=UNASKED)
     assert (ran.code, ran.text, ran.err) == (0, frozen, b"")
+
+
+def test_of_two_lines_at_once_that_need_it_one_repairs_it(box: Sandbox, python: Exchanged) -> None:
+    python.other()
+    environ = box.environ(UNASKED)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen([box.safepip, "list"], cwd=box.project, env=environ, **pipes) for _ in range(2)]
+    ended = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert ended[0][0] == ended[1][0] != b""
+    told = b"".join(err for _, err in ended)
+    assert told.count(b".venv is repaired") == 1
+    assert b"nothing to repair" not in told
+
+
+def test_what_the_user_edited_is_kept_aside(box: Sandbox, python: Exchanged) -> None:
+    for edited in ("alpha.py", "../../../bin/activate", "../../../pyvenv.cfg"):
+        path = os.path.normpath(os.path.join(site(box), edited))
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("\nprompt = mine\n")
+        os.utime(path, (4e9, 4e9))
+        python.other()
+        ran = box.run("env", "repair")
+        assert ran.code == 0, ran.err
+        (aside,) = (name for name in environments(box) if name != ".venv")
+        (line,) = (line for line in ran.said if "changed by hand" in line)
+        assert f"holds {os.path.relpath(path, box.venv)}, which" in line
+        assert line.endswith(aside)
+        shutil.rmtree(os.path.join(box.project, aside))
 
 
 def test_what_needs_none_or_cannot_be_repaired_leaves_it_broken(box: Sandbox, python: Exchanged) -> None:
@@ -341,7 +370,7 @@ def test_only_safepip_killed_while_its_pip_goes_on(box: Sandbox, python: Exchang
         file.write(text)
     ran = box.run("env", "repair")
     assert ran.code == 0, ran.err
-    assert environments(box) == KEPT
+    assert environments(box) == KEPT, ran.err
     assert state(box) == before
 
 
