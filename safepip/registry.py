@@ -26,6 +26,8 @@ _FOLDER = "environments"
 _SIZES = "sizes"
 _ID = os.path.join(".safepip", "id")
 _JOURNAL = os.path.join(".safepip", "journal")
+_DAMAGE = os.path.join(".safepip", "damage")
+_SATISFIED = os.path.join(".safepip", "satisfied")
 
 
 class Known(Record):
@@ -169,12 +171,15 @@ def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
 def _identified(path: str, before: str) -> str:
     """Return the environment's id, given now where it does not have the one from `before`; empty if it keeps none.
 
-    A journal in one without that id is nothing of ours: it came with the environment, and tells what to mend.
+    A journal in one without that id is nothing of ours: it came with the environment, and tells what to mend;
+    so do notes of damage, and answers kept tell that pip need not be asked.
     """
     file = os.path.join(path, _ID)
     if before and recall(file) == before:
         return before
-    _remove(os.path.join(path, _JOURNAL))
+    for name in (_JOURNAL, _DAMAGE):
+        _remove(os.path.join(path, name))
+    _empty(os.path.join(path, _SATISFIED))
     identity = os.urandom(16).hex()
     remember(file, identity)
     return identity if recall(file) == identity else ""
@@ -198,6 +203,16 @@ def _remove(file: str) -> None:
         os.unlink(file)
     except OSError:
         return
+
+
+def _empty(folder: str) -> None:
+    """Remove the files in a folder; through a link nothing is removed."""
+    try:
+        names = [] if os.path.islink(folder) else os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        _remove(os.path.join(folder, name))
 
 
 def _entry(kept: str) -> Entry | None:

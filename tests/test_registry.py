@@ -65,6 +65,30 @@ def test_what_was_noted_last_counts(state, made):
     assert known(state, made) == Known(path=made, how=TRUSTED, index="")
 
 
+def test_what_travelled_with_an_environment_tells_nothing_of_it(state, work):
+    came = os.path.join(work, "came")
+    own = os.path.join(came, ".safepip")
+    os.makedirs(os.path.join(own, "satisfied"))
+    files = [os.path.join(own, name) for name in ("journal", "damage", "satisfied/1")]
+    for path in files:
+        open(path, "w").close()
+    note(state, came, ADOPTED)
+    assert [path for path in files if os.path.lexists(path)] == []
+    for path in files:
+        open(path, "w").close()
+    note(state, came, TRUSTED)  # known by its id: they are its own
+    assert all(map(os.path.exists, files))
+
+
+def test_answers_that_are_a_link_are_not_emptied(state, work):
+    came = os.path.join(work, "came")
+    os.makedirs(os.path.join(came, ".safepip"))
+    open(os.path.join(work, "mine"), "w").close()
+    os.symlink(work, os.path.join(came, ".safepip", "satisfied"))
+    note(state, came, ADOPTED)
+    assert os.path.exists(os.path.join(work, "mine"))
+
+
 def test_a_path_of_any_bytes_is_known(state, work):
     path = os.path.join(work, "caf\udce9\n x")
     os.mkdir(path)
