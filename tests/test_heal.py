@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -112,6 +113,21 @@ def left(environment):
     return mend
 
 
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def aside(left):
+    return [name for name in sorted(os.listdir(left.site)) if name.startswith("~")]
+
+
 def test_where_nothing_happened_nothing_is_said(left):
     assert left() == []
     assert not os.path.lexists(os.path.join(left.environment, journal.JOURNAL))
@@ -130,11 +146,143 @@ def test_metadata_that_was_moved_aside_is_put_back(left):
 
 def test_what_lay_aside_before_stays(environment, left):
     journal.end(environment)
-    os.mkdir(os.path.join(left.site, "~ld"))
+    os.mkdir(os.path.join(left.site, "~lpha"))
     journal.begin(environment, ["install", "x"], "/")
-    os.mkdir(os.path.join(left.site, "~ew"))
+    os.mkdir(os.path.join(left.site, "~-pha"))
     assert left() == []
-    assert [name for name in os.listdir(left.site) if name.startswith("~")] == ["~ld"]
+    assert aside(left) == ["~lpha"]
+
+
+@pytest.mark.parametrize("name", ["~ew", "~backup", "~beta-1.0.dist-info", "~"])
+def test_a_folder_that_pip_would_not_call_so_stays(left, name):
+    os.mkdir(os.path.join(left.site, name))
+    write(os.path.join(left.environment, "bin", "~lpha"), "mine")
+    assert left() == []
+    assert aside(left) == [name]
+    assert os.path.exists(os.path.join(left.environment, "bin", "~lpha"))
+
+
+def test_a_file_called_as_pip_calls_folders_stays(left):
+    write(os.path.join(left.site, "~lpha"), "mine")
+    left()
+    assert aside(left) == ["~lpha"]
+
+
+def test_what_is_older_than_the_journal_stays(left):
+    os.mkdir(os.path.join(left.site, "~lpha"))
+    later = os.stat(left.site).st_mtime_ns + 60_000_000_000
+    os.utime(os.path.join(left.environment, journal.JOURNAL), ns=(later, later))
+    left()
+    assert aside(left) == ["~lpha"]
+
+
+@pytest.mark.parametrize("where", ["bin/mine", f"{SITE}/mine.py", f"{SITE}/mine/part.py", f"{SITE}/alpha/mine.py"])
+def test_what_no_metadata_names_stays(left, where):
+    path = os.path.join(left.environment, where)
+    write(path, "mine")
+    assert left() == []
+    assert os.path.isfile(path)
+
+
+def test_only_bytecode_of_a_distributions_own_source_is_swept(left):
+    cache = os.path.join(left.site, "alpha", "__pycache__")
+    write(os.path.join(left.info, "RECORD"), "alpha/part.py,,\n")
+    for name in ("part.cpython-311.pyc.123", "mine.cpython-311.pyc.123", "part.pyc.bak"):
+        write(os.path.join(cache, name), "")
+    left()
+    assert sorted(os.listdir(cache)) == ["mine.cpython-311.pyc.123", "part.pyc.bak"]
+
+
+def unpacked(left, *, installer=None, edited=True):
+    """Have a wheel of beta lie there as unzip leaves it, with the times of now; return its files."""
+    files = {
+        "beta/__init__.py": "1\n",
+        "beta-1.0.dist-info/METADATA": "Name: beta\nVersion: 1.0\n",
+        "beta-1.0.dist-info/WHEEL": "",
+    }
+    files = {os.path.join(left.site, name): text for name, text in files.items()}
+    for path, text in files.items():
+        write(path, text)
+    rows = [f"{os.path.relpath(path, left.site)},sha256={metadata.digest_of(path)}," for path in files]
+    record = os.path.join(left.site, "beta-1.0.dist-info", "RECORD")
+    write(record, "\n".join([*rows, "beta-1.0.dist-info/RECORD,,", ""]))
+    if installer is not None:
+        files[os.path.join(left.site, "beta-1.0.dist-info", "INSTALLER")] = installer
+        write(os.path.join(left.site, "beta-1.0.dist-info", "INSTALLER"), installer)
+    source = next(iter(files))
+    if edited:
+        files[source] = "1  # mine\n"
+        write(source, files[source])
+        later = os.stat(record).st_mtime_ns + 1_000_000_000
+        os.utime(source, ns=(later, later))
+    return files
+
+
+@pytest.mark.parametrize("installer", [None, "uv\n", "by hand"])
+def test_a_wheel_that_was_unpacked_by_hand_and_edited_stays(left, installer):
+    files = unpacked(left, installer=installer)
+    assert left() == []
+    assert {path: read(path) for path in files} == files
+
+
+def test_metadata_without_a_record_of_another_tool_stays(left):
+    files = unpacked(left, installer="conda\n")
+    os.unlink(os.path.join(left.site, "beta-1.0.dist-info", "RECORD"))
+    assert left() == []
+    assert {path: read(path) for path in files} == files
+
+
+def test_metadata_with_the_times_of_an_archive_stays(left):
+    files = unpacked(left, edited=False)
+    os.unlink(os.path.join(left.site, "beta-1.0.dist-info", "RECORD"))
+    for path in files:
+        os.utime(path, (1, 1))
+    assert left() == []
+    assert {path: read(path) for path in files} == files
+
+
+def test_what_was_edited_since_is_not_replaced_where_pip_had_not_begun_to_write(left):
+    source = os.path.join(left.site, "alpha", "part.py")
+    write(source, "1\n")
+    record = os.path.join(left.info, "RECORD")
+    write(record, read(record) + f"alpha/part.py,sha256={metadata.digest_of(source)},2\n")
+    journal.begin(left.environment, ["install", "-U", "alpha"], "/")
+    write(source, "mine")
+    assert left() == []
+    assert read(source) == "mine"
+
+
+def test_what_lies_in_place_of_a_folder_that_is_put_back_is_kept_and_told(left):
+    source = os.path.join(left.site, "alpha", "part.py")
+    write(source, "1\n")
+    record = os.path.join(left.info, "RECORD")
+    said = os.path.join(left.info, "METADATA")
+    rows = [f"{os.path.relpath(path, left.site)},sha256={metadata.digest_of(path)}," for path in (source, said)]
+    write(record, "\n".join(rows))
+    journal.begin(left.environment, ["install", "-U", "alpha"], "/")
+    os.rename(os.path.dirname(source), os.path.join(left.site, "~lpha"))
+    os.rename(left.info, os.path.join(left.site, "~lpha-1.0.dist-info"))
+    write(os.path.join(left.site, "alpha", "mine.py"), "mine")
+    kept = os.path.join(left.environment, ".safepip", "left", "1")
+    said = f"the last install here was interrupted; put right: alpha 1.0; what lay in the way is in {kept}"
+    assert left() == [said]
+    assert read(os.path.join(kept, SITE, "alpha", "mine.py")) == "mine"
+    assert os.listdir(os.path.dirname(source)) == ["part.py"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process was started")
+def test_what_a_living_program_of_the_environment_may_be_writing_stays(left):
+    python = os.path.join(left.environment, "bin", "python")
+    line = [python, "-I", "-c", "print(flush=True); input()"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        info = os.path.join(left.site, "beta-1.0.dist-info")
+        write(os.path.join(info, "METADATA"), "Name: beta\nVersion: 1.0\n")
+        os.mkdir(os.path.join(left.site, "~lpha"))
+        assert left() == []
+        assert os.listdir(info) == ["METADATA"]
+        assert aside(left) == ["~lpha"]
+        process.stdin.close()
 
 
 def test_of_two_metadata_the_whole_new_one_stays(left):
@@ -144,7 +292,10 @@ def test_of_two_metadata_the_whole_new_one_stays(left):
         with open(os.path.join(new, name), "w") as file:
             rows = [f"alpha-2.0.dist-info/{one},," for one in ("METADATA", "INSTALLER", "RECORD")]
             file.write("\n".join(rows) if name == "RECORD" else "")
-    assert left() == ["the last install here was interrupted; put right: alpha 2.0"]
+    (said,) = left()
+    assert said.startswith(
+        "the last install here was interrupted; put right: alpha 2.0; what lay in the way is in "
+    )
     assert not os.path.exists(left.info)
     (entry,) = history.read(left.environment)
     assert (entry.words, entry.changes[0].after.version) == (("install", "-U", "alpha"), "2.0")

@@ -4,22 +4,29 @@ pip moves the files of an old version aside (folders beside themselves as `~ame`
 `pip-uninstall-*` in the temporary directory), writes the new one, its RECORD last, then removes the old.
 So of each distribution that the install had touched, the new version is kept where it is whole; else the
 old one is put back from what lies aside, or exactly that version is installed again from the same sources.
+
+Nothing is deleted that may be somebody else's: what no RECORD names stays, for pip overwrites it when the
+package comes again; what must make room goes to `.safepip/left/<number of the journal>`, and is told.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import math
 import os
 import shutil
+import sys
 import tempfile
+import time
 
 from safepip._record import Record, changed
+from safepip.ancestry import is_ancestor
 from safepip.command import normalised_name
 from safepip.command import read as read_line
-from safepip.environment import USABLE
+from safepip.environment import OWN, USABLE
 
-from . import history, journal
+from . import history, inventory, journal
 from .create import build
 from .image import image_for, put_pip
 from .metadata import (
@@ -51,9 +58,7 @@ _SOURCES = {
     "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
     "client_cert": "--client-cert", "proxy": "--proxy",
 }  # fmt: skip
-_PAUSE = 30_000_000_000  # ns between two files that pip did not write in one go
-# What people and other tools put there by hand, without metadata.
-_OTHERS = (".pth", ".egg", ".egg-link", ".egg-info", ".dist-info", "sitecustomize.py", "usercustomize.py")
+_TICK = 20_000_000  # ns by which the starts of processes and the times of files may be told too early
 _ASIDE = "-~.=%0123456789"  # what pip puts behind the first ~, see AdjacentTempDirectory
 
 
@@ -104,14 +109,16 @@ def _mend(left: _Left, context: Context, report: Report) -> bool:
     called = left.command.subcommand or "change"
     if not left.again:
         _note(left.found.path, left.heading)
+    kept = f"; what lay in the way is in {os.path.join(left.found.path, left.kept)}" if left.kept else ""
     if mended:
         which = "an earlier" if left.again else "the last"
-        report.say(f"{which} {called} here was interrupted; put right: {', '.join(mended)}")
+        report.say(f"{which} {called} here was interrupted; put right: {', '.join(mended)}{kept}")
     if damaged and not left.again:
         again = " ".join(one.replace(" ", "==") for one in damaged)
         what = f"{', '.join(damaged)} cannot be had from here"
         way = f"later: safepip install --force-reinstall {again}"
-        report.say(f"the last {called} here was interrupted and left damage; {what}; {way}")
+        kept = "" if mended else kept
+        report.say(f"the last {called} here was interrupted and left damage{kept}; {what}; {way}")
     if damaged:
         journal.keep_damage(left.found.path, left.file, (one.partition(" ")[0] for one in damaged))
     return bool(damaged) and left.again
@@ -130,6 +137,10 @@ class _Left:
         self.names = _folders(rows)
         self.now = rows_by_name(journal.snapshot(found.path))
         self.command = read_line(heading.words, {})
+        # What is newer than a living process of the environment's, itself newer than the journal, may be what
+        # that one (pip by hand) writes or has moved aside at this moment; the killed one can write no more.
+        self.until = _started_since(found.path, heading.since)
+        self.kept = ""
 
     def mend(self, context: Context) -> tuple[list[str], list[str]]:
         """Return what was mended, and what could not be; pip itself comes first, for it mends the others."""
@@ -148,28 +159,48 @@ class _Left:
         asides = (self._info_aside(name, self._path(rows[-1])) for name, rows in self.before.items())
         if not damaged or not any(asides):
             self._sweep()
-        begun = [] if self.again else self._remove_begun()
-        return [*mended, *(f"{name} (taken away again)" for name in begun)], damaged
+        return mended, damaged
 
     def _coming(self, name: str, row: str, others: list[str], context: Context) -> tuple[bool, str] | None:
         """Keep the version that was being installed, and has metadata, if it is whole; else install it again."""
         new, was = self._damage(name, row), self.before.get(name, [])
         called = f"{name} {new.version}"
+        if self._is_anothers(new.info):
+            return None
         if _is_whole(new):
             for other in others:  # two at once: pip takes either for the installed one
-                shutil.rmtree(self._path(other), ignore_errors=True)
+                self._set_aside(self._path(other))
             return (True, called) if others else None
+        moved = bool(was) and self._info_aside(name, self._path(was[-1])) is not None
+        recorded = os.path.isfile(os.path.join(new.info, "RECORD"))
+        if recorded and not moved:
+            return self._finish(new, row in was or any(other in was for other in others), called, context)
         if name == "pip" and was and self._put_back(was[-1], new):
             return True, "pip"
-        for one in (row, *others):
-            shutil.rmtree(self._path(one), ignore_errors=True)
+        room = [self._set_aside(self._path(one)) for one in (row, *others)]
         if self._install(new, context):
+            self._drop_copies(room[0], new.info)
             return True, called
         if was:
             former = journal.name_and_version(self._path(was[-1]))[1]
             return self._put_back(was[-1], new, forced=True), f"{name} {former}"
-        _remove(new.rows)
-        return True, f"{called} (taken away again)"
+        return True, f"{called} (not installed)"
+
+    def _finish(self, new: Damage, former: bool, called: str, context: Context) -> tuple[bool, str] | None:
+        """Install again what lacks nothing but pip's own last words, or may be a wheel that was unpacked by hand.
+
+        Only if nothing in it is edited, no `former` one stands beside it (pip moves that away first), and what
+        the sources give is the same: then it takes nothing away.
+        """
+        if former or _is_edited(new):
+            return None
+        with self._elsewhere(new) as folder:
+            if folder is None:
+                return False, called
+            there = [row for row in new.rows if row.digest and os.path.lexists(row.path)]
+            if not all(is_as_recorded(row, self._at(folder, row.path)) for row in there):
+                return None
+        return self._install(new, context), called
 
     def _going(self, name: str, row: str, context: Context) -> tuple[bool, str] | None:
         """Put back what pip has moved away, or removed, of the version that was there and is all there is."""
@@ -178,8 +209,9 @@ class _Left:
         if moved is None and not os.path.isdir(info):
             return None  # it was removed
         old = self._damage(name, row, at=moved)
-        aside = self._aside(old.rows)
-        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
+        replaced = moved is not None  # else pip had not begun to write: what differs was edited
+        aside = self._aside(old.rows, replaced=replaced)
+        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one, replaced=replaced)]
         needed = [one for one in lost if not one.path.endswith(".pyc")]
         if moved is None and not needed and not aside.folders and not aside.files:
             compile_bytecode(self.found, lost)
@@ -188,8 +220,9 @@ class _Left:
         if needed and self._was_to_go(name):
             _remove(old.rows)
             return True, f"{called} (removed)"
-        _move_back(aside)
+        self._move_back(aside)
         if needed and not self._fetch(old, needed, context):
+            self._clear(needed)
             return False, called
         compile_bytecode(self.found, lost)
         return True, called
@@ -204,15 +237,17 @@ class _Left:
         if moved is None:
             return False
         old = self._damage(new.name, row, at=moved)
-        aside = self._aside(old.rows)
-        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one)]
+        aside = self._aside(old.rows, replaced=True)
+        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one, replaced=True)]
         exact = all(one.path.endswith(".pyc") for one in lost)
         if not exact and not forced:
             return False
         kept = {one.path for one in old.rows}
         _remove(one for one in new.rows if one.path not in kept)
-        shutil.rmtree(new.info, ignore_errors=True)
-        _move_back(aside)
+        if os.path.isdir(new.info):
+            self._set_aside(new.info)
+        self._move_back(aside)
+        self._clear(lost)
         compile_bytecode(self.found, lost)
         return exact
 
@@ -233,17 +268,26 @@ class _Left:
         """
         if old.name == "pip":
             return pip_again(self.found, context)
-        with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
-            words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
-            if run_pip(self.found, (*words, *self._named(old))):
-                return False
+        with self._elsewhere(old) as folder:
             for row in rows:
-                source = os.path.join(folder, os.path.relpath(row.path, self.found.path))
+                source = self._at(folder, row.path) if folder is not None else ""
                 if not os.path.isfile(source) or (row.digest and digest_of(source) != row.digest):
                     return False
                 os.makedirs(os.path.dirname(row.path), exist_ok=True)
+                if os.path.lexists(row.path):
+                    self._set_aside(row.path)
                 shutil.move(source, row.path)
         return True
+
+    @contextlib.contextmanager
+    def _elsewhere(self, wanted: Damage) -> Iterator[str | None]:
+        """Install exactly this version elsewhere; give the folder, None where it cannot be had."""
+        with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+            words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
+            yield None if run_pip(self.found, (*words, *self._named(wanted))) else folder
+
+    def _at(self, folder: str, path: str) -> str:
+        return os.path.join(folder, os.path.relpath(path, self.found.path))
 
     def _named(self, wanted: Damage) -> tuple[str, ...]:
         state = history.State(version=wanted.version, origin=wanted.origin)
@@ -251,73 +295,71 @@ class _Left:
         return (*patience, *sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
 
     def _sweep(self) -> None:
-        """Remove what pip had moved aside (~ first, not there before), and bytecode that was being written."""
-        for folder, names in self.names.items():
-            path = os.path.join(self.found.path, folder)
-            for name in _listed(path):
-                if name.startswith("~") and name not in names:
-                    _discard(os.path.join(path, name))
+        """Remove what pip had moved aside of what was there before, and bytecode that was being written."""
+        for name, rows in self.before.items():
+            infos = {self._path(row) for row in (*rows, *self.now.get(name, []))}
+            moved = [(info, self._info_aside(name, info)) for info in sorted(infos)]
+            pairs = [*moved, *((info, None) for info in sorted(infos))]
+            files = {row.path for info, at in pairs for row in record_of(info, self.found.site, at)}
+            folders = {parent for path in files for parent in self._parents(path)}
+            stems = {os.path.join(self.found.site, name), os.path.join(self.found.site, name.replace("-", "_"))}
+            for folder in sorted(folders | infos | stems):
+                for gone in list(self._moved(folder)):
+                    _discard(gone)
         for rows in (*self.before.values(), *self.now.values()):
-            inner = {os.path.dirname(row.path) for row in record_of(self._path(rows[-1]), self.found.site)}
-            for path in inner - {os.path.join(self.found.path, folder) for folder in self.names}:
-                left = [os.path.join(path, name) for name in _listed(path) if _is_left(name)]
-                for moved in left:
-                    if _since(moved) >= self.heading.since:
-                        _discard(moved)
+            files = {row.path for row in record_of(self._path(rows[-1]), self.found.site)}
+            self._sweep_bytecode(files)
 
-    def _remove_begun(self) -> list[str]:
-        """Remove the files of what was killed before it had metadata; return the names of their packages.
+    def _sweep_bytecode(self, files: set[str]) -> None:
+        """Remove what Python was writing beside these files: name.pyc.12345, which it renames when it is whole."""
+        sources = {path for path in files if path.endswith(".py")}
+        for folder in {os.path.join(os.path.dirname(path), "__pycache__") for path in sources}:
+            for path in (os.path.join(folder, name) for name in _listed(folder) if _is_begun_bytecode(name)):
+                if source_of(path) in sources and self._is_of_then(path):
+                    _discard(path)
 
-        They are no distribution's, and began to be when the change had: in one go, so what came after a
-        pause is somebody else's.
-        """
-        found = self._begun()
-        last = found[0][0] if found else 0
-        packages = set()
-        for since, path in found:
-            if since - last > _PAUSE:
-                break
-            last = since
-            _discard(path)
-            packages.add(self._package_of(path))
-        for folder in sorted({os.path.dirname(path) for _, path in found}, reverse=True):
-            self._prune(folder)
-        return sorted(packages - {""})
+    def _set_aside(self, path: str) -> str:
+        """Move what may not be ours to delete out of the way; return where it is now."""
+        self.kept = self.kept or os.path.join(OWN, "left", self.heading.number)
+        target = self._at(os.path.join(self.found.path, self.kept), path)
+        while os.path.lexists(target):
+            target += "~"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(path, target)
+        return target
 
-    def _begun(self) -> list[tuple[int, str]]:
-        """Return new files that no distribution names, in the order of their times."""
-        infos = (
-            self._path(row) for rows in rows_by_name(journal.snapshot(self.found.path)).values() for row in rows
-        )
-        named = {row.path for info in infos for row in record_of(info, self.found.site)}
-        found = {path for path in self._new_files() if path not in named and _is_mine(path)}
-        found -= {path for path in found if path.endswith(".pyc") and _has_source(path, found)}
-        dated = ((_since(path), path) for path in found)
-        return sorted(one for one in dated if one[0] >= self.heading.since)
+    def _clear(self, rows: Iterable[Row]) -> None:
+        """Set aside what the new version has in place of files that are lost: missing, they are known as such."""
+        for row in rows:
+            if os.path.lexists(row.path):
+                self._set_aside(row.path)
 
-    def _new_files(self) -> Iterator[str]:
-        """Yield the files of what was not there before; none where new metadata may not name its own."""
-        tops = [(os.path.join(self.found.path, folder), names) for folder, names in self.names.items()]
-        new = [os.path.join(top, name) for top, names in tops for name in _listed(top) if name not in names]
-        if any(path.endswith((".egg-info", ".egg-link")) for path in new):
+    def _drop_copies(self, kept: str, info: str) -> None:
+        """Remove metadata that was set aside, if all in it is what pip has written anew at `info`."""
+        names = [name for name in _listed(kept) if not name.startswith(("RECORD", "INSTALLER"))]
+        if any(digest_of(os.path.join(kept, name)) != digest_of(os.path.join(info, name)) for name in names):
             return
-        for path in (*new, *(os.path.join(top, "__pycache__") for top, _ in tops)):
-            yield from _files_of(path)
+        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.removedirs(os.path.dirname(kept))
+        if not os.path.isdir(os.path.join(self.found.path, self.kept)):
+            self.kept = ""
 
-    def _package_of(self, path: str) -> str:
-        """Return the name that what lies at the path is imported by; nothing for bytecode and programs."""
-        top = os.path.relpath(path, self.found.site).split(os.sep)[0]
-        return "" if top in {os.pardir, "__pycache__"} else top.partition(".")[0]
-
-    def _prune(self, folder: str) -> None:
-        """Remove a folder that got empty, and those above that do, up to where distributions lie."""
-        tops = {os.path.join(self.found.path, top) for top in self.names}
-        while folder not in tops and folder.startswith(self.found.path):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                return
-            folder = os.path.dirname(folder)
+    def _move_back(self, aside: Aside) -> None:
+        """Put back what pip has moved away; what lies in place of a folder was written since, by whomever."""
+        for folder, moved in aside.folders:
+            if os.path.lexists(folder):
+                if folder == os.path.join(self.found.site, "pip"):  # large, and pip's alone
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    self._set_aside(folder)
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            os.rename(moved, folder)
+        for path, moved in aside.files:
+            if os.path.lexists(path):
+                self._set_aside(path)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            shutil.move(moved, path)
 
     # -- what lies where
 
@@ -353,10 +395,30 @@ class _Left:
         folder, name = os.path.split(path)
         known = self.names.get(os.path.relpath(folder, self.found.path), ())
         for other in _listed(folder):
-            if other not in known and _is_aside(other, name) and os.path.isdir(os.path.join(folder, other)):
-                yield os.path.join(folder, other)
+            moved = os.path.join(folder, other)
+            if other in known or not _is_aside(other, name) or os.path.islink(moved):
+                continue
+            if os.path.isdir(moved) and self._is_of_then(moved):
+                yield moved
 
-    def _aside(self, rows: Sequence[Row]) -> Aside:
+    def _is_of_then(self, path: str) -> bool:
+        """Tell whether it is this user's, and came to lie here while the killed change may have lived."""
+        return _is_mine(path) and self.heading.since <= _since(path) < self.until
+
+    def _is_anothers(self, info: str) -> bool:
+        """Tell whether metadata that is new is not the killed pip's: another tool's, of another time or user."""
+        try:
+            with open(os.path.join(info, "INSTALLER"), "rb") as file:
+                installer = file.read(99).strip()
+        except OSError:
+            installer = b""
+        found = [info, *(os.path.join(info, name) for name in _listed(info))]
+        if installer not in {b"", b"pip"} or any(_since(path) >= self.until for path in found):
+            return True
+        # pip writes its files with the time of now; tools that unpack or copy keep those of the archive.
+        return not _is_mine(info) or any(os.lstat(path).st_mtime_ns < self.heading.since for path in found[1:])
+
+    def _aside(self, rows: Sequence[Row], *, replaced: bool) -> Aside:
         """Return what pip has moved away of these files; a folder counts if one file in it is as recorded."""
         folders: dict[str, str] = {}
         for folder in dict.fromkeys(parent for row in rows for parent in self._parents(row.path)):
@@ -365,7 +427,7 @@ class _Left:
                 if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
                     folders[folder] = moved
         whole = Aside(folders=tuple(folders.items()))
-        left = [row for row in rows if not whole.has(row.path) and self._is_lost(row)]
+        left = [row for row in rows if not whole.has(row.path) and self._is_lost(row, replaced=replaced)]
         pairs = ((row.path, _in_temporary(row)) for row in left)
         return Aside(folders=whole.folders, files=tuple((path, source) for path, source in pairs if source))
 
@@ -376,17 +438,25 @@ class _Left:
             yield at
             at = os.path.dirname(at)
 
-    def _is_lost(self, row: Row) -> bool:
-        """Tell whether the file is gone since the change began, or another was put in its place."""
+    def _is_lost(self, row: Row, *, replaced: bool) -> bool:
+        """Tell whether the file is gone since the change began, or another was put in its place.
+
+        Only where pip has moved all of a distribution away, its metadata too, can it have `replaced` a file.
+        """
         if os.path.lexists(row.path):
-            return bool(row.digest) and _since(row.path) >= self.heading.since and not is_as_recorded(row)
+            return (
+                replaced
+                and bool(row.digest)
+                and _since(row.path) >= self.heading.since
+                and not is_as_recorded(row)
+            )
         folder, name = os.path.split(row.path)
         known = self.names.get(os.path.relpath(folder, self.found.path))
         if known is not None:
-            return name in known
+            return name in known and _since(folder) < self.until
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
-        return _since(folder) >= self.heading.since
+        return self.heading.since <= _since(folder) < self.until
 
 
 def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
@@ -461,6 +531,13 @@ def _is_cut_off(row: Row, last: int) -> bool:
     return row.size is not None and stat.st_size != row.size and stat.st_mtime_ns <= last
 
 
+def _is_edited(damage: Damage) -> bool:
+    """Tell whether a file is not as recorded, and was written after RECORD, which comes last."""
+    last = os.stat(os.path.join(damage.info, "RECORD")).st_mtime_ns
+    others = (row for row in damage.rows if row.digest and os.path.lexists(row.path))
+    return any(os.lstat(row.path).st_mtime_ns > last and not is_as_recorded(row) for row in others)
+
+
 def _remove(rows: Iterable[Row]) -> None:
     """Remove files, but not such as were edited, and the folders that get empty."""
     for row in rows:
@@ -468,17 +545,6 @@ def _remove(rows: Iterable[Row]) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(row.path)
                 os.rmdir(os.path.dirname(row.path))
-
-
-def _move_back(aside: Aside) -> None:
-    """Put back what pip has moved away; what lies in place of a folder was written since."""
-    for folder, moved in aside.folders:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        os.rename(moved, folder)
-    for path, moved in aside.files:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        shutil.move(moved, path)
 
 
 def _in_temporary(row: Row) -> str | None:
@@ -523,10 +589,10 @@ def _says_name(info: str, name: str) -> bool:
     return normalised_name(said) == name
 
 
-def _is_left(name: str) -> bool:
-    """Tell whether a file or folder is one that pip moved aside, or bytecode that Python was writing."""
+def _is_begun_bytecode(name: str) -> bool:
+    """Tell whether a file is bytecode that Python was writing."""
     stem, _, number = name.rpartition(".")
-    return name.startswith("~") or (stem.endswith(".pyc") and number.isdecimal())
+    return stem.endswith(".pyc") and number.isdecimal()
 
 
 def _listed(folder: str) -> list[str]:
@@ -536,28 +602,26 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _has_source(bytecode: str, going: set[str]) -> bool:
-    """Tell whether the source of a file of bytecode is there, and not among those that are going."""
-    source = source_of(bytecode)
-    return os.path.isfile(source) and source not in going
+def _started_since(path: str, since: int) -> float:
+    """Return when the first of those processes was started that is younger than `since`, in ns; never: infinity.
+
+    Those that wait for this one do not count. Where the system does not tell (no /proc), there is none.
+    """
+    started = (_started(process) for process in inventory.users(path) if not is_ancestor(process))
+    return min((time for time in started if time >= since - _TICK), default=math.inf)
 
 
-def _is_of_package(path: str) -> bool:
-    """Tell whether a .pth imports something, as those of packages do: else Python complains at its start."""
-    if not path.endswith(".pth") or not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return os.path.basename(path).startswith("__editable__") or file.read(4096).lstrip().startswith(b"import ")
-
-
-def _files_of(path: str) -> Iterator[str]:
-    """Yield the regular files at and below a path; others' things, and links, are left out."""
-    if os.path.islink(path) or (path.endswith(_OTHERS) and not _is_of_package(path)):
-        return
-    if os.path.isfile(path):
-        yield path
-    for name in _listed(path):
-        yield from _files_of(os.path.join(path, name))
+def _started(process: int) -> float:
+    """Return when a process was started, in ns: proc(5) has it in ticks since the system's start."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time_ns() - age * 1_000_000_000
 
 
 def _since(path: str) -> int:

@@ -80,7 +80,10 @@ def _after_creation(world: World, project: str, whole: set[str], home: dict[str,
     found = _listing(project)
     wrong = [f"{name} is missing" for name in sorted(whole - found)]
     wrong += [f"{name} is too much" for name in sorted(found - whole)]
-    return wrong + _unsound(world, os.path.join(project, ".venv"))
+    environment = os.path.join(project, ".venv")
+    return wrong + (
+        _unsound(world, environment) or orphans(site_of(environment)) + unimportable(world, environment)
+    )
 
 
 def kill_installs(world: World, rounds: int, chance: random.Random, *, kind: str) -> Result:
@@ -100,7 +103,8 @@ def kill_installs(world: World, rounds: int, chance: random.Random, *, kind: str
         for left in os.listdir(world.temporary):
             _discard(os.path.join(world.temporary, left))
         kill_when(world, line, project, at_count(count))
-        wrong = _after_install(world, project, line if chance.random() < 0.5 else [world.safepip, *NEXT])
+        following = line if chance.random() < 0.5 else [world.safepip, *NEXT]
+        wrong = _after_install(world, project, following, line)
         told = [f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
         world.count(name, number, len(counts), "".join(told))
         notes += told
@@ -130,7 +134,7 @@ def _wheel_of_pip(world: World) -> list[str]:
     return ["--find-links", os.path.dirname(path), "pip"]
 
 
-def _after_install(world: World, project: str, line: list[str]) -> list[str]:
+def _after_install(world: World, project: str, line: list[str], killed: list[str]) -> list[str]:
     ran = world.run(line, project)
     if ran.code != 0:
         return [ran.last]
@@ -138,15 +142,24 @@ def _after_install(world: World, project: str, line: list[str]) -> list[str]:
     wrong = [] if len(ran.said) <= 1 else [f"{len(ran.said)} lines said"]
     if os.path.lexists(os.path.join(environment, ".safepip", "journal")):
         wrong.append("the journal is still there")
-    return wrong + _unsound(world, environment)
+    return wrong + (_unsound(world, environment) or _unsound_again(world, project, killed))
+
+
+def _unsound_again(world: World, project: str, killed: list[str]) -> list[str]:
+    """Return what is wrong once the killed line has run again: what no metadata named is then pip's own again.
+
+    Until then such files stay, for nothing tells them from the user's.
+    """
+    environment = os.path.join(project, ".venv")
+    ran = world.run(killed, project)
+    wrong = [ran.last] if ran.code != 0 else _unsound(world, environment)
+    return wrong or orphans(site_of(environment)) + unimportable(world, environment)
 
 
 def _unsound(world: World, environment: str) -> list[str]:
     """Return what keeps an environment from being whole."""
     site = site_of(environment)
     wrong = faults(site)
-    if not wrong:
-        wrong = orphans(site) + unimportable(world, environment)
     python = os.path.join(environment, "bin", "python")
     ran = world.run([python, "-m", "pip", "--version"], world.home)
     return wrong if ran.code == 0 else [*wrong, f"pip: {ran.last}"]

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from _torture.oracle import faults
+from _torture.oracle import faults, orphans
 from _torture.wheels import make_package
 from kills import kill_at, reset
 from sandbox import Sandbox
@@ -120,7 +120,7 @@ def test_an_uninstall_that_was_killed_is_whole_or_done(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("count", [8, 20])
-def test_a_fresh_install_that_was_killed_is_whole_or_gone(box: Sandbox, count: int) -> None:
+def test_a_fresh_install_that_was_killed_is_whole_or_comes_whole_again(box: Sandbox, count: int) -> None:
     before = set(os.listdir(site(box)))
     killed(box, count, "install", "fourth")
     begun = set(os.listdir(site(box))) - before
@@ -132,12 +132,59 @@ def test_a_fresh_install_that_was_killed_is_whole_or_gone(box: Sandbox, count: i
     assert ran.code == 0, ran.err
     assert faults(site(box)) == []
     left = {name for name in begun if os.path.lexists(os.path.join(site(box), name))}
-    assert left in (set(), begun)
-    assert left or ran.said == ["the last install here was interrupted; put right: fourth (taken away again)"]
+    assert {name for name in begun if not name.endswith(".dist-info")} <= left
     assert all(map(os.path.exists, own))
+    assert box.run("install", "fourth").code == 0
+    assert faults(site(box)) == []
+    unnamed = orphans(site(box))
+    assert [one for one in unnamed if not one.endswith(("/mine.pth", "/sitecustomize.py"))] == []
 
 
-def test_a_begun_packages_hook_goes_with_what_it_imports(box: Sandbox) -> None:
+@pytest.mark.parametrize("count", [2, 8, 20, 40])
+def test_what_the_user_put_there_after_the_kill_stays(box: Sandbox, count: int, packages: str) -> None:
+    killed(box, count, "install", "fourth")
+    files = {
+        "bin/mine": "#!/bin/sh\n",
+        "bin/~ine": "",
+        "fourth/mine.py": "",
+        "~ine/kept": "",
+        "mine/~ourth/kept": "",
+    }
+    paths = [os.path.join(box.venv if name.startswith("bin") else site(box), name) for name in files]
+    for path, text in zip(paths, files.values(), strict=True):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+    with zipfile.ZipFile(make_package(box.root, "byhand", "1.0")) as wheel:
+        wheel.extractall(site(box))
+        paths += [os.path.join(site(box), name) for name in wheel.namelist()]
+    edited = [os.path.join(site(box), name, "part0.py") for name in ("byhand", "third")]
+    for path in edited:
+        with open(path, "a") as file:
+            file.write("# mine\n")
+    ran = box.run("install", "third")
+    assert ran.code == 0, ran.err
+    assert [path for path in paths if not os.path.exists(path)] == []
+    for path in edited:
+        with open(path) as file:
+            assert file.read().endswith("# mine\n")
+
+
+def test_what_bare_pip_is_writing_meanwhile_stays(box: Sandbox) -> None:
+    killed(box, 8, "install", "fourth")
+    python = os.path.join(box.venv, "bin", "python")
+    half = os.path.join(site(box), "half-1.0.dist-info")
+    code = f"import os; os.mkdir({half!r}); open({half!r} + '/METADATA', 'w').close(); print(flush=True); input()"
+    with subprocess.Popen([python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        assert box.run("install", "third").code == 0
+        assert os.listdir(half) == ["METADATA"]
+        process.stdin.close()
+
+
+def test_a_begun_packages_hook_comes_whole_again(box: Sandbox) -> None:
     wheel = make_package(os.path.join(box.root), "hooked", "1.0")
     with zipfile.ZipFile(wheel) as whole:
         files = {name: whole.read(name) for name in whole.namelist()}
@@ -152,7 +199,8 @@ def test_a_begun_packages_hook_goes_with_what_it_imports(box: Sandbox) -> None:
     assert os.path.exists(hook)
     assert not glob.glob(f"{site(box)}/hooked*.dist-info")
     next_change(box)
-    assert not os.path.exists(hook)
+    assert box.run("install", wheel).code == 0
+    assert os.path.exists(hook)
     assert b"Error processing" not in box.call([box.python, "-c", ""]).err
 
 
