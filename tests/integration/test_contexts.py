@@ -103,6 +103,8 @@ class TestOthersEnvironments:
         assert sandbox.run("install", "beta", cwd=another).code == 0
         for words in (("install", "alpha"), ("list",)):  # the one that the next prompt there has active
             assert explained(sandbox, *words, env=hooked, cwd=another)["environment"] == f"{another}/.venv"
+        before = {**hooked, "PATH": f"{os.path.dirname(unmanaged_python)}:{hooked['PATH']}"}
+        assert explained(sandbox, "install", "alpha", env=before, cwd=another)["environment"] is None
         ran = sandbox.run("install", "alpha", env=hooked, cwd=another)
         assert ran.code == 0, ran.err
         assert "alpha" in sandbox.packages(f"{another}/.venv/bin/python")
