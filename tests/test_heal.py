@@ -193,6 +193,13 @@ def test_only_bytecode_of_a_distributions_own_source_is_swept(left):
     assert sorted(os.listdir(cache)) == ["mine.cpython-311.pyc.123", "part.pyc.bak"]
 
 
+def test_only_metadata_that_pip_was_writing_is_swept(left):
+    for name in ("RECORDph3fjppi.tmp", "INSTALLERi4iyoa91.tmp", "mine.tmp", "RECORD.tmp"):
+        write(os.path.join(left.info, name), "")
+    left()
+    assert [name for name in sorted(os.listdir(left.info)) if name.endswith(".tmp")] == ["RECORD.tmp", "mine.tmp"]
+
+
 def unpacked(left, *, installer=None, edited=True):
     """Have a wheel of beta lie there as unzip leaves it, with the times of now; return its files."""
     files = {

@@ -309,6 +309,10 @@ class _Left:
         for rows in (*self.before.values(), *self.now.values()):
             files = {row.path for row in record_of(self._path(rows[-1]), self.found.site)}
             self._sweep_bytecode(files)
+            info = self._path(rows[-1])
+            for path in (os.path.join(info, name) for name in _listed(info) if _is_begun_metadata(name)):
+                if self._is_of_then(path):
+                    _discard(path)
 
     def _sweep_bytecode(self, files: set[str]) -> None:
         """Remove what Python was writing beside these files: name.pyc.12345, which it renames when it is whole."""
@@ -593,6 +597,12 @@ def _is_begun_bytecode(name: str) -> bool:
     """Tell whether a file is bytecode that Python was writing."""
     stem, _, number = name.rpartition(".")
     return stem.endswith(".pyc") and number.isdecimal()
+
+
+def _is_begun_metadata(name: str) -> bool:
+    """Tell whether a file is metadata that pip was writing: named by tempfile, eight signs long."""
+    stem, end = os.path.splitext(name)
+    return end == ".tmp" and stem[:-8] in {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 
 
 def _listed(folder: str) -> list[str]:
