@@ -38,8 +38,8 @@ class Environment(Record):
     `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
     ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
     is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
-    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where there
-    never was an environment, so that there is nothing to rebuild it from.
+    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where
+    neither its name nor what is in it tells that an environment was meant to be there.
     """
 
     path: str
@@ -169,7 +169,8 @@ def _no_environment(path: str, named: str) -> Environment:
             return Environment(path=path, named=named, state=UNFINISHED)
     except OSError as error:
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
-    reason, nothing = "is no environment: it has no pyvenv.cfg", not os.path.isdir(os.path.join(path, OWN))
+    reason = "is no environment: it has no pyvenv.cfg"
+    nothing = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
     return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)
 
 

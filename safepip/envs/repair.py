@@ -9,6 +9,7 @@ new one counts from the moment that its mark of a creation under way (`.safepip/
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -33,15 +34,16 @@ from safepip.environment import (
 )
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
+from safepip.project import ENVIRONMENT
 from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.store import number, recall, remember
 
 from . import heal, history, inventory, journal, metadata
 from .adoption import made_elsewhere, recorded_place
 from .create import build, creation_lock
+from .edits import edited
 from .lock import acquire
 from .pip import run_pip
-from .edits import edited
 from .progress import shown_while, wheels_in
 
 TYPE_CHECKING = False
@@ -87,13 +89,13 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
     to hear. Fails whole, with the environment as it was.
     """
     if _recall(path, context) is None:
-        _refuse_what_is_none(path, called)
+        _refuse_what_is_none(path, called, context)
     with creation_lock(path, context, report):
         finished = _recover(path, called, context, report)
         with _locked(os.path.realpath(path), context, report):
             mended = _heal(path, context, report)
             found = context.examine(path, named=True)
-            why = fault(found)
+            why = found.reason if _was_meant(path, context) and found.state == BROKEN else fault(found)
             if why is None and lacks_pip(found, context):
                 report.say(f"putting pip into {called} again")
                 with shown_while("installing pip", context, report):
@@ -116,11 +118,20 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     return True
 
 
-def _refuse_what_is_none(path: str, called: str) -> None:
+def _refuse_what_is_none(path: str, called: str, context: Context) -> None:
     """Refuse, before anything is written, what never was an environment: /usr looks like a broken one."""
-    if os.path.isdir(path) and os.listdir(path) and not (_was_environment(path) or is_conda(path)):
+    known = _was_environment(path) or is_conda(path) or _was_meant(path, context)
+    if os.path.isdir(path) and os.listdir(path) and not known:
         what = f"{called} is no environment, so there is nothing to rebuild it from"
         raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+
+
+def _was_meant(path: str, context: Context) -> bool:
+    """Tell whether it stands where the project's environment belongs, `.venv`, and is no Python by itself."""
+    project = context.project
+    if project is None or path != os.path.join(project.root, ENVIRONMENT) or not os.path.isdir(path):
+        return False
+    return not (is_conda(path) or glob.glob(os.path.join(glob.escape(path), "lib", "*", "os.py")))
 
 
 def _was_environment(path: str) -> bool:
@@ -446,17 +457,6 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     _settled(under, context)
 
 
-def _put_back(under: Under, context: Context, report: Report) -> None:
-    """Have the old environment at its path again, as it was; once no pip writes to the new one any more."""
-    if _is(under.real, under):
-        _settled(under, context)
-        return
-    if os.path.isdir(under.real):
-        lock = acquire(under.real, context.settings.lock_timeout, report)
-        _discard(under.real)
-        if lock is not None:
-            os.close(lock)
-    os.rename(under.aside, under.real)
 def _why_kept(under: Under) -> str:
     """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
     if under.stage == _EXCHANGING:
@@ -469,6 +469,17 @@ def _why_kept(under: Under) -> str:
     return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
 
 
+def _put_back(under: Under, context: Context, report: Report) -> None:
+    """Have the old environment at its path again, as it was; once no pip writes to the new one any more."""
+    if _is(under.real, under):
+        _settled(under, context)
+        return
+    if os.path.isdir(under.real):
+        lock = acquire(under.real, context.settings.lock_timeout, report)
+        _discard(under.real)
+        if lock is not None:
+            os.close(lock)
+    os.rename(under.aside, under.real)
     _settled(under, context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -234,6 +235,24 @@ def test_broken_environment_is_refused_and_left_alone(sandbox: Sandbox, what: st
     assert_plain(ran, 3)
     assert ran.said[0].startswith("error: .venv ")
     assert "safepip env repair" in ran.said[-1]
+
+
+def test_what_stood_in_an_environments_place_is_kept_by_repair(sandbox: Sandbox) -> None:
+    sandbox.write(".venv/mine.txt", "precious")
+    ran = sandbox.run("env", "repair", ".venv")
+    assert ran.code == 0, ran.err
+    (kept,) = glob.glob(os.path.join(sandbox.project, ".venv.old-*", "mine.txt"))
+    with open(kept, encoding="utf-8") as file:
+        assert file.read() == "precious"
+    assert sandbox.run("install", "alpha").code == 0
+
+
+def test_a_whole_python_in_an_environments_place_is_left_alone(sandbox: Sandbox) -> None:
+    sandbox.write(".venv/lib/python3.11/os.py")
+    before = look(sandbox.project)
+    ran = sandbox.run("env", "repair", ".venv")
+    assert_plain(ran, 3)
+    assert look(sandbox.project) == before
 
 
 def test_empty_environment_directory_is_finished(sandbox: Sandbox) -> None:
