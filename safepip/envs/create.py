@@ -179,8 +179,11 @@ def _no_environment(interpreter: Interpreter, reason: str) -> SafepipError:
 
 @contextlib.contextmanager
 def _app_data(cache: str | None) -> Iterator[str]:
-    """Give virtualenv a folder for what it learns of interpreters: the user's cache, else one for now."""
-    if cache is not None:
+    """Give virtualenv a folder for what it learns of interpreters: the user's cache, else one for now.
+
+    Without locks it waits for good for the lock files that lie in a cache from other days.
+    """
+    if cache is not None and can_lock(os.path.join(cache, "virtualenv.lock")):
         yield os.path.join(cache, "virtualenv")
         return
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
