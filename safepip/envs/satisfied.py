@@ -13,8 +13,8 @@ import sys
 
 try:
     from _blake2 import blake2b  # hashlib loads OpenSSL, which costs more than all the rest
-except ImportError:
-    from hashlib import blake2b
+except ImportError:  # a PYTHONHOME of another Python's, say, which the environment's will not have
+    blake2b = None  # type: ignore[assignment, misc]  # there is no answer without pip then
 
 from safepip import __version__, pipconf
 from safepip._record import Record
@@ -137,7 +137,7 @@ class Asker:
 
 def ask(handover: Handover, context: Context) -> Asker | None:
     """Return who asks what pip would be asked, or None where its answer cannot be foretold."""
-    if handover.environment is None or os.name == "nt" or not _is_plain_line(context):
+    if handover.environment is None or os.name == "nt" or blake2b is None or not _is_plain_line(context):
         return None
     asker = Asker(handover, context)
     return None if asker.installed is None or asker.configuration is None else asker
