@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,12 @@ _SEALED = (
     "UV_", "PYENV_", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
 )  # fmt: skip
 _FOR_TESTS = "SAFEPIP_TEST_"  # what scripts/test.py and people tell the tests themselves, of no meaning to safepip
+
+
+# What a runner in the background may have been told to ignore, its children would ignore too.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 class NetworkNotFakedError(AssertionError):
