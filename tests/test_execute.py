@@ -361,7 +361,9 @@ def holding(environment, name):
 
 
 def test_where_no_journal_can_be_written_pip_runs_without(became, context, report, into):
-    with open(os.path.join(into.environment, ".safepip"), "xb"):
+    folder = os.path.join(into.environment, ".safepip")
+    shutil.rmtree(folder, ignore_errors=True)
+    with open(folder, "xb"):
         pass  # in the place of the folder
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)

@@ -44,7 +44,7 @@ def stepped(uid, gid):
 @pytest.mark.parametrize("gid", [NOBODY.pw_gid, -1], ids=["the group that sudo names", "the user's own group"])
 def test_root_becomes_the_user_wholly(gid):
     ran = stepped(NOBODY.pw_uid, gid)
-    if ran.returncode and "cannot read safepip's own files" in ran.stderr:
+    if ran.returncode and "it cannot read " in ran.stderr:
         pytest.skip("this Python, or this checkout, is root's alone")
     users, groups, more, umask, environ = json.loads(ran.stdout)
     assert users == [NOBODY.pw_uid] * 3
