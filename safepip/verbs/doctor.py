@@ -306,7 +306,9 @@ def _outcome(plan: Plan, context: Context) -> Decision:
 def _command_in(ways: tuple[str, ...]) -> str | None:
     """Return the first command among the ways on that can be typed as it stands."""
     tails = [way.partition(": ")[2] or way for way in ways]
-    return next((tail for tail in tails if tail.startswith(("safepip ", "mkdir ", "mv ")) and "…" not in tail), None)
+    return next(
+        (tail for tail in tails if tail.startswith(("safepip ", "mkdir ", "mv ")) and "…" not in tail), None
+    )
 
 
 def _stale(context: Context) -> tuple[str, str, str] | None:
