@@ -1,8 +1,8 @@
 # safepip for tcsh, at each prompt: the project's environment is active as long as the prompt is in it.
-# No process is started, but when the home environment has got other programs.
+# No process is started, but after pip: tcsh tells times by the second, so equal ones say nothing.
 
 if ( $?_safepip_ran ) then
-  if ( -M "$_safepip_home/bin" > -M "$_safepip_links" ) "$_safepip_program" init --links
+  if ( -M "$_safepip_home/bin" >= -M "$_safepip_links" ) "$_safepip_program" init --links
   rehash
   unset _safepip_ran
   set _safepip_cwd = ""
