@@ -64,7 +64,8 @@ def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
     try:
         path = os.path.join(at or info, "RECORD")
         with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
-            fields = [(*row, "", "")[:3] for row in csv.reader(file) if row and "\0" not in row[0]]
+            lines = (line for line in file if "\0" not in line)  # at which csv of Python 3.10 ends
+            fields = [(*row, "", "")[:3] for row in csv.reader(lines) if row]
     except (OSError, csv.Error):
         return []
     rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
