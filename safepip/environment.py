@@ -186,7 +186,7 @@ def _is_hardly_begun(path: str) -> bool:
 def _is_marked_conda(path: str) -> bool:
     """Tell whether a marker lies in a standard library of the conda environment at `path`."""
     libraries = os.path.join(path, "lib")
-    names = _names(libraries)
+    names = names_in(libraries)
     folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]
     return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
 
@@ -266,12 +266,13 @@ def _made_with(path: str, known: dict[str, str] | None = None) -> str:
     config = known or configuration(path)
     version = config.get("version") or config.get("version_info") or ""
     if not version:
-        names = sorted(_names(os.path.join(path, "lib")))
+        names = sorted(names_in(os.path.join(path, "lib")))
         version = next((name[6:] for name in names if name.startswith("python")), "?")
     return ".".join(version.split(".")[:2])
 
 
-def _names(folder: str) -> list[str]:
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder; none where it is not there or cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:

@@ -52,6 +52,13 @@ def test_a_file_unlike_its_record_is(old, new):
     assert edited(old, new) == [f"{SITE}/alpha.py"]
 
 
+def test_a_row_that_is_none_hides_no_edit(old, new):
+    with open(f"{old}/{SITE}/alpha-1.0.dist-info/RECORD", "a", encoding="utf-8") as file:
+        file.write("z\0,,\n")
+    put(f"{old}/{SITE}/alpha.py", "x = 2\n")
+    assert edited(old, new) == [f"{SITE}/alpha.py"]
+
+
 @pytest.mark.parametrize(
     "record", ["alpha.py,sha256=x", "alpha.py,shake_128=x,6", "alpha.py,nonsense=x,6", "\0,sha256=x,"]
 )

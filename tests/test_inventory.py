@@ -90,6 +90,13 @@ def test_a_record_that_is_none_names_no_files(environment, site):
     assert inventory.recorded(inventory.distributions(environment)["alpha"]) == []
 
 
+def test_a_row_that_is_none_hides_no_other(environment, site):
+    info = installed(site, "alpha", files=["alpha.py"])
+    with open(os.path.join(info, "RECORD"), "a", encoding="utf-8") as file:
+        file.write("z\0,,\n")
+    assert os.path.join(site, "alpha.py") in inventory.recorded(inventory.distributions(environment)["alpha"])
+
+
 def test_strays_are_what_neither_a_distribution_nor_a_creator_put_there(environment, site):
     installed(site, "alpha", files=("alpha.py", "../../../bin/alpha"))
     assert inventory.strays(environment) == []

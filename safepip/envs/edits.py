@@ -8,10 +8,11 @@ import csv
 import hashlib
 import os
 
-from safepip.environment import CONFIG, configuration
+from safepip.environment import CONFIG, configuration, names_in
 from safepip.interpreter import BIN
 
 from .inventory import distributions
+from .metadata import recorded_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,14 +50,11 @@ def _unlike_record(found: Distribution) -> Iterator[str]:
 def _hashes(record: str) -> list[tuple[str, str, str]]:
     """Return what a RECORD says of the files that it holds a hash of: name, algorithm, and the hash."""
     found = []
-    with (
-        contextlib.suppress(OSError, csv.Error),
-        open(record, encoding="utf-8", newline="", errors="surrogateescape") as file,
-    ):
-        for row in csv.reader(file):
-            algorithm, equals, wanted = row[1].partition("=") if len(row) > 1 else ("", "", "")
-            if equals and algorithm in hashlib.algorithms_guaranteed and "\0" not in row[0]:
-                found.append((row[0], algorithm, wanted))
+    with contextlib.suppress(OSError, csv.Error):
+        for name, digest, _ in recorded_rows(record):
+            algorithm, equals, wanted = digest.partition("=")
+            if equals and algorithm in hashlib.algorithms_guaranteed:
+                found.append((name, algorithm, wanted))
     return found
 
 
@@ -77,7 +75,7 @@ def _scripts(old: str, new: str) -> list[str]:
 
     Either alone tells nothing: another version of virtualenv writes others, and copying takes time.
     """
-    names = [name for name in _names(os.path.join(old, BIN)) if name.lower().startswith("activate")]
+    names = [name for name in names_in(os.path.join(old, BIN)) if name.lower().startswith("activate")]
     files = {name: os.path.join(old, BIN, name) for name in names}
     times = {name: os.stat(file).st_mtime_ns for name, file in files.items() if os.path.isfile(file)}
     first = min(times.values(), default=0)
@@ -95,10 +93,3 @@ def _content(path: str) -> bytes:
             return file.read(_BLOCK)
     except OSError:
         return b""
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

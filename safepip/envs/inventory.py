@@ -7,11 +7,12 @@ import csv
 import os
 
 from safepip._record import Record
-from safepip.environment import CONFIG, OWN, configuration
+from safepip.environment import CONFIG, OWN, configuration, names_in
 from safepip.interpreter import BIN
 
 from . import history, journal
 from .lock import LOCK
+from .metadata import recorded_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def distributions(path: str) -> dict[str, Distribution]:
 
 def packages(path: str) -> int:
     """Return how many distributions are installed."""
-    names = (name for site in sites(path) for name in _names(site))
+    names = (name for site in sites(path) for name in names_in(site))
     return sum(name.endswith(_KINDS) and not name.startswith("~") for name in names)
 
 
@@ -60,7 +61,7 @@ def sites(path: str) -> list[str]:
     if os.name == "nt" or os.path.isdir(os.path.join(path, "Lib", "site-packages")):
         return [os.path.join(path, "Lib", "site-packages")]
     library = os.path.join(path, "lib")
-    versions = sorted(name for name in _names(library) if name.startswith(("python", "pypy")))
+    versions = sorted(name for name in names_in(library) if name.startswith(("python", "pypy")))
     return [os.path.join(library, name, "site-packages") for name in versions]
 
 
@@ -74,14 +75,14 @@ def made_with(path: str) -> str:
 def holds(site: str) -> bool:
     """Tell whether distributions lie in the folder `site`, beyond pip and what creators put there."""
     seeds = ("pip-", "setuptools-", "wheel-", "~")
-    return any(name.endswith(_KINDS) and not name.startswith(seeds) for name in _names(site))
+    return any(name.endswith(_KINDS) and not name.startswith(seeds) for name in names_in(site))
 
 
 def metadata(site: str, name: str) -> list[str]:
     """Return the paths of all metadata of a distribution in the folder `site`."""
     return [
         os.path.join(site, one)
-        for one in _names(site)
+        for one in names_in(site)
         if one.endswith(_KINDS) and journal.name_and_version(one)[0] == name
     ]
 
@@ -173,11 +174,8 @@ def recorded(found: Distribution) -> list[str]:
     """Return the paths that a distribution's RECORD, or installed-files.txt, names."""
     site = os.path.dirname(found.info)
     for name, base in (("RECORD", site), ("installed-files.txt", found.info)):
-        with (
-            contextlib.suppress(OSError, csv.Error),
-            open(os.path.join(found.info, name), encoding="utf-8", newline="", errors="surrogateescape") as file,
-        ):
-            named = [row[0] for row in csv.reader(file) if row and "\0" not in row[0]]
+        with contextlib.suppress(OSError, csv.Error):
+            named = [row[0] for row in recorded_rows(os.path.join(found.info, name))]
             return [os.path.normpath(os.path.join(base, one)) for one in named]
     return []
 
@@ -185,7 +183,7 @@ def recorded(found: Distribution) -> list[str]:
 def users(path: str) -> list[int]:
     """Return the processes that a program of the environment became, where the system tells (Linux)."""
     folder = os.path.realpath(os.path.join(path, BIN))
-    ids = [int(name) for name in _names("/proc") if name.isdecimal()]
+    ids = [int(name) for name in names_in("/proc") if name.isdecimal()]
     return [process for process in sorted(ids) if process != os.getpid() and _is_of(process, folder, path)]
 
 
@@ -218,10 +216,3 @@ def seen_system(path: str) -> bool:
 
 def _lost(found: Distribution) -> Iterator[str]:
     return (path for path in recorded(found) if not path.endswith(".pyc") and not os.path.lexists(path))
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

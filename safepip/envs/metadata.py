@@ -22,7 +22,7 @@ from . import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from safepip.environment import Environment
@@ -62,15 +62,25 @@ def is_within(relative: str) -> bool:
 def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
     """Return what the RECORD of a distribution names; `at` is where its metadata lies for now."""
     try:
-        path = os.path.join(at or info, "RECORD")
-        with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
-            lines = (line for line in file if "\0" not in line)  # at which csv of Python 3.10 ends
-            fields = [(*row, "", "")[:3] for row in csv.reader(lines) if row]
+        fields = list(recorded_rows(os.path.join(at or info, "RECORD")))
     except (OSError, csv.Error):
         return []
     rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
     prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
     return [row for row in rows if row.path.startswith(prefix)]  # what lies elsewhere is never touched
+
+
+def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, hash and size, as written, of each row in a RECORD, or raise what reading it does.
+
+    The installed-files.txt of setuptools is read alike: it has paths alone. No file has a NUL in its name,
+    and at a line with one the csv of Python 3.10 ends.
+    """
+    with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
+        for row in csv.reader(line for line in file if "\0" not in line):
+            if row:
+                name, digest, size = (*row, "", "")[:3]
+                yield name, digest, size
 
 
 def _row(path: str, digest: str, size: str) -> Row:

@@ -19,6 +19,7 @@ except ImportError:  # a PYTHONHOME of another Python's, say, which the environm
 from safepip import __version__, pipconf
 from safepip._record import Record
 from safepip.command import normalised
+from safepip.environment import names_in
 
 from .journal import JOURNAL
 from .requirements import is_plain, nested
@@ -299,7 +300,7 @@ def _sites(environment: str) -> list[str]:
     """Return the folders of distributions; a `lib64` that is a link says nothing new."""
     libraries = (os.path.join(environment, name) for name in ("lib", "lib64"))
     folders = (library for library in libraries if not os.path.islink(library))
-    return [os.path.join(folder, name, "site-packages") for folder in folders for name in _names(folder)]
+    return [os.path.join(folder, name, "site-packages") for folder in folders for name in names_in(folder)]
 
 
 def _distributions(site: str) -> str | None:
@@ -344,13 +345,6 @@ def _state(name: str, folder: int) -> str:
         return "-"
     changed = stat.st_ctime_ns if stat.st_nlink == 1 else 0
     return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size} {changed}"
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _content(path: str) -> bytes | None:
