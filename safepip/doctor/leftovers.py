@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from safepip.command import normalised_name
+from safepip.environment import names_in
 from safepip.interpreter import EXE, is_program
 from safepip.keepers import content
 
@@ -48,12 +49,12 @@ def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
     for version in _versions(os.path.join(base, "lib")) if base else ():
         yield os.path.join(str(base), "lib", f"python{version}", "site-packages"), version
     native = os.path.join(ambient.home or os.sep, "Library", "Python")
-    for version in _names(native) if ambient.platform == "darwin" else ():
+    for version in sorted(names_in(native)) if ambient.platform == "darwin" else ():
         yield os.path.join(native, version, "lib", "python", "site-packages"), version
 
 
 def _versions(folder: str) -> list[str]:
-    names = (name[6:] for name in _names(folder) if name.startswith("python"))
+    names = (name[6:] for name in sorted(names_in(folder)) if name.startswith("python"))
     return [version for version in names if all(part.isdecimal() for part in version.split("."))]
 
 
@@ -76,7 +77,7 @@ def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
 def _distributions(folder: str, but: tuple[str, ...], *, by_pip: bool = False) -> tuple[str, ...]:
     """Return the normalised names of what is installed in the folder; with `by_pip` only what pip says it put."""
     found = set()
-    for entry in _names(folder):
+    for entry in sorted(names_in(folder)):
         if entry.endswith(_INFO) and not entry.startswith("~"):
             name = normalised_name(entry.rpartition(".")[0].partition("-")[0])
             mine = not by_pip or content(os.path.join(folder, entry, "INSTALLER")).strip() in {b"pip", b"uv"}
@@ -89,10 +90,3 @@ def _on_path(name: str, ambient: Ambient) -> str:
     entries = ambient.environ.get("PATH", os.defpath).split(os.pathsep)
     paths = (os.path.join(entry, name + EXE) for entry in entries if os.path.isabs(entry))
     return next((path for path in paths if is_program(path)), "")
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []

@@ -240,16 +240,20 @@ def _take(lock: FileLock, path: str, timeout: float | None, report: Report) -> N
         raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
 
 
+def key_of(path: str) -> str:
+    """Return the name of what the state holds of an environment, by its real path."""
+    return sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+
+
 def _lock_in_state(path: str, context: Context) -> FileLock | None:
     if context.state is None:
         return None
-    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     folder = os.path.join(context.state, "locks")
     try:
         make_folder(folder)
     except OSError:
         return None
-    file = os.path.join(folder, name)
+    file = os.path.join(folder, key_of(path))
     strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
     return FileLock(file) if os.access(folder, os.W_OK) and not strange and can_lock(file) else None
 

@@ -24,7 +24,7 @@ from safepip._record import Record, changed
 from safepip.ancestry import is_ancestor
 from safepip.command import normalised_name
 from safepip.command import read as read_line
-from safepip.environment import OWN, USABLE
+from safepip.environment import OWN, USABLE, names_in
 
 from . import history, inventory, journal
 from .create import build
@@ -310,7 +310,7 @@ class _Left:
             files = {row.path for row in record_of(self._path(rows[-1]), self.found.site)}
             self._sweep_bytecode(files)
             info = self._path(rows[-1])
-            for path in (os.path.join(info, name) for name in _listed(info) if _is_begun_metadata(name)):
+            for path in (os.path.join(info, name) for name in sorted(names_in(info)) if _is_begun_metadata(name)):
                 if self._is_of_then(path):
                     _discard(path)
 
@@ -318,7 +318,9 @@ class _Left:
         """Remove what Python was writing beside these files: name.pyc.12345, which it renames when it is whole."""
         sources = {path for path in files if path.endswith(".py")}
         for folder in {os.path.join(os.path.dirname(path), "__pycache__") for path in sources}:
-            for path in (os.path.join(folder, name) for name in _listed(folder) if _is_begun_bytecode(name)):
+            for path in (
+                os.path.join(folder, name) for name in sorted(names_in(folder)) if _is_begun_bytecode(name)
+            ):
                 if source_of(path) in sources and self._is_of_then(path):
                     _discard(path)
 
@@ -340,7 +342,7 @@ class _Left:
 
     def _drop_copies(self, kept: str, info: str) -> None:
         """Remove metadata that was set aside, if all in it is what pip has written anew at `info`."""
-        names = [name for name in _listed(kept) if not name.startswith(("RECORD", "INSTALLER"))]
+        names = [name for name in sorted(names_in(kept)) if not name.startswith(("RECORD", "INSTALLER"))]
         if any(digest_of(os.path.join(kept, name)) != digest_of(os.path.join(info, name)) for name in names):
             return
         shutil.rmtree(kept, ignore_errors=True)
@@ -398,7 +400,7 @@ class _Left:
         """Yield the folders that pip may have moved the folder `path` to: of like name, not there before."""
         folder, name = os.path.split(path)
         known = self.names.get(os.path.relpath(folder, self.found.path), ())
-        for other in _listed(folder):
+        for other in sorted(names_in(folder)):
             moved = os.path.join(folder, other)
             if other in known or not _is_aside(other, name) or os.path.islink(moved):
                 continue
@@ -416,7 +418,7 @@ class _Left:
                 installer = file.read(99).strip()
         except OSError:
             installer = b""
-        found = [info, *(os.path.join(info, name) for name in _listed(info))]
+        found = [info, *(os.path.join(info, name) for name in sorted(names_in(info)))]
         if installer not in {b"", b"pip"} or any(_since(path) >= self.until for path in found):
             return True
         # pip writes its files with the time of now; tools that unpack or copy keep those of the archive.
@@ -478,7 +480,7 @@ def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
 def pip_again(found: Environment, context: Context) -> bool:
     """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
     shutil.rmtree(os.path.join(found.site, "pip"), ignore_errors=True)
-    for name in _listed(found.site):
+    for name in sorted(names_in(found.site)):
         if name.startswith("pip-") and name.endswith(".dist-info"):
             shutil.rmtree(os.path.join(found.site, name), ignore_errors=True)
     base = found.base
@@ -603,13 +605,6 @@ def _is_begun_metadata(name: str) -> bool:
     """Tell whether a file is metadata that pip was writing: named by tempfile, eight signs long."""
     stem, end = os.path.splitext(name)
     return end == ".tmp" and stem[:-8] in {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
 
 
 def _started_since(path: str, since: int) -> float:

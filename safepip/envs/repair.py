@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import tempfile
-from hashlib import sha256
 
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
@@ -40,7 +39,7 @@ from safepip.store import number, recall, remember
 
 from . import heal, history, inventory, journal, metadata
 from .adoption import made_elsewhere, recorded_place
-from .create import build, creation_lock
+from .create import build, creation_lock, key_of
 from .edits import edited
 from .lock import acquire
 from .pip import run_pip
@@ -536,8 +535,7 @@ def _is_unfinished(under: Under) -> bool:
 
 
 def _file(path: str, context: Context) -> str | None:
-    name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
-    return context.state and os.path.join(context.state, _FOLDER, name)
+    return context.state and os.path.join(context.state, _FOLDER, key_of(path))
 
 
 def _keep(under: Under, context: Context) -> None:

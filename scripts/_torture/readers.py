@@ -41,10 +41,6 @@ class Reader(NamedTuple):
     read: Callable[[str, bytes], object]
 
 
-def _nothing(_folder: str) -> tuple[bytes, ...]:
-    return (b"",)
-
-
 def _lines(_folder: str) -> tuple[bytes, ...]:
     return (
         b"install\nflask",
