@@ -6,11 +6,13 @@ import os
 import sys
 from _signal import SIGINT  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 
-from .context import Context, ambient, enter, follow
-from .decide import decide
+from safepip.actions.execute import execute
+from safepip.core.decide import decide
+from safepip.core.invocation import read_invocation
+from safepip.system.observe import Context, ambient, enter, follow
+from safepip.system.process import end_by
+
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
-from .execute import end_by, execute
-from .invocation import read_invocation
 from .report import Report, without_secrets
 
 TYPE_CHECKING = False

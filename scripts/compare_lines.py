@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from safepip.command import read  # noqa: E402  found by the lines above
+from safepip.core.pip_line import read  # noqa: E402  found by the lines above
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Write safepip/_pip_options.py from the parser objects of the pip of the Python that runs this."""
+"""Write safepip/core/pip_options.py from the parser objects of the pip of the Python that runs this."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Spec = tuple[tuple[str, ...], str, str, str | None, tuple[str, ...]]
 
-TABLE = Path(__file__).parent.parent / "safepip" / "_pip_options.py"
+TABLE = Path(__file__).parent.parent / "safepip" / "core" / "pip_options.py"
 ACTIONS = {"store_true": "true", "store_false": "false", "store_const": "const"}
 TYPES = {"path": "string", "package_name": "string"}
 

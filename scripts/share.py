@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import safepip
 from safepip import errors
-from safepip.invocation import TOPICS, VERBS
+from safepip.core.invocation import TOPICS, VERBS
 from safepip.shells.files import filled, read_file
 
 TYPE_CHECKING = False

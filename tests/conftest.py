@@ -14,8 +14,8 @@ import sys
 
 import pytest
 
-from safepip import places
-from safepip.interpreter import Interpreter, interview
+from safepip.system import directories
+from safepip.system.interpreter import Interpreter, interview
 
 _SEALED = (
     "XDG_", "SAFEPIP_", "PIP_", "_PIP_", "PYTHON", "__PYVENV_", "SUDO_", "CONDA_", "VIRTUAL_ENV", "VIRTUALENV_",
@@ -44,7 +44,10 @@ def _is_sealed(name):
 
 def _real_store():
     home = os.path.expanduser("~")
-    found = (of(os.environ, home, sys.platform) for of in (places.cache_dir, places.state_dir, places.data_dir))
+    found = (
+        of(os.environ, home, sys.platform)
+        for of in (directories.cache_dir, directories.state_dir, directories.data_dir)
+    )
     return tuple(os.path.join(folder, "") for folder in found)
 
 

@@ -24,13 +24,13 @@ from pip._internal.commands import commands_dict, create_command
 from pip._internal.configuration import Configuration, Kind
 from pip._internal.exceptions import CommandError
 
-from safepip.command import ConfigFile, normalised
+from safepip.core.pip_line import ConfigFile, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from random import Random
 
-    from safepip.command import PipCommand
+    from safepip.core.pip_line import PipCommand
 
 # An enumeration from pip 26 on; older ones can be imported, so that what needs this pip is skipped there.
 KINDS = {name: getattr(Kind, name.upper(), name) for name in ("global", "user", "site", "env")}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from safepip.envs.adoption import filesystem, objection
+from safepip.envs.trust import filesystem, objection
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 with_git = pytest.mark.skipif(shutil.which("git") is None, reason="asks git to track")

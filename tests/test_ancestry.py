@@ -5,13 +5,15 @@ import subprocess
 import sys
 
 import safepip
-from safepip.ancestry import is_ancestor
+from safepip.system.processes import is_ancestor
 
 ROOT = os.path.dirname(os.path.dirname(safepip.__file__))
 
 
 def test_a_process_and_those_above_it_are_its_ancestors():
-    asks = "import sys; from safepip.ancestry import is_ancestor; sys.exit(not is_ancestor(int(sys.argv[1])))"
+    asks = (
+        "import sys; from safepip.system.processes import is_ancestor; sys.exit(not is_ancestor(int(sys.argv[1])))"
+    )
     for process, code in ((os.getpid(), 0), (os.getppid(), 0), (999999999, 1)):
         assert subprocess.run([sys.executable, "-c", asks, str(process)], check=False, cwd=ROOT).returncode == code
     assert is_ancestor(os.getpid())

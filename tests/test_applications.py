@@ -8,14 +8,14 @@ import shutil
 
 import pytest
 
-from safepip import registry
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
 from safepip.envs import applications, history
 from safepip.envs.history import Change, Entry, State
 from safepip.errors import NO_ENVIRONMENT, USAGE, SafepipError
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system import registry
+from safepip.system.observe import Context, ambient
 from safepip.verbs import history as shows
 from safepip.verbs import undo
 

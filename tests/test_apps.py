@@ -8,18 +8,18 @@ import shlex
 
 import pytest
 
-from safepip import _applications, apps
-from safepip._pip_options import OPTIONS, SPECS
-from safepip.command import normalised_name, read
-from safepip.context import Ambient, Context, Target
-from safepip.decide import decide
-from safepip.environment import ABSENT, USABLE, Environment
+from safepip.core import app_routing, applications
+from safepip.core.decide import decide
+from safepip.core.invocation import read_invocation
+from safepip.core.pip_line import normalised_name, read
+from safepip.core.pip_options import OPTIONS, SPECS
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
+from safepip.core.settings import Fault, Settings
 from safepip.errors import BAD_SETTINGS, USAGE
-from safepip.interpreter import Interpreter
-from safepip.invocation import read_invocation
-from safepip.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
-from safepip.project import Project
-from safepip.settings import Fault, Settings
+from safepip.system.environment import ABSENT, USABLE, Environment
+from safepip.system.interpreter import Interpreter
+from safepip.system.observe import Ambient, Context, Target
+from safepip.system.project import Project
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -127,12 +127,12 @@ def test_a_library_goes_to_the_home_environment(world, name):
 
 
 def test_the_list_is_long_normalised_and_without_a_name_twice():
-    sources = (_applications.DEBIAN, _applications.HOMEBREW, _applications.DOCUMENTED)
+    sources = (applications.DEBIAN, applications.HOMEBREW, applications.DOCUMENTED)
     names = [name for source in sources for name in source]
-    assert len(names) == len(set(names)) == len(_applications.APPLICATIONS) >= 250
+    assert len(names) == len(set(names)) == len(applications.APPLICATIONS) >= 250
     assert [name for name in names if normalised_name(name) != name] == []
     assert all(list(source) == sorted(source) for source in sources)
-    assert _applications.WITH_DEPENDENCIES <= _applications.APPLICATIONS
+    assert applications.WITH_DEPENDENCIES <= applications.APPLICATIONS
 
 
 # -- names
@@ -153,8 +153,8 @@ def test_the_list_is_long_normalised_and_without_a_name_twice():
     ],
 )
 def test_a_plain_name_is_normalised_and_keeps_what_follows(typed, name, extras, specifier):
-    found = apps.wanted(typed)
-    assert found == apps.Wanted(name=name, extras=extras, specifier=specifier)
+    found = app_routing.wanted(typed)
+    assert found == app_routing.Wanted(name=name, extras=extras, specifier=specifier)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_plain_name_is_normalised_and_keeps_what_follows(typed, name, extras, 
     ],
 )  # fmt: skip
 def test_what_is_more_than_a_name_is_none(typed):
-    assert apps.wanted(typed) is None
+    assert app_routing.wanted(typed) is None
 
 
 @pytest.mark.parametrize(
@@ -360,8 +360,8 @@ def test_each_option_of_pips_install_is_decided_on():
         "prefix_path", "root_path", "json_report_file", "platforms", "python_version", "implementation", "abis",
         "only_dependencies", "require_hashes", "no_clean", "override_externally_managed", "help",
     }  # fmt: skip
-    assert dests - lost <= set(apps._OWN) | set(apps._HANDED_ON)
-    assert not lost & (set(apps._OWN) | set(apps._HANDED_ON))
+    assert dests - lost <= set(app_routing._OWN) | set(app_routing._HANDED_ON)
+    assert not lost & (set(app_routing._OWN) | set(app_routing._HANDED_ON))
 
 
 OPTION_LIKE = (
@@ -487,9 +487,9 @@ def test_the_environment_takes_what_has_no_programs(world):
     plan = world("--app install one two==2 --pre --user", project=None)
     assert isinstance(plan.fallback, Create)
     command = read(["install", "one", "two==2", "--pre", "--user"], {}, ())
-    whole = apps.narrowed(plan.fallback, command, ("one", "two==2"))
+    whole = app_routing.narrowed(plan.fallback, command, ("one", "two==2"))
     assert whole.handover.words == ("install", "one", "two==2", "--pre")
-    part = apps.narrowed(plan.fallback, command, ("two==2",))
+    part = app_routing.narrowed(plan.fallback, command, ("two==2",))
     assert part.handover.words == ("install", "--pre", "--", "two==2")
 
 
@@ -512,16 +512,16 @@ def test_pipxs_home_is_where_pipx_has_it(home, environ, old, where):
         terminal=False,
     )  # fmt: skip
     context = Context(read_invocation("safepip", []), ambient)
-    assert apps.home_of(context) == os.path.join(home, where)
+    assert app_routing.home_of(context) == os.path.join(home, where)
 
 
 def test_a_distribution_is_found_whatever_its_spelling(tmp_path):
     for name in ("Foo_Bar-1.0.dist-info", "zope.thing-2.egg-info", "plain.egg-info", "foo.py"):
         (tmp_path / name).mkdir()
-    assert [apps.has(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [
+    assert [app_routing.has(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [
         True,
         True,
         True,
         False,
     ]
-    assert not apps.has(str(tmp_path / "nowhere"), "foo")
+    assert not app_routing.has(str(tmp_path / "nowhere"), "foo")

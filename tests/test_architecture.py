@@ -13,40 +13,58 @@ import sys
 
 import pytest
 
-from safepip import _pip_options, registry
-from safepip.invocation import FLAGS, VALUED, VERBS
+from safepip.core import pip_options
+from safepip.core.invocation import FLAGS, VALUED, VERBS
+from safepip.system import registry
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGE = os.path.join(ROOT, "safepip")
 
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
-    ("__init__",),
-    ("_record", "errors", "_pip_options", "_applications", "ancestry"),
-    ("command", "keepers", "settings", "places", "store", "report"),
-    ("configfiles", "pipconf", "interpreter", "project", "invocation", "registry"),
-    ("environment",),
-    ("plan", "managers"),
-    ("context", "apps"),
-    ("decide",),
-    ("execute",),
+    ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
+    ("core.record", "errors", "core.pip_options", "core.applications", "system.processes"),
+    ("core.pip_line", "system.project_tools.detect", "core.settings", "system.directories", "system.files", "report"),
+    (
+        "system.settings_files", "system.pip_config", "system.interpreter", "system.project", "core.invocation",
+        "system.registry",
+    ),
+    ("system.environment",),
+    ("core.plan", "system.project_tools.tools"),
+    ("system.process",),
+    ("system.observe", "core.app_routing"),
+    ("core.decide",),
+    ("actions.execute",),
     ("cli",),
     ("__main__",),
-)
+)  # fmt: skip
 # Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
 # modules may know of each other, though not in a circle.
 COLD = ("shells", "envs", "doctor", "verbs")
-COLD_ALONE = ("ancestry", "apps", "_applications", "managers")  # cold, though of no room
+COLD_ACTIONS = ("actions.pipx", "actions.sudo", "actions.temporary")
+COLD_ALONE = (
+    *COLD_ACTIONS,
+    "system.processes",
+    "core.app_routing",
+    "core.applications",
+    "system.project_tools.tools",
+)
 # Who imports what is cold late; within the rooms anybody may.
 LATE = {
-    "execute": (*COLD, "managers"),
+    "actions.execute": (*COLD, *COLD_ACTIONS, "system.project_tools.tools"),
     "cli": COLD,
-    "context": ("ancestry", "envs.adoption", "envs.gitindex", "managers", "shells.known"),
-    "decide": ("apps",),
+    "system.observe": (
+        "system.processes",
+        "envs.trust",
+        "envs.gitindex",
+        "system.project_tools.tools",
+        "shells.known",
+    ),
+    "core.decide": ("core.app_routing",),
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
-ALONE = "handover.runner"
-BEHIND = ("behind.safepip_notes", "behind.safepip_spare")
+ALONE = "after_pip.runner.runner"
+AFTER_PIP = ("after_pip.safepip_notes", "after_pip.safepip_spare")
 
 
 def sources():
@@ -58,7 +76,7 @@ def sources():
 
 
 SOURCES = dict(sources())
-MODULES = sorted(set(SOURCES) - {ALONE, *BEHIND})
+MODULES = sorted(set(SOURCES) - {ALONE, *AFTER_PIP})
 
 
 def tree(module):
@@ -101,6 +119,8 @@ def named(node, module):
 
 
 def room(module):
+    if module in COLD_ACTIONS:
+        return "envs"
     return module.partition(".")[0] if module.startswith(tuple(f"{name}." for name in COLD)) else ""
 
 
@@ -150,7 +170,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_the_runner_is_alone():
-    assert [name for module in (ALONE, *BEHIND) for name, _ in imports(tree(module), module)] == []
+    assert [name for module in (ALONE, *AFTER_PIP) for name, _ in imports(tree(module), module)] == []
     assert [name for name in os.listdir(os.path.dirname(SOURCES[ALONE])) if name != "__pycache__"] == ["runner.py"]
 
 
@@ -201,21 +221,31 @@ def users(*dotted):
     [
         (
             ("os.environ", "os.environb", "os.getenv", "os.putenv"),
-            ["context", ALONE],
+            ["system.observe", "system.process", ALONE],
         ),
-        (("os.getcwd", "os.chdir"), ["context"]),
+        (("os.getcwd", "os.chdir"), ["system.observe"]),
         (("sys.argv",), ["cli", "verbs.init", ALONE]),
-        (("sys.stderr", "sys.__stderr__"), ["context", "report", *BEHIND]),
+        (("sys.stderr", "sys.__stderr__"), ["system.observe", "report", *AFTER_PIP]),
         (("print", "input", "breakpoint"), []),
-        (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["execute"]),
-        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE, "behind.safepip_spare"]),
+        (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["system.process"]),
+        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE, "after_pip.safepip_spare"]),
         (("os.fork", "os.system", "os.popen"), []),
-        (("subprocess.call", "subprocess.Popen"), ["envs.create", "envs.pipx", "execute", "interpreter"]),
+        (
+            ("subprocess.call", "subprocess.Popen"),
+            ["envs.create", "actions.pipx", "system.process", "system.interpreter"],
+        ),
         (
             ("subprocess.run",),
-            ["ancestry", "envs.image", "envs.metadata", "envs.pip", "envs.pipx", "managers"],
+            [
+                "system.processes",
+                "envs.image",
+                "envs.metadata",
+                "envs.pip",
+                "actions.pipx",
+                "system.project_tools.tools",
+            ],
         ),
-        (("os.setuid", "os.setgid", "os.initgroups"), ["envs.stepdown"]),
+        (("os.setuid", "os.setgid", "os.initgroups"), ["actions.sudo"]),
         (("eval", "exec", "__import__", "compile"), []),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -226,12 +256,17 @@ def test_few_may_touch(names, allowed):
 
 def test_stdout_is_pips_but_for_the_results_of_own_words():
     found = users("sys.stdout", "sys.__stdout__")
-    listening = [BEHIND[0]]  # what pip prints is heard, and never changed
-    assert [module for module in found if room(module) != "verbs"] == [*listening, "cli", "execute"]
+    listening = [AFTER_PIP[0]]  # what pip prints is heard, and never changed
+    assert [module for module in found if room(module) != "verbs"] == [
+        "actions.execute",
+        *listening,
+        "cli",
+        "system.process",
+    ]
 
 
 PURE = sorted(module for module in MODULES if (ast.get_docstring(tree(module)) or "").startswith("PURE "))
-LOOKING = {"apps": ("home_of", "kept", "_distributions")}  # not wholly pure, as its docstring says
+LOOKING = {"core.app_routing": ("home_of", "kept", "_distributions")}  # not wholly pure, as its docstring says
 EDGES = (
     "open",
     "os.open",
@@ -252,7 +287,9 @@ def test_pure_modules_ask_nothing_of_the_world(module):
 
 
 def test_the_middle_is_pure():
-    assert {"command", "settings", "invocation", "plan", "decide"} <= set(PURE) - set(LOOKING)
+    assert {"core.pip_line", "core.settings", "core.invocation", "core.plan", "core.decide"} <= set(PURE) - set(
+        LOOKING
+    )
 
 
 # -- what is loaded on the way to pip
@@ -273,27 +310,32 @@ sys.exit(main(sys.argv[1:], "safepip"))
 HOT_MODULES = {
     "__future__",
     "safepip",
-    "safepip._pip_options",
-    "safepip._record",
+    "safepip.actions",
+    "safepip.actions.execute",
     "safepip.cli",
-    "safepip.command",
-    "safepip.configfiles",
-    "safepip.context",
-    "safepip.decide",
-    "safepip.environment",
+    "safepip.core",
+    "safepip.core.decide",
+    "safepip.core.invocation",
+    "safepip.core.pip_line",
+    "safepip.core.pip_options",
+    "safepip.core.plan",
+    "safepip.core.record",
+    "safepip.core.settings",
     "safepip.errors",
-    "safepip.execute",
-    "safepip.interpreter",
-    "safepip.invocation",
-    "safepip.keepers",
-    "safepip.pipconf",
-    "safepip.places",
-    "safepip.plan",
-    "safepip.project",
-    "safepip.registry",
     "safepip.report",
-    "safepip.settings",
-    "safepip.store",
+    "safepip.system",
+    "safepip.system.directories",
+    "safepip.system.environment",
+    "safepip.system.files",
+    "safepip.system.interpreter",
+    "safepip.system.observe",
+    "safepip.system.pip_config",
+    "safepip.system.process",
+    "safepip.system.project",
+    "safepip.system.project_tools",
+    "safepip.system.project_tools.detect",
+    "safepip.system.registry",
+    "safepip.system.settings_files",
 }
 CHANGE_MODULES = {
     "safepip.envs",
@@ -301,7 +343,7 @@ CHANGE_MODULES = {
     "safepip.envs.journal",
     "safepip.envs.lock",
     "safepip.envs.requirements",
-    "safepip.envs.satisfied",
+    "safepip.envs.noop_cache",
     "safepip.shells",
     "safepip.shells.known",
     "_blake2",
@@ -360,14 +402,14 @@ def test_what_was_adopted_costs_no_more_than_a_look_at_gits_index(loaded, finish
     os.symlink(finished, os.path.join(work, ".venv"))
     found = loaded("list", True)
     assert "safepip.envs.gitindex" in found
-    assert "safepip.envs.adoption" not in found
+    assert "safepip.envs.trust" not in found
     assert found & NEVER == set()
 
 
 # -- options and words
 
 OWN_OPTIONS = (*FLAGS, *VALUED)
-TABLE = {name for spec in _pip_options.SPECS for name in spec[0]}
+TABLE = {name for spec in pip_options.SPECS for name in spec[0]}
 
 
 def pips_own():
@@ -400,5 +442,5 @@ def test_no_option_of_pips_is_a_prefix_of_an_own_one(own):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_word_is_a_subcommand_of_pips(verb):
-    assert verb not in _pip_options.SUBCOMMANDS
+    assert verb not in pip_options.SUBCOMMANDS
     assert verb not in pips_own()[1]

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from safepip import __version__, cli, errors
+from safepip.core.plan import Refuse
 from safepip.errors import SafepipError
-from safepip.plan import Refuse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLAN = Refuse(code=1, what="x", ways=(), because="x")

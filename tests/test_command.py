@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
-from safepip import _pip_options
-from safepip.command import LINE, ConfigFile, normalised, normalised_name, opts_out, read
+from safepip.core import pip_options
+from safepip.core.pip_line import LINE, ConfigFile, normalised, normalised_name, opts_out, read
 
 HERE = Path(__file__).parent
 CORPUS = [
     json.loads(line) for line in (HERE / "data" / "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-OLD_PIP = Version(pip.__version__) < Version(_pip_options.VERSION)
-needs_pip = pytest.mark.skipif(OLD_PIP, reason=f"the table is pip {_pip_options.VERSION}'s")
+OLD_PIP = Version(pip.__version__) < Version(pip_options.VERSION)
+needs_pip = pytest.mark.skipif(OLD_PIP, reason=f"the table is pip {pip_options.VERSION}'s")
 
 
 def line(text: str, variables=(), files=()):
@@ -598,14 +598,15 @@ def test_the_table_is_that_of_the_installed_pip():
 
 
 def test_reading_imports_nothing_else():
-    code = "import sys; known = set(sys.modules); import safepip.command; print(*sorted(set(sys.modules) - known))"
+    code = "import sys; known = set(sys.modules); import safepip.core.pip_line; print(*sorted(set(sys.modules) - known))"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], check=True, capture_output=True, text=True, cwd=HERE.parent
     )
     assert done.stdout.split() == [
         "__future__",
         "safepip",
-        "safepip._pip_options",
-        "safepip._record",
-        "safepip.command",
+        "safepip.core",
+        "safepip.core.pip_line",
+        "safepip.core.pip_options",
+        "safepip.core.record",
     ]

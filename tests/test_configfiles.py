@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safepip import configfiles
-from safepip.configfiles import may_hold_table, user_file
-from safepip.settings import Fault, Table, settle
+from safepip.core.settings import Fault, Table, settle
+from safepip.system import settings_files
+from safepip.system.settings_files import may_hold_table, user_file
 
 posix = pytest.mark.skipif(os.name == "nt", reason="FIFOs, modes and links of POSIX")
 UNREADABLE = "cannot be read: "
@@ -27,7 +27,7 @@ def world(tmp_path):
 
 
 def look(world, environ=None, platform="linux"):
-    return configfiles.tables(
+    return settings_files.tables(
         environ or {},
         str(world / "home"),
         str(world / "project"),
@@ -61,11 +61,11 @@ def test_without_any_file_there_are_three_empty_tables_that_name_their_places(wo
 
 
 def test_the_systems_file_is_the_contracts():
-    assert configfiles.SYSTEM == "/etc/safepip/config.toml"
+    assert settings_files.SYSTEM == "/etc/safepip/config.toml"
 
 
 def test_outside_a_project_there_is_no_projects_table(world):
-    found = configfiles.tables({}, str(world / "home"), None, platform="linux", system=str(world / "etc/x"))
+    found = settings_files.tables({}, str(world / "home"), None, platform="linux", system=str(world / "etc/x"))
     assert [table.level for table in found] == ["system", "user"]
 
 
@@ -76,7 +76,7 @@ def test_windows_has_no_place_for_the_whole_system(world):
 def test_without_a_home_no_file_of_the_working_directory_is_taken_for_the_users(world, monkeypatch):
     user_path(world).write_text("trust = ['/']\n")
     monkeypatch.chdir(world / "home")
-    found = configfiles.tables({}, "", None, platform="linux", system=str(world / "etc/x"))
+    found = settings_files.tables({}, "", None, platform="linux", system=str(world / "etc/x"))
     assert [table.level for table in found] == ["system"]
 
 
@@ -354,7 +354,7 @@ PROBE = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-from safepip import configfiles
+from safepip.system import settings_files as configfiles
 configfiles.tables({}, sys.argv[2] + "/home", sys.argv[2] + "/project", system=sys.argv[2] + "/etc/config.toml")
 print(*sorted(set(sys.modules) - before))
 """
@@ -363,10 +363,18 @@ print(*sorted(set(sys.modules) - before))
 def test_without_a_table_nothing_is_imported(world):
     (world / "project/pyproject.toml").write_bytes(b"".join(MENTIONING.values()))
     user_path(world).write_text("# nothing\n")
-    source = Path(configfiles.__file__).parents[1]
+    source = Path(settings_files.__file__).parents[2]
     command = [sys.executable, "-I", "-S", "-c", PROBE, str(source), str(world)]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert loaded == ["__future__", "safepip", "safepip._record", "safepip.configfiles", "safepip.settings"]
+    assert loaded == [
+        "__future__",
+        "safepip",
+        "safepip.core",
+        "safepip.core.record",
+        "safepip.core.settings",
+        "safepip.system",
+        "safepip.system.settings_files",
+    ]
 
 
 # Fuzz.
@@ -386,7 +394,7 @@ def test_no_bytes_make_it_crash(tmp_path_factory, data):
     (folder / "safepip").mkdir(parents=True, exist_ok=True)
     (folder / "safepip/config.toml").write_bytes(data)
     (folder / "pyproject.toml").write_bytes(data)
-    found = configfiles.tables(
+    found = settings_files.tables(
         {"XDG_CONFIG_HOME": str(folder)},
         str(folder),
         str(folder),
@@ -399,7 +407,7 @@ def test_no_bytes_make_it_crash(tmp_path_factory, data):
 
 @given(contents)
 def test_whatever_holds_the_table_is_seen_to_hold_it(data):
-    document, _error = configfiles._parsed(data, "x")
+    document, _error = settings_files._parsed(data, "x")
     tool = document.get("tool")
     if isinstance(tool, dict) and "safepip" in tool:
         assert may_hold_table(data)

@@ -11,14 +11,15 @@ import sys
 
 import pytest
 
-from safepip import registry
-from safepip._record import changed
-from safepip.context import ACTIVATED, HANDOVER, Ambient, Context, ambient, enter, follow
-from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
+from safepip.core.invocation import read_invocation
+from safepip.core.record import changed
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.invocation import read_invocation
-from safepip.managers import note_hinted
 from safepip.shells.known import note_for_shells
+from safepip.system import registry
+from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
+from safepip.system.observe import Ambient, Context, ambient, enter, follow
+from safepip.system.process import ACTIVATED, HANDOVER
+from safepip.system.project_tools.tools import note_hinted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the layout of POSIX")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")

@@ -9,17 +9,17 @@ import sys
 
 import pytest
 
-from safepip import registry
-from safepip._record import changed
-from safepip.context import Context, ambient
-from safepip.environment import ABSENT, CREATING, UNFINISHED, USABLE, Environment, configuration
+from safepip.core.invocation import Invocation
+from safepip.core.plan import Create, Handover
+from safepip.core.record import changed
+from safepip.core.settings import Settings
 from safepip.envs import create as module
 from safepip.envs.create import create, creation_lock
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.invocation import Invocation
-from safepip.plan import Create, Handover
 from safepip.report import Report
-from safepip.settings import Settings
+from safepip.system import registry
+from safepip.system.environment import ABSENT, CREATING, UNFINISHED, USABLE, Environment, configuration
+from safepip.system.observe import Context, ambient
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

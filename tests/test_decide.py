@@ -12,25 +12,10 @@ import sys
 
 import pytest
 
-from safepip._record import changed
-from safepip.command import ConfigFile, opts_out, read
-from safepip.context import Ambient, Context, Target
-from safepip.decide import decide
-from safepip.environment import (
-    ABSENT,
-    BROKEN,
-    FOREIGN,
-    NOWHERE,
-    OTHER_SYSTEM,
-    UNFINISHED,
-    UNTRUSTED,
-    USABLE,
-    Environment,
-)
-from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from safepip.interpreter import Interpreter
-from safepip.invocation import VERBS, read_invocation
-from safepip.plan import (
+from safepip.core.decide import decide
+from safepip.core.invocation import VERBS, read_invocation
+from safepip.core.pip_line import ConfigFile, opts_out, read
+from safepip.core.plan import (
     RUNNER,
     Create,
     Handover,
@@ -45,8 +30,23 @@ from safepip.plan import (
     Verb,
     Version,
 )
-from safepip.project import Project
-from safepip.settings import Fault, Settings
+from safepip.core.record import changed
+from safepip.core.settings import Fault, Settings
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
+from safepip.system.environment import (
+    ABSENT,
+    BROKEN,
+    FOREIGN,
+    NOWHERE,
+    OTHER_SYSTEM,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Environment,
+)
+from safepip.system.interpreter import Interpreter
+from safepip.system.observe import Ambient, Context, Target
+from safepip.system.project import Project
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

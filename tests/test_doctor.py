@@ -10,8 +10,9 @@ import sys
 import pytest
 
 import safepip
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
+from safepip.core.settings import Fault, Settings, settle
 from safepip.doctor.configured import complaints, pip_facts
 from safepip.doctor.facts import (
     Complaint,
@@ -31,14 +32,13 @@ from safepip.doctor.facts import (
     Surroundings,
 )
 from safepip.doctor.findings import findings
-from safepip.doctor.leftovers import leftovers
+from safepip.doctor.stray_installs import leftovers
 from safepip.doctor.surroundings import folders, programs, surroundings
 from safepip.errors import SafepipError
-from safepip.interpreter import Interpreter
-from safepip.invocation import Invocation
-from safepip.registry import MADE, TRUSTED, note
 from safepip.report import Report
-from safepip.settings import Fault, Settings, settle
+from safepip.system.interpreter import Interpreter
+from safepip.system.observe import Context, ambient
+from safepip.system.registry import MADE, TRUSTED, note
 from safepip.verbs import doctor
 
 PACKAGE = os.path.dirname(os.path.abspath(safepip.__file__))

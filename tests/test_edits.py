@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from safepip.envs.edits import edited
+from safepip.envs.modified_files import edited
 
 SITE = "lib/python3.11/site-packages"
 

@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from safepip import registry
-from safepip._record import changed
-from safepip.context import Context, ambient
-from safepip.decide import unfit
-from safepip.environment import Environment
+from safepip.core.decide import unfit
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
-from safepip.invocation import Invocation
 from safepip.report import Report
 from safepip.shells.known import is_known_to_shells, note_for_shells
+from safepip.system import registry
+from safepip.system.environment import Environment
+from safepip.system.observe import Context, ambient
 from safepip.verbs import env
 
 

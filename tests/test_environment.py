@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from safepip._record import changed
-from safepip.environment import (
+from safepip.core.record import changed
+from safepip.system.environment import (
     ABSENT,
     BROKEN,
     CONFIG,

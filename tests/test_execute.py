@@ -12,18 +12,11 @@ import types
 
 import pytest
 
-from safepip import __version__, registry
-from safepip._record import changed
-from safepip.context import HANDOVER, Context, ambient
-from safepip.environment import ABSENT, BROKEN, USABLE, Environment
-from safepip.envs import health, journal, pipx, repair, stepdown
-from safepip.envs.inventory import sites
-from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
-from safepip.execute import child_environ, entered, execute, hand_over, spawn, start
-from safepip.interpreter import Interpreter
-from safepip.invocation import VERBS, read_invocation
-from safepip.managers import hinted
-from safepip.plan import (
+from safepip import __version__
+from safepip.actions import pipx, sudo
+from safepip.actions.execute import execute, hand_over
+from safepip.core.invocation import VERBS, read_invocation
+from safepip.core.plan import (
     RUNNER,
     Create,
     Handover,
@@ -38,9 +31,19 @@ from safepip.plan import (
     Verb,
     Version,
 )
+from safepip.core.record import changed
+from safepip.core.settings import Settings
+from safepip.envs import health, journal, rebuild
+from safepip.envs.inventory import sites
+from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import Report
-from safepip.settings import Settings
 from safepip.shells.known import is_known_to_shells
+from safepip.system import registry
+from safepip.system.environment import ABSENT, BROKEN, USABLE, Environment
+from safepip.system.interpreter import Interpreter
+from safepip.system.observe import Context, ambient
+from safepip.system.process import HANDOVER, child_environ, entered, spawn, start
+from safepip.system.project_tools.tools import hinted
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at descriptors in /proc")
 
@@ -518,7 +521,7 @@ def test_after_a_repair_it_is_decided_anew_unless_it_did_not_help(
 ):
     path = os.path.join(work, "ruin")
     os.makedirs(os.path.join(path, "something"))
-    monkeypatch.setattr(repair, "repair", lambda path, *_args, **_how: shutil.rmtree(path) if mended else None)
+    monkeypatch.setattr(rebuild, "repair", lambda path, *_args, **_how: shutil.rmtree(path) if mended else None)
     found = Environment(path=path, named=path, state=BROKEN)
     context.examine = lambda path, **_how: changed(found, state=BROKEN if os.path.exists(path) else USABLE)
     refusal = Refuse(code=3, what="w", ways=(), because="x")
@@ -535,7 +538,7 @@ def test_a_refusal_is_said_with_the_ways_on(context, report, capfd, code, word):
 
 def test_after_stepping_down_it_is_decided_anew(context, report, monkeypatch):
     became_user = []
-    monkeypatch.setattr(stepdown, "step_down", lambda uid, gid, _report: became_user.append((uid, gid)))
+    monkeypatch.setattr(sudo, "step_down", lambda uid, gid, _report: became_user.append((uid, gid)))
     assert execute(StepDown(uid=7, gid=8, because="x"), context, report) is None
     assert became_user == [(7, 8)]
 
@@ -563,7 +566,7 @@ def test_what_would_end_safepip_is_passed_on_to_its_child():
     In a process of its own: where there is another thread (a test runner's), that one may get the signal.
     """
     code = (
-        "import os; from safepip.execute import spawn\n"
+        "import os; from safepip.actions.execute import spawn\n"
         "told = f'kill -TERM {os.getpid()}; sleep 20 >&- 2>&-'\n"
         "print(spawn(('/bin/sh', '-c', told), {'PATH': os.environ['PATH']}))"
     )

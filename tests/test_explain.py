@@ -7,12 +7,12 @@ import os
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
+from safepip.core.plan import RUNNER
+from safepip.core.record import changed
 from safepip.errors import USAGE, SafepipError
-from safepip.invocation import Invocation
-from safepip.plan import RUNNER
 from safepip.report import Report
+from safepip.system.observe import Context, ambient
 from safepip.verbs import explain
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")

@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from safepip.doctor.advisories import FLOORS, dated
 from safepip.doctor.facts import Dated, Facts
 from safepip.doctor.findings import findings
-from safepip.doctor.floors import FLOORS, dated
 
 PYPROJECT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pyproject.toml")
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safepip.context import Context, ambient
-from safepip.envs import heal, history, journal, metadata
-from safepip.invocation import read_invocation
+from safepip.core.invocation import read_invocation
+from safepip.envs import history, journal, metadata, recover
 from safepip.report import Report
+from safepip.system.observe import Context, ambient
 
 SITE = "lib/python{}.{}/site-packages".format(*sys.version_info)
 
@@ -36,12 +36,12 @@ SITE = "lib/python{}.{}/site-packages".format(*sys.version_info)
     ],
 )
 def test_what_pip_calls_a_folder_that_it_moved_aside(name, original, expected):
-    assert heal._is_aside(name, original) is expected
+    assert recover._is_aside(name, original) is expected
 
 
 @given(st.text(max_size=6), st.text(min_size=1, max_size=6))
 def test_any_name_can_be_asked_about(name, original):
-    assert heal._is_aside(name, original) in {True, False}
+    assert recover._is_aside(name, original) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_any_name_can_be_asked_about(name, original):
     ],
 )
 def test_a_requirement_names_a_distribution(typed, expected):
-    assert heal._is_named("alpha-x", typed) is expected
+    assert recover._is_named("alpha-x", typed) is expected
 
 
 def test_the_sources_of_a_line_are_its_own():
@@ -83,7 +83,7 @@ def test_the_sources_of_a_line_are_its_own():
         "--find-links",
         "/y",
     )
-    assert heal.sources(line, "/at") == expected
+    assert recover.sources(line, "/at") == expected
 
 
 # -- what is left
@@ -105,7 +105,7 @@ def left(environment):
         lines = []
         report = Report()
         report.say = lines.append
-        heal.heal(environment, Context(read_invocation("pip", ["list"]), ambient()), report)
+        recover.heal(environment, Context(read_invocation("pip", ["list"]), ambient()), report)
         return lines
 
     mend.site, mend.environment, mend.info = site, environment, info

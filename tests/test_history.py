@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safepip._record import changed
+from safepip.core.plan import RUNNER
+from safepip.core.record import changed
 from safepip.envs import history, journal
 from safepip.envs.history import Change, Entry, State
-from safepip.plan import RUNNER
 from safepip.verbs import history as verb
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8)

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from safepip._record import changed
+from safepip.core.record import changed
 from safepip.errors import CANNOT_RUN, SafepipError
-from safepip.interpreter import (
+from safepip.system.interpreter import (
     MARKER,
     Interpreter,
     behind_shim,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from safepip.invocation import FLAGS, TOPICS, VALUED, VERBS, Invocation, read_invocation
+from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS, Invocation, read_invocation
 
 
 def read(line, program="/usr/bin/safepip", **options):

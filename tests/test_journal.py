@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safepip.core.plan import RUNNER
 from safepip.envs import journal
-from safepip.plan import RUNNER
 
-NOTES = os.path.join(os.path.dirname(os.path.dirname(RUNNER)), "behind", "safepip_notes.py")
+NOTES = os.path.join(os.path.dirname(os.path.dirname(RUNNER)), "safepip_notes.py")
 
 SITE = "Lib/site-packages" if os.name == "nt" else "lib/python{}.{}/site-packages".format(*sys.version_info)
 

@@ -170,7 +170,7 @@ def test_tells_who_is_waited_for_where_the_system_does(lock, other, heard):
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        (b"/e/bin/python\0/x/handover/runner.py\0install\0six\0", "(process 4711: pip install six)"),
+        (b"/e/bin/python\0/x/runner/runner.py\0install\0six\0", "(process 4711: pip install six)"),
         (b"/usr/bin/uv\0pip\0sync\0", "(process 4711: /usr/bin/uv pip sync)"),
         (b"x" * 100, f"(process 4711: {'x' * 60})"),
         (b"", "(process 4711)"),

@@ -11,9 +11,10 @@ import platformdirs.macos
 import platformdirs.unix
 import pytest
 
-from safepip import managers
-from safepip.keepers import keeper
-from safepip.managers import environment, hint, hinted, note_hinted
+import safepip
+from safepip.system.project_tools import tools
+from safepip.system.project_tools.detect import keeper
+from safepip.system.project_tools.tools import environment, hint, hinted, note_hinted
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="paths of Unix")
 pytestmark = POSIX
@@ -218,10 +219,10 @@ def test_the_parser_is_loaded_only_for_a_table(work, write, name):
     if name:
         write(name)
     code = (
-        "import sys; from safepip import keepers; keepers.keeper(sys.argv[1])\n"
+        "import sys; from safepip.system.project_tools import detect; detect.keeper(sys.argv[1])\n"
         "print(sorted({'tomllib', 'tomli', 're', 'hashlib', 'subprocess', 'json'} & set(sys.modules)))"
     )
-    root = os.path.dirname(os.path.dirname(os.path.abspath(managers.__file__)))
+    root = os.path.dirname(os.path.dirname(os.path.abspath(safepip.__file__)))
     ran = subprocess.run(
         [sys.executable, "-S", "-c", code, work], cwd=root, capture_output=True, text=True, check=True
     )
@@ -256,11 +257,11 @@ def test_a_directory_that_is_no_environment_is_not_returned(found, write, tool):
 def test_folders_are_those_of_platformdirs(monkeypatch, home, kind, variable):
     environ = {"HOME": home}
     if variable:
-        name = managers._PLACES[kind][0]
+        name = tools._PLACES[kind][0]
         environ[name] = "/some/where" if variable == "absolute" else "some/where"
         monkeypatch.setenv(name, environ[name])
     for platform, of in (("linux", platformdirs.unix.Unix), ("darwin", platformdirs.macos.MacOS)):
-        project = managers._Project(root="/", environ=environ, home=home, platform=platform)
+        project = tools._Project(root="/", environ=environ, home=home, platform=platform)
         if platform == "darwin" and variable:
             continue  # older platformdirs leave variables alone there
         assert project.folder(kind, "tool") == getattr(of("tool", appauthor=False), f"user_{kind}_dir")
@@ -277,7 +278,7 @@ def test_folders_are_those_of_platformdirs(monkeypatch, home, kind, variable):
 )
 def test_folders_on_windows(kind, name, path):
     environ = {"LOCALAPPDATA": "LOCAL", "APPDATA": "ROAMING"}
-    project = managers._Project(root="/", environ=environ, home="/h", platform="win32")
+    project = tools._Project(root="/", environ=environ, home="/h", platform="win32")
     assert project.folder(kind, name) == path
 
 
@@ -974,7 +975,7 @@ def test_a_real_program_is_asked(unsure):
 
 @pytest.mark.parametrize("script", ["exit 3\n", "kill -9 $$\n", "sleep 60\n", None])
 def test_a_program_that_fails_or_hangs_has_no_answer(unsure, monkeypatch, script):
-    monkeypatch.setattr(managers, "_PATIENCE", 0.3)
+    monkeypatch.setattr(tools, "_PATIENCE", 0.3)
     with open(os.path.join(unsure.path, "poetry"), "w", encoding="utf-8") as file:
         file.write(
             f'#!/bin/sh\n{script.replace("sleep", "exec sleep")}echo "{unsure.older}"\n'

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import read_invocation
+from safepip.core.record import changed
 from safepip.envs import history, journal, metadata
 from safepip.envs.history import State
 from safepip.envs.inventory import sites
-from safepip.invocation import read_invocation
+from safepip.system.observe import Context, ambient
 
 ORIGINS = [
     ({}, "", ("a==1",)),

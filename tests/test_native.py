@@ -10,11 +10,11 @@ import tarfile
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, Target, ambient
-from safepip.envs.native import native_command, offer
-from safepip.interpreter import Interpreter
-from safepip.invocation import Invocation
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
+from safepip.envs.os_packages import native_command, offer
+from safepip.system.interpreter import Interpreter
+from safepip.system.observe import Context, Target, ambient
 
 MARKERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "markers")
 NAMING = {

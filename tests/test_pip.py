@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from safepip.environment import USABLE, Environment
 from safepip.envs.pip import run_pip
+from safepip.system.environment import USABLE, Environment
 
 RECORDING = """#!{python}
 import json, os, sys

@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 from pip._internal.configuration import Configuration
 
-from safepip.command import ConfigFile, read
-from safepip.pipconf import find
+from safepip.core.pip_line import ConfigFile, read
+from safepip.system.pip_config import find
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -240,7 +240,7 @@ def test_pip_itself_finds_the_same(tmp_path, home):
 def test_configparser_is_not_loaded_for_a_file_of_no_interest(tmp_path, home, text):
     write(home / ".pip" / "pip.conf", text)
     code = (
-        "import sys; from safepip.pipconf import find; "
+        "import sys; from safepip.system.pip_config import find; "
         f"assert any(f.path.startswith({str(home)!r}) for f in find({{}}, {str(home)!r}, site_prefix=None)); "
         "sys.exit('configparser' in sys.modules or 're' in sys.modules)"
     )

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from safepip.context import Context, ambient
-from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
+from safepip.core.invocation import Invocation
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
+from safepip.system.observe import Context, ambient
 from safepip.verbs import env, history, run, shell, undo
 from safepip.verbs.place import in_force, usable
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from safepip.places import NAME, at_home, cache_dir, data_dir, state_dir
+from safepip.system.directories import NAME, at_home, cache_dir, data_dir, state_dir
 
 PLACES = [
     (cache_dir, "cache", "XDG_CACHE_HOME"),

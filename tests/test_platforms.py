@@ -9,15 +9,15 @@ import sys
 import pytest
 
 import safepip
-from safepip import ancestry, context, environment
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
 from safepip.doctor import surroundings
-from safepip.environment import USABLE, examine
-from safepip.interpreter import interview, is_store_alias, keg, lasting
-from safepip.invocation import Invocation
-from safepip.project import may_be_root
 from safepip.shells import shim
+from safepip.system import environment, observe, processes
+from safepip.system.environment import USABLE, examine
+from safepip.system.interpreter import interview, is_store_alias, keg, lasting
+from safepip.system.observe import Context, ambient
+from safepip.system.project import may_be_root
 
 PACKAGE = os.path.dirname(safepip.__file__)
 
@@ -42,7 +42,7 @@ print(len(names))
 
 
 def test_nothing_that_windows_lacks_is_needed_to_load_a_module():
-    code = WITHOUT.replace("BEHIND", "('safepip.handover', 'safepip.behind')")
+    code = WITHOUT.replace("BEHIND", "'safepip.after_pip'")
     argv = [sys.executable, "-c", code, os.path.dirname(PACKAGE)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def test_an_alias_without_a_python_behind_it_is_passed_over(work, base_python, m
 def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
     alias = put(os.path.join(work, "Microsoft/WindowsApps/python3"))
     monkeypatch.setenv("PATH", os.path.dirname(alias))
-    monkeypatch.setattr(context, "interview", lambda path, *_, **__: changed(base, path=path))
+    monkeypatch.setattr(observe, "interview", lambda path, *_, **__: changed(base, path=path))
     assert Context(Invocation(words=("list",)), ambient()).target.python == alias
 
 
@@ -182,6 +182,6 @@ def test_any_other_python_keeps_its_path(brewed, path):
 
 @pytest.mark.skipif(not os.path.exists("/bin/ps") or not os.path.isdir("/proc/self"), reason="no ps, or no /proc")
 def test_ps_tells_the_same_parents_as_proc():
-    assert ancestry._parent_by_ps(os.getpid()) == os.getppid()
-    assert ancestry._parent_by_ps(os.getppid()) == ancestry._parent(os.getppid())
-    assert ancestry._parent_by_ps(2**30) == 0
+    assert processes._parent_by_ps(os.getpid()) == os.getppid()
+    assert processes._parent_by_ps(os.getppid()) == processes._parent(os.getppid())
+    assert processes._parent_by_ps(2**30) == 0

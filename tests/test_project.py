@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from safepip.project import HOME_MARKERS, MARKERS, Project, find, may_be_root
+from safepip.system.project import HOME_MARKERS, MARKERS, Project, find, may_be_root
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 STRANGER = 12345
@@ -286,7 +286,7 @@ def test_never_across_a_file_system_boundary(tree, look, at, home, monkeypatch):
         other = f"{home}/p/mounted" in opened
         return SimpleNamespace(st_uid=found.st_uid, st_dev=found.st_dev + other, st_mode=found.st_mode)
 
-    monkeypatch.setattr("safepip.project.os.stat", stat)
+    monkeypatch.setattr("safepip.system.project.os.stat", stat)
     assert look("p/mounted/a") is None
     assert look("p/mounted/b") == at("p/mounted/b", "setup.cfg")
     assert look("p/c") == at("p", "setup.py")
@@ -454,7 +454,7 @@ def test_a_directory_of_the_system_never(may, path):
 
 
 def test_a_folder_below_those_that_hold_projects_may(monkeypatch, may):
-    monkeypatch.setattr("safepip.project.owner", lambda _path: 0)
+    monkeypatch.setattr("safepip.system.project.owner", lambda _path: 0)
     folders = ["/opt/x", "/srv/x", "/usr/src/app", "/app", "/usr/local/src/x", "/dev/shm/x", "/tmp/x", "/var/x"]
     assert [path for path in folders if not may(path)] == []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from safepip import places
+from safepip.system import directories
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 PARTS = SCRIPTS / "pyz"
@@ -45,7 +45,7 @@ def test_it_unpacks_into_safepips_cache(monkeypatch, home, named, platform):
     if platform == "win32":
         environ["LOCALAPPDATA"] = "/local"
     assert start.cache_folder(environ, platform) == os.path.join(
-        places.cache_dir(environ, home, platform), "pyz", start.DIGEST
+        directories.cache_dir(environ, home, platform), "pyz", start.DIGEST
     )
 
 

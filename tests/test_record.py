@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from safepip._record import Record, changed
+from safepip.core.record import Record, changed
 
 
 class Point(Record):
@@ -107,9 +107,9 @@ def test_changed_takes_only_fields():
 def test_loads_no_module_of_its_own():
     """Being cheap is all that it is for."""
     code = (
-        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import safepip._record;"
+        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import safepip.core.record;"
         "print(*sorted(set(sys.modules) - before))"
     )
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     asked = subprocess.run([sys.executable, "-I", "-c", code, root], capture_output=True, text=True, check=True)
-    assert asked.stdout.split() == ["__future__", "safepip", "safepip._record"]
+    assert asked.stdout.split() == ["__future__", "safepip", "safepip.core", "safepip.core.record"]

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from safepip._record import changed
-from safepip.registry import (
+from safepip.core.record import changed
+from safepip.system.registry import (
     ADOPTED,
     MADE,
     TRUSTED,

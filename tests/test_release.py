@@ -18,7 +18,7 @@ import pytest
 
 import safepip
 from safepip import errors
-from safepip.invocation import TOPICS, VERBS
+from safepip.core.invocation import TOPICS, VERBS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
@@ -134,7 +134,7 @@ def test_the_package_holds_code_and_scripts_only():
     known = {
         "py.typed",
         "help.txt",
-        "handover/runner.py",
+        "after_pip/runner/runner.py",
         "shells/zsh/.zshenv",
         *(f"help/{page}.txt" for page in TOPICS),
     }

@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 
-from safepip import registry
-from safepip.context import Context, ambient
-from safepip.environment import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
-from safepip.envs import inventory, repair
+from safepip.core.invocation import Invocation
+from safepip.envs import inventory, rebuild
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system import registry
+from safepip.system.environment import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
+from safepip.system.observe import Context, ambient
 
 
 @pytest.fixture
@@ -67,17 +67,17 @@ def usable(path, **how):
 
 def test_a_whole_environment_has_no_fault(venv):
     install(venv, "alpha")
-    assert repair.fault(usable(venv)) is None
+    assert rebuild.fault(usable(venv)) is None
 
 
 def test_what_is_broken_says_why(venv):
-    assert repair.fault(usable(venv, state=BROKEN, reason="is old")) == "is old"
+    assert rebuild.fault(usable(venv, state=BROKEN, reason="is old")) == "is old"
 
 
 @pytest.mark.parametrize("state", [ABSENT, UNFINISHED, BROKEN])
 def test_where_there_is_nothing_nothing_can_be_rebuilt(work, state):
     with pytest.raises(SafepipError) as failed:
-        repair.fault(usable(work, state=state))
+        rebuild.fault(usable(work, state=state))
     assert failed.value.code == NO_ENVIRONMENT
 
 
@@ -85,27 +85,27 @@ def test_missing_files_are_a_fault_and_missing_bytecode_is_none(venv):
     install(venv, "alpha", files=("x.py", "__pycache__/x.cpython-311.pyc"))
     folder = install(venv, "beta")
     os.unlink(os.path.join(venv, "lib/python3.11/site-packages/alpha/__pycache__/x.cpython-311.pyc"))
-    assert repair.fault(usable(venv)) is None
+    assert rebuild.fault(usable(venv)) is None
     os.unlink(os.path.join(folder, "x.py"))
-    assert repair.fault(usable(venv)) == "lacks files of beta"
+    assert rebuild.fault(usable(venv)) == "lacks files of beta"
 
 
 def test_packages_of_another_python_are_a_fault(venv):
     install(venv, "pip", library="python3.12")
-    assert repair.fault(usable(venv)) is None
+    assert rebuild.fault(usable(venv)) is None
     install(venv, "alpha", library="python3.12")
-    assert "another Python" in repair.fault(usable(venv))
+    assert "another Python" in rebuild.fault(usable(venv))
 
 
 def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
     registry.note(context.state, venv, registry.MADE)
-    assert repair.moved(context.state, venv) is None
+    assert rebuild.moved(context.state, venv) is None
     other = venv + ".moved"
     os.rename(venv, other)
-    assert "made elsewhere" in repair.fault(usable(other))
-    assert repair.moved(context.state, other).known.path == venv
+    assert "made elsewhere" in rebuild.fault(usable(other))
+    assert rebuild.moved(context.state, other).known.path == venv
     write(os.path.join(other, "bin", "activate"), f"VIRTUAL_ENV='{other}'\nexport VIRTUAL_ENV\n")
-    assert repair.moved(context.state, other) is None
+    assert rebuild.moved(context.state, other) is None
 
 
 def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeypatch):
@@ -113,20 +113,20 @@ def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeyp
     registry.note(context.state, venv, registry.MADE)
     other = venv + ".moved"
     os.rename(venv, other)
-    assert repair.moved(context.state, other).known.path == venv
+    assert rebuild.moved(context.state, other).known.path == venv
     write(os.path.join(other, "bin", "activate"), "VIRTUAL_ENV='/some/where/else'\nexport VIRTUAL_ENV\n")
-    assert repair.moved(context.state, other) is None
+    assert rebuild.moved(context.state, other) is None
 
 
 def test_pip_is_lost_only_where_it_was(venv, context):
-    assert not repair.lacks_pip(usable(venv), context)
+    assert not rebuild.lacks_pip(usable(venv), context)
     os.unlink(os.path.join(venv, "lib/python3.11/site-packages/pip/x.py"))
-    assert repair.lacks_pip(usable(venv), context)
+    assert rebuild.lacks_pip(usable(venv), context)
     for name in ("pip", "pip-1.0.dist-info"):
         shutil.rmtree(os.path.join(venv, "lib/python3.11/site-packages", name))
-    assert not repair.lacks_pip(usable(venv, has_pip=False), context)
+    assert not rebuild.lacks_pip(usable(venv, has_pip=False), context)
     registry.note(context.state, venv, registry.MADE)
-    assert repair.lacks_pip(usable(venv, has_pip=False), context)
+    assert rebuild.lacks_pip(usable(venv, has_pip=False), context)
 
 
 # -- what an environment holds
@@ -172,10 +172,10 @@ def under(venv, context, work):
     """A repair that has begun: noted, nothing moved yet."""
     registry.note(context.state, venv, registry.MADE)
     stat = os.stat(venv)
-    found = repair.Under(
+    found = rebuild.Under(
         path=venv, aside=venv + ".old-1", device=stat.st_dev, inode=stat.st_ino, token="t" * 32, how=registry.MADE
     )
-    repair._keep(found, context)
+    rebuild._keep(found, context)
     return found
 
 
@@ -189,7 +189,7 @@ def begin(under, *, mark=True, signed=True):
 
 
 def resume(under, context):
-    return repair.resume(under.path, ".venv", context, Report())
+    return rebuild.resume(under.path, ".venv", context, Report())
 
 
 def is_old(under):
@@ -198,7 +198,7 @@ def is_old(under):
 
 
 def test_without_a_record_there_is_nothing_to_take_up(venv, context):
-    assert not repair.resume(venv, ".venv", context, Report())
+    assert not rebuild.resume(venv, ".venv", context, Report())
 
 
 def test_killed_before_the_rename_all_is_as_it_was(under, context, said):
@@ -245,8 +245,8 @@ def test_killed_when_the_new_one_was_whole_it_stays_and_the_old_one_goes(under, 
 
 @pytest.mark.parametrize("how", [registry.ADOPTED, registry.TRUSTED, ""])
 def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
-    other = repair.changed(under, how=how)
-    repair._keep(other, context)
+    other = rebuild.changed(under, how=how)
+    rebuild._keep(other, context)
     begin(other, mark=False)
     assert resume(other, context)
     assert os.path.isdir(other.aside)
@@ -255,7 +255,7 @@ def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
 
 def test_killed_while_the_old_one_was_removed_the_rest_of_it_goes(under, context, said):
     begin(under, mark=False)
-    repair._keep(repair.changed(under, stage="removing"), context)
+    rebuild._keep(rebuild.changed(under, stage="removing"), context)
     os.unlink(os.path.join(under.aside, "pyvenv.cfg"))
     shutil.rmtree(os.path.join(under.aside, "lib/python3.11/site-packages/pip-1.0.dist-info"))
     assert resume(under, context)
@@ -282,7 +282,7 @@ def test_an_old_one_that_somebody_took_away_is_not_waited_for(under, context, sa
 
 @pytest.mark.parametrize("text", ["", "safepip-repair-1", "safepip-repair-2\0" + "\0" * 7, "\0" * 8])
 def test_a_damaged_record_is_none(under, context, text):
-    with open(repair._file(under.path, context), "w") as file:
+    with open(rebuild._file(under.path, context), "w") as file:
         file.write(text)
     assert not resume(under, context)
     assert is_old(under)
@@ -291,5 +291,5 @@ def test_a_damaged_record_is_none(under, context, text):
 def test_without_a_state_nothing_is_begun(under, monkeypatch):
     context = Context(Invocation(words=()), ambient(), state=None)
     with pytest.raises(SafepipError) as failed:
-        repair._keep(under, context)
+        rebuild._keep(under, context)
     assert failed.value.code == CANNOT_CREATE

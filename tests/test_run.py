@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, ambient
-from safepip.environment import ABSENT, USABLE, Environment
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
 from safepip.errors import SafepipError
-from safepip.interpreter import BIN
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system.environment import ABSENT, USABLE, Environment
+from safepip.system.interpreter import BIN
+from safepip.system.observe import Context, ambient
 from safepip.verbs import run, shell
 
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from safepip.plan import RUNNER
+from safepip.core.plan import RUNNER
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout of POSIX")
 

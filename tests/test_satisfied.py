@@ -8,13 +8,13 @@ import threading
 import pytest
 
 from safepip import __version__
-from safepip._record import changed
-from safepip.command import read
-from safepip.context import Context, ambient
+from safepip.core.invocation import read_invocation
+from safepip.core.pip_line import read
+from safepip.core.plan import Handover
+from safepip.core.record import changed
 from safepip.envs.journal import JOURNAL
-from safepip.envs.satisfied import SATISFIED, ask, repeat
-from safepip.invocation import read_invocation
-from safepip.plan import Handover
+from safepip.envs.noop_cache import SATISFIED, ask, repeat
+from safepip.system.observe import Context, ambient
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def asker(environment, work, home, monkeypatch):
     write(f"{work}/req.txt", "-c con.txt\nsix\n")
     write(f"{work}/con.txt", "idna<9\n")
     write(f"{work}/pip.conf", "[global]\ntimeout = 9\n")
-    monkeypatch.setattr("safepip.pipconf._global_folders", lambda *_args: [f"{home}/nowhere"])
+    monkeypatch.setattr("safepip.system.pip_config._global_folders", lambda *_args: [f"{home}/nowhere"])
 
     def asker(*words, **changes):
         words = words or ("install", "-r", "req.txt")
@@ -344,5 +344,5 @@ def test_a_reader_that_goes_away_half_way_ends_it_as_it_ends_pip():
 
 def test_another_version_of_safepip_asks_anew(asking, monkeypatch):
     before = asking()
-    monkeypatch.setattr("safepip.envs.satisfied.__version__", f"{__version__}.1")
+    monkeypatch.setattr("safepip.envs.noop_cache.__version__", f"{__version__}.1")
     assert asking().digest != before.digest

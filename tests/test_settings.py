@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from safepip.settings import Fault, Settings, Table, origin_of, settle
+from safepip.core.settings import Fault, Settings, Table, origin_of, settle
 
 ORIGINS = {
     "system": "/etc/safepip/config.toml",

@@ -7,14 +7,14 @@ import subprocess
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
+from safepip.core.record import changed
 from safepip.envs.create import build
 from safepip.envs.health import shares_opened_pip
 from safepip.envs.inventory import damaged, sites
 from safepip.envs.sharing import unshare
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system.observe import Context, ambient
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is shared there")
 

@@ -8,14 +8,14 @@ import subprocess
 
 import pytest
 
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
 from safepip.errors import SafepipError
-from safepip.invocation import Invocation
-from safepip.project import MARKERS
 from safepip.report import Report
 from safepip.shells import detect, links, shim
 from safepip.shells.files import filled, read_file
 from safepip.shells.known import forget_for_shells, is_known_to_shells, note_for_shells
+from safepip.system.observe import Context, ambient
+from safepip.system.project import MARKERS
 from safepip.verbs import init
 
 LANGUAGES = sorted(set(detect.LANGUAGES.values()))

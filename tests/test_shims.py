@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from safepip.context import Context, ambient
+from safepip.core.invocation import Invocation
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
-from safepip.invocation import Invocation
 from safepip.report import Report
+from safepip.system.observe import Context, ambient
 from safepip.verbs import shims
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from safepip.envs.stepdown import step_down
+from safepip.actions.sudo import step_down
 from safepip.errors import REFUSED, SafepipError
 from safepip.report import Report
 
@@ -17,7 +17,7 @@ NOBODY = pwd.getpwnam("nobody")
 # In a process of its own, for there is no way back.
 STEPS = """
 import json, os, sys
-from safepip.envs.stepdown import step_down
+from safepip.actions.sudo import step_down
 from safepip.report import Report
 os.umask(0o077)
 step_down(int(sys.argv[1]), int(sys.argv[2]), Report())

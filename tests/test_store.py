@@ -5,12 +5,13 @@ import stat
 
 import pytest
 
-from safepip.context import Context, ambient
-from safepip.envs import journal, pipx
-from safepip.invocation import Invocation
+from safepip.actions import pipx
+from safepip.core.invocation import Invocation
+from safepip.envs import journal
 from safepip.report import Report
 from safepip.shells import links
-from safepip.store import make_folder, recall, remember
+from safepip.system.files import make_folder, recall, remember
+from safepip.system.observe import Context, ambient
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 

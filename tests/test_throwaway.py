@@ -6,12 +6,12 @@ import tempfile
 
 import pytest
 
-from safepip._record import changed
-from safepip.context import Context, ambient
-from safepip.envs.throwaway import run_in_throwaway
+from safepip.actions.temporary import run_in_throwaway
+from safepip.core.invocation import Invocation
+from safepip.core.plan import Handover, Throwaway
+from safepip.core.record import changed
 from safepip.errors import CANNOT_CREATE, SafepipError
-from safepip.invocation import Invocation
-from safepip.plan import Handover, Throwaway
+from safepip.system.observe import Context, ambient
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from safepip import _pip_options, settings
-from safepip.invocation import FLAGS, TOPICS, VALUED, VERBS
-from safepip.verbs.topics import PAGES, main
+from safepip.core import pip_options, settings
+from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS
+from safepip.verbs.help import PAGES, main
 
 OWN_OPTIONS = (*FLAGS, *VALUED, "--python")
 
@@ -27,7 +27,7 @@ def test_there_is_a_page_for_each_topic_and_no_other():
 @pytest.mark.parametrize("topic", TOPICS)
 def test_no_topic_is_a_word_of_pips_or_of_safepips(topic):
     commands = importlib.import_module("pip._internal.commands").commands_dict
-    assert topic not in {*commands, *_pip_options.SUBCOMMANDS, *VERBS, "help"}
+    assert topic not in {*commands, *pip_options.SUBCOMMANDS, *VERBS, "help"}
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -54,7 +54,7 @@ def test_the_help_names_each_topic_once():
 def test_what_a_page_says_of_safepip_exists(topic):
     """Each word after `safepip` in a command is an option or a word of its own, or pip's."""
     typed = re.findall(r"(?:`|^ +(?:\$ )?)safepip ([a-z-]+)", text_of(topic), re.MULTILINE)
-    assert [word for word in typed if word not in {*OWN_OPTIONS, *VERBS, *_pip_options.SUBCOMMANDS}] == []
+    assert [word for word in typed if word not in {*OWN_OPTIONS, *VERBS, *pip_options.SUBCOMMANDS}] == []
     named = re.findall(r"safepip help ([a-z-]+)", text_of(topic))
     assert set(named) <= set(TOPICS)
 

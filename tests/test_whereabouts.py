@@ -7,9 +7,9 @@ import types
 
 import pytest
 
-from safepip import registry
-from safepip.doctor.whereabouts import whereabouts
-from safepip.interpreter import Interpreter
+from safepip.doctor.locate import whereabouts
+from safepip.system import registry
+from safepip.system.interpreter import Interpreter
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 HOW = "safepip --system uninstall --break-system-packages"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from safepip._record import changed
-from safepip.command import normalised, read
-from safepip.keepers import content
-from safepip.pipconf import find
+from safepip.core.pip_line import normalised, read
+from safepip.core.record import changed
+from safepip.system.pip_config import find
+from safepip.system.project_tools.detect import content
 
 from .facts import Complaint, PipSetting
 from .facts import Pip as PipFacts
@@ -16,9 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from safepip.command import ConfigFile
-    from safepip.context import Ambient
-    from safepip.settings import Settings
+    from safepip.core.pip_line import ConfigFile
+    from safepip.core.settings import Settings
+    from safepip.system.observe import Ambient
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safepip._record import Record
+from safepip.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

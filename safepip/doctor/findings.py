@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 import shlex
 
-from safepip.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED
+from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED
 
 from .facts import Finding
 

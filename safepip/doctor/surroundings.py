@@ -7,25 +7,19 @@ import os
 import sys
 
 from safepip import __version__
-from safepip._record import changed
-from safepip.environment import of_python
-from safepip.interpreter import EXE, head_of, is_program, python_named
-from safepip.project import owner
-from safepip.settings import Settings
+from safepip.core.record import changed
+from safepip.core.settings import Settings
+from safepip.system.environment import of_python
+from safepip.system.interpreter import EXE, head_of, is_program, python_named
+from safepip.system.project import owner
 
-from .facts import (
-    Folder,
-    Program,
-    Programs,
-    Shims,
-    Surroundings,
-)
+from .facts import Folder, Program, Programs, Shims, Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from safepip.context import Ambient, Context
+    from safepip.system.observe import Ambient, Context
 
     from .facts import Init
 

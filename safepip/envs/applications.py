@@ -7,11 +7,11 @@ import json
 import os
 import time
 
-from safepip._record import changed
-from safepip.apps import METADATA, home_of, kept
-from safepip.environment import OWN
+from safepip.core.app_routing import METADATA, home_of, kept
+from safepip.core.record import changed
 from safepip.report import without_secrets
-from safepip.store import make_folder
+from safepip.system.environment import OWN
+from safepip.system.files import make_folder
 
 from . import history, journal
 
@@ -19,8 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from safepip.context import Context
-    from safepip.envs.history import Entry, State
+    from safepip.system.observe import Context
+
+    from .history import Entry, State
 
 PIPX = "pipx"  # the kind of these entries, and what their ids begin with
 

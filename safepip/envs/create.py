@@ -17,18 +17,18 @@ from hashlib import sha256
 from filelock import FileLock, Timeout
 from virtualenv import session_via_cli
 
-from safepip.context import inherited
-from safepip.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.interpreter import BIN, EXE, keg, lasting
-from safepip.registry import MADE, note
 from safepip.report import shown
-from safepip.store import make_folder, recall, remember
+from safepip.system.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
+from safepip.system.files import make_folder, recall, remember
+from safepip.system.interpreter import BIN, EXE, keg, lasting
+from safepip.system.process import inherited
+from safepip.system.registry import MADE, note
 
 from .gitindex import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire, can_lock, holder
-from .native import offer
+from .os_packages import offer
 from .progress import shown_while
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
     from virtualenv.create.creator import Creator
 
-    from safepip.context import Context
-    from safepip.environment import Environment
-    from safepip.interpreter import Interpreter
-    from safepip.plan import Create
+    from safepip.core.plan import Create
     from safepip.report import Report
+    from safepip.system.environment import Environment
+    from safepip.system.interpreter import Interpreter
+    from safepip.system.observe import Context
 
 
 def create(plan: Create, context: Context, report: Report) -> Environment:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import stat
 
-from safepip._record import Record
-from safepip.store import number
+from safepip.core.record import Record
+from safepip.system.files import number
 
 from .journal import DISTRIBUTIONS, HISTORY, escaped, name_and_version, packed, unescaped, unpacked, write
 

@@ -20,15 +20,15 @@ import time
 
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
-from safepip.context import inherited
-from safepip.interpreter import BIN
-from safepip.store import make_folder
+from safepip.system.files import make_folder
+from safepip.system.interpreter import BIN
+from safepip.system.process import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from safepip.interpreter import Interpreter
+    from safepip.system.interpreter import Interpreter
 
 _MANIFEST = "manifest"  # written last: an image without it is none
 _NEVER_LINKED = ("cacert.pem", "RECORD")

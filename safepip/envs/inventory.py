@@ -6,9 +6,9 @@ import contextlib
 import csv
 import os
 
-from safepip._record import Record
-from safepip.environment import CONFIG, OWN, configuration, names_in
-from safepip.interpreter import BIN
+from safepip.core.record import Record
+from safepip.system.environment import CONFIG, OWN, configuration, names_in
+from safepip.system.interpreter import BIN
 
 from . import history, journal
 from .lock import LOCK

@@ -15,12 +15,12 @@ import os
 import sys
 import time
 
-from safepip._record import Record
-from safepip.command import normalised_name
-from safepip.environment import OWN
-from safepip.interpreter import BIN
+from safepip.core.pip_line import normalised_name
+from safepip.core.record import Record
 from safepip.report import without_secrets
-from safepip.store import make_folder, number
+from safepip.system.environment import OWN
+from safepip.system.files import make_folder, number
+from safepip.system.interpreter import BIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

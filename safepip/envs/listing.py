@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from safepip import registry
-from safepip._record import Record
-from safepip.context import Context
-from safepip.environment import USABLE, Environment, examine
-from safepip.interpreter import Interpreter, interview
+from safepip.core.record import Record
+from safepip.system import registry
+from safepip.system.environment import USABLE, Environment, examine
+from safepip.system.interpreter import Interpreter, interview
+from safepip.system.observe import Context
 
 from . import inventory, journal
 
@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safepip.registry import Entry
     from safepip.report import Report
+    from safepip.system.registry import Entry
 
 _MANY = 50  # environments that take so long to measure that it is said
 

@@ -15,8 +15,8 @@ import subprocess
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from safepip._record import Record
-from safepip.store import number
+from safepip.core.record import Record
+from safepip.system.files import number
 
 from . import journal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from safepip.environment import Environment
+    from safepip.system.environment import Environment
 
     from .history import State
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 
-from safepip.execute import child_environ
-from safepip.interpreter import BIN
-from safepip.plan import Handover
+from safepip.core.plan import Handover
+from safepip.system.interpreter import BIN
+from safepip.system.process import child_environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safepip.environment import Environment
+    from safepip.system.environment import Environment
 
 # What the user has set for all installs, and what would add to or move one that safepip makes.
 _LEFT_OUT = (

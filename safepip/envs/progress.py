@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safepip.context import Context
     from safepip.report import Report
+    from safepip.system.observe import Context
 
 _SOON = 0.7  # seconds
 _OFTEN = 0.2

@@ -6,20 +6,20 @@ import contextlib
 import os
 import shutil
 
-from safepip import registry
-from safepip.environment import CONFIG, CREATING, OWN, configuration
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
-from safepip.project import owner
 from safepip.report import quoted
 from safepip.shells.known import forget_for_shells
+from safepip.system import registry
+from safepip.system.environment import CONFIG, CREATING, OWN, configuration
+from safepip.system.project import owner
 
 from .lock import LOCK, acquire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
-    from safepip.registry import Entry
     from safepip.report import Report
+    from safepip.system.observe import Context
+    from safepip.system.registry import Entry
 
 
 def remove(entry: Entry, context: Context, report: Report) -> None:

@@ -7,17 +7,17 @@ import shutil
 import stat
 import tempfile
 
-from safepip.environment import USABLE
+from safepip.system.environment import USABLE
 
-from .heal import pip_again
 from .journal import name_and_version
 from .metadata import compile_bytecode, is_as_recorded, record_of
+from .recover import pip_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
-    from safepip.environment import Environment
     from safepip.report import Report
+    from safepip.system.environment import Environment
+    from safepip.system.observe import Context
 
     from .metadata import Row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.interpreter import is_program
+from safepip.system.interpreter import is_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

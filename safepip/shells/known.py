@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 
-from safepip.environment import CREATING, OWN, is_environment
-from safepip.interpreter import BIN, candidates
-from safepip.store import make_folder
+from safepip.system.environment import CREATING, OWN, is_environment
+from safepip.system.files import make_folder
+from safepip.system.interpreter import BIN, candidates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

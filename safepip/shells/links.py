@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from safepip.interpreter import BIN, is_program
-from safepip.store import make_folder
+from safepip.system.files import make_folder
+from safepip.system.interpreter import BIN, is_program
 
 LINKS = "programs"
 HOME = "home"

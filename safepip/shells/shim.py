@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 
-from safepip.interpreter import EXE, candidates
+from safepip.system.interpreter import EXE, candidates
 
 from .files import filled, read_file
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from safepip.envs.pipx import at_hand, become
+from safepip.actions.pipx import at_hand, become
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
     from safepip.report import Report
+    from safepip.system.observe import Context
 
 _USAGE = """\
 usage: safepip app VERB [ARGUMENTS]

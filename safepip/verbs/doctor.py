@@ -12,28 +12,28 @@ import sys
 import textwrap
 from functools import cache
 
-from safepip._record import changed
-from safepip.apps import home_of, kept
-from safepip.context import Context
-from safepip.decide import decide
+from safepip.core.app_routing import home_of, kept
+from safepip.core.decide import decide
+from safepip.core.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
+from safepip.core.record import changed
+from safepip.core.settings import Settings, origin_of
 from safepip.doctor import surroundings
+from safepip.doctor.advisories import dated
 from safepip.doctor.configured import complaints, pip_facts
 from safepip.doctor.facts import Decision, Facts, Init, Interpreted, Place
 from safepip.doctor.findings import findings
-from safepip.doctor.floors import dated
-from safepip.doctor.leftovers import leftovers
-from safepip.environment import ABSENT, BROKEN, CREATING, UNFINISHED, UNTRUSTED, USABLE, examine
-from safepip.envs.adoption import made_elsewhere
+from safepip.doctor.stray_installs import leftovers
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
-from safepip.envs.repair import fault, lacks_pip, left_aside, recorded_elsewhere
+from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewhere
+from safepip.envs.trust import made_elsewhere
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.interpreter import BIN, EXE, candidates, interview, is_marked
-from safepip.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
-from safepip.project import owner
-from safepip.registry import entries
 from safepip.report import shown, without_credentials
-from safepip.settings import Settings, origin_of
+from safepip.system.environment import ABSENT, BROKEN, CREATING, UNFINISHED, UNTRUSTED, USABLE, examine
+from safepip.system.interpreter import BIN, EXE, candidates, interview, is_marked
+from safepip.system.observe import Context
+from safepip.system.project import owner
+from safepip.system.registry import entries
 
 from . import init
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
+    from safepip.core.invocation import Invocation
+    from safepip.core.plan import Plan
     from safepip.doctor.facts import Finding
-    from safepip.environment import Environment
-    from safepip.invocation import Invocation
-    from safepip.plan import Plan
     from safepip.report import Report
+    from safepip.system.environment import Environment
 
     T = TypeVar("T")
 

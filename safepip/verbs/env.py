@@ -13,11 +13,18 @@ import shlex
 import sys
 import time
 
-from safepip import registry
-from safepip._record import Record, changed
-from safepip.context import Context, ambient
-from safepip.decide import project_of
-from safepip.environment import (
+from safepip.actions.sudo import step_down
+from safepip.core.decide import project_of
+from safepip.core.plan import Create, Handover
+from safepip.core.record import Record, changed
+from safepip.envs import inventory
+from safepip.envs.listing import Listed, health, last_use, listed, project_root
+from safepip.envs.removal import remove
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
+from safepip.report import quoted, shown
+from safepip.shells.known import forget_for_shells, note_for_shells
+from safepip.system import registry
+from safepip.system.environment import (
     ABSENT,
     FOREIGN,
     NOWHERE,
@@ -29,16 +36,9 @@ from safepip.environment import (
     is_conda,
     is_environment,
 )
-from safepip.envs import inventory
-from safepip.envs.listing import Listed, health, last_use, listed, project_root
-from safepip.envs.removal import remove
-from safepip.envs.stepdown import step_down
-from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
-from safepip.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
-from safepip.plan import Create, Handover
-from safepip.project import owner
-from safepip.report import quoted, shown
-from safepip.shells.known import forget_for_shells, note_for_shells
+from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
+from safepip.system.observe import Context, ambient
+from safepip.system.project import owner
 
 from .place import in_force, unfit
 
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import NoReturn
 
-    from safepip.registry import Entry
     from safepip.report import Report
+    from safepip.system.registry import Entry
 
     Word = Callable[[argparse.Namespace, Context, Report], int]
 
@@ -494,7 +494,7 @@ def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise unfit(found, context)
     if os.path.lexists(found.path):
         _permit(found, context, named=bool(said.dir or context.named or context.active))
-    from safepip.envs.repair import repair  # noqa: PLC0415  see above
+    from safepip.envs.rebuild import repair  # noqa: PLC0415  see above
 
     repair(found.path, called, context, report)
     return 0
@@ -507,7 +507,7 @@ def _permit(found: Environment, context: Context, *, named: bool) -> None:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
     if named or found.state in {USABLE, UNFINISHED} or registry.known(context.state, found.path) is not None:
         return
-    from safepip.envs.repair import moved  # noqa: PLC0415  see above
+    from safepip.envs.rebuild import moved  # noqa: PLC0415  see above
 
     if moved(context.state, found.path) is not None:
         return

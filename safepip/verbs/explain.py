@@ -7,13 +7,25 @@ import os
 import shlex
 import sys
 
-from safepip._record import changed
-from safepip.context import Context
-from safepip.decide import decide
+from safepip.core.decide import decide
+from safepip.core.invocation import read_invocation, with_own_words
+from safepip.core.plan import (
+    Create,
+    InEnvironment,
+    Pip,
+    Pipx,
+    Plan,
+    Refuse,
+    Repair,
+    StepDown,
+    Throwaway,
+    Verb,
+    Version,
+)
+from safepip.core.record import changed
 from safepip.errors import USAGE, SafepipError
-from safepip.invocation import read_invocation, with_own_words
-from safepip.plan import Create, InEnvironment, Pip, Pipx, Plan, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from safepip.report import shown, without_secrets
+from safepip.system.observe import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import sys
 import textwrap
 import time
 
-from safepip.environment import ABSENT, UNFINISHED
 from safepip.envs import applications, history, journal
 from safepip.errors import REFUSED, USAGE, SafepipError
 from safepip.report import shown
+from safepip.system.environment import ABSENT, UNFINISHED
 
 from .place import in_force, usable
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from safepip.context import Context
-    from safepip.environment import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
+    from safepip.system.environment import Environment
+    from safepip.system.observe import Context
 
 _USAGE = "safepip history [--json]"
 _HELP = f"""\

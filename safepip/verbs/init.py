@@ -8,22 +8,21 @@ import shlex
 import shutil
 import sys
 
-from safepip.context import inherited
+from safepip.core.invocation import VERBS
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.execute import start
-from safepip.interpreter import EXE, is_program
-from safepip.invocation import VERBS
 from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
 from safepip.shells.files import FOLDER, filled, read_file
 from safepip.shells.links import HOME, LINKS, refresh
 from safepip.shells.shim import write_python_shims
+from safepip.system.interpreter import EXE, is_program
+from safepip.system.process import inherited, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from safepip.context import Context
     from safepip.report import Report
+    from safepip.system.observe import Context
 
 _USAGE = "safepip init [SHELL] [--no-activate | --undo]"
 _OPTIONS = ("--no-activate", "--undo")

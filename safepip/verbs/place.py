@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from safepip.decide import to_be_repaired
-from safepip.decide import unfit as refusal
-from safepip.environment import USABLE
+from safepip.core.decide import to_be_repaired
+from safepip.core.decide import unfit as refusal
 from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.system.environment import USABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
-    from safepip.environment import Environment
     from safepip.report import Report
+    from safepip.system.environment import Environment
+    from safepip.system.observe import Context
 
 
 def mended(context: Context, report: Report) -> Environment:
@@ -19,7 +19,7 @@ def mended(context: Context, report: Report) -> Environment:
     found = in_force(context)
     if not to_be_repaired(context, found):
         return found
-    from safepip.envs.repair import repair  # noqa: PLC0415  with virtualenv, which is slow to import
+    from safepip.envs.rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
     repair(found.path, context.shown(found), context, report)
     now: Environment = context.examine(found.named, named=True)

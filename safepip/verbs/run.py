@@ -6,19 +6,19 @@ import _signal  # type: ignore[import-not-found]  # signal only adds enums, whic
 import os
 import sys
 
-from safepip._record import changed
-from safepip.context import Context, inherited
-from safepip.environment import ABSENT, UNFINISHED, USABLE, of_python
+from safepip.core.record import changed
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.execute import entered, start
-from safepip.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
+from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
+from safepip.system.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
+from safepip.system.observe import Context
+from safepip.system.process import entered, inherited, start
 
 from .place import mended, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.environment import Environment
     from safepip.report import Report
+    from safepip.system.environment import Environment
 
 _USAGE = "safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE"
 _FILES = (".py", ".pyw", ".pyz")

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import sys
 
-from safepip.context import inherited
 from safepip.errors import USAGE, SafepipError
-from safepip.execute import entered, start
 from safepip.shells.detect import language_of, users_shell
 from safepip.shells.files import FOLDER
+from safepip.system.process import entered, inherited, start
 
 from .run import to_run_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
     from safepip.report import Report
+    from safepip.system.observe import Context
 
 _USAGE = "safepip shell"
 _INSIDE = "SAFEPIP_SHELL"  # the environment that this shell is for

@@ -8,15 +8,15 @@ import shlex
 import sys
 
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
-from safepip.interpreter import EXE
 from safepip.shells.shim import PYTHONS, is_free, write_shims
+from safepip.system.interpreter import EXE
 
 from .init import own_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.context import Context
     from safepip.report import Report
+    from safepip.system.observe import Context
 
 _USAGE = "safepip shims [DIR] [--python]"
 

@@ -14,15 +14,15 @@ import sys
 import tempfile
 import time
 
-from safepip._record import Record, changed
-from safepip.environment import USABLE
-from safepip.envs import applications, heal, history, journal, metadata
+from safepip.actions.sudo import step_down
+from safepip.core.record import Record, changed
+from safepip.envs import applications, history, journal, metadata, recover
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
 from safepip.envs.progress import shown_while
-from safepip.envs.stepdown import step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
+from safepip.system.environment import USABLE
 
 from .history import described, legible, line_of, stamp
 from .place import in_force, usable
@@ -31,10 +31,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from safepip.context import Context
-    from safepip.environment import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
+    from safepip.system.environment import Environment
+    from safepip.system.observe import Context
 
 _USAGE = "safepip undo [N] [--to ID]"
 _HELP = f"""\
@@ -132,7 +132,7 @@ def _locked(found: Environment, context: Context, report: Report) -> Iterator[No
     lock = acquire(found.path, context.settings.lock_timeout, report)
     try:
         if journal.is_left(found.path, locked=lock is not None):
-            heal.heal(found.path, context, report)
+            recover.heal(found.path, context, report)
         journal.begin(found.path, ("undo",), context.ambient.cwd, locked=lock is not None)
         try:
             yield
@@ -259,7 +259,7 @@ def _sources(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ..
     for entry in reversed(entries):
         for change in entry.changes:
             if change.name == name and state.same(change.after) and entry.kind == history.PIP:
-                return heal.sources(entry.words, entry.cwd)
+                return recover.sources(entry.words, entry.cwd)
     return ()
 
 

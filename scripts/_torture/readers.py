@@ -9,22 +9,23 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from safepip import keepers, managers, registry
-from safepip.apps import wanted
-from safepip.command import opts_out, read
-from safepip.configfiles import tables
-from safepip.environment import examine
-from safepip.envs import heal, history, image, journal, metadata, repair
-from safepip.envs.adoption import filesystem, objection
+from safepip.core.app_routing import wanted
+from safepip.core.invocation import read_invocation
+from safepip.core.pip_line import opts_out, read
+from safepip.core.settings import settle
+from safepip.envs import history, image, journal, metadata, rebuild, recover
 from safepip.envs.gitindex import identity, tracks
 from safepip.envs.inventory import made_with
+from safepip.envs.trust import filesystem, objection
 from safepip.errors import SafepipError
-from safepip.interpreter import Interpreter, behind_shim, interview
-from safepip.invocation import read_invocation
-from safepip.pipconf import find as find_pip_files
-from safepip.project import find, may_be_root
 from safepip.report import shown, without_credentials
-from safepip.settings import settle
+from safepip.system import registry
+from safepip.system.environment import examine
+from safepip.system.interpreter import Interpreter, behind_shim, interview
+from safepip.system.pip_config import find as find_pip_files
+from safepip.system.project import find, may_be_root
+from safepip.system.project_tools import detect, tools
+from safepip.system.settings_files import tables
 from safepip.verbs import history as verb
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _read_journal(folder: str, data: bytes) -> None:
     history.installed(rows)
     journal.differing(journal.distributions(place), journal.snapshot(place, journal.distributions(place)))
     if heading is not None:
-        left = heal._Left(found, heading)
+        left = recover._Left(found, heading)
         paths = [left._path(row) for kept in left.before.values() for row in kept]
         paths += [os.path.join(place, name) for name in left.names]
         assert all(os.path.normpath(path).startswith(place) for path in paths), paths
@@ -343,9 +344,9 @@ def _read_kept(folder: str, data: bytes) -> None:
     name = _KEPT[data[0] % len(_KEPT)][0] if data else "pyproject.toml"
     _put(folder, name, data[1:])
     environ = {"POETRY_VIRTUALENVS_PATH": folder} if name == "envs.toml" else {"POETRY_CONFIG_DIR": folder}
-    keepers.keeper(folder)
+    detect.keeper(folder)
     for keeper in ("uv", "poetry", "pdm", "pipenv", "hatch", "pixi"):
-        managers.environment(folder, keeper, environ, folder, None, ask=lambda *_: (0, data[1:]))
+        tools.environment(folder, keeper, environ, folder, None, ask=lambda *_: (0, data[1:]))
     os.unlink(os.path.join(folder, name))
 
 
@@ -379,10 +380,10 @@ def _repairs(folder: str) -> tuple[bytes, ...]:
 def _read_repair(folder: str, data: bytes) -> None:
     context: Any = SimpleNamespace(state=os.path.join(folder, "state"))
     place = os.path.join(folder, ".venv")
-    kept = repair._file(place, context)
+    kept = rebuild._file(place, context)
     assert kept is not None
     _put(folder, os.path.relpath(kept, folder), data)
-    under = repair._recall(place, context)
+    under = rebuild._recall(place, context)
     assert under is None or (under.path == place and os.path.dirname(under.aside) == folder), under
 
 

@@ -86,7 +86,7 @@ def cache_folder(environ, platform):
     # type: (Mapping[str, str], str) -> str
     """Return where the unpacked archive is to lie, or "" where the user has no home, or it is not the user's.
 
-    It is <cache>/safepip/pyz/<digest>, the cache by the rule of safepip/places.py. Not for root behind sudo:
+    It is <cache>/safepip/pyz/<digest>, the cache by the rule of system/directories.py. Not for root behind sudo:
     safepip steps down to that user, who could not read it.
     """
     if "SUDO_UID" in environ and os.geteuid() == 0:

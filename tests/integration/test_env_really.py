@@ -356,7 +356,7 @@ def test_what_is_no_environment_cannot_be_trusted(sandbox: Sandbox) -> None:
 def test_two_thousand_are_listed_and_pruned_in_good_time(sandbox: Sandbox) -> None:
     assert sandbox.run("env", "create").code == 0
     code = (
-        "import sys, os, shutil; from safepip import registry; state, venv, root = sys.argv[1:]\n"
+        "import sys, os, shutil; from safepip.system import registry; state, venv, root = sys.argv[1:]\n"
         "for number in range(2000):\n"
         "    path = os.path.join(root, f'p{number}', '.venv'); os.makedirs(os.path.join(path, 'bin'))\n"
         "    os.makedirs(os.path.join(path, 'lib', os.listdir(os.path.join(venv, 'lib'))[0], 'site-packages'))\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sandbox import TREE, make_wheel
 
-from safepip.invocation import TOPICS
+from safepip.core.invocation import TOPICS
 
 if TYPE_CHECKING:
     from sandbox import Sandbox

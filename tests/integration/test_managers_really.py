@@ -13,9 +13,9 @@ import sys
 
 import pytest
 
-from safepip.interpreter import BIN, EXE
-from safepip.keepers import keeper
-from safepip.managers import environment
+from safepip.system.interpreter import BIN, EXE
+from safepip.system.project_tools.detect import keeper
+from safepip.system.project_tools.tools import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="not tried there")]
 

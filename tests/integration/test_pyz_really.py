@@ -85,7 +85,7 @@ def test_four_at_once_unpack_it_once(pyz: str, home: Path) -> None:
     assert len(os.listdir(home / ".cache" / "safepip" / "pyz")) == 1
 
 
-@pytest.mark.parametrize("lost", ["decide.py", "plan.py", "report.py", "verbs/topics.py"])
+@pytest.mark.parametrize("lost", ["decide.py", "plan.py", "report.py", "verbs/help.py"])
 def test_a_file_that_was_lost_comes_back(pyz: str, home: Path, lost: str) -> None:
     words = ("help", "faq")
     assert called(pyz, home, *words).returncode == 0

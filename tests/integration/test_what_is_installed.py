@@ -280,4 +280,4 @@ def test_pip_is_started_as_its_own_launcher_would(recorded: Sandbox) -> None:
     path = record["path"]
     assert isinstance(path, list)
     assert path[0] == os.path.join(recorded.venv, "bin")
-    assert not [entry for entry in path if entry in {"", recorded.project} or "handover" in entry]
+    assert not [entry for entry in path if entry in {"", recorded.project} or "after_pip" in entry]

@@ -1,0 +1,309 @@
+"""EDGE  one match over Plan; the only exec, and the start of every program that the user asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safepip import __version__
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
+from safepip.core.record import changed
+from safepip.report import quoted
+from safepip.system.environment import BROKEN
+from safepip.system.process import child_environ, spawn, start
+from safepip.system.registry import known, used
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import assert_never
+
+    from safepip.core.invocation import Word
+    from safepip.core.plan import Handover, Plan
+    from safepip.envs.noop_cache import Asker
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+    Changes = list[tuple[str, str | None]]
+else:
+
+    def assert_never(plan):
+        """Stand in for typing's, which only the type checker needs."""
+        raise AssertionError(plan)
+
+
+def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
+    """Do what the plan says; return the exit code, or None when it is to be decided anew.
+
+    Where pip takes over (POSIX) this does not return: the process becomes pip.
+    """
+    match plan:
+        case Pip(handover=handover):
+            _say_all(plan.notices, report)
+            _tell_where(plan.sought, context, report)
+            return hand_over(handover, context, report, show_help=context.invocation.show_help)
+        case InEnvironment(handover=handover):
+            _say_all(plan.notices, report)
+            _give_hint(plan.hint, context, report)
+            return hand_over(handover, context, report)
+        case Create():
+            return _create(plan, context, report)
+        case Repair():
+            return _repair(plan, context, report)
+        case Throwaway():
+            from .temporary import run_in_throwaway
+
+            _say_all(plan.notices, report)
+            return run_in_throwaway(plan, context)
+        case Pipx():
+            from .pipx import run_pipx
+
+            _say_all(plan.notices, report)
+            return run_pipx(plan, context, report)
+        case Refuse(code=code, what=what, ways=ways):
+            report.error(what, ways, code=code)
+            return code
+        case StepDown(uid=uid, gid=gid):
+            from .sudo import step_down
+
+            step_down(uid, gid, report)
+            return None
+        case Verb(word=word, words=words):
+            _have_stdout()
+            code = _carry_out(word)(words, context, report)
+            _print("")
+            return code
+        case Version():
+            _print(f"safepip {__version__}\n")
+            return 0
+        case _:
+            assert_never(plan)
+
+
+def _carry_out(word: Word) -> Callable[[tuple[str, ...], Context, Report], int]:  # noqa: C901, RET503  an arm a word
+    """Return the main function of a word of safepip's own, with nothing of the other words loaded."""
+    match word:
+        case "explain":
+            from safepip.verbs import explain
+
+            return explain.main
+        case "run":
+            from safepip.verbs import run
+
+            return run.main
+        case "app":
+            from safepip.verbs import app
+
+            return app.main
+        case "env":
+            from safepip.verbs import env
+
+            return env.main
+        case "shell":
+            from safepip.verbs import shell
+
+            return shell.main
+        case "init":
+            from safepip.verbs import init
+
+            return init.main
+        case "shims":
+            from safepip.verbs import shims
+
+            return shims.main
+        case "doctor":
+            from safepip.verbs import doctor
+
+            return doctor.main
+        case "history":
+            from safepip.verbs import history
+
+            return history.main
+        case "undo":
+            from safepip.verbs import undo
+
+            return undo.main
+        case "help":
+            from safepip.verbs import help as help_verb
+
+            return help_verb.main
+        case _:
+            assert_never(word)
+
+
+def hand_over(
+    handover: Handover,
+    context: Context,
+    report: Report,
+    *,
+    lock: int | None = None,
+    created: bool = False,
+    show_help: bool = False,
+) -> int:
+    """Become pip: exec it in this process, its environment's lock held through the exec.
+
+    `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
+    made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
+    """
+    asker = _asker(handover, context, created=created)
+    code = _answered(asker, context, report) if asker is not None else None
+    if code is not None:
+        return code
+    if handover.change and not created and handover.environment is not None:
+        _warn_of_root(handover.environment, context, report)
+        lock = _locked(handover.environment, context, report)
+        _tell_shells(handover.environment, context)
+    environ = child_environ(handover, locked=lock is not None)
+    if handover.change and handover.environment is not None:
+        environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
+        question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
+        if question is not None:
+            environ["SAFEPIP_RUN_KEEP"] = question.variable
+    if show_help:
+        return _help(handover, environ)
+    return start(handover.argv, environ)
+
+
+def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:
+    """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
+    change = handover.change and handover.environment is not None and not created
+    if not change or context.command.subcommand != "install" or not context.settings.fast:
+        return None
+    from safepip.envs.noop_cache import ask
+
+    return ask(handover, context)
+
+
+def _answered(asker: Asker, context: Context, report: Report) -> int | None:
+    """Repeat what pip said when it was asked the same, if it was; return the exit code, or None."""
+    from safepip.envs.noop_cache import repeat
+
+    printed = asker.answer()
+    code = None if printed is None else repeat(printed)
+    if code is not None:
+        report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
+        used(context.state, asker.environment)
+    return code
+
+
+def _say_all(lines: tuple[str, ...], report: Report) -> None:
+    for line in lines:
+        report.say(line)
+
+
+def _tell_where(sought: tuple[str, ...], context: Context, report: Report) -> None:
+    """Say where packages are that pip is about to look for in vain."""
+    if sought and not report.quiet:
+        from safepip.doctor.locate import whereabouts
+
+        _say_all(whereabouts(sought, context), report)
+
+
+def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
+    """Say once per project how the tool that keeps it records a dependency."""
+    if hint is not None and not report.quiet:
+        from safepip.system.project_tools.tools import note_hinted
+
+        root, line = hint
+        report.say(line)
+        note_hinted(context.state, root)
+
+
+def _have_stdout() -> None:
+    """Let what is written to a closed stdout go nowhere, as with `print`."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the rest of the process
+
+
+def _print(text: str) -> None:
+    if sys.stdout is not None:  # closed
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _help(handover: Handover, environ: dict[str, str]) -> int:
+    """Show pip's help, then what safepip adds to it."""
+    code = spawn(handover.argv, environ)
+    if code == 0:
+        page = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "help.txt")
+        with open(page, encoding="utf-8") as file:
+            _print(file.read())
+    return code
+
+
+def _create(plan: Create, context: Context, report: Report) -> int | None:
+    """Make the environment and hand over; None where the repair of one was finished instead."""
+    import gc
+
+    gc.disable()  # virtualenv's 300 modules are here to stay; to look for garbage among them takes 6 ms
+    from safepip.envs.create import create
+
+    if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
+        from safepip.envs.rebuild import resume
+
+        if resume(plan.environment.path, plan.called, context, report):
+            return None
+    _say_all(plan.notices, report)
+    made = create(plan, context, report)
+    _give_hint(plan.hint, context, report)
+    lock = _locked(made.path, context, report)
+    _tell_shells(made.path, context)
+    handover = changed(plan.handover, python=made.python)
+    return hand_over(handover, context, report, lock=lock, created=True)
+
+
+def _repair(plan: Repair, context: Context, report: Report) -> int | None:
+    """Rebuild the environment; None where it is whole then: no fault is met twice."""
+    from safepip.envs.rebuild import repair
+
+    path = plan.environment.path
+    repair(path, plan.called, context, report, unasked=True)
+    if context.examine(path, named=True).state == BROKEN:
+        return execute(plan.refusal, context, report)
+    return None
+
+
+def _warn_of_root(environment: str, context: Context, report: Report) -> None:
+    from safepip.envs.health import left_by_root
+
+    if os.lstat(environment).st_uid == context.ambient.user:
+        left = left_by_root(environment, context.ambient.user)
+        if left is not None:
+            report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
+            report.say(f'sudo chown -R "$USER" {quoted(environment)}')
+
+
+def _tell_shells(environment: str, context: Context) -> None:
+    """Let the hooks of shells activate an environment that safepip made or adopted, or the user trusts."""
+    if known(context.state, environment) is not None:
+        used(context.state, environment)
+        from safepip.shells.known import note_for_shells
+
+        note_for_shells(context.state, environment)
+
+
+def _locked(environment: str, context: Context, report: Report) -> int | None:
+    """Take the environment's lock for a change, or None where there can be none."""
+    from safepip.envs.lock import acquire
+
+    return acquire(environment, context.settings.lock_timeout, report)
+
+
+def _noted(environment: str, context: Context, report: Report, *, locked: bool, created: bool) -> dict[str, str]:
+    """Mend what a killed change left, note what there is now, and return how runner.py learns of that."""
+    from safepip.envs.journal import begin, is_left
+
+    if is_left(environment, locked=locked):
+        from safepip.envs.recover import heal
+
+        heal(environment, context, report)
+    if locked and os.name != "nt":
+        from safepip.envs.health import shares_opened_pip
+
+        if shares_opened_pip(environment, context.ambient.user):
+            from safepip.envs.sharing import unshare
+
+            unshare(environment, context, report)
+    begun = begin(environment, context.invocation.words, context.ambient.cwd, locked=locked, created=created)
+    return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

@@ -1,0 +1,400 @@
+"""pipx: the one on PATH, else one that is fetched once into safepip's own data; and what it is to do.
+
+An older pipx does not read what a newer one wrote ("Unknown metadata version"), so one that is there is used
+as long as it can be told what is needed, and of two the newer. The floor is 1.1, of Debian 12, the oldest that
+a distribution with a managed Python ships: `install`, `install --force`, `upgrade` and `uninstall` of one
+package each work alike in all since, and say "No apps" in the same words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from safepip.core.app_routing import METADATA, home_of, narrowed, wanted
+from safepip.core.decide import decide
+from safepip.core.record import changed
+from safepip.envs import applications
+from safepip.envs.create import build
+from safepip.envs.lock import acquire
+from safepip.envs.progress import shown_while
+from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
+from safepip.system.directories import at_home
+from safepip.system.environment import CREATING, OWN, USABLE
+from safepip.system.files import make_folder
+from safepip.system.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
+from safepip.system.observe import Context, ambient
+from safepip.system.process import inherited, start
+from safepip.system.registry import MADE, note
+
+from .execute import execute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from safepip.core.plan import Pipx, Plan
+    from safepip.report import Report
+    from safepip.system.interpreter import Interpreter
+
+FLOOR = (1, 1)
+_QUIET_SINCE = (1, 4)  # older ones do not know --quiet
+_CHANGING = ("install", "upgrade", "uninstall")
+_NO_APPS = b"No apps associated"
+_WAYS = (
+    "into an environment instead: safepip --lib install …",
+    "or have your system's pipx: apt install pipx, brew install pipx, …",
+)
+
+# What would lead pipx's own pip elsewhere: the line's and the settings' word on that has been heard.
+_REMOVED = (
+    "PIP_PYTHON", "PIP_USER", "PIP_NO_USER", "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_UPGRADE", "PIP_TARGET",
+    "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN", "PIP_REPORT", "_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME",
+    "__PYVENV_LAUNCHER__",
+)  # fmt: skip
+
+
+def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
+    """Have pipx do what the plan says, and note what changed; only to look, this process becomes pipx.
+
+    One at a time, under a lock of safepip's: pipx has had its own only since 1.16.
+    """
+    _refuse_to_be_asked(context)
+    if plan.says:
+        report.say(plan.says)
+    lock = _locked(context, report)
+    program, version = obtain(plan.interpreter, plan.index, context, report)
+    _seed(plan.interpreter, context)
+    environ = environ_of(context)
+    runs = [_fitting(words, version) for words in _settled(plan, context)]
+    if len(runs) == 1 and runs[0][0] not in _CHANGING:
+        return start((program, *runs[0]), environ)
+    before = applications.held(context)
+    code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
+    applications.note(before, context)
+    if code:
+        return code
+    if lock is not None:
+        os.close(lock)
+    if len(without) < sum(words[0] == "install" for words in runs):
+        tell_of_path(context, report)
+    return _fall_back(without, plan, context, report) if without else 0
+
+
+def _run_each(
+    plan: Pipx, runs: Iterable[tuple[str, ...]], environ: Mapping[str, str], lock: int | None
+) -> tuple[int, tuple[str, ...]]:
+    """Run pipx for one package after the other until it fails; return its code, and what has no programs."""
+    without = []
+    for number, argv in enumerate(runs):
+        code, has_apps = _watched(argv, environ, lock)
+        if not has_apps and plan.fallback is not None:
+            without.append(plan.specs[number])
+        elif code:
+            return code, ()
+    return 0, tuple(without)
+
+
+def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:
+    """Become pipx, told the user's own `words`; `alone` holds the lock while it is at work."""
+    _refuse_to_be_asked(context)
+    found = None if alone else at_hand(context)
+    lock = None if found else _locked(context, report)
+    program, _ = found or obtain(interpreter_of(context), (), context, report)
+    if alone:
+        _seed(interpreter_of(context), context)
+    if lock is not None and not alone:
+        os.close(lock)
+    return start((program, *words), environ_of(context))
+
+
+def _refuse_to_be_asked(context: Context) -> None:
+    """End where a pipx on PATH has led back here when it was asked for its version: the lock is held for that."""
+    if ASKING in context.ambient.environ:
+        raise SafepipError(NO_PIPX, "the pipx on PATH leads back to safepip", *_WAYS)
+
+
+def at_hand(context: Context) -> tuple[str, tuple[int, ...]] | None:
+    """Return the pipx to use and its version, the newer of PATH's and safepip's own, or None."""
+    search = context.ambient.environ.get("PATH", os.defpath)
+    path = os.path.join(own_place(context), BIN, "pipx" + EXE) if context.data else ""
+    own = [path] if path and _is_complete(context) else []
+    on_path = (found for found in candidates(("pipx",), search, ()) if found != path)
+    first = next(iter(_new_enough(on_path)), None)
+    return max([*_new_enough(own), *([first] if first else [])], key=lambda found: found[1], default=None)
+
+
+def obtain(
+    interpreter: Interpreter | None, index: tuple[str, ...], context: Context, report: Report
+) -> tuple[str, tuple[int, ...]]:
+    """Return the pipx to use and its version; fetch one if there is none. The lock is held."""
+    found = at_hand(context)
+    if found is None:
+        _fetch(interpreter, index, context, report)
+        found = at_hand(context)
+    if found is None:
+        raise SafepipError(NO_PIPX, f"{own_place(context)} holds no pipx that can be run", *_WAYS)
+    return found
+
+
+def own_place(context: Context) -> str:
+    """Return where safepip keeps a pipx of its own."""
+    if context.data is None:
+        raise SafepipError(NO_PIPX, "there is no home directory to keep pipx in", *_WAYS)
+    return os.path.join(context.data, "pipx")
+
+
+def interpreter_of(context: Context) -> Interpreter | None:
+    """Return the interpreter to make environments of where no line chose one."""
+    target = context.target
+    if target.interpreter is not None:
+        return target.interpreter
+    return context.examine(target.prefix, named=True).base if target.prefix else None
+
+
+def environ_of(context: Context) -> dict[str, str]:
+    """Return pipx's variables: the user's, without what would lead its pip elsewhere.
+
+    pip and not uv installs, unless the user says otherwise, for uv reads none of pip's configuration. The
+    working directory is not importable (pipx's issue 1575). The folder of programs is last on PATH, so that
+    pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
+    """
+    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
+    environ.setdefault("PIPX_DEFAULT_BACKEND", "pip")
+    python = interpreter_of(context)
+    if python is not None:
+        environ.setdefault("PIPX_DEFAULT_PYTHON", python.path)
+    environ["PYTHONSAFEPATH"] = "1"
+    environ["PATH"] = environ.get("PATH", os.defpath) + os.pathsep + programs_of(context)
+    return environ
+
+
+def programs_of(context: Context) -> str:
+    """Return the folder that pipx puts programs into."""
+    named = context.ambient.environ.get("PIPX_BIN_DIR", "")
+    user = context.ambient.home or os.sep
+    if named:
+        return os.path.abspath(at_home(named, user))
+    return os.path.join(user, ".local", "bin")
+
+
+def tell_of_path(context: Context, report: Report) -> None:
+    """Say how to put the folder of programs on PATH, where it is not."""
+    folder = programs_of(context)
+    entries = context.ambient.environ.get("PATH", "").split(os.pathsep)
+    if os.path.realpath(folder) in {os.path.realpath(entry) for entry in entries if entry}:
+        return
+    lines = {"fish": f"fish_add_path {folder}", "csh": f"set path = ($path {folder})"}
+    shell = os.path.basename(context.ambient.environ.get("SHELL", ""))
+    line = lines.get(shell.removeprefix("t"), f'export PATH="$PATH:{folder}"')
+    report.say(f"{folder} is not on PATH; for good: safepip app ensurepath      now: {line}")
+
+
+# -- a pipx of safepip's own
+
+
+def _new_enough(paths: Iterable[str]) -> list[tuple[str, tuple[int, ...]]]:
+    known = ((path, _version(path)) for path in paths)
+    return [(path, version) for path, version in known if version >= FLOOR]
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """Return what `pipx --version` says, () where it cannot be run (a version manager's shim without one)."""
+    try:
+        environ = {**inherited(), "PYTHONSAFEPATH": "1", ASKING: "1"}
+        asked = subprocess.run([path, "--version"], env=environ, capture_output=True, text=True, check=False)
+    except (OSError, UnicodeDecodeError):
+        return ()
+    numbers = asked.stdout.strip().split(".")
+    return tuple(int(number) for number in numbers[:3] if number.isdecimal()) if asked.returncode == 0 else ()
+
+
+def _is_complete(context: Context) -> bool:
+    path = own_place(context)
+    return context.examine(path, named=True).state == USABLE and is_program(os.path.join(path, BIN, "pipx" + EXE))
+
+
+def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Context, report: Report) -> None:
+    """Make the environment of pipx: marked as unfinished first, complete once the mark is gone."""
+    path = own_place(context)
+    if os.path.lexists(path) and not os.path.isdir(os.path.join(path, OWN)):
+        raise SafepipError(NO_PIPX, f"{path} is in the way: safepip did not make it", *_WAYS)
+    report.say(f"fetching pipx into {path} (once)")
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        make_folder(path)
+        os.mkdir(os.path.join(path, OWN), 0o700)
+        mark = os.path.join(path, CREATING)
+        with open(mark, "w", encoding="ascii"):
+            pass
+        with shown_while("fetching it", context, report):
+            build(path, interpreter or _own_base(context), context.cache, pip=True)
+            done = _install_pipx(path, index)
+        _judge(done)
+        note(context.state, path, MADE)
+        os.unlink(mark)
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise SafepipError(NO_PIPX, f"pipx cannot be kept in {path}: {error.strerror or error}", *_WAYS) from error
+    except BaseException:
+        if os.path.exists(os.path.join(path, CREATING)):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
+    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
+    environ |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    floor = ".".join(map(str, FLOOR))
+    python = os.path.join(path, BIN, "python" + EXE)
+    argv = [python, "-I", "-m", "pip", "install", "--quiet", *index, "--", f"pipx>={floor}"]
+    null, pipe, out = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(argv, env=environ, stdin=null, stdout=pipe, stderr=out, check=False)
+
+
+def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
+    """Show what pip said, and stop where it failed."""
+    with contextlib.suppress(OSError):
+        os.write(2, done.stdout)
+    if done.returncode:
+        raise SafepipError(NO_PIPX, "pipx could not be had; pip's own words stand above", *_WAYS)
+
+
+def _seed(interpreter: Interpreter | None, context: Context) -> None:
+    """Give pipx the pip that all its environments share, where its own way to one is barred.
+
+    pipx has ensurepip make it, which Debian and others leave out of their Python. What is missing or
+    unfinished pipx makes itself, or says why not.
+    """
+    if interpreter is None or os.path.isfile(os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")):
+        return
+    named = context.ambient.environ.get("PIPX_SHARED_LIBS", "")
+    path = named or os.path.join(home_of(context), "shared")
+    if os.path.lexists(path):
+        return
+    try:
+        build(path, interpreter, context.cache, pip=True)
+    except (OSError, SafepipError):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _own_base(context: Context) -> Interpreter:
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    found = interview(base, context.ambient.environ, context.cache, keep=True)
+    if isinstance(found, str):
+        raise SafepipError(NO_PIPX, found, *_WAYS)
+    return found
+
+
+# -- what it is to do
+
+
+def _locked(context: Context, report: Report) -> int | None:
+    """Take the lock for changes of pipx's, and for fetching it; None where nothing can be written."""
+    if context.state is None:
+        return None
+    folder = os.path.join(context.state, "pipx")
+    try:
+        make_folder(folder)
+    except OSError:
+        return None
+    return acquire(folder, context.settings.lock_timeout, report)
+
+
+def _settled(plan: Pipx, context: Context) -> list[tuple[str, ...]]:
+    """Return the runs; what pipx has in a version that the line does not want is changed in place."""
+    settled = []
+    for number, words in enumerate(plan.runs):
+        spec = plan.specs[number] if plan.specs else ""
+        unwanted = words[0] == "install" and "--force" not in words and _is_unwanted(spec, context)
+        settled.append(_forced(words) if unwanted else words)
+    return settled
+
+
+def _is_unwanted(spec: str, context: Context) -> bool:
+    """Tell whether pipx has the package in a version other than `spec` asks for, as pip would see it."""
+    from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415  rarely needed
+
+    one = wanted(spec)
+    if one is None or not one.specifier:
+        return False
+    stem = one.name.replace("-", "_") + "-"
+    version = next((entry.split("-")[1] for entry in _site_of(one.name, context) if entry.startswith(stem)), "")
+    try:
+        return bool(version) and not SpecifierSet(one.specifier.strip("()")).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return False
+
+
+def _site_of(name: str, context: Context) -> list[str]:
+    venv = os.path.join(home_of(context), "venvs", name)
+    if not os.path.isfile(os.path.join(venv, METADATA)):
+        return []
+    site = context.examine(venv, named=True).site
+    return [entry.removesuffix(".dist-info").lower() for entry in os.listdir(site)] if site else []
+
+
+def _forced(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return an `install` that changes what is there; pipx keeps the Python that it was made with."""
+    at = words.index("--python") if "--python" in words else len(words)
+    return (words[0], "--force", *words[1:at], *words[at + 2 :])
+
+
+def _fitting(words: tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...]:
+    if version >= _QUIET_SINCE or "--" not in words:
+        return words
+    end = words.index("--")
+    return (*(word for word in words[:end] if word != "--quiet"), *words[end:])
+
+
+def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None) -> tuple[int, bool]:
+    """Run pipx as a child, its errors shown as they come; return its exit code, and False for "No apps".
+
+    That message is kept back: the package is about to go elsewhere. Ctrl-C is left to the child.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    told = False
+    try:
+        kept = () if lock is None else (lock,)
+        out = 2 if _has_stderr() else None
+        with subprocess.Popen(argv, env=environ, stdout=out, stderr=subprocess.PIPE, pass_fds=kept) as child:
+            for line in child.stderr or ():
+                told = told or line.startswith(_NO_APPS)
+                if not told:
+                    os.write(2, line)
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    return code, not (code and told)
+
+
+def _has_stderr() -> bool:
+    """Tell whether there is a stderr for what pipx says of its work: stdout is for pip's own answers."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return True
+
+
+def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> int:
+    """Install what has no programs into the environment after all."""
+    assert plan.fallback is not None
+    listed = ", ".join(specs)
+    where = "the home environment" if context.project is None else context.shown(context.place)
+    report.say(f"{listed} {'has' if len(specs) == 1 else 'have'} no programs: installing into {where}")
+    instead: Plan = plan.fallback
+    code = execute(narrowed(instead, context.command, specs), context, report)
+    while code is None:  # the environment was mended, and serves now
+        context = Context(changed(context.invocation, route="lib"), ambient(), report.debug)
+        code = execute(narrowed(decide(context), context.command, specs), context, report)
+    return code

@@ -1,0 +1,44 @@
+"""Become the user behind sudo: groups, home, XDG and umask, before any file of the project is read."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safepip.errors import REFUSED, SafepipError
+from safepip.system.observe import follow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.report import Report
+
+_ROOTS_OWN = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
+_SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
+
+
+def step_down(uid: int, gid: int, report: Report) -> None:
+    """Give up root for the user `uid` for good, and put the variables right that named root's places."""
+    if sys.platform == "win32":
+        raise _impossible(uid, "Windows has no such users")
+    import pwd  # noqa: PLC0415  not on Windows
+
+    try:
+        entry = pwd.getpwuid(uid)
+        os.initgroups(entry.pw_name, entry.pw_gid if gid < 0 else gid)
+        os.setgid(entry.pw_gid if gid < 0 else gid)
+        os.setuid(uid)
+    except (KeyError, OSError, OverflowError) as error:
+        raise _impossible(uid, str(error)) from None
+    unread = next((path for path in (sys.executable, os.__file__, __file__) if not os.access(path, os.R_OK)), None)
+    if unread is not None:
+        raise _impossible(uid, f"it cannot read {unread}, which safepip needs")
+    own = (("HOME", entry.pw_dir), ("USER", entry.pw_name), ("LOGNAME", entry.pw_name))
+    follow((*((name, None) for name in (*_ROOTS_OWN, *_SUDO)), *own))
+    os.umask(os.umask(0o022) & 0o777 | 0o022)
+    report.say(f"going on as {entry.pw_name}, not as root (root: safepip --system)")
+
+
+def _impossible(uid: int, why: str) -> SafepipError:
+    what = f"root cannot step down to user {uid}, who called sudo: {why}"
+    ways = ("type it without sudo", "as root all the same: sudo safepip --system …")
+    return SafepipError(REFUSED, what, *ways)

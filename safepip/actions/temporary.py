@@ -1,0 +1,68 @@
+"""`install --dry-run` where there is no environment: in one that is gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+
+from safepip.core.record import changed
+from safepip.envs.create import build
+from safepip.errors import CANNOT_CREATE, SafepipError
+from safepip.system.interpreter import BIN
+from safepip.system.process import child_environ, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safepip.core.plan import Throwaway
+    from safepip.system.observe import Context
+
+
+def run_in_throwaway(plan: Throwaway, context: Context) -> int:
+    """Run the line in a new environment in the temporary directory, remove it, return pip's exit code."""
+    try:
+        with (
+            _ending_in_order(),
+            tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder,
+        ):
+            path = os.path.join(os.path.realpath(folder), "env")
+            build(path, plan.interpreter, context.cache, pip=False)
+            programs = os.path.join(path, BIN)
+            python = os.path.join(programs, os.path.basename(plan.handover.python))
+            program = os.path.join(programs, os.path.basename(plan.handover.program))
+            handover = changed(plan.handover, python=python, program=program, environment=path)
+            return spawn(handover.argv, child_environ(handover))
+    except OSError as error:
+        raise SafepipError(CANNOT_CREATE, f"no temporary environment: {error.strerror or error}") from error
+    except _EndedBy as ended:
+        return -ended.number
+
+
+class _EndedBy(BaseException):
+    """A signal that is to end this process, once all is put away."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Have what would end this process at once leave by way of an exception; what is ignored stays so."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def leave(number: int, _frame: object) -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)  # a second one does not hinder the putting away
+        raise _EndedBy(number)
+
+    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,90 @@
+"""Starts pip under the target interpreter, as its own launcher would.
+
+Runs on every Python that pip runs on, and alone in its folder: Python puts that folder first on sys.path,
+and it is exchanged for the one that a launcher has there. So neither the working directory nor safepip's
+own packages can be imported by pip. What safepip has to say comes in variables, removed before pip starts.
+
+Python compiles this file at each start, so it holds no more than every line needs. The rest is imported from
+the folder `after_pip`, which is on sys.path for just that long.
+"""
+
+import os
+import sys
+
+PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m" for python -m pip
+SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
+JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
+KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/noop_cache.py words it, whose answer is to be kept if all was there
+TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM NAMES:how to run {}": a new one of NAMES, else new, else PROGRAM, if any
+AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def main():
+    """Start pip under the name and in the surroundings that were asked for; return its exit code."""
+    program = os.environ.pop(PROGRAM, "pip")
+    spare = os.environ.pop(SPARE, "")
+    tell = os.environ.pop(TELL, "")
+    journal = os.environ.pop(JOURNAL, "")
+    keep = os.environ.pop(KEEP, "")
+    _put_launcher_folder(program)
+    pip_main = _find_pip(spare)
+    sys.argv[0] = _module_path() if program == "-m" else program
+    if journal or tell:
+        pip_main = _noted(pip_main, journal, keep, tell)
+    return pip_main()
+
+
+def _put_launcher_folder(program):
+    """Exchange this file's folder on sys.path, if it is there, for the folder of the interpreter's programs.
+
+    It is not there with PYTHONSAFEPATH, nor would a launcher's be. `python -m pip` has the working directory
+    there, whose modules would be imported in place of pip's own: left out.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    if sys.path and os.path.abspath(sys.path[0]) == here:
+        if program == "-m":
+            del sys.path[0]
+        else:
+            sys.path[0] = os.path.dirname(sys.executable)
+
+
+def _find_pip(spare):
+    """Return the main function of the interpreter's own pip, else of the spare one.
+
+    Its name has changed: `cli` from pip 26.3 on (it blocks imports once something was installed, so what is
+    needed afterwards is imported before), `main` from 19.3 on.
+    """
+    try:
+        import pip._internal.cli.main as entry
+    except ImportError:
+        sys.path.insert(0, AFTER_PIP)
+        try:
+            import safepip_spare
+        finally:
+            sys.path.remove(AFTER_PIP)
+        found = safepip_spare.find_pip(spare)
+        if found is None:
+            raise
+        return found
+    return getattr(entry, "cli", None) or entry.main
+
+
+def _module_path():
+    """Return what `python -m pip` has as its program, so that pip names itself as there."""
+    import pip
+
+    return os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
+
+
+def _noted(pip_main, journal, keep, tell):
+    """Return pip's main function with what is to be noted and said when it has ended."""
+    sys.path.insert(0, AFTER_PIP)
+    try:
+        import safepip_notes
+    finally:
+        sys.path.remove(AFTER_PIP)
+    return safepip_notes.noted(pip_main, journal, keep, tell)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

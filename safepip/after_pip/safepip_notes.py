@@ -1,0 +1,319 @@
+"""What is noted, kept and said when pip has ended.
+
+It is named and lies so that it can be imported beside pip: the runner's own folder holds nothing else, for that
+comes first on sys.path; this one is there for the import alone, and hides no module of anybody's.
+
+Imported by runner.py before it starts pip, under any Python that pip runs on, where safepip left a journal of
+what is installed or has something to tell. From pip 26.3 on nothing can be imported when pip has ended: `os` and
+`sys` must do.
+"""
+
+import os
+import sys
+
+PLAIN = "-.+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # signs of a name that may be shown
+RAW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # through no link; on Windows no other line ends
+KINDS = (b".dist-info", b".egg-info", b".egg-link")
+# All that pip prints where it does nothing, and asks no index.
+IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
+
+
+def noted(pip_main, journal, keep, tell):
+    """Return pip's main function, which then notes what changed and says how programs that came are run."""
+    noting = _Noting(pip_main, journal, keep) if journal else pip_main
+    return _Telling(noting, tell) if tell else noting
+
+
+class _Telling:
+    """Calls pip, and says how the programs that came are run."""
+
+    def __init__(self, pip_main, tell):
+        self.pip_main = pip_main
+        self.tell = tell
+
+    def __call__(self):
+        before = _programs()
+        code = self.pip_main()
+        if not code:
+            _tell(sorted(_programs() - before), self.tell)
+        return code
+
+
+def _programs():
+    """Return the names of the programs in the environment."""
+    try:
+        return set(os.listdir(os.path.dirname(sys.executable)))
+    except OSError:
+        return set()
+
+
+def _tell(came, tell):
+    """Say how the programs that came are run, or what there is in a new environment: one line.
+
+    One called as a package that was asked for goes before its companions and those of its dependencies.
+    """
+    spare, _, how = tell.partition(":")
+    asked = spare.split(" ")
+    spare = asked.pop(0)
+    plain = [name for name in came if not name.strip(PLAIN) and not name.startswith(("pip", "__pycache__"))]
+    known = {_folded(name): name for name in plain}
+    program = next(iter([known[name] for name in map(_folded, asked) if name in known] + plain), spare)
+    if program:
+        sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program, 1))
+
+
+def _folded(name):
+    """Return a name as packages are compared, without the ending of a program on Windows."""
+    name = name.lower().replace("_", "-").replace(".", "-")
+    return name[:-4] if name.endswith("-exe") else name  # noqa: FURB188  Python 2
+
+
+class _Noting:
+    """Calls pip, and notes what changed however it ends, unless it is killed: then the journal tells."""
+
+    def __init__(self, pip_main, environment, keep):
+        self.keep = keep if sys.stdout and sys.stderr else ""  # either may be closed
+        self.pip_main = _Keeping(pip_main) if self.keep else pip_main
+        self.environment = environment if isinstance(environment, bytes) else os.fsencode(environment)
+
+    def __call__(self):
+        failed = True
+        try:
+            code = self.pip_main()
+            failed = bool(code)
+            return code
+        finally:
+            try:
+                idle = _note(self.environment, failed)
+                if self.keep and idle and not failed:
+                    _keep(self.environment, self.keep, self.pip_main.answer())
+            except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
+                pass
+
+
+class _Keeping:
+    """Calls pip, and listens to what it prints."""
+
+    def __init__(self, pip_main):
+        self.pip_main = pip_main
+        self.out = None
+        self.err = None
+
+    def __call__(self):
+        before = sys.stdout, sys.stderr
+        self.out, self.err = sys.stdout, sys.stderr = _Heard(sys.stdout), _Heard(sys.stderr)
+        try:
+            return self.pip_main()
+        finally:
+            sys.stdout, sys.stderr = before
+
+    def answer(self):
+        """Return the bytes that pip printed, None where that is not all, or more than its being idle."""
+        text = "".join(self.out.heard)
+        idle = all(line.startswith(IDLE) for line in text.splitlines())
+        if self.out.bypassed or self.err.heard or self.err.bypassed or not idle:
+            return None
+        return text.encode(self.out.encoding, self.out.errors)
+
+
+class _Heard:
+    """A stream whose text is heard while it is written; to pip it is the stream itself."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.heard = []
+        self.bypassed = False
+
+    def write(self, text):
+        self.heard.append(text)
+        return self.stream.write(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name):
+        if name in ("buffer", "detach"):
+            self.bypassed = True
+        return getattr(self.stream, name)
+
+
+def _keep(environment, keep, answer):
+    """Keep pip's answer for the question, if nothing that the question rests on has changed meanwhile."""
+    slot, digest, read, files = keep.split("\n", 3)
+    files = files.split("\n")
+    expected = answer is not None and (answer or slot.endswith("q"))
+    if not expected or not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
+        return
+    folder = os.path.join(environment, b".safepip", b"satisfied")
+    if not os.path.isdir(folder):
+        os.mkdir(folder, 0o700)
+    named = [line.partition(" ")[2] for line in files[: int(read)]]
+    head = "\n".join([digest, read] + named + [""])  # noqa: RUF005  Python 2
+    _write(os.path.join(folder, os.fsencode(slot)), os.fsencode(head) + answer)
+
+
+def _is_unchanged(line):
+    """Tell whether a file is as it was, by what `signature` in envs/noop_cache.py says of it."""
+    before, _, path = line.partition(" ")
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return before == "-"
+    return before == "%d:%d:%d:%d" % (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+
+
+def _sees_itself_only(environment):
+    """Tell whether modules, and so distributions, come from the environment and the standard library alone."""
+    library = os.path.dirname(os.__file__)
+    archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
+    standard = (library, os.path.join(library, "lib-dynload"), archive)
+    sites = [os.path.join(environment, os.fsdecode(site)) for site in _sites(os.fsencode(environment))]
+    programs = os.path.join(environment, "bin")
+    known = set(standard) | set(sites) | {programs}
+    infos = [name for name in _names(programs) if name.lower().endswith("-info")]
+    return known.issuperset(sys.path) and not infos
+
+
+def _note(environment, failed):
+    """Note what is other than the journal says, then take the journal away.
+
+    pip leaves things half done when it is interrupted (Ctrl-C): a journal that stays has them mended.
+    Return whether all is as before.
+    """
+    own = os.path.join(environment, b".safepip")
+    with open(os.path.join(own, b"journal"), "rb") as file:
+        lines = file.read().split(b"\n")
+    rows = _listing(environment)
+    changes = _changes(_installed(lines[1:]), _installed(rows))
+    if changes:
+        _write(os.path.join(own, b"distributions"), b"\n".join(row for row in rows if row.startswith(b"d\t")))
+        _, number, time, _, _, created, words, cwd, outside = lines[0].split(b"\t")
+        fields = [number, time, b"pip", words, cwd, outside, created]
+        _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
+    if not failed or rows == lines[1:]:
+        os.unlink(os.path.join(own, b"journal"))
+    return rows == lines[1:]
+
+
+def _listing(environment):
+    """Return what is installed, as rows of bytes: what `snapshot` in safepip's envs/journal.py writes."""
+    distributions, folders = [], []
+    programs = b"Scripts" if os.name == "nt" else b"bin"
+    for folder in [programs] + _sites(environment):  # noqa: RUF005  Python 2
+        names = _names(os.path.join(environment, folder))
+        folders.append(b"n\t" + _escaped(folder) + b"\t" + b" ".join(map(_escaped, names)))
+        if folder != programs:
+            found = [name for name in names if name.endswith(KINDS) and not name.startswith(b"~")]
+            distributions += [_row(environment, folder + b"/" + name) for name in found]
+    return distributions + folders
+
+
+def _sites(environment):
+    if os.name == "nt":
+        return [b"Lib/site-packages"]
+    found = []
+    for library in (b"lib", b"lib64"):
+        if not os.path.islink(os.path.join(environment, library)):
+            names = _names(os.path.join(environment, library))
+            versions = [name for name in names if name.startswith((b"python", b"pypy"))]
+            found += [library + b"/" + name + b"/site-packages" for name in versions]
+    return found
+
+
+def _names(folder):
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _row(environment, relative):
+    path = os.path.join(environment, relative)
+    try:
+        stat = os.stat(path)
+        since = getattr(stat, "st_mtime_ns", None) or int(stat.st_mtime * 1000000000)
+    except OSError:
+        since = 0
+    requested = b"1" if os.access(path + b"/REQUESTED", os.F_OK) else b""
+    origin = path if relative.endswith(b".egg-link") else path + b"/direct_url.json"
+    told = _content(origin) if os.access(origin, os.F_OK) else b""
+    fields = [b"d", _escaped(relative), str(since).encode("ascii"), requested, _escaped(told)]
+    return b"\t".join(fields)
+
+
+def _content(path):
+    try:
+        if os.path.islink(path) or not os.path.isfile(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+    except (IOError, OSError):
+        return b""
+
+
+def _escaped(text):
+    pairs = ((b"%", b"%25"), (b" ", b"%20"), (b"\t", b"%09"), (b"\n", b"%0A"), (b"\r", b"%0D"), (b"\0", b"%00"))
+    for char, code in pairs:
+        text = text.replace(char, code)
+    return text
+
+
+def _installed(rows):
+    """Return version, whether requested, and origin of what the rows tell of, by name; all escaped."""
+    found = {}
+    for row in rows:
+        fields = row.split(b"\t")
+        if fields[0] == b"d":
+            name, version = _name_and_version(fields[1])
+            found[name] = (version, fields[3], fields[4])
+    return found
+
+
+def _name_and_version(path):
+    """Return the normalised name and the version, as `name_and_version` in safepip's envs/journal.py."""
+    stem, _, kind = path.rpartition(b"/")[2].rpartition(b".")
+    if kind == b"dist-info":
+        name, _, version = stem.rpartition(b"-")
+        name, version = (name, version.replace(b"_", b"-")) if name else (stem, b"?")
+    else:
+        name, _, rest = stem.partition(b"-")
+        version = rest.partition(b"-")[0] or b"?"
+    name = name.lower().replace(b"_", b"-").replace(b".", b"-")
+    while b"--" in name:
+        name = name.replace(b"--", b"-")
+    return name, version
+
+
+def _changes(before, after):
+    """Return a field of the history for each name that `pip freeze` would show otherwise than before."""
+    found = []
+    for name in sorted(set(before) | set(after)):
+        was, now = before.get(name, (b"",) * 3), after.get(name, (b"",) * 3)
+        if (was[0], was[2]) != (now[0], now[2]):
+            found.append(b" ".join(part or b"%" for part in (name,) + was + now))  # noqa: RUF005  Python 2
+    return found
+
+
+def _write(path, content):
+    """Write a file of this user alone, by rename."""
+    scratch = path + b"." + str(os.getpid()).encode("ascii")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | RAW, 0o600)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+    getattr(os, "replace", os.rename)(scratch, path)  # to Windows it matters which, and Python 2 has but one
+
+
+def _append(path, line):
+    """Put the line behind the others in one piece; the end of one that was torn is made up for."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | RAW, 0o600)
+    try:
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        if size:
+            os.lseek(descriptor, -1, os.SEEK_END)
+        torn = size and os.read(descriptor, 1) != b"\n"
+        os.write(descriptor, (b"\n" if torn else b"") + line + b"\n")
+    finally:
+        os.close(descriptor)

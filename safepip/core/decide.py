@@ -1,0 +1,541 @@
+"""PURE  decide(context) -> Plan: the table of the contract's section 4, first match wins."""
+
+from __future__ import annotations
+
+import os.path
+
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
+from safepip.report import quoted
+from safepip.system.environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
+from safepip.system.interpreter import BIN, EXE, OLDEST
+
+from .invocation import FLAGS, VALUED, VERBS
+from .pip_options import SUBCOMMANDS
+from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunLine, StepDown, Throwaway, Verb, Version
+from .record import changed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.system.environment import Environment
+    from safepip.system.observe import Context
+
+    from .pip_line import PipCommand
+    from .plan import Plan
+
+    Changes = tuple[tuple[str, str | None], ...]
+
+_CHANGING = ("install", "uninstall")
+_ROUTED = (
+    *_CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
+)  # fmt: skip
+_USER_SITE = ("install", "list", "freeze", "inspect")
+_OF_PIPX = ("install", "uninstall", "show", "list")  # subcommands that pipx's applications matter to
+_PLACES = ("target", "prefix", "root")
+_ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
+
+
+def decide(context: Context) -> Plan:
+    """Return what to do about the line that was typed.
+
+    In this order, first match wins:
+
+     1. A word of safepip's own is carried out; a wrong use of its own options is refused (64).
+     2. SAFEPIP_BYPASS, --system, completion, build hooks and pip's own child: pip of the target interpreter.
+     3. Called from within a pip that safepip started: that environment's pip, without its lock.
+        An option of safepip's own behind the subcommand, which pip does not know, is refused (64).
+     4. --env, SAFEPIP_ENV, or --python naming an environment: that environment.
+     5. An active environment: its pip, untouched. A VIRTUAL_ENV that is none: one warning, go on.
+     6. --python or PIP_PYTHON naming an interpreter: it is the target interpreter; go on.
+     7. The target interpreter is not managed, and the scope is "managed": its pip, untouched.
+     8. The line names a place, only reports what it would do, or opts out: pip of the target, untouched.
+     9. Nothing is installed or removed whatever pip does, or pip must reject the line: pip of the
+        environment that would serve, if it is usable, else of the target; nothing is created.
+    10. Root by sudo: steps down to the user, then decides anew.
+    11. An install of applications goes to pipx. With --app that comes right after 4.
+    12. In a project: its environment; `install` creates it when missing.
+    13. Elsewhere: the home environment; `install` creates it when missing.
+
+    Where the environment of 4, 12 or 13 is missing, only `install` makes it, if it names something that
+    can be read; `install --dry-run` has one that is gone afterwards; the rest runs on the target
+    interpreter. A broken one, another user's, or one of another version than the name typed asks for is
+    refused, with the ways on; with the setting auto-repair a broken one is rebuilt first, if it is known.
+    """
+    invocation = context.invocation
+    if invocation.show_version:
+        return Version()
+    if invocation.error:
+        return Refuse(code=USAGE, what=invocation.error, ways=(), because=invocation.error)
+    if invocation.verb:
+        return Verb(word=invocation.verb, words=invocation.arguments)
+    if invocation.system or context.untouched:
+        return _pip_of_target(context, f"{context.untouched or '--system'} asks for pip itself")
+    if context.inside:
+        return _pip_of(context, context.inside, "a pip that safepip started there is at work")
+    late = _late_option(context)
+    if late:
+        return Refuse(code=USAGE, what=late, ways=(), because=late)
+    if context.named is None and context.invocation.route == "app":
+        return _routed(context)
+    return _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
+
+
+def _late_option(context: Context) -> str | None:
+    """Return how the line is meant that has an option of safepip's own behind the subcommand, or None.
+
+    Only where pip has no such option, so that pip would reject the line; called as pip, all words are pip's.
+    """
+    name, argv = context.first_reading.unknown_option, context.first_reading.argv
+    if context.invocation.shim or name not in {*FLAGS, *VALUED}:
+        return None
+    at = next(index for index, word in enumerate(argv) if word.partition("=")[0] == name)
+    width = 2 if name in VALUED and argv[at] == name else 1
+    words = (*argv[at : at + width], *argv[:at], *argv[at + width :])
+    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(quoted, words))}"
+
+
+def _named(context: Context) -> Plan | None:
+    """Row 4."""
+    if context.named is None:
+        return None
+    what, environment = context.named
+    return _into(context, environment, f"{what} names {environment.named}", may_create=what != "--python")
+
+
+def _active(context: Context) -> Plan | None:
+    """Row 5."""
+    active = context.active
+    if active is None:
+        return None
+    because = f"the environment {active.path} is active"
+    if active.state != USABLE:  # its Python runs all the same, as with pip
+        return _pip_of_target(context, because)
+    late = context.target.prefix is None
+    owner = context.owner_behind_sudo(active.path)
+    if owner and _changes_environment(context.command):
+        return StepDown(uid=owner[0], gid=owner[1], because=f"{because}, and belongs to who called sudo")
+    return _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
+
+
+def _left_to_pip(context: Context) -> Plan | None:
+    """Rows 6 to 8: what pip carries out, or rejects, in the target interpreter as it is."""
+    target, command = context.target, context.command
+    if target.problem:
+        return _pip_of_target(context, target.problem)
+    if not context.managed and context.settings.scope == "managed":
+        return _pip_of_target(context, f"{target.python} is not managed, so pip may install there")
+    place = next((name for name in _PLACES if getattr(command, name) is not None), None)
+    if place:
+        return _pip_of_target(context, f"--{place} ({_origin(command, place)}) says where to install to")
+    if command.dry_run and command.report:
+        return _pip_of_target(context, "--dry-run with --report installs nothing")
+    opted = _origin(command, "break_system_packages") if command.break_system_packages else _opted_out(context)
+    if opted:
+        return _pip_of_target(context, f"--break-system-packages ({opted}) opts out")
+    return None
+
+
+def _opted_out(context: Context) -> str | None:
+    """Return what opts out for commands that have no such option; pip's own word counts for those that have."""
+    return None if context.command.subcommand in _CHANGING else context.opts_out
+
+
+def _routed(context: Context) -> Plan:
+    """Rows 9 to 13."""
+    harmless = _installs_nothing(context.command)
+    if harmless:
+        because = f"{_why(context)}, but {harmless}"
+        usable = context.place.state == USABLE
+        plan = _pip_of(context, context.place, because) if usable else _pip_of_target(context, because)
+        meant = _meant(context)
+        return changed(plan, notices=(*plan.notices, meant)) if meant and isinstance(plan, Pip) else plan
+    if context.sudo_user:
+        uid, gid = context.sudo_user
+        return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
+    otherwise = _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
+    return _applications(context, otherwise) or otherwise
+
+
+def _meant(context: Context) -> str | None:
+    """Return which word of safepip's own is nearest to the command that pip does not know, or None."""
+    if context.command.outcome != "unknown_command" or context.invocation.shim:
+        return None
+    from difflib import get_close_matches
+
+    typed = str(context.command.error).partition('"')[2].rstrip('"')
+    begun = [word for word in (*SUBCOMMANDS, *VERBS) if len(typed) > 2 and word.startswith(typed)]
+    near = begun or get_close_matches(typed, (*SUBCOMMANDS, *VERBS), n=1)
+    return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
+
+
+def _applications(context: Context, otherwise: Plan) -> Plan | None:
+    """Row 11: return what pipx does, or None where `otherwise` stands; the list is loaded only if it may count."""
+    asked = context.invocation.route == "app"
+    near = context.project is None or context.settings.apps
+    wanted = context.invocation.route is None and context.settings.app_routing != "never" and near
+    if not asked and not (wanted and context.command.subcommand in _OF_PIPX):
+        return None
+    from . import app_routing
+
+    def pip_of(path: str, because: str) -> Plan:
+        return _pip_of(context, context.examine(path, named=True), because)
+
+    return app_routing.route(context, otherwise, pip_of)
+
+
+def _installs_nothing(command: PipCommand) -> str | None:
+    """Row 9: return why nothing is installed or removed whatever pip does, or None.
+
+    A line with an option that is unknown here is not among them: the environment's pip may know it.
+    """
+    if command.subcommand in _ROUTED and (command.outcome == "ok" or command.unknown_option):
+        return None
+    told = {
+        "main_help": "only help is asked for",
+        "command_help": "only help is asked for",
+        "version": "only the version is asked for",
+        "unknown_command": "pip has no such command",
+        "parse_error": f"pip rejects the line ({command.error})",
+        "python_after_subcommand": "pip wants --python before the subcommand",
+    }
+    return told.get(command.outcome, f"{command.subcommand} installs nothing")
+
+
+def _into(context: Context, environment: Environment, because: str, *, may_create: bool) -> Plan:
+    """Rows 4, 12 and 13: return what to do with the line in that environment, be it whole or not."""
+    refusal = _refusal(context, environment, because)
+    if refusal:
+        return refusal
+    if environment.state == USABLE:
+        return _in_usable(context, environment, because)
+    if context.command.subcommand == "install" and may_create:
+        return _in_missing(context, environment, because)
+    plan = _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
+    if not isinstance(plan, Pip):
+        return plan
+    is_sought = context.command.subcommand == "uninstall"
+    told: Pip = changed(
+        plan,
+        sought=context.command.requirements if is_sought else (),
+        notices=(*_of_another(context, environment), *plan.notices),
+    )
+    return told
+
+
+def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to say where pip's answer is not about the environment that was named, for that is not there."""
+    if context.named is None or context.command.subcommand == "freeze":
+        return ()
+    return (f"there is no environment at {environment.named}; this is about {context.bare.python}",)
+
+
+def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
+    notices = _warnings(context) + _moved(context, environment)
+    words, changes, notice = _words(context, environment)
+    handover = Handover(
+        python=environment.python,
+        words=words,
+        program=_program(context, environment.python),
+        environment=environment.path,
+        enter=True,
+        changes=changes,
+        change=_changes_environment(context.command),
+        tell=_tell(context, environment),
+    )
+    return InEnvironment(
+        environment=environment,
+        handover=handover,
+        because=because,
+        notices=notices + notice,
+        hint=context.manager_hint if context.command.subcommand == "install" and not context.named else None,
+    )
+
+
+def _in_missing(context: Context, environment: Environment, because: str) -> Plan:
+    """Return what an `install` does where the environment is missing."""
+    futile = _futile(context)
+    if futile:
+        return _pip_of_safepip(context, f"{because}, but {futile}")
+    nowhere, interpreter = unfit(context, environment, because), context.base
+    if nowhere is not None:
+        return nowhere
+    if interpreter is None:
+        what = f"{context.target.python} stands on no Python that can be found"
+        way = "name a place: SAFEPIP_ENV=DIR"
+        return Refuse(code=CANNOT_CREATE, what=what, ways=(way,), because=because)
+    if interpreter.version < OLDEST:
+        what = f"no environment can be made from {interpreter.path}: Python {interpreter.minor} is too old"
+        ways = ("name a newer one: safepip --python PYTHON …", "plain pip there: safepip --system …")
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    python = os.path.join(environment.path, BIN, "python" + EXE)
+    planned = _in_usable(context, changed(environment, python=python), because)
+    if context.command.dry_run:
+        return Throwaway(
+            interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
+        )
+    handover = planned.handover
+    return Create(
+        environment=environment,
+        interpreter=interpreter,
+        handover=changed(handover, tell=handover.tell and changed(handover.tell, otherwise="python")),
+        because=because,
+        called=context.shown(environment),
+        why=_why(context),
+        purpose=_purpose(context),
+        system_site_packages=context.settings.system_site_packages,
+        redirect=_redirect(context, environment),
+        notices=planned.notices,
+        hint=planned.hint,
+        project=project_of(context, environment),
+    )
+
+
+def project_of(context: Context, environment: Environment) -> str:
+    """Return the root of the project that an environment of this place, kept elsewhere, is for; else ""."""
+    if context.project is None or context.named:
+        return ""
+    root: str = context.project.root
+    return "" if environment.path.startswith(os.path.join(root, "")) else root
+
+
+def _redirect(context: Context, environment: Environment) -> str | None:
+    """Return the file that is to say where the project's environment is, if the settings ask for one."""
+    if not context.settings.env_redirect or context.project is None or context.named:
+        return None
+    path = os.path.join(context.project.root, ".venv")
+    return None if environment.path == path else path
+
+
+def _futile(context: Context) -> str | None:
+    """Return why pip can only fail on this `install`, so that nothing needs to be made for it, or None."""
+    command = context.command
+    harmless = _installs_nothing(command)
+    if harmless:
+        return harmless
+    if context.ambient.cwd is None:
+        return "the working directory is gone"
+    named = (command.requirements, command.r_files, command.editables, command.groups, command.scripts)
+    if not any(named) and not command.unknown_option:
+        return "the line names nothing to install"
+    files = (*command.r_files, *command.constraints)
+    closed = next((path for path in files if not context.can_open(path)), None)
+    if closed is not None:
+        return f"{closed} cannot be opened"
+    return "pip's configuration is wrong" if context.pip_is_misconfigured else None
+
+
+def _refusal(context: Context, environment: Environment, because: str) -> Refuse | Repair | None:
+    """Return why the environment may not serve this line, or what is to be done about that first, or None."""
+    settings, invocation = context.settings, context.invocation
+    if context.command.subcommand == "install" and settings.faults:
+        return Refuse(code=BAD_SETTINGS, what=str(settings.faults[0]), ways=(), because=because)
+    outside = context.named is None and context.project is None
+    if outside and settings.outside_project == "error":
+        what = "there is no project here, and the setting outside-project says to stop then"
+        return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
+    if environment.state != NOWHERE:  # that is in the way only of making it
+        refusal = unfit(context, environment, because)
+        if refusal:
+            return _repair(context, environment, refusal) or refusal
+    wanted = invocation.version or ""
+    if environment.state == USABLE and "." in wanted and environment.version != wanted:
+        shown = context.shown(environment)
+        what = f"{invocation.name} asks for Python {wanted}, but {shown} has Python {environment.version}"
+        ways = (
+            f"use {shown}: pip install …",
+            f"keep one beside it: SAFEPIP_ENV=.venv-{wanted} {invocation.name} install …",
+        )
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    return None
+
+
+def _repair(context: Context, environment: Environment, refusal: Refuse) -> Repair | None:
+    """Return the repair that the settings ask for instead of the refusal, or None."""
+    if not to_be_repaired(context, environment):
+        return None
+    python = os.path.join(environment.path, BIN, "python" + EXE)
+    planned = _in_usable(context, changed(environment, python=python), refusal.because)
+    return Repair(
+        environment=environment,
+        handover=planned.handover,
+        refusal=refusal,
+        called=context.shown(environment),
+        because=refusal.because,
+    )
+
+
+def to_be_repaired(context: Context, environment: Environment) -> bool:
+    """Tell whether a broken environment is to be mended unasked: never another system's, nor a stranger's."""
+    mendable = environment.state == BROKEN and not (environment.other_system or environment.nothing)
+    return mendable and context.settings.auto_repair and context.may_repair(environment)
+
+
+def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
+    """Return why an environment in that state may not be used, or None: it is whole, or yet to be made."""
+    shown = context.shown(environment)
+    what = f"{shown} {environment.reason}"
+    if environment.state == UNTRUSTED:
+        way = f"if you trust it: safepip env trust {quoted(shown)}"
+        return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
+    if environment.state == FOREIGN:
+        return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
+    if environment.state == BROKEN:
+        meant = context.of_project(environment.path)
+        if meant is not None:
+            what = f"{shown} is a project, and no environment: that is {meant.path}"
+            way = f"as if started there: safepip --project {quoted(shown)} …"
+            return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
+        if environment.nothing:
+            way = f"move it away, then install anew: mv {quoted(shown)} {quoted(f'{shown}.old')}"
+            return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
+        repair = "rebuild it with the same packages: safepip env repair"
+        ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+    if environment.state == NOWHERE:
+        way = "name a place: SAFEPIP_ENV=DIR"
+        return Refuse(code=CANNOT_CREATE, what=environment.reason, ways=(way,), because=because)
+    return None
+
+
+def _words(context: Context, environment: Environment) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
+    """Return pip's words, changes of variables, and what to say of them, where a line is routed.
+
+    `--user` has no meaning in an environment, and would slip past the marker in one that sees the
+    system's packages. A `--python` that chose the interpreter would lead pip back to it.
+    """
+    command = context.command
+    dropped: tuple[int, ...] = ()
+    changes: Changes = ()
+    if context.named is None or context.named[0] != "--python":
+        dropped = command.python_words
+        changes = (("PIP_PYTHON", environment.python if context.configured_python else None),)
+    if command.subcommand not in _USER_SITE or not command.user:
+        return _without(command.argv, dropped), changes, ()
+    words = _without(command.argv, dropped + command.user_words)
+    if command.isolated and command.subcommand == "install":
+        after = words.index("install") + 1
+        words = (*words[:after], "--no-user", *words[after:])
+    changes += (("PIP_USER", "0"), ("PIP_NO_USER", None))
+    asked = _origin(command, "user")
+    said = "--user" if asked == "the command line" else f"--user ({asked})"
+    notice = f"{said} has no meaning in {context.shown(environment)}; left out"
+    return words, changes, () if command.subcommand == "freeze" else (notice,)
+
+
+def _pip_of(
+    context: Context, environment: Environment, because: str, *, enter: bool = True, change: bool = False
+) -> Pip:
+    """Return the plan of handing the line, untouched, to the pip of an environment."""
+    handover = Handover(
+        python=environment.python,
+        words=context.invocation.words,
+        program=_program(context, environment.python),
+        environment=environment.path,
+        enter=enter,
+        change=change,
+    )
+    return Pip(handover=handover, because=because)
+
+
+def _pip_of_target(context: Context, because: str) -> Plan:
+    """Return the plan of handing the line, untouched, to the pip that it was typed for.
+
+    A line with `--python` goes to the pip that would have read it: that one starts the other itself.
+    """
+    target = context.bare
+    if target.problem:
+        return Refuse(code=NOT_FOUND, what=target.problem, ways=(), because=because)
+    handover = Handover(
+        python=target.python,
+        words=context.invocation.words,
+        program=_program(context, target.python),
+        environment=target.prefix,
+    )
+    return Pip(handover=handover, because=because, notices=_warnings(context))
+
+
+def _pip_of_safepip(context: Context, because: str) -> Pip:
+    """Return the plan of letting safepip's own pip, under its own Python, say what is wrong.
+
+    Should the line be right by then (a file appeared), safepip's own environment stays as it is.
+    """
+    python = context.ambient.executable
+    program = _program(context, python)
+    handover = Handover(
+        python=python, words=context.invocation.words, program=program, changes=(("PIP_DRY_RUN", "1"),)
+    )
+    return Pip(handover=handover, because=because, notices=_warnings(context))
+
+
+def _program(context: Context, python: str) -> str:
+    """Return what pip takes itself for: the name typed, beside its interpreter; "-m" for `python -m`."""
+    return "-m" if context.invocation.module else os.path.join(os.path.dirname(python), context.invocation.name)
+
+
+def _changes_environment(command: PipCommand) -> bool:
+    """Tell whether pip may change what is installed in the environment that it runs in."""
+    elsewhere = any(getattr(command, name) is not None for name in _PLACES)
+    helped = command.outcome not in {"ok", "parse_error"}
+    return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
+
+
+def _tell(context: Context, environment: Environment) -> RunLine | None:
+    """Return how the programs of an install are run from here: for people at a terminal, if they want hints."""
+    wanted = context.ambient.terminal and context.settings.hints and not context.quiet
+    wanted = wanted and "SAFEPIP_HOOK" not in context.ambient.environ  # the shell activates it by itself
+    if not wanted or context.command.subcommand != "install":
+        return None
+    activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
+    named = [_name_in(requirement) for requirement in context.command.requirements]
+    return RunLine(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
+
+
+def _name_in(requirement: str) -> str:
+    """Return the name that a requirement begins with, empty for a path or a URL."""
+    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "-_.")), None)
+    return "" if end is not None and requirement[end] in "/\\:+" else requirement[:end]
+
+
+def _warnings(context: Context) -> tuple[str, ...]:
+    """Return what the user should know of what was passed over: settings, and a stale VIRTUAL_ENV."""
+    if context.command.subcommand == "freeze":
+        return ()
+    stale = None if context.active or context.named or not context.managed else context.stale_active
+    ignored = (f"{stale[0]} names {stale[1]}, which is no environment; going on without it",) if stale else ()
+    return (*ignored, *map(str, context.settings.warnings))
+
+
+def _moved(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to say of an environment whose project was moved: its scripts still point where it was."""
+    before = context.moved_from(environment)
+    if before is None or context.command.subcommand == "freeze":
+        return ()
+    return (f"{context.shown(environment)} was moved here from {before}; mend its scripts: safepip env repair",)
+
+
+def _why(context: Context) -> str:
+    if context.managed:
+        return f"{context.target.python} is managed by the system"
+    return 'the setting scope is "always"'
+
+
+def _where(context: Context) -> str:
+    project = context.project
+    if project is None:
+        return "there is no project here"
+    if project.marker:
+        return f"{project.root} is a project ({project.marker})"
+    return f"{project.root} becomes a project"
+
+
+def _purpose(context: Context) -> str:
+    if context.named:
+        return f"as {context.named[0]} says"
+    return "for this project (once)" if context.project else "for use outside projects (once)"
+
+
+def _origin(command: PipCommand, dest: str) -> str:
+    return dict(command.origins).get(dest, "the command line")
+
+
+def _without(argv: tuple[str, ...], dropped: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(word for index, word in enumerate(argv) if index not in dropped)

@@ -1,0 +1,137 @@
+"""PURE  argv -> Invocation: by which name safepip was called, and which words are its own."""
+
+from __future__ import annotations
+
+import os.path
+
+from .pip_options import GLOBAL_OPTIONS
+from .record import Record, changed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    Word = Literal["run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims", "help"]
+
+VERBS: tuple[Word, ...] = ("run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims")
+# Pages of safepip's own: `safepip help TOPIC`.
+TOPICS = (
+    "deciding", "docker", "make", "ci", "notebooks", "raspberry-pi", "ros", "cron", "moving", "limits", "faq",
+    "settings",
+)  # fmt: skip
+FLAGS = ("--system", "--app", "--lib", "--safepip-version")
+VALUED = ("--env", "--project")
+
+
+class Invocation(Record):
+    """What was typed: the `words` for pip, and what was said to safepip itself.
+
+    `name` is the program's name as pip would show it; `version` the Python version in it ("3", "3.12" or
+    None); `module` tells of `python -m safepip`. `route` is "app", "lib" or None. `verb` is one of VERBS
+    with its `arguments`. `error` says what is wrong with safepip's own options.
+    """
+
+    words: tuple[str, ...]
+    name: str = "pip"
+    version: str | None = None
+    module: bool = False
+    shim: bool = False
+    system: bool = False
+    env: str | None = None
+    project: str | None = None
+    route: str | None = None
+    show_version: bool = False
+    show_help: bool = False
+    verb: Word | None = None
+    arguments: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def read_invocation(program: str, argv: Sequence[str], *, module: bool = False) -> Invocation:
+    """Read safepip's own part of a command line; `program` is the path it was called by.
+
+    Called as pip, pip3, pip3.12 or pip-3.12, every word is pip's. Called as anything else, safepip's own
+    options count up to the subcommand, and its own words as that.
+    """
+    name = os.path.basename(program)
+    name = name[:-4] if name.lower().endswith(".exe") else name
+    version = None if module else _version_of(name)
+    if version is not None:
+        return Invocation(words=tuple(argv), name=name, version=version or None, shim=True)
+    return with_own_words(Invocation(words=(), module=module), argv)
+
+
+def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
+    """Return the invocation with the options and words of safepip's own in `argv` read into it."""
+    kept: list[str] = []
+    said: dict[str, object] = {}
+    index = 0
+    while index < len(argv) and _is_option(argv[index]):
+        word = argv[index]
+        name, equals, value = word.partition("=")
+        if name in VALUED:
+            index += 0 if equals else 1
+            value = value if equals else "".join(argv[index : index + 1])
+            said[name[2:]] = value
+            if not value:
+                said["error"] = f"{name} needs a directory"
+        elif word in FLAGS:
+            said.update(_flag(word))
+        else:
+            width = _width(word)
+            kept.extend(argv[index : index + width])
+            index += width - 1
+        index += 1
+    rest = tuple(argv[index:])
+    told: Invocation = changed(invocation, words=(*kept, *rest), **said)
+    return _with_verb(told, rest)
+
+
+def _version_of(name: str) -> str | None:
+    """Return the version in a name of pip's, "" for plain pip, or None for any other name."""
+    if not name.startswith("pip"):
+        return None
+    rest = name[3:].removeprefix("-")
+    major, dot, minor = rest.partition(".")
+    if name == "pip" or (major.isdecimal() and (minor.isdecimal() if dot else True)):
+        return rest
+    return None
+
+
+def _is_option(word: str) -> bool:
+    return len(word) > 1 and word.startswith("-") and word != "--"
+
+
+def _flag(word: str) -> dict[str, object]:
+    if word in {"--app", "--lib"}:
+        return {"route": word[2:]}
+    return {"system": True} if word == "--system" else {"show_version": True}
+
+
+def _width(word: str) -> int:
+    """Return how many words an option of pip's before the subcommand takes, itself included.
+
+    No short one takes a value.
+    """
+    name, equals, _ = word.partition("=")
+    if equals or not word.startswith("--"):
+        return 1
+    known = GLOBAL_OPTIONS
+    meant = [name] if name in known else [option for option in known if option.startswith(name)]
+    return 2 if len(meant) == 1 and known[meant[0]] else 1
+
+
+def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
+    if rest and rest[0] in VERBS:
+        verb: Invocation = changed(told, verb=rest[0], arguments=rest[1:])
+        return verb
+    if len(rest) == 2 and rest[0] == "help" and rest[1] in VERBS:
+        helped: Invocation = changed(told, verb=rest[1], arguments=("--help",))
+        return helped
+    if len(rest) == 2 and rest[0] == "help" and rest[1] in TOPICS:
+        page: Invocation = changed(told, verb="help", arguments=rest[1:])
+        return page
+    asked = any(word in {"--help", "-h"} for word in told.words[: len(told.words) - len(rest)])
+    plain: Invocation = changed(told, show_help=asked)
+    return plain

@@ -1,0 +1,472 @@
+"""PURE  pip's command line, read as the newest pip itself would: argv, variables and files -> PipCommand.
+
+pip reads its line twice (`cli/main_parser.py`, `cli/base_command.py`). The first reading knows the global
+options and stops at the first operand, which is the subcommand; the second knows that subcommand's options
+too and is given every word but the first that equals the subcommand. What the options mean to pip's parsers
+comes from `pip_options`; values that only a callback of pip's judges (`--python-version`, `--group` paths
+and the like) are left for pip to reject.
+"""
+
+from __future__ import annotations
+
+from .pip_options import GENERAL, OPTIONS, SPECS, SUBCOMMANDS
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Literal, NoReturn
+
+    Outcome = Literal[
+        "ok",
+        "parse_error",
+        "unknown_command",
+        "main_help",
+        "command_help",
+        "version",
+        "python_after_subcommand",
+    ]
+    Kind = Literal["global", "user", "site", "env"]
+    Spec = tuple[tuple[str, ...], str, str, str | None, tuple[str, ...]]
+    Word = tuple[int, str]  # a word and where it stands in argv
+    Given = tuple[str, str, str | None, tuple[int, ...]]  # canonical option, dest, value, where in argv
+
+LINE = "the command line"
+
+# pip's dest -> the field of PipCommand, for what moves or limits where pip installs to.
+_MOVING = {
+    "use_user_site": "user",
+    "user": "user",  # of list, freeze and inspect; `config --user` has another dest, and another meaning
+    "target_dir": "target",
+    "prefix_path": "prefix",
+    "root_path": "root",
+    "override_externally_managed": "break_system_packages",
+    "dry_run": "dry_run",
+    "json_report_file": "report",
+    "require_venv": "require_virtualenv",
+}
+_TRUE = ("y", "yes", "t", "true", "on", "1")
+_FALSE = ("n", "no", "f", "false", "off", "0")
+_IGNORED_VARIABLES = ("version", "help")
+
+
+class ConfigFile(Record):
+    """One of pip's configuration files, as far as it was read.
+
+    `sections` maps a section to its keys, normalised by `normalised`, and their values. `error` is one line
+    on why pip would die of the file, or None.
+    """
+
+    path: str
+    kind: Kind
+    sections: Mapping[str, Mapping[str, str]]
+    error: str | None = None
+
+
+class PipCommand(Record):
+    """What pip would take a line for.
+
+    Every value is what pip would act on, be it from the line, a variable or a file; `origins` tells which.
+    None is "not given"; an empty string was given. Where `outcome` is not "ok", the other fields hold what
+    was read until pip would have stopped, or the whole line if it stopped at an `unknown_option`.
+    """
+
+    argv: tuple[str, ...]  # as typed
+    outcome: Outcome
+    subcommand: str | None = None
+    error: str | None = None  # pip's reason for refusing the line
+    unknown_option: str | None = None  # the option that no parser of this table knows, if that is the reason
+    user: bool | None = None  # --user of install, list, freeze, inspect; False is --no-user
+    target: str | None = None
+    prefix: str | None = None
+    root: str | None = None
+    report: str | None = None
+    python: str | None = None  # wherever it was named; never empty
+    main_python: str | None = None  # the one that pip acts on, named before the subcommand; never empty
+    break_system_packages: bool = False
+    dry_run: bool = False
+    require_virtualenv: bool = False
+    isolated: bool = False  # the option; only the exact word makes pip drop variables and the user's files
+    requirements: tuple[str, ...] = ()  # the operands
+    r_files: tuple[str, ...] = ()
+    editables: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # as given: NAME or PATH:NAME
+    scripts: tuple[str, ...] = ()  # --requirements-from-script
+    quiet: int = 0  # how many -q
+    verbose: int = 0  # how many -v
+    upgrade: bool = False
+    options: tuple[tuple[str, str, str | None], ...] = ()  # on the line: canonical option, pip's dest, value
+    user_words: tuple[int, ...] = ()  # where argv has a whole word `--user` that was read as that option
+    python_words: tuple[int, ...] = ()  # where argv has the words of `--python`, if one chose the interpreter
+    origins: tuple[tuple[str, str], ...] = ()  # (field, LINE or a variable's name or a file's path)
+
+
+def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[ConfigFile] = ()) -> PipCommand:
+    """Return what pip would take the line `argv` for.
+
+    `variables` is the environment (only ``PIP_*`` counts, in its order), `files` are pip's configuration
+    files from lowest to highest precedence. Source: pip's `parse_command` and `Command._main`.
+    """
+    main = _Reading("<global>")
+    broken = next((file.error for file in files if file.error), None)
+    if broken is not None:
+        main.error = broken
+        return _command(argv, "parse_error", main, main)
+    words = list(enumerate(argv))
+    main.run(_settings("global", variables, files), words, interspersed=False)
+    stopped = _outcome_of(main)
+    if stopped:
+        return _command(argv, stopped, main, main)
+    name = main.operands.pop(0)
+    del words[argv.index(name)]  # list.remove: the first equal word, be it an option's value
+    if "--isolated" in [word for _, word in words]:
+        variables, files = {}, [file for file in files if file.kind != "user"]
+    last = _Reading(name)
+    last.run(_settings(name, variables, files), words, interspersed=True)
+    return _command(argv, _second_outcome(main, last), main, last, name)
+
+
+def opts_out(variables: Mapping[str, str], files: Sequence[ConfigFile]) -> str | None:
+    """Return the variable or file that gives `install` --break-system-packages, or None."""
+    found = None
+    for key, value, where in _settings("install", variables, files):
+        if key == "break-system-packages":
+            found = where if _boolean(value) else None
+    return found
+
+
+def normalised(name: str) -> str:
+    """Return the key that a name in a configuration file or variable stands for, as pip does."""
+    return name.lower().replace("_", "-").removeprefix("--")
+
+
+def normalised_name(name: str) -> str:
+    """Return a distribution's name as PEP 503 has names compared; the importing of re would cost more."""
+    folded = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in folded:
+        folded = folded.replace("--", "-")
+    return folded
+
+
+def _settings(
+    section: str, variables: Mapping[str, str], files: Sequence[ConfigFile]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (key, value, origin) in pip's order: the later wins.
+
+    A section beats a file: all of [global] comes before all of [install]. An empty value of a later file
+    hides the earlier file's. pip names its section for the variables ":env:", and takes it from a file too.
+    """
+    for name in dict.fromkeys(("global", section, ":env:")):
+        pool: dict[str, tuple[str, str]] = {}
+        for file in files:
+            pool.update((key, (value, file.path)) for key, value in file.sections.get(name, {}).items())
+        if name == ":env:":
+            pool.update(_from_variables(variables))
+        for key, (value, where) in pool.items():
+            if value:
+                yield key, value, where
+
+
+def _from_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for variable, value in variables.items():
+        if variable.startswith("PIP_") and variable[4:].lower() not in _IGNORED_VARIABLES:
+            yield normalised(variable[4:]), (value, variable)
+
+
+class _Stop(Exception):  # noqa: N818  not an error: pip reads no further
+    """pip would read no further; the reading knows why."""
+
+
+class _Reading:
+    """One of pip's two readings of a line: what it accepts, and what it has found so far."""
+
+    __slots__ = ("error", "given", "helped", "lenient", "operands", "options", "origins", "unknown", "values")
+
+    def __init__(self, parser: str) -> None:
+        self.options: dict[str, Spec] = {
+            name: SPECS[position] for position in GENERAL + OPTIONS[parser] for name in SPECS[position][0]
+        }
+        self.lenient = parser != "<global>"  # whether to go on after an unknown option
+        self.values: dict[str, Any] = {}  # by pip's dest
+        self.origins: dict[str, str] = {}  # by pip's dest
+        self.given: list[Given] = []
+        self.operands: list[str] = []
+        self.helped = False
+        self.error: str | None = None
+        self.unknown: str | None = None
+
+    def run(self, settings: Iterable[tuple[str, str, str]], words: Iterable[Word], *, interspersed: bool) -> None:
+        """Take the settings, then the words, until pip would stop."""
+        try:
+            for key, value, where in settings:
+                self._set(key, value, where)
+            self._read(iter(words), interspersed)
+        except _Stop:
+            pass
+
+    # -- variables and files
+
+    def _set(self, key: str, value: str, where: str) -> None:
+        """Take one setting, as pip's `_update_defaults` does; a key that this parser lacks is ignored."""
+        option = self.options.get("--" + key)
+        if option is None:
+            return
+        names, dest, action, _, _ = option
+        self.origins[dest] = where
+        if action in {"true", "false"}:  # not inverted for the latter: PIP_NO_USER=1 asks for --user
+            self.values[dest] = self._switch(key, value)
+        elif action == "count":
+            self.values[dest] = self._number(key, value)
+        elif action == "append":
+            self.values[dest] = value.split()
+            for part in self.values[dest]:
+                self._check(option, key, part)
+        elif action == "no_cache_dir":
+            if _boolean(value) is None:
+                self._reject(f"{names[0]} error: invalid truth value {value.lower()!r}")
+        else:
+            self._check(option, names[0] if action == "config_settings" else key, value)
+            self._store(option, value)
+
+    def _switch(self, key: str, value: str) -> bool:
+        found = _boolean(value)
+        if found is None:
+            self._reject(
+                f"{value} is not a valid value for {key} option, please specify a boolean value like "
+                "yes/no, true/false or 1/0 instead."
+            )
+        return found
+
+    def _number(self, key: str, value: str) -> int:
+        found = _boolean(value)
+        number: int | None = _converted(int, value) if found is None else int(found)
+        if number is None or number < 0:
+            shown = value if number is None else number
+            self._reject(
+                f"{shown} is not a valid value for {key} option, please instead specify either a "
+                "non-negative integer or a boolean value like yes/no or false/true which is "
+                "equivalent to 1/0."
+            )
+        return number
+
+    # -- the line
+
+    def _read(self, words: Iterator[Word], interspersed: bool) -> None:
+        """Walk the words: options, operands, and after a bare ``--`` operands only."""
+        for index, word in words:
+            if word == "--":
+                break
+            if word.startswith("--"):
+                self._long(index, word, words)
+            elif word.startswith("-") and word != "-":
+                self._bundle(index, word, words)
+            else:
+                self.operands.append(word)
+                if not interspersed:
+                    break
+        self.operands.extend(word for _, word in words)
+
+    def _long(self, index: int, word: str, words: Iterator[Word]) -> None:
+        name, equals, value = word.partition("=")
+        name = self._full(name)
+        option = self.options.get(name)
+        if option is None:
+            self._miss(name)
+        elif option[3] is None:
+            if equals:
+                self._reject(f"{name} option does not take a value")
+            self._take(option, name, None, (index,))
+        elif equals:
+            self._take(option, name, value, (index,))
+        else:
+            self._take_next(option, name, index, words)
+
+    def _full(self, name: str) -> str:
+        """Return the option string that `name` is or abbreviates; `name` itself when there is none."""
+        if name in self.options:
+            return name
+        found = [known for known in self.options if known.startswith(name)]
+        if len(found) > 1:
+            self._reject(f"ambiguous option: {name} ({', '.join(sorted(found))}?)")
+        return found[0] if found else name
+
+    def _bundle(self, index: int, word: str, words: Iterator[Word]) -> None:
+        """Take each letter; the first that takes a value has the rest of the word, or else the next word."""
+        for position, letter in enumerate(word[1:], 2):
+            name = "-" + letter
+            option = self.options.get(name)
+            if option is None:
+                self._miss(name)
+            elif option[3] is None:
+                self._take(option, name, None, (index,))
+            elif word[position:]:
+                self._take(option, name, word[position:], (index,))
+                break
+            else:
+                self._take_next(option, name, index, words)
+
+    def _take_next(self, option: Spec, name: str, index: int, words: Iterator[Word]) -> None:
+        """Take the next word as the value, whatever it looks like."""
+        for following, value in words:
+            self._take(option, name, value, (index, following))
+            return
+        self._reject(f"{name} option requires 1 argument")
+
+    def _take(self, option: Spec, name: str, value: str | None, where: tuple[int, ...]) -> None:
+        names, dest, action, _, _ = option
+        self._check(option, name, value)
+        if action == "help":
+            self.helped = True
+            self._stop_unless_lost()
+        self.given.append((names[0], dest, value, where))
+        self.origins[dest] = LINE
+        if action in {"true", "false"}:
+            self.values[dest] = action == "true"
+        elif action == "count":
+            self.values[dest] = self.values.get(dest, 0) + 1
+        else:
+            self._store(option, value)
+
+    # -- both
+
+    def _store(self, option: Spec, value: str | None) -> None:
+        """Keep a value: where pip collects, after the earlier ones, else in place of them."""
+        _, dest, action, _, _ = option
+        collects = action in {"append", "dependency_group"}
+        self.values[dest] = [*self.values.get(dest, ()), value] if collects else value
+
+    def _check(self, option: Spec, name: str, value: str | None) -> None:
+        """Reject what optparse would, and what is no KEY=VAL for ``-C``; `name` is what pip would show."""
+        _, _, action, kind, choices = option
+        if value is None:
+            return
+        if kind == "choice" and value not in choices:
+            allowed = ", ".join(repr(choice) for choice in choices)
+            self._reject(f"option {name}: invalid choice: {value!r} (choose from {allowed})")
+        if kind == "int" and _converted(_integer, value) is None:
+            self._reject(f"option {name}: invalid integer value: {value!r}")
+        if kind == "float" and _converted(float, value) is None:
+            self._reject(f"option {name}: invalid floating-point value: {value!r}")
+        if action == "config_settings" and "=" not in value:
+            self._reject(f"Arguments to {name} must be of the form KEY=VAL")
+
+    def _miss(self, name: str) -> None:
+        """Note an option that is in no table; a newer pip may know it: a subcommand's words are read on."""
+        if self.error is None:
+            self.error, self.unknown = f"no such option: {name}", name
+        if not self.lenient:
+            raise _Stop
+
+    def _reject(self, reason: str) -> NoReturn:
+        if self.error is None:
+            self.error = reason
+        raise _Stop
+
+    def _stop_unless_lost(self) -> None:
+        """Stop for help, unless pip has already refused the line for an option before it."""
+        if self.error is None:
+            raise _Stop
+
+
+def _boolean(value: str) -> bool | None:
+    """Return what pip's `strtobool` takes `value` for, or None."""
+    word = value.lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _converted(convert: Callable[[str], Any], value: str) -> Any:
+    try:
+        return convert(value)
+    except ValueError:
+        return None
+
+
+def _integer(value: str) -> int:
+    """Return an integer in optparse's writing: 0x and 0b prefixes, octal after any other leading 0."""
+    prefix = value[:2].lower()
+    if prefix == "0b":
+        return int(value[2:] or "0", 2)
+    return int(value, 16 if prefix == "0x" else 8 if value.startswith("0") else 10)
+
+
+def _outcome_of(main: _Reading) -> Outcome | None:
+    """Return with what the first reading ends the matter, or None when a subcommand is to be read."""
+    if main.error or main.helped:
+        main.values.pop("python", None)  # pip ends before it would act on that
+        return "parse_error" if main.error else "main_help"
+    if main.values.get("version"):
+        return "version"
+    if not main.operands or main.operands == ["help"]:
+        return "main_help"
+    if main.operands[0] in SUBCOMMANDS:
+        return None
+    main.error = f'unknown command "{main.operands[0]}"'  # without pip's guess: difflib costs too much here
+    return "unknown_command"
+
+
+def _second_outcome(main: _Reading, last: _Reading) -> Outcome:
+    if last.error:
+        return "parse_error"
+    if last.helped:
+        return "command_help"
+    if last.values.get("python") and not main.values.get("python"):
+        last.error = "The --python option must be placed before the pip subcommand name"
+        return "python_after_subcommand"
+    return "ok"
+
+
+def _command(
+    argv: Sequence[str], outcome: Outcome, main: _Reading, last: _Reading, subcommand: str | None = None
+) -> PipCommand:
+    """Return the facts; `last` is `main` where pip would not come to the second reading."""
+    values = last.values
+    second = subcommand is not None
+    return PipCommand(
+        argv=tuple(argv),
+        outcome=outcome,
+        subcommand=subcommand,
+        error=last.error,
+        unknown_option=last.unknown,
+        user=values.get("use_user_site", values.get("user")),
+        target=values.get("target_dir"),
+        prefix=values.get("prefix_path"),
+        root=values.get("root_path"),
+        report=values.get("json_report_file"),
+        python=main.values.get("python") or values.get("python") or None,
+        main_python=main.values.get("python") or None,
+        break_system_packages=bool(values.get("override_externally_managed")),
+        dry_run=bool(values.get("dry_run")),
+        require_virtualenv=bool(values.get("require_venv")),
+        isolated=bool(values.get("isolated_mode")),
+        requirements=tuple(last.operands) if second else (),
+        r_files=tuple(values.get("requirements", ())),
+        editables=tuple(values.get("editables", ())),
+        constraints=tuple(values.get("constraints", ())),
+        groups=tuple(values.get("dependency_groups", ())),
+        scripts=tuple(values.get("requirements_from_scripts", ())),
+        quiet=values.get("quiet", 0),
+        verbose=values.get("verbose", 0),
+        upgrade=bool(values.get("upgrade")),
+        options=tuple(entry[:3] for entry in last.given) if second else (),
+        user_words=_user_words(argv, last),
+        python_words=_python_words(main, last),
+        origins=_origins(main, last),
+    )
+
+
+def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
+    given = [entry for entry in last.given if _MOVING.get(entry[1]) == "user"]
+    return tuple(where[0] for _, _, _, where in given if argv[where[0]] == "--user")
+
+
+def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
+    """Return the words of every `--python`, once one before the subcommand counts; those after it do not then."""
+    given = (*main.given, *last.given) if main.values.get("python") else main.given
+    return tuple(sorted({index for _, dest, _, where in given if dest == "python" for index in where}))
+
+
+def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
+    found = [(_MOVING[dest], where) for dest, where in last.origins.items() if dest in _MOVING]
+    naming = main if main.values.get("python") else last
+    return (*found, ("python", naming.origins["python"])) if naming.values.get("python") else tuple(found)

@@ -1,0 +1,632 @@
+"""An environment rebuilt at its own path: the same distributions, on a Python that is there.
+
+First everything is got and built, then the old environment is renamed and the new one made in its place, for
+scripts carry their path. What is under way is noted in the user's state before, so that at any time the old
+one or the new one is whole, and after a kill the next repair finishes or takes back what this one began. The
+new one counts from the moment that its mark of a creation under way (`.safepip/creating`) is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+import shutil
+import tempfile
+
+from virtualenv.seed.wheels.embed import get_embed_wheel
+
+from safepip.core.record import Record, changed
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
+from safepip.shells.known import forget_for_shells, note_for_shells
+from safepip.system import registry
+from safepip.system.environment import (
+    ABSENT,
+    BROKEN,
+    CREATING,
+    OWN,
+    UNFINISHED,
+    USABLE,
+    Environment,
+    configuration,
+    is_conda,
+    is_environment,
+)
+from safepip.system.files import number, recall, remember
+from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
+from safepip.system.project import ENVIRONMENT
+
+from . import history, inventory, journal, metadata, recover
+from .create import build, creation_lock, key_of
+from .lock import acquire
+from .modified_files import edited
+from .pip import run_pip
+from .progress import shown_while, wheels_in
+from .trust import made_elsewhere, recorded_place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+    from .inventory import Distribution
+
+_FORMAT = "safepip-repair-1"
+_FOLDER = "repairs"
+_EXCHANGING = "exchanging"  # the old one is whole, here or aside; the new one as soon as its mark is gone
+_REMOVING = "removing"  # the new one is whole, and the old one goes
+
+
+class Under(Record):
+    """A repair that is under way: of the environment known as `path`, which has been moved `aside`.
+
+    `device` and `inode` are the old one's, `token` is the new one's; `how` and `project` are the registry's.
+    """
+
+    path: str
+    aside: str
+    device: int
+    inode: int
+    token: str
+    how: str
+    project: str = ""
+    stage: str = _EXCHANGING
+
+    @property
+    def real(self) -> str:
+        """Return the path without links: where the environment itself is."""
+        return os.path.realpath(self.path)
+
+
+def repair(path: str, called: str, context: Context, report: Report, *, unasked: bool = False) -> None:
+    """Mend the environment at the absolute `path`, which may be trusted, if there is something to mend.
+
+    `called` is its name for the user's eyes. `unasked` another may have mended it meanwhile, of which nobody wants
+    to hear. Fails whole, with the environment as it was.
+    """
+    if _recall(path, context) is None:
+        _refuse_what_is_none(path, called, context)
+    with creation_lock(path, context, report):
+        finished = _recover(path, called, context, report)
+        with _locked(os.path.realpath(path), context, report):
+            mended = _heal(path, context, report)
+            found = context.examine(path, named=True)
+            why = found.reason if _was_meant(path, context) and found.state == BROKEN else fault(found)
+            if why is None and lacks_pip(found, context):
+                report.say(f"putting pip into {called} again")
+                with shown_while("installing pip", context, report):
+                    _give_pip(found)
+            elif why is not None:
+                _rebuild(_Work(found, called, context, report), why)
+            elif not (mended or finished or unasked):
+                report.say(f"there is nothing to repair in {called}")
+
+
+def resume(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a repair of `path` that was killed; tell whether there was one.
+
+    To be asked before an environment is made there: the old one, which is whole, would be left aside.
+    """
+    if _recall(path, context) is None:
+        return False
+    with creation_lock(path, context, report):
+        _recover(path, called, context, report)
+    return True
+
+
+def _refuse_what_is_none(path: str, called: str, context: Context) -> None:
+    """Refuse, before anything is written, what never was an environment: /usr looks like a broken one."""
+    known = _was_environment(path) or is_conda(path) or _was_meant(path, context)
+    if os.path.isdir(path) and os.listdir(path) and not known:
+        what = f"{called} is no environment, so there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+
+
+def _was_meant(path: str, context: Context) -> bool:
+    """Tell whether it stands where the project's environment belongs, `.venv`, and is no Python by itself."""
+    project = context.project
+    if project is None or path != os.path.join(project.root, ENVIRONMENT) or not os.path.isdir(path):
+        return False
+    return not (is_conda(path) or glob.glob(os.path.join(glob.escape(path), "lib", "*", "os.py")))
+
+
+def _was_environment(path: str) -> bool:
+    """Tell whether a virtual environment is or was there: without its configuration, it has safepip's notes."""
+    noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
+    return is_environment(path) or noted
+
+
+def left_aside(path: str, context: Context) -> str:
+    """Return where a repair of `path` that has not ended left the old environment, which is whole; or empty."""
+    under = _recall(path, context)
+    return under.aside if under and under.stage == _EXCHANGING and _is(under.aside, under) else ""
+
+
+def fault(found: Environment) -> str | None:
+    """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
+    if found.state == BROKEN and _was_environment(found.path):
+        return found.reason
+    if found.state in {ABSENT, UNFINISHED}:
+        raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
+    if found.state != USABLE:
+        what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+    if not is_environment(found.path):  # conda's: what is wrong in it is conda's to mend
+        return None
+    if recorded_elsewhere(found.path) is not None:
+        return f"{made_elsewhere(found.path)}: its programs and activate scripts lead there"
+    others = [site for site in inventory.sites(found.path) if not os.path.samefile(site, found.site)]
+    if any(map(inventory.holds, others)):
+        return f"has packages of another Python than its {found.version}"
+    gone = [name for name in inventory.damaged(found.path) if name != "pip"]
+    return f"lacks files of {', '.join(gone)}" if gone else None
+
+
+def moved(state: str | None, path: str) -> registry.Entry | None:
+    """Return the record of the environment at `path` if it was moved there, since when its own texts are wrong.
+
+    Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
+    """
+    entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
+    if entry is None or place is None:
+        return None
+    return entry if entry.identity or entry.known.path == place else None
+
+
+def lacks_pip(found: Environment, context: Context) -> bool:
+    """Tell whether a usable environment has lost pip: other tools make some that never had it."""
+    if not found.has_pip:
+        known = registry.known(context.state, found.path)
+        return (known is not None and known.how == registry.MADE) or "pip" in inventory.distributions(found.path)
+    return "pip" in inventory.damaged(found.path)
+
+
+def recorded_elsewhere(path: str) -> str | None:
+    """Return the other place that the environment's own texts name instead of where it is, or None."""
+    try:
+        place = recorded_place(path)
+    except (OSError, ValueError):
+        return None
+    return None if place == os.path.realpath(path) else place
+
+
+def _recover(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a repair that was killed, under the lock; tell whether one was finished."""
+    under = _recall(path, context)
+    if under is None:
+        return False
+    if not _is(under.aside, under):
+        if under.stage == _EXCHANGING and _is_unfinished(under):  # somebody took the old one away
+            _discard(under.real)
+        _settled(under, context)
+        return under.stage == _REMOVING
+    if under.stage == _REMOVING or _is_new_whole(under):
+        report.say(f"an interrupted repair of {called} had come far enough; finishing it")
+        _finish(under, called, context, report)
+        return True
+    if os.path.lexists(under.real) and not _is_unfinished(under):
+        what = f"a repair of {called} was interrupted, and another command made it anew since"
+        raise SafepipError(REFUSED, what, f"the old one is whole: {under.aside}", "rename or remove one of them")
+    report.say(f"a repair of {called} was interrupted; the old one is back in its place")
+    _put_back(under, context, report)
+    return False
+
+
+class _Work:
+    """What a rebuilding is made from."""
+
+    def __init__(self, found: Environment, called: str, context: Context, report: Report) -> None:
+        self.path = found.path
+        self.real = os.path.realpath(found.path)
+        self.called = called
+        self.context = context
+        self.report = report
+        self.entry = registry.entry(context.state, found.path) or moved(context.state, found.path)
+        self.base = _interpreter(found, context)
+        self.system = inventory.seen_system(found.path)
+        self.held = inventory.distributions(found.path)
+        self.pip = self.held.pop("pip", None)
+        self.has_pip = self.pip is not None or self.how == registry.MADE
+        self.plain = {name: one for name, one in self.held.items() if _words(one)[0] != "-e"}
+
+    @property
+    def how(self) -> str:
+        """How safepip knows the environment, empty where it does not."""
+        return self.entry.known.how if self.entry else ""
+
+
+def _rebuild(work: _Work, why: str) -> None:
+    """Get everything, then exchange the old environment for a new one."""
+    many = f"{len(work.held)} package{'' if len(work.held) == 1 else 's'}"
+    work.report.say(f"{work.called} {why}")
+    work.report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        wheels = os.path.join(folder, "wheels")
+        os.mkdir(wheels)
+        with _told_plainly(work.called):
+            with shown_while(lambda: wheels_in(wheels, len(work.plain)), work.context, work.report):
+                _gather(work, os.path.join(folder, "env"), wheels)
+            work.report.say(f"making {work.called} anew")
+            with shown_while(f"installing {many}", work.context, work.report):
+                _exchange(work, wheels)
+    work.report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
+
+
+@contextlib.contextmanager
+def _told_plainly(called: str) -> Iterator[None]:
+    """Turn what can go wrong with a disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_repaired(called, error.strerror or str(error), code=CANNOT_CREATE) from error
+
+
+def _not_repaired(called: str, what: str, *ways: str, code: int = NO_ENVIRONMENT) -> SafepipError:
+    return SafepipError(code, f"{called} was not repaired and is as it was: {what}", *ways)
+
+
+# -- from which Python
+
+
+def _interpreter(found: Environment, context: Context) -> Interpreter:
+    """Return the base that the environment had, else what is in its place now, else the target interpreter."""
+    made, candidates = inventory.made_with(found.path), list(_bases(found, context))
+    same = next((one for one in candidates if one.minor == made), None)
+    base = same or (candidates[0] if candidates else None) or context.base
+    if base is None or base.version < OLDEST:
+        what = f"there is no Python to rebuild {found.named} with"
+        raise SafepipError(NO_ENVIRONMENT, what, "have a python3 on PATH, or name one by the setting python")
+    return base
+
+
+def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
+    """Yield the Pythons that are where the environment's base was, by its link and by its pyvenv.cfg."""
+    config, made = configuration(found.path), inventory.made_with(found.path)
+    linked = os.path.realpath(os.path.join(found.path, BIN, "python" + EXE))
+    home = config.get("home", "")
+    named = [linked, config.get("base-executable", ""), os.path.join(home, f"python{made}{EXE}")]
+    inside = os.path.join(os.path.realpath(found.path), "")
+    for path in dict.fromkeys((*named, os.path.join(home, "python3" + EXE))):
+        if os.path.isabs(path) and is_program(path) and not os.path.realpath(path).startswith(inside):
+            known = interview(path, context.ambient.environ, context.cache)
+            if isinstance(known, Interpreter) and not known.is_virtual:
+                yield known
+
+
+# -- everything that is to come
+
+
+def _gather(work: _Work, place: str, wheels: str) -> None:
+    """Have wheels of all that can be one in the folder, by a throw-away environment of the new Python."""
+    gone = next((where for where in map(_source, work.held.values()) if where and not os.path.isdir(where)), None)
+    if gone is not None:
+        raise _not_repaired(work.called, f"{gone}, which it has a package from, is gone")
+    build(place, work.base, work.context.cache, pip=True)
+    helper = _usable(place, place, work.base)
+    wanted = [word for one in work.plain.values() for word in _words(one)]
+    if wanted:
+        failed = run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
+        if failed:
+            raise _not_repaired(work.called, f"not everything can be had again: {failed}")
+    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    for name, one in work.plain.items():
+        if have.get(name) != one.state.version and not (name in have and _is_of_vcs(one)):
+            what = f"{name} {one.state.version} cannot be had again, only {have.get(name, 'nothing')}"
+            raise _not_repaired(work.called, what)
+    if work.pip is not None and _keeps_pip(work, helper):
+        run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *_words(work.pip)))
+
+
+def _keeps_pip(work: _Work, helper: Environment) -> bool:
+    """Tell whether the new environment is to have another pip than it comes with.
+
+    One that served an older Python may not run on this: then the one that comes with it stays.
+    """
+    seeded = inventory.distributions(helper.path).get("pip")
+    same = seeded is not None and work.pip is not None and seeded.state.version == work.pip.state.version
+    return not same and work.base.minor == inventory.made_with(work.path)
+
+
+def _words(one: Distribution) -> tuple[str, ...]:
+    return metadata.requirement(one.name, one.state)
+
+
+def _source(one: Distribution) -> str | None:
+    """Return the folder of an editable distribution."""
+    words = _words(one)
+    return words[1].partition("#")[0] if words[0] == "-e" else None
+
+
+def _is_of_vcs(one: Distribution) -> bool:
+    return '"vcs_info"' in one.state.origin
+
+
+def _name_and_version(wheel: str) -> tuple[str, str]:
+    return journal.name_and_version("-".join(wheel.split("-")[:2]) + ".dist-info")
+
+
+# -- the exchange
+
+
+def _exchange(work: _Work, wheels: str) -> None:
+    """Rename the old environment, make the new one, and remove the old: or put it back."""
+    under = _begin(work)
+    try:
+        os.rename(under.real, under.aside)
+        with _new(under, work) as (made, lock):
+            _install(made, work, wheels, lock)
+            _carry_over(under, made)
+            registry.note(work.context.state, under.path, registry.MADE, project=under.project)
+    except BaseException:
+        _put_back(under, work.context, work.report)
+        raise
+    _finish(under, work.called, work.context, work.report)
+
+
+def _begin(work: _Work) -> Under:
+    """Note in the user's state what is about to happen; without that nothing happens."""
+    stat = os.stat(work.real)
+    token = secrets.token_hex(16)
+    under = Under(
+        path=work.path,
+        aside=f"{work.real}.old-{token[:8]}",
+        device=stat.st_dev,
+        inode=stat.st_ino,
+        token=token,
+        how=work.how,
+        project=work.entry.known.project if work.entry else "",
+    )
+    _keep(under, work.context)
+    return under
+
+
+@contextlib.contextmanager
+def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
+    """Make the new environment, marked as unfinished until the body has ended; give it and its lock."""
+    os.makedirs(os.path.join(under.real, OWN), 0o700)
+    mode = os.stat(under.aside).st_mode & 0o7777
+    os.chmod(under.real, mode | 0o700)  # one that may not be written is made so at the end
+    with open(os.path.join(under.real, CREATING), "w", encoding="ascii") as mark:
+        mark.write(under.token)
+    lock = acquire(under.real, work.context.settings.lock_timeout, work.report)
+    try:
+        build(under.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
+        yield _usable(under.path, under.real, work.base), lock
+        os.chmod(under.real, mode)
+        os.unlink(os.path.join(under.real, CREATING))
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
+    """Install everything at once, what is editable from where it lies; then have it described as it was."""
+    sealed = ("install", "--no-deps", "--no-index", "--find-links", wheels, "--no-warn-conflicts")
+    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    plain = [f"{name}=={have[name]}" for name in work.plain]
+    editable = [word for name, one in work.held.items() if name not in work.plain for word in _words(one)]
+    steps = [(sealed, plain, True), (("install", "--no-deps"), editable, False)]
+    steps += [(sealed, ["pip==" + have["pip"]], True)] if "pip" in have else []
+    for words, wanted, is_sealed in steps:
+        failed = run_pip(made, (*words, *wanted), sealed=is_sealed, lock=lock) if wanted else ""
+        if failed:
+            raise _not_repaired(work.called, f"its packages cannot be installed again: {failed}")
+    for name, one in work.held.items():
+        origin = one.state.origin if name in work.plain and one.state.origin else None
+        if origin is not None or not one.state.requested:
+            metadata.describe(made, name, requested=one.state.requested, origin=origin)
+    _check(made, work.held, work.called)
+
+
+def _check(made: Environment, held: Mapping[str, Distribution], called: str) -> None:
+    now = inventory.distributions(made.path)
+    for name, one in held.items():
+        same = name in now and one.state.version in {now[name].state.version, "?"}
+        if not same and not (name in now and (_is_of_vcs(one) or _source(one))):
+            raise _not_repaired(called, f"{name} did not become {one.state.version} again")
+
+
+def _carry_over(under: Under, made: Environment) -> None:
+    """Keep the history, which goes on from what is installed now."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(os.path.join(under.aside, journal.HISTORY), os.path.join(under.real, journal.HISTORY))
+        history.leave(under.real, journal.snapshot(made.path))
+
+
+def _finish(under: Under, called: str, context: Context, report: Report) -> None:
+    """Have the new environment known, and the old one gone, if safepip made all that is in it."""
+    old = registry.entry_of(context.state, under.device, under.inode)
+    if old is not None:
+        registry.discard(old)
+        forget_for_shells(context.state, old.known.path)
+    forget_for_shells(context.state, under.path)
+    note_for_shells(context.state, under.path)
+    why = _why_kept(under)
+    if not why:
+        _keep(changed(under, stage=_REMOVING), context)
+        _open(under.aside)
+        shutil.rmtree(under.aside, ignore_errors=True)
+        if os.path.lexists(under.aside):
+            report.say(f"not all of the old {called} can be removed: {under.aside}")
+    else:
+        report.say(f"the old {called} {why}: kept as {under.aside}")
+    _settled(under, context)
+
+
+def _why_kept(under: Under) -> str:
+    """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
+    if under.stage == _EXCHANGING:
+        strays = inventory.strays(under.aside)
+        if strays:
+            return f"holds {strays[0]}, which no package put there"
+    if under.how != registry.MADE:
+        return "was not made by safepip"
+    by_hand = edited(under.aside, under.real) if under.stage == _EXCHANGING else []
+    return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
+
+
+def _put_back(under: Under, context: Context, report: Report) -> None:
+    """Have the old environment at its path again, as it was; once no pip writes to the new one any more."""
+    if _is(under.real, under):
+        _settled(under, context)
+        return
+    if os.path.isdir(under.real):
+        lock = acquire(under.real, context.settings.lock_timeout, report)
+        _discard(under.real)
+        if lock is not None:
+            os.close(lock)
+    os.rename(under.aside, under.real)
+    _settled(under, context)
+
+
+def _discard(path: str) -> None:
+    """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
+    _open(path)
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(path):
+            if entry.name != OWN:
+                _remove(entry.path)
+        shutil.rmtree(path)
+
+
+def _open(path: str) -> None:
+    """Let what is about to go be changed."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+# -- what lies where
+
+
+def _is(path: str, under: Under) -> bool:
+    """Tell whether the old environment is at `path`."""
+    try:
+        stat = os.lstat(path)
+    except OSError:
+        return False
+    return (stat.st_dev, stat.st_ino) == (under.device, under.inode)
+
+
+def _is_new_whole(under: Under) -> bool:
+    signed = configuration(under.real).get("safepip-creation") == under.token
+    return signed and not os.path.lexists(os.path.join(under.real, CREATING))
+
+
+def _is_unfinished(under: Under) -> bool:
+    """Tell whether what lies at the path is what this repair began, from its first directory on."""
+    if recall(os.path.join(under.real, CREATING)) == under.token:
+        return True
+    try:
+        return set(os.listdir(under.real)) <= {OWN} and not os.listdir(os.path.join(under.real, OWN))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _file(path: str, context: Context) -> str | None:
+    return context.state and os.path.join(context.state, _FOLDER, key_of(path))
+
+
+def _keep(under: Under, context: Context) -> None:
+    file = _file(under.path, context)
+    fields = (under.path, under.aside, str(under.device), str(under.inode), under.token, under.how, under.project)
+    text = "\0".join((_FORMAT, *fields, under.stage))
+    if file is not None:
+        remember(file, text)
+    if file is None or recall(file) != text:
+        what = "your state folder cannot be written, so that an interrupted repair could not be taken back"
+        raise SafepipError(CANNOT_CREATE, what, "name another: XDG_STATE_HOME=DIR")
+
+
+def _recall(path: str, context: Context) -> Under | None:
+    file = _file(path, context)
+    fields = (recall(file) or "").split("\0") if file else []
+    device, inode = map(number, fields[3:5]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
+    if device is None or inode is None or not _is_of(path, fields[1], fields[2]):
+        return None
+    return Under(
+        path=fields[1],
+        aside=fields[2],
+        device=device,
+        inode=inode,
+        token=fields[5],
+        how=fields[6],
+        project=fields[7],
+        stage=fields[8],
+    )
+
+
+def _is_of(path: str, noted: str, aside: str) -> bool:
+    """Tell whether what was noted is about this environment, the old one lying beside it: files get damaged."""
+    try:
+        real = os.path.realpath(noted)
+    except ValueError:
+        return False
+    return real == os.path.realpath(path) and os.path.dirname(aside) == os.path.dirname(real)
+
+
+def _settled(under: Under, context: Context) -> None:
+    file = _file(under.path, context)
+    with contextlib.suppress(OSError):
+        os.unlink(file or "")
+
+
+# -- pip, and small repairs
+
+
+@contextlib.contextmanager
+def _locked(real: str, context: Context, report: Report) -> Iterator[None]:
+    """Hold the environment's own lock, if there is an environment."""
+    lock = acquire(real, context.settings.lock_timeout, report) if os.path.isdir(real) else None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _heal(path: str, context: Context, report: Report) -> bool:
+    """Mend what a killed change left, under the lock; tell whether there was one."""
+    if not journal.is_left(path, locked=True) or context.examine(path, named=True).state != USABLE:
+        return False
+    recover.heal(path, context, report)
+    return True
+
+
+def _give_pip(found: Environment) -> None:
+    """Put pip in again, by safepip's own, from the wheel that virtualenv has at hand; else from the index."""
+    for one in (os.path.join(found.site, "pip"), *inventory.metadata(found.site, "pip")):
+        shutil.rmtree(one, ignore_errors=True)
+    wheel = get_embed_wheel("pip", found.version)
+    words = ("--no-index", str(wheel.path)) if wheel else ("pip",)
+    failed = run_pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
+    if failed:
+        raise SafepipError(NO_ENVIRONMENT, f"pip cannot be put into {found.named} again: {failed}")
+    metadata.describe(found, "pip", requested=True, origin="")
+
+
+def _usable(named: str, path: str, base: Interpreter) -> Environment:
+    """Return what an environment of ours will be once it is finished."""
+    python = os.path.join(path, BIN, "python" + EXE)
+    site = os.path.join(path, base.site)
+    return Environment(
+        path=path,
+        named=named,
+        state=USABLE,
+        python=started_as(python),
+        version=base.minor,
+        site=site,
+        base=base,
+        has_pip=True,
+    )

@@ -1,0 +1,280 @@
+"""EDGE  what a directory is, as a virtual environment, found out without running anything in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from safepip.core.record import Record
+
+from .files import recall
+from .interpreter import BIN, EXE, MARKER, is_program, started_as
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .interpreter import Interpreter
+
+    Interview = Callable[[str], Interpreter | str]
+    Vet = Callable[[str, str], str | None]
+
+ABSENT = "absent"
+UNFINISHED = "unfinished"
+BROKEN = "broken"
+USABLE = "usable"
+UNTRUSTED = "untrusted"
+FOREIGN = "foreign"
+NOWHERE = "nowhere"
+
+OWN = ".safepip"
+CREATING = os.path.join(OWN, "creating")
+CONFIG = "pyvenv.cfg"
+OTHER_SYSTEM = "was made on another system"
+
+
+class Environment(Record):
+    """A place for an environment, and what was found there.
+
+    `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
+    ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
+    is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
+    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where
+    neither its name nor what is in it tells that an environment was meant to be there.
+    """
+
+    path: str
+    named: str
+    state: str
+    reason: str = ""
+    other_system: bool = False
+    nothing: bool = False
+    python: str = ""
+    version: str = ""
+    site: str = ""
+    base: Interpreter | None = None
+    has_pip: bool = False
+    sees_system: bool = False
+
+
+def examine(path: str, interview: Interview, vet: Vet) -> Environment:
+    """Return what lies at the absolute `path`; `interview` tells of the interpreter that it stands on.
+
+    Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and
+    that interpreter's: it returns a reason against it, or None.
+
+    A file called so may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed,
+    relative to its own folder. virtualenv writes a bare name there, and so do tools to which it means
+    an environment of that name kept elsewhere: then the file counts as absent.
+    """
+    if os.path.isfile(path):
+        return _redirected(path, interview, vet)
+    if not os.path.lexists(path):
+        return Environment(path=path, named=path, state=ABSENT)
+    if not os.path.isdir(path):
+        what = "is a link to nothing" if os.path.islink(path) else "is no directory"
+        return Environment(path=path, named=path, state=BROKEN, reason=f"{what}")
+    return _directory(path, path, interview, vet)
+
+
+def is_environment(path: str) -> bool:
+    """Tell whether an interpreter started in `path` would take it for a virtual environment (PEP 405)."""
+    return os.path.isfile(os.path.join(path, CONFIG))
+
+
+def is_conda(path: str) -> bool:
+    """Tell whether `path` is a conda environment other than base, or one of pixi's, that may serve.
+
+    Python sees nothing virtual in it. Base alone holds conda's own command folder. One that was marked as
+    managed (PEP 668) counts by its marker, as base does.
+    """
+    base = os.path.isdir(os.path.join(path, "condabin"))
+    return os.path.isdir(os.path.join(path, "conda-meta")) and not base and not _is_marked_conda(path)
+
+
+def of_python(path: str) -> str | None:
+    """Return the environment that the interpreter at `path` lies in, or None.
+
+    Python looks for the configuration beside the path that it was started by, links not followed.
+    """
+    prefix = os.path.dirname(path) if os.name == "nt" and is_conda(os.path.dirname(path)) else None
+    prefix = prefix or os.path.dirname(os.path.dirname(path))
+    return prefix if is_environment(prefix) or is_conda(prefix) else None
+
+
+def configuration(path: str) -> dict[str, str]:
+    """Return the keys, in lower case, and values of the environment's pyvenv.cfg; unreadable is empty."""
+    lines = _start_of(os.path.join(path, CONFIG)).splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
+
+
+def _start_of(file: str) -> str:
+    """Return the text of a regular file, at most 64 KiB; a pipe, which never ends, is not waited for."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError):
+        return ""
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, 65536).decode("utf-8", "surrogateescape") if is_file else ""
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def is_finished_by_another(path: str) -> bool:
+    """Tell whether another tool completed the environment that safepip once began at `path`.
+
+    safepip notes a token in its mark and in the pyvenv.cfg that it writes; a pyvenv.cfg with another
+    token, or none, was written since. One that names no Python is just being written.
+    """
+    config = configuration(path)
+    if not config.get("home"):
+        return False
+    token = recall(os.path.join(path, CREATING))
+    return token is None or config.get("safepip-creation") != token
+
+
+def _redirected(path: str, interview: Interview, vet: Vet) -> Environment:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            line = file.readline(4096).strip()
+    except OSError as error:
+        return Environment(path=path, named=path, state=BROKEN, reason=f"cannot be read: {error.strerror}")
+    target = os.path.normpath(os.path.join(os.path.dirname(path), line))
+    if line and "\0" not in line and is_environment(target):
+        return _directory(target, path, interview, vet)
+    if line and "\0" not in line and (os.sep in line or line in {".", ".."}):
+        return Environment(
+            path=target, named=path, state=BROKEN, reason=f"points at {target}, which is no environment"
+        )
+    return Environment(path=path, named=path, state=ABSENT)
+
+
+def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
+    if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
+        return Environment(path=path, named=named, state=UNFINISHED)
+    if not is_environment(path):
+        return _conda(path, named, interview, vet) if is_conda(path) else _no_environment(path, named)
+    python = os.path.join(path, BIN, "python" + EXE)
+    if not is_program(python):
+        return _without_python(path, named, python)
+    return _with_python(path, named, python, interview, vet)
+
+
+def _no_environment(path: str, named: str) -> Environment:
+    try:
+        if _is_hardly_begun(path):
+            return Environment(path=path, named=named, state=UNFINISHED)
+    except OSError as error:
+        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
+    reason = "is no environment: it has no pyvenv.cfg"
+    nothing = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)
+
+
+def _is_hardly_begun(path: str) -> bool:
+    """Tell whether nothing is there but what precedes the mark of a creation: its folder, and the lock."""
+    own = os.path.join(path, OWN)
+    if not {OWN, ".lock"}.issuperset(os.listdir(path)) or os.path.islink(own):
+        return False
+    started = os.path.basename(CREATING)
+    return not os.path.isdir(own) or all(name.startswith(started) for name in os.listdir(own))
+
+
+def _is_marked_conda(path: str) -> bool:
+    """Tell whether a marker lies in a standard library of the conda environment at `path`."""
+    libraries = os.path.join(path, "lib")
+    names = names_in(libraries)
+    folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]
+    return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
+
+
+def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
+    """Return a conda environment: its Python has itself for a base."""
+    python = os.path.join(path, "python" + EXE) if EXE else os.path.join(path, BIN, "python")
+    objection = vet(path, os.path.realpath(python))
+    if objection:
+        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
+    base = interview(python) if is_program(python) else f"there is no Python in {path}"
+    if isinstance(base, str):
+        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
+    site = os.path.join(path, base.site)
+    return _usable(path, named, python, base, site, {})
+
+
+def _without_python(path: str, named: str, python: str) -> Environment:
+    other = "bin" if BIN == "Scripts" else "Scripts"
+    is_others = not os.path.lexists(python) and os.path.isdir(os.path.join(path, other))
+    if is_others:
+        reason = OTHER_SYSTEM
+    elif os.path.exists(python):
+        reason = f"has a {python} that cannot be run"
+    else:
+        reason = f"was made with Python {_made_with(path)}, which is gone"
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=is_others)
+
+
+def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
+    """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
+    config = configuration(path)
+    if not config.get("home"):
+        return Environment(path=path, named=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
+    stands_on = _base_of(path, python, config)
+    objection = vet(path, stands_on)
+    if objection:
+        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
+    base = interview(stands_on)
+    if isinstance(base, str):
+        reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    site = os.path.join(path, base.site)
+    made = _made_with(path, config)
+    if not os.path.isdir(site) and made != base.minor:  # else pip removed it with the last package
+        reason = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    return _usable(path, named, python, base, site, config)
+
+
+def _usable(
+    path: str, named: str, python: str, base: Interpreter, site: str, config: dict[str, str]
+) -> Environment:
+    return Environment(
+        path=path,
+        named=named,
+        state=USABLE,
+        python=started_as(python),
+        version=base.minor,
+        site=site,
+        base=base,
+        has_pip=os.path.isfile(os.path.join(site, "pip", "__init__.py")),
+        sees_system=config.get("include-system-site-packages", "").lower() == "true",
+    )
+
+
+def _base_of(path: str, python: str, config: dict[str, str]) -> str:
+    """Return the interpreter outside the environment that its Python is a link to, or a copy of."""
+    real = os.path.realpath(python)
+    if not real.startswith(os.path.join(os.path.realpath(path), "")):
+        return real
+    named = config.get("base-executable", "")
+    return named if os.path.isabs(named) else os.path.join(config.get("home", ""), os.path.basename(real))
+
+
+def _made_with(path: str, known: dict[str, str] | None = None) -> str:
+    config = known or configuration(path)
+    version = config.get("version") or config.get("version_info") or ""
+    if not version:
+        names = sorted(names_in(os.path.join(path, "lib")))
+        version = next((name[6:] for name in names if name.startswith("python")), "?")
+    return ".".join(version.split(".")[:2])
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder; none where it is not there or cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

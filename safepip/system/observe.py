@@ -1,0 +1,655 @@
+"""EDGE  all that a decision is made from: environ, cwd, interpreters, marker files; each read on first use."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safepip.core.pip_line import opts_out, read
+from safepip.core.record import Record, changed
+from safepip.core.settings import origin_of, settle
+from safepip.errors import NOT_FOUND, USAGE, SafepipError
+from safepip.system.project_tools.detect import keeper
+
+from . import environment as env
+from . import registry
+from .directories import at_home, cache_dir, data_dir, state_dir
+from .interpreter import (
+    BIN,
+    behind_shim,
+    candidates,
+    interview,
+    is_marked,
+    is_program,
+    is_script,
+    is_store_alias,
+    started_as,
+)
+from .pip_config import find as find_pip_files
+from .process import ACTIVATED, HANDOVER
+from .project import ENVIRONMENT, Project, find, may_be_root, owner
+from .settings_files import tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from safepip.core.invocation import Invocation
+    from safepip.core.pip_line import ConfigFile, PipCommand
+    from safepip.core.settings import Settings
+
+    from .environment import Environment
+    from .interpreter import Interpreter
+
+    Changes = tuple[tuple[str, str | None], ...]
+
+_NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
+_UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
+
+
+class Ambient(Record):
+    """What surrounds the process: one door for it all. An empty variable counts as unset."""
+
+    environ: Mapping[str, str]
+    cwd: str | None
+    home: str | None
+    user: int
+    platform: str
+    executable: str
+    prefix: str
+    base_prefix: str
+    terminal: bool
+
+
+class Target(Record):
+    """The Python that the typed command would have served: an `interpreter`, or an environment at `prefix`.
+
+    `python` is the program to start; `named` tells whether the line, and not PATH, chose it.
+    """
+
+    python: str
+    prefix: str | None = None
+    interpreter: Interpreter | None = None
+    named: bool = False
+    problem: str | None = None
+
+
+class _Lazy:
+    """Works out an attribute on its first use and keeps it; a value given beforehand stands."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+        self.__doc__ = work.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, context: Any, _owner: type) -> Any:
+        value = context.__dict__[self.name] = self.work(context)
+        return value
+
+
+if TYPE_CHECKING:
+    lazy = property
+else:
+    lazy = _Lazy
+
+
+def enter(folder: str) -> None:
+    """Go to a directory, as if safepip had been started there."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise SafepipError(USAGE, f"{folder}: {error.strerror}") from None
+
+
+def follow(changes: Changes) -> None:
+    """Make the changes of variables (None removes) in this process, and so for what it starts."""
+    for name, value in changes:
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def ambient() -> Ambient:
+    """Return what surrounds this process."""
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = None
+    environ = {name: value for name, value in os.environ.items() if value}
+    user = os.geteuid() if hasattr(os, "geteuid") else 0
+    return Ambient(
+        environ=environ,
+        cwd=cwd,
+        home=_home(environ, user),
+        user=user,
+        platform=sys.platform,
+        executable=sys.executable,
+        prefix=sys.prefix,
+        base_prefix=sys.base_prefix,
+        terminal=sys.stderr is not None and sys.stderr.isatty(),
+    )
+
+
+def _home(environ: Mapping[str, str], user: int) -> str | None:
+    """Return the home directory as pip finds it: HOME, else what the password database says.
+
+    One that is not there, as Debian's /nonexistent, is none: it would have to be made, unless that is for the
+    user to do in a folder of his own.
+    """
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if sys.platform == "win32":
+        return home
+    if not home or not os.path.isabs(home):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(user).pw_dir
+        except KeyError:
+            return None
+    above = os.path.dirname(os.path.normpath(home))
+    return home if os.path.isdir(home) or (above != os.sep and owner(above) == user) else None
+
+
+class Context:
+    """What a decision is made from. Tests give values; the rest is looked up on first use."""
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        ambient: Ambient,
+        tell: Callable[[str], None] = lambda _line: None,
+        *,
+        keep: bool = True,
+        **known: object,
+    ) -> None:
+        self.invocation = invocation
+        self.ambient = ambient
+        self.tell = tell
+        self.keep = keep
+        self.__dict__.update(known)
+
+    @lazy
+    def writes(self) -> bool:
+        """Whether anything may be remembered: not for `explain`, nor by root for the user behind sudo."""
+        return self.keep and self.sudo_user is None
+
+    # -- what was typed
+
+    @lazy
+    def untouched(self) -> str | None:
+        """The variable that asks for bare pip, or None."""
+        return next((name for name in _UNTOUCHED if name in self.ambient.environ), None)
+
+    @lazy
+    def command(self) -> PipCommand:
+        """The line as the pip of the target interpreter would read it, its own pip.conf included."""
+        target = self.target
+        site = target.interpreter.prefix if target.interpreter is not None else target.prefix
+        files = self._pip_files(site)
+        if files == self._pip_files(None):
+            return self.first_reading
+        return read(self.invocation.words, self.ambient.environ, files)
+
+    @lazy
+    def first_reading(self) -> PipCommand:
+        """The line as read before the target interpreter is known, for the line may name it."""
+        return read(self.invocation.words, self.ambient.environ, self._pip_files(None))
+
+    @lazy
+    def opts_out(self) -> str | None:
+        """The variable or file of pip's that switches PEP 668 off, which then counts for every command."""
+        return opts_out(self.ambient.environ, self._pip_files(None))
+
+    @lazy
+    def configured_python(self) -> bool:
+        """Whether a file of pip's names an interpreter, to which any pip would go."""
+        return any("python" in file.sections.get("global", {}) for file in self._pip_files(None))
+
+    @lazy
+    def quiet(self) -> bool:
+        """Whether only errors are to be said: by `-q`, PIP_QUIET, the setting, or since it is `freeze`."""
+        command = self.first_reading
+        return bool(command.quiet) or command.subcommand == "freeze" or self.settings.quiet
+
+    @lazy
+    def pip_is_misconfigured(self) -> bool:
+        """Whether a configuration file is so wrong that every pip command ends with that error."""
+        return any(file.error for file in self._pip_files(None, strict=True))
+
+    def can_open(self, path: str) -> bool:
+        """Tell whether a requirements file can be read; a URL is left to pip."""
+        if "://" in path or path.startswith("file:"):
+            return True
+        full = os.path.join(self.ambient.cwd or os.sep, path)
+        return os.access(full, os.R_OK) and not os.path.isdir(full)
+
+    # -- whom it would have served
+
+    @lazy
+    def target(self) -> Target:
+        """The target interpreter, by the line, the name typed, the settings, or PATH."""
+        named = self.first_reading.main_python
+        return self._named_target(named) if named else self.bare
+
+    @lazy
+    def bare(self) -> Target:
+        """The interpreter whose pip would have read the line, whatever `--python` in it says."""
+        invocation = self.invocation
+        if invocation.module and not self._is_own_prefix():
+            return self._target(self.ambient.executable, named=True)
+        if invocation.version:
+            return self._on_path((f"python{invocation.version}",), named="." in invocation.version)
+        wanted = self.settings.python
+        if wanted is None:
+            return self._on_path(_NAMES)
+        if os.sep in wanted:
+            return self._target(self._absolute(at_home(wanted, self.ambient.home)), named=False)
+        version = ".".join(wanted.split(".")[:2])
+        return self._on_path((f"python{version}" if wanted[:1].isdigit() else wanted,))
+
+    @lazy
+    def managed(self) -> bool:
+        """Whether the target interpreter is managed by something other than pip (PEP 668)."""
+        interpreter = self.target.interpreter
+        if interpreter is None or interpreter.is_virtual:
+            return False
+        paths = {interpreter.path, interpreter.real}
+        if paths & self._real_paths(self.settings.managed):
+            return True
+        if paths & self._real_paths(self.settings.unmanaged):
+            return False
+        found = is_marked(interpreter)
+        self.tell(f"{interpreter.marker} {'is there' if found else 'is not there'}")
+        return found
+
+    @lazy
+    def active(self) -> Environment | None:
+        """The environment that the Python first on PATH lies in, or that a variable names if managed."""
+        if self.target.prefix is not None:
+            return self.examine(self.target.prefix, named=True)
+        if self.invocation.module or self.first_reading.main_python or not self.managed:
+            return None
+        variable, path = self.claimed_active
+        if not variable:
+            return None
+        found = self.examine(path, named=True)
+        wanted = self.invocation.version or ""
+        fits = "." not in wanted or found.version == wanted
+        return found if found.state == env.USABLE and fits else None
+
+    @lazy
+    def claimed_active(self) -> tuple[str, str]:
+        """The variable that names an active environment, and what it names; empty if there is none."""
+        for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+            path = self.ambient.environ.get(variable)
+            if path and (variable == "VIRTUAL_ENV" or env.is_conda(path)):
+                return variable, self._absolute(path)
+        return "", ""
+
+    @lazy
+    def due(self) -> Changes:
+        """The changes of variables that a shell's hook would make at a prompt in this directory."""
+        environ = self.ambient.environ
+        at = environ.get(ACTIVATED)
+        if (
+            not at or at != environ.get("VIRTUAL_ENV") or self.untouched
+        ):  # where bare pip is asked for, PATH counts
+            return ()
+        from safepip.shells.known import due
+
+        changes = due(at, self._marked.environment if self._marked else None, self.state, environ)
+        if changes:
+            self.tell(f"the shell's hook activated {at}, which is not this directory's")
+            changes = ((ACTIVATED, dict(changes)["VIRTUAL_ENV"]), *changes)
+        return changes
+
+    @lazy
+    def sudo_user(self) -> tuple[int, int] | None:
+        """The user and group id behind sudo, where root acts for another; or None."""
+        uid, gid = (self.ambient.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID"))
+        is_root = self.ambient.user == 0 and self.ambient.platform != "win32"
+        if not is_root or not uid.isdecimal() or int(uid) == 0:
+            return None
+        return int(uid), int(gid) if gid.isdecimal() else -1
+
+    def owner_behind_sudo(self, path: str) -> tuple[int, int] | None:
+        """Return the user behind sudo, if `path` is that user's."""
+        return self.sudo_user if self.sudo_user and owner(path) == self.sudo_user[0] else None
+
+    @lazy
+    def stale_active(self) -> tuple[str, str] | None:
+        """The variable that claims an active environment, and its value, where there is no environment."""
+        variable, path = self.claimed_active
+        stale = variable and self.examine(path, named=True).state != env.USABLE
+        return (variable, path) if stale else None
+
+    @lazy
+    def base(self) -> Interpreter | None:
+        """The interpreter that a new environment is made from: the target, or what its environment stands on."""
+        if self.target.prefix is not None:
+            return self.examine(self.target.prefix, named=True).base
+        return self.target.interpreter
+
+    @lazy
+    def inside(self) -> Environment | None:
+        """The environment of the pip that this process descends from, if safepip started that pip."""
+        process, _, path = self.ambient.environ.get(HANDOVER, "").partition(":")
+        if not process.isdecimal():
+            return None
+        from .processes import is_ancestor
+
+        if not is_ancestor(int(process)):
+            return None
+        found = self.examine(path, named=True)
+        return found if found.state == env.USABLE else None
+
+    # -- where it goes instead
+
+    @lazy
+    def named(self) -> tuple[str, Environment] | None:
+        """The environment that --env, SAFEPIP_ENV or --python names, and which of them; or None."""
+        variable = self.ambient.environ.get("SAFEPIP_ENV")
+        for what, path in (("--env", self.invocation.env), ("SAFEPIP_ENV", variable)):
+            if path:
+                return what, self.examine(self._absolute(path), named=True)
+        if self.first_reading.main_python and self.target.prefix:
+            return "--python", self.examine(self.target.prefix, named=True)
+        return None
+
+    @lazy
+    def settings(self) -> Settings:
+        """The settings in force here."""
+        marked = self._marked
+        root = marked.root if marked else None
+        ambient = self.ambient
+        found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
+        return settle(ambient.environ, found, root)
+
+    @lazy
+    def project(self) -> Project | None:
+        """The project of the working directory, or None outside any."""
+        found = self._marked
+        cwd, home, owners = self.ambient.cwd, self.ambient.home, self.owners
+        folder = self.settings.env_dir
+        if folder not in {ENVIRONMENT, "central"} and cwd is not None:
+            found = find(cwd, home, owners, folder)
+        if found is None and cwd is not None:
+            outside = self.settings.outside_project
+            if outside == "cwd" or may_be_root(cwd, home, self.ambient.environ, owners):
+                found = Project(root=cwd, marker="")
+        self.tell(f"project: {found.root} ({found.marker or 'no marker'})" if found else "no project")
+        return found
+
+    @lazy
+    def place(self) -> Environment:
+        """The environment for the working directory: the project's, or the home environment."""
+        project = self.project
+        if project is None:
+            return self._in_data("home")
+        path = self._kept_environment(project.root) or project.environment
+        if path is None:
+            return self._new_place(project.root)
+        return self._led_out(path) if self._leads_out(path, project.root) else self.examine(path)
+
+    @lazy
+    def keeper(self) -> str | None:
+        """The tool that keeps the project (uv, poetry, …), or None."""
+        project = self.project
+        return keeper(project.root) if project is not None and project.marker else None
+
+    @lazy
+    def manager_hint(self) -> tuple[str, str] | None:
+        """The root of a kept project, and how the requirements are recorded there; None once it was said."""
+        project, settings = self.project, self.settings
+        if self.keeper is None or project is None or not (settings.manager_hint and settings.hints):
+            return None
+        from safepip.system.project_tools import tools
+
+        line = tools.hint(self.keeper, self.command.requirements)
+        return (project.root, line) if line and not tools.hinted(self.state, project.root) else None
+
+    @lazy
+    def owners(self) -> frozenset[int]:
+        """The user ids whose files are taken for the user's own: root's always are.
+
+        Root without sudo serves whoever owns the working directory, as in a container with a mount.
+        """
+        owners = {0, self.ambient.user}
+        if self.ambient.user == 0 and self.ambient.cwd is not None and not self.sudo_user:
+            owners.add(owner(self.ambient.cwd))
+        return frozenset(owners)
+
+    @lazy
+    def cache(self) -> str | None:
+        """The folder of what may vanish, or None."""
+        return cache_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
+
+    @lazy
+    def state(self) -> str | None:
+        """The folder of what safepip remembers, or None."""
+        return state_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
+
+    @lazy
+    def data(self) -> str | None:
+        """The folder of environments outside projects, or None."""
+        return data_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
+
+    def examine(self, path: str, *, named: bool = False) -> Environment:
+        """Return what lies at `path`, as an environment; one that the user `named` or activated is trusted."""
+        found = env.examine(path, self._interview, _no_objection if named else self.objection)
+        self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
+        return found
+
+    def objection(self, path: str, base: str) -> str | None:
+        """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
+
+        What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
+        index has changed.
+        """
+        known = registry.known(self.state, path)
+        if known is not None and known.how != registry.ADOPTED:
+            return None
+        if self._is_trusted(path) or registry.moved_from(self.state, path) is not None:
+            return None
+        from safepip.envs.gitindex import identity
+
+        index = identity(os.path.dirname(path))
+        if known is not None and known.index == index:
+            return None
+        from safepip.envs.trust import objection
+
+        reason = objection(path, base, frozenset({0, self.ambient.user}), self.ambient.environ.get("PATH", ""))
+        if reason is None and self.writes:
+            registry.note(self.state, path, registry.ADOPTED, index)
+        return reason
+
+    def of_project(self, path: str) -> Environment | None:
+        """Return the environment, there or not, of the project whose root is the directory `path`, or None."""
+        if not os.path.isdir(path) or env.is_environment(path) or env.is_conda(path):
+            return None
+        root = os.path.realpath(path)
+        there = Context(self.invocation, changed(self.ambient, cwd=root), self.tell, keep=False)
+        if there.project is None or not there.project.marker or there.project.root != root:
+            return None
+        found: Environment = there.place
+        return found
+
+    def may_repair(self, found: Environment) -> bool:
+        """Tell whether a broken environment is the user's own and known: what it lists may be installed again."""
+        named = self.named is not None and self.named[1].path == found.path
+        return owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
+
+    def moved_from(self, found: Environment) -> str | None:
+        """Return where an environment that safepip knows was before it was moved here, or None."""
+        record = registry.moved_from(self.state, found.path)
+        return record.known.path if record is not None else None
+
+    def shown(self, found: Environment) -> str:
+        """Return the environment's path as the user would type it from here."""
+        cwd, named = self.ambient.cwd, found.named
+        inside = cwd is not None and cwd != os.sep and named.startswith(os.path.join(cwd, ""))
+        return os.path.relpath(named, cwd) if inside else named
+
+    # -- helpers, in the order of their use
+
+    @lazy
+    def _marked(self) -> Project | None:
+        if self.ambient.cwd is None:
+            return None
+        return find(self.ambient.cwd, self.ambient.home, self.owners)
+
+    def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
+        known = self.__dict__.setdefault("_known_pip_files", {})
+        if (site, strict) not in known:
+            ambient = self.ambient
+            known[site, strict] = find_pip_files(
+                ambient.environ, ambient.home, platform=ambient.platform, site_prefix=site, strict=strict
+            )
+        files: Sequence[ConfigFile] = known[site, strict]
+        return files
+
+    def _named_target(self, named: str) -> Target:
+        """Return what `--python` means to pip: a file as it is, or a directory's Python (pip 22.3 on)."""
+        path = self._absolute(named)
+        if os.path.isdir(path):
+            tried = [os.path.join(path, *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"))]
+            path = next((python for python in tried if os.path.exists(python)), tried[0])
+        if not os.path.exists(path):
+            return Target(python=path, named=True, problem=f"there is no {path}")
+        return self._target(path, named=True)
+
+    def _on_path(self, names: tuple[str, ...], *, named: bool = False) -> Target:
+        """Return the first of these programs on PATH that is a Python to serve, or safepip's own base."""
+        search = self.ambient.environ.get("PATH", os.defpath)
+        found = candidates(names, search, self._passed_over())
+        path = next((path for path in found if not self._is_empty_alias(path)), None)
+        if path is not None:
+            self.tell(f"{names[0]} on PATH: {path}")
+            return self._target(path, named=named)
+        if named or names != _NAMES:
+            raise SafepipError(NOT_FOUND, f"there is no {names[0]} on PATH")
+        base = getattr(sys, "_base_executable", None) or self.ambient.executable
+        return self._target(base, named=False)
+
+    def _is_empty_alias(self, path: str) -> bool:
+        """Tell whether Windows has put the name there only to offer a Python from its Store."""
+        return is_store_alias(path) and isinstance(self._interview(path), str)
+
+    def _target(self, path: str, *, named: bool) -> Target:
+        if is_program(path) and is_script(path):
+            path = behind_shim(path, self.ambient.environ)
+            self.tell(f"the shim means {path}")
+        prefix = env.of_python(path)
+        if prefix is not None:
+            return Target(python=started_as(path), prefix=prefix, named=named)
+        known = self._interview(path)
+        if isinstance(known, str):
+            return Target(python=path, named=named, problem=known)
+        return Target(python=started_as(path), interpreter=known, named=named)
+
+    def _interview(self, path: str) -> Interpreter | str:
+        return interview(path, self.ambient.environ, self.cache, keep=self.writes)
+
+    def _passed_over(self) -> tuple[str, ...]:
+        return (os.path.join(os.path.realpath(self.ambient.prefix), BIN),) if self._is_own_prefix() else ()
+
+    def _is_own_prefix(self) -> bool:
+        """Tell whether safepip runs from an environment that exists only for it (pipx, uvx, uv tool, …).
+
+        With `python -m safepip` it was chosen to be served, unless a tool for applications made it.
+        """
+        ambient = self.ambient
+        own = os.path.realpath(ambient.prefix)
+        if ambient.prefix == ambient.base_prefix:
+            return False
+        claimed = ambient.environ.get("VIRTUAL_ENV")
+        if claimed and os.path.realpath(claimed) == own:
+            return False
+        project = self._marked
+        if project and project.environment and os.path.realpath(project.environment) == own:
+            return False
+        if self.invocation.module:
+            kept_by = ("pipx_metadata.json", "uv-receipt.toml", "safepip-app")
+            return any(os.path.exists(os.path.join(own, name)) for name in kept_by)
+        return True
+
+    def _absolute(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self.ambient.cwd or os.sep, path))
+
+    def _real_paths(self, named: tuple[str, ...]) -> set[str]:
+        paths = [self._absolute(at_home(path, self.ambient.home)) for path in named]
+        return {*paths, *map(os.path.realpath, paths)}
+
+    def _kept_environment(self, root: str) -> str | None:
+        """Return the environment that the tool which keeps the project has for it, wherever that is."""
+        if self.keeper is None:
+            return None
+        from safepip.system.project_tools import tools
+
+        ambient, cache = self.ambient, self.cache if self.writes else None
+        return tools.environment(
+            root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
+        )
+
+    def _is_trusted(self, path: str) -> bool:
+        """Tell whether the setting `trust` names the environment, or a folder that it lies in."""
+        real = os.path.join(os.path.realpath(path), "")
+        named = (os.path.realpath(self._absolute(at_home(at, self.ambient.home))) for at in self.settings.trust)
+        return any(real.startswith(os.path.join(at, "")) for at in named)
+
+    def _new_place(self, root: str) -> Environment:
+        """Return the place for a project that has no environment yet."""
+        folder = self.settings.env_dir
+        if folder == "central":
+            return self._central(root)
+        path = os.path.normpath(os.path.join(root, at_home(folder, self.ambient.home)))
+        if os.path.lexists(path) and owner(path) not in self.owners:
+            return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
+        if self._leads_out(path, root):
+            return self._led_out(path)
+        if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root) and os.pathsep not in path):
+            return self.examine(path)
+        self.tell(f"{root} cannot hold an environment")
+        return self._central(root)
+
+    def _leads_out(self, path: str, root: str) -> bool:
+        """Tell whether an `env-dir` of the project's own settings leads out of it."""
+        where = origin_of(self.settings, "env-dir") or ""
+        real_root = os.path.join(os.path.realpath(root), "")
+        return where.startswith(os.path.join(root, "")) and not os.path.realpath(path).startswith(real_root)
+
+    def _led_out(self, path: str) -> Environment:
+        reason = "leads out of the project by a link, which its own settings may not"
+        return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
+
+    def _central(self, root: str) -> Environment:
+        """Return the place for a project's environment in the user's own data."""
+        import hashlib
+
+        real = os.path.realpath(root)
+        digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
+        name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
+        return self._in_data("envs", f"{name[:64] or 'root'}-{digest}")
+
+    def _in_data(self, *parts: str) -> Environment:
+        if self.data is None:
+            reason = "there is no home directory to keep an environment in"
+            return env.Environment(path="", named="", state=env.NOWHERE, reason=reason)
+        return self.examine(os.path.join(self.data, *parts))
+
+
+def _no_objection(_path: str, _base: str) -> None:
+    return None
+
+
+def _can_hold(root: str) -> bool:
+    """Tell whether an environment can be made in `root`: whether the system lets us, and its name is fit.
+
+    What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
+    """
+    is_text = root.encode("utf-8", "replace") == os.fsencode(root)
+    return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)

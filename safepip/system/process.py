@@ -1,0 +1,138 @@
+"""Start programs: exec, spawn, signals, and the variables that a child process gets."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
+from safepip.report import shown
+
+from .interpreter import BIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from safepip.core.plan import Handover, RunLine
+
+    Changes = list[tuple[str, str | None]]
+
+HANDOVER = "SAFEPIP_HANDOVER"  # "<process id>:<environment>", set only at the handover
+ACTIVATED = "SAFEPIP_ACTIVATED"  # the environment that a shell's hook activated, as VIRTUAL_ENV names it
+# What would lead an environment's Python or pip elsewhere; what is entered does not go by the directory any more.
+_LEFT_BEHIND = (ACTIVATED, "PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
+
+
+def inherited() -> dict[str, str]:
+    """Return this process's variables as they are, empty ones too, for a program that it is to start."""
+    return dict(os.environ)
+
+
+def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
+    """Replace this process by the program `argv[0]`, an absolute path; on Windows wait for it instead."""
+    if sys.platform == "win32":
+        return spawn(argv, environ)
+    try:
+        sys.stdout and sys.stdout.flush()
+        os.execve(argv[0], argv, environ)
+    except FileNotFoundError:
+        there = "names a program that is not there" if os.path.lexists(argv[0]) else "is not there"
+        raise SafepipError(NOT_FOUND, f"{argv[0]} {there}") from None
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+
+
+def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
+    """Run the program as a child that inherits all that is open; return its exit code, -N if signal N ended it.
+
+    Ctrl-C is left to it, for the terminal sends it to both; what would end this process is passed on.
+    """
+    import signal
+    import subprocess
+
+    children: list[subprocess.Popen[bytes]] = []
+    passed_on = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *passed_on)}
+
+    early: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        if number in passed_on:
+            children[0].send_signal(number) if children else early.append(number)
+
+    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
+        signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
+    try:
+        children.append(subprocess.Popen(argv, env=environ, close_fds=False))
+        for number in early:
+            children[0].send_signal(number)
+        return children[0].wait()
+    except OSError as error:
+        raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_by(number: int) -> int:
+    """End this process by the signal that ended its child; where it lives on, return the exit code of a shell."""
+    import signal
+
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with the environment active, as its own activation would have them."""
+    return _applied(environ, _entering(environment, environ.get("PATH", os.defpath)))
+
+
+def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
+    """Return the variables that pip gets: the user's, changed only where the plan says so."""
+    environ = inherited()
+    return _applied(environ, _changes(handover, environ.get("PATH", os.defpath), locked=locked))
+
+
+def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
+    """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
+    environment = handover.environment
+    changes: Changes = [("SAFEPIP_RUN_AS", handover.program), ("__PYVENV_LAUNCHER__", None)]
+    spare = _spare_pip()
+    if spare:
+        changes.append(("SAFEPIP_RUN_SPARE", spare))
+    if handover.tell:
+        changes.append(("SAFEPIP_RUN_TELL", _packed(handover.tell)))
+    if locked:
+        changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
+    if environment is not None:
+        changes.extend(_entering(environment, search) if handover.enter else [(ACTIVATED, None)])
+    return [*changes, *handover.changes]
+
+
+def _packed(tell: RunLine) -> str:
+    """Return the line as runner.py reads it: `otherwise` and the names asked for, a colon (in none), `how`."""
+    return f"{' '.join([tell.otherwise, *tell.asked])}:{shown(tell.how)}"
+
+
+def _entering(environment: str, search: str) -> Changes:
+    path = os.path.join(environment, BIN) + os.pathsep + search
+    return [("VIRTUAL_ENV", environment), ("PATH", path), *((name, None) for name in _LEFT_BEHIND)]
+
+
+def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
+    """Return a copy of the variables with the changes made; None removes."""
+    applied = dict(environ)
+    for name, value in changes:
+        if value is None:
+            applied.pop(name, None)
+        else:
+            applied[name] = value
+    return applied
+
+
+def _spare_pip() -> str | None:
+    """Return the folder that safepip's own pip lies in, without importing it."""
+    inits = ((entry, os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
+    return next((entry for entry, init in inits if os.path.isfile(init)), None)

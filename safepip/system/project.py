@@ -1,0 +1,294 @@
+"""EDGE  the project that a directory belongs to: a walk up the tree."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ENVIRONMENT = ".venv"
+VERSION_CONTROL = (".git", ".hg")
+MARKERS = (
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "Pipfile",
+    "pylock.toml",
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "pixi.toml",
+    *VERSION_CONTROL,
+)
+HOME_MARKERS = ("pyproject.toml", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock")
+NAMED_ENVIRONMENTS = ("venv", "env")
+
+# Folders that no environment belongs in: of the system ...
+_SYSTEM = (
+    "/", "/home", "/mnt", "/media", "/opt", "/srv", "/var", "/run", "/usr", "/usr/src", "/usr/local",
+    "/usr/local/src", "/Users", "/Applications", "/Library", "/Volumes", "/private", "/nix",
+)  # fmt: skip
+_SYSTEM_TREES = (
+    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/dev", "/etc", "/proc", "/sys",
+    "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/include",
+    "/usr/share", "/usr/games", "/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/include",
+    "/usr/local/share", "/System", "/nix/store",
+)  # fmt: skip
+_OF_WINDOWS = ("SYSTEMROOT", "PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMDATA")
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/private/tmp")  # noqa: S108  to keep out of them
+# ... and of the user, where the desktop has not named others.
+_FOLDERS = (
+    "Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos", "Movies", "Public", "Templates",
+    "Library", "bin", "snap", ".local", ".local/bin", ".local/share", ".local/state", ".local/lib", ".config",
+    ".cache", ".ssh", ".gnupg",
+)  # fmt: skip
+
+
+class Project(Record):
+    """A project: its `root`, the place of its `environment`, and the `marker` that told.
+
+    `environment` is absolute, whether it exists or not; `None` where the root has none of its own yet
+    and the settings decide.
+    """
+
+    root: str
+    marker: str
+    environment: str | None = None
+
+
+def find(cwd: str, home: str | None, owners: frozenset[int], folder: str = ENVIRONMENT) -> Project | None:
+    """Return the project that the directory `cwd` belongs to by the markers on the way up, or None.
+
+    The way ends with the root of the enclosing version control, else with the first directory that has a
+    marker; it does not cross a file system, enter the home directory, nor pass a directory whose owner is
+    not in `owners` (user ids). The nearest environment on the way serves; `folder` is the name that
+    the settings give environments.
+    """
+    passed: list[str] = []  # before the first marker
+    marked: list[_Marked] = []
+    for at in _way(cwd, home and os.path.realpath(home), owners):
+        found = _markers(at, folder, owners)
+        if found is not None:
+            marked.append(found)
+        elif not marked:
+            passed.append(at.path)
+        if found is not None and found.is_version_controlled:
+            break
+    else:
+        at_home = home is not None and cwd == os.path.realpath(home)
+        marked = (not at_home and _by_requirements(passed, owners)) or marked[:1]
+    existing = (found for found in marked if found.environment)
+    nearest = next(existing, marked[0] if marked else None)
+    if nearest is None:
+        return None
+    return Project(root=nearest.path, marker=nearest.marker, environment=nearest.environment)
+
+
+def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
+    """Tell whether a directory without any marker may become a project by installing in it.
+
+    Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
+    system, the temporary directory itself, or another user's.
+    """
+    if owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
+        return False
+    if any(cwd == tree or cwd.startswith(tree + "/") for tree in _SYSTEM_TREES):
+        return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
+    if home is None:
+        return True
+    real_home = os.path.realpath(home)
+    above = real_home == cwd or real_home.startswith(os.path.join(cwd, ""))
+    return not above and not _is_a_folder(cwd, home, environ)
+
+
+class _Folder:
+    """A directory on the way up, held open where that can be.
+
+    Names in it are found without walking its path anew, which makes deep directories cost no more than others.
+    """
+
+    __slots__ = ("descriptor", "is_home", "path")
+
+    def __init__(self, path: str, below: _Folder | None, *, is_home: bool) -> None:
+        self.path = path
+        self.is_home = is_home
+        flags = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+        inner = below.descriptor if below is not None else None
+        self.descriptor: int | None = None
+        try:
+            self.descriptor = os.open(path, flags) if inner is None else os.open("..", flags, dir_fd=inner)
+        except OSError:  # Windows opens no directories, other systems only what may be read
+            return
+
+    def stat(self) -> os.stat_result:
+        """Return what the system tells of the directory itself."""
+        return os.stat(self.path if self.descriptor is None else self.descriptor)
+
+    def holds(self, name: str) -> bool:
+        """Tell whether there is such a name, links followed; cheaper than a stat where there is none."""
+        return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
+
+    def owner(self, name: str) -> int:
+        """Return the user id that owns what is called so, links not followed, or -1 where there is nothing."""
+        try:
+            return os.lstat(self._at(name), dir_fd=self.descriptor).st_uid
+        except (OSError, ValueError):
+            return -1
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.path, name) if self.descriptor is None else name
+
+
+class _Marked(Record):
+    """A directory on the way up that has a marker, and maybe an environment."""
+
+    path: str
+    marker: str
+    environment: str | None
+    is_version_controlled: bool
+
+
+def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_Folder]:
+    """Yield the directories from `cwd` upwards that may be looked at, each open until the next."""
+    device = None
+    below = None
+    path = cwd
+    try:
+        while True:
+            at = _Folder(path, below, is_home=path == real_home)
+            if below is not None:
+                below.close()
+            below = at
+            try:
+                stat = at.stat()
+            except OSError:
+                return
+            if stat.st_uid not in owners or device not in {None, stat.st_dev} or (at.is_home and path != cwd):
+                return
+            yield at
+            device = stat.st_dev
+            if at.is_home or path == os.path.dirname(path):
+                return
+            path = os.path.dirname(path)
+    finally:
+        if below is not None:
+            below.close()
+
+
+def _markers(at: _Folder, folder: str, owners: frozenset[int]) -> _Marked | None:
+    """Return what makes the directory a project, requirement files left out, or None."""
+    existing = _environment(at, owners, folder)
+    name = os.path.basename(existing or "")
+    marker = name if name and (not at.is_home or name == ENVIRONMENT) else _marker(at, owners)
+    if marker is None:
+        return None
+    controlled = any(at.owner(name) in owners for name in VERSION_CONTROL)
+    return _Marked(path=at.path, marker=name or marker, environment=existing, is_version_controlled=controlled)
+
+
+def _marker(at: _Folder, owners: frozenset[int]) -> str | None:
+    names = HOME_MARKERS if at.is_home else MARKERS
+    return next((name for name in names if at.holds(name) and at.owner(name) in owners), None)
+
+
+def _environment(at: _Folder, owners: frozenset[int], folder: str) -> str | None:
+    """Return the environment in the directory `at`, be it whole or not, or None."""
+    for name in dict.fromkeys((folder, ENVIRONMENT)):
+        path = os.path.join(at.path, name)
+        if at.owner(name) in owners and not _is_name_of_another_tool(path):
+            return path
+    for name in NAMED_ENVIRONMENTS:
+        path = os.path.join(at.path, name)
+        if at.holds(f"{name}/pyvenv.cfg") and os.path.isfile(f"{path}/pyvenv.cfg") and at.owner(name) in owners:
+            return path
+    return None
+
+
+def _by_requirements(passed: list[str], owners: frozenset[int]) -> list[_Marked]:
+    """Return the first of these directories, which have no other marker, that has requirement files."""
+    for path in passed:
+        named = _requirements(path, owners)
+        if named:
+            return [_Marked(path=path, marker=named, environment=None, is_version_controlled=False)]
+    return []
+
+
+def _requirements(path: str, owners: frozenset[int]) -> str | None:
+    try:
+        names = os.listdir(path)
+    except OSError:
+        return None
+    found = sorted(name for name in names if name.startswith("requirements") and name.endswith(".txt"))
+    return next((name for name in found if owner(os.path.join(path, name)) in owners), None)
+
+
+def _is_name_of_another_tool(path: str) -> bool:
+    """Tell whether a file holds the bare name of an environment that another tool keeps elsewhere."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            line = file.readline(4096).strip()
+    except OSError:
+        return False
+    if not line or "\0" in line:
+        return True
+    target = os.path.join(os.path.dirname(path), line)
+    bare = "/" not in line and line not in {".", ".."}
+    return bare and not os.path.isfile(os.path.join(target, "pyvenv.cfg"))
+
+
+def owner(path: str, *, follow: bool = False) -> int:
+    """Return the user id that owns `path`, or -1 where there is nothing; of a link its own, unless to `follow`."""
+    try:
+        return os.stat(path, follow_symlinks=follow).st_uid
+    except (OSError, ValueError):
+        return -1
+
+
+def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
+    named = tuple(os.path.realpath(environ[name]) for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name))
+    return (*_TEMPORARY, *named)
+
+
+def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the directory is the root of a drive, or lies in a tree of Windows' own, by its variables."""
+    trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
+    within = os.path.join(os.path.normcase(cwd), "")
+    return os.path.dirname(cwd) == cwd or any(within.startswith(os.path.join(tree, "")) for tree in trees)
+
+
+def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the directory is one of the user's folders, by whatever links these are reached."""
+    return any(_is_same(path, cwd) for path in _folders(home, environ))
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _folders(home: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the user's folders, those that the desktop named included."""
+    yield from (os.path.join(home, name) for name in _FOLDERS)
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    try:
+        with open(os.path.join(config, "user-dirs.dirs"), encoding="utf-8", errors="replace") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return
+    for line in lines:
+        key, _, value = line.strip().partition("=")
+        if key.startswith("XDG_") and key.endswith("_DIR"):
+            yield value.strip().strip('"').replace("$HOME", home, 1)

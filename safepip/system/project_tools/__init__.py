@@ -1,0 +1,1 @@
+"""The tools that keep projects (uv, Poetry, PDM, Pipenv, Hatch, pixi) and the environments they make."""

@@ -1,0 +1,239 @@
+"""EDGE  what the user's state remembers of environments: one small file each, found by device and inode.
+
+Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
+which travels in archives. A random id in both tells a directory from a later one that got its inode. The
+record's own mtime tells of the last use. What may be computed again, an environment's size, is kept beside
+it, so that the record itself stays small and seldom written.
+"""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.record import Record
+
+from .files import number, recall, remember
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MADE = "made"
+ADOPTED = "adopted"
+TRUSTED = "trusted"
+_FORMAT = "safepip-environment-1"
+_SIZE_FORMAT = "safepip-size-2"
+_FOLDER = "environments"
+_SIZES = "sizes"
+_ID = os.path.join(".safepip", "id")
+_JOURNAL = os.path.join(".safepip", "journal")
+_DAMAGE = os.path.join(".safepip", "damage")
+_SATISFIED = os.path.join(".safepip", "satisfied")
+
+
+class Known(Record):
+    """How safepip came to know the environment at `path`: MADE, ADOPTED or TRUSTED.
+
+    `index` identifies the state of git's index at adoption, empty outside a repository. `project` is the root
+    of the project that an environment kept elsewhere is for, else empty.
+    """
+
+    path: str
+    how: str
+    index: str = ""
+    project: str = ""
+
+
+class Entry(Record):
+    """A record as it lies in the state: the `file`, what is `known`, of which directory, `used` last when (s).
+
+    `identity` is the id that the directory was given, empty where it could keep none.
+    """
+
+    file: str
+    known: Known
+    device: int
+    inode: int
+    used: float
+    identity: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the very directory that was noted is still at its path."""
+        return self.is_at(self.known.path)
+
+    def is_at(self, path: str) -> bool:
+        """Tell whether the very directory that was noted is at `path`."""
+        try:
+            stat = os.stat(path)
+        except (OSError, ValueError):
+            return False
+        same = (stat.st_dev, stat.st_ino) == (self.device, self.inode)
+        return same and (not self.identity or recall(os.path.join(path, _ID)) == self.identity)
+
+
+def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
+    """Remember how the environment at the absolute `path` came to be known; what cannot be written is let be."""
+    kept = _record(state, path)
+    if kept is not None:
+        stat = os.stat(path)
+        where = (path, str(stat.st_dev), str(stat.st_ino))
+        before = _read(kept)
+        identity = _identified(path, before[3] if before is not None else "")
+        remember(kept, "\0".join((_FORMAT, *where, how, index, project, identity)))
+
+
+def known(state: str | None, path: str) -> Known | None:
+    """Return what is remembered of the very directory at `path`, or None: one that was copied or moved is new."""
+    kept = _record(state, path)
+    if kept is None:
+        return None
+    found = _read(kept)
+    stat = os.stat(path)
+    if found is None or found[:2] != (str(stat.st_dev), str(stat.st_ino)) or found[2].path != path:
+        return None
+    same = not found[3] or recall(os.path.join(path, _ID)) == found[3]
+    return found[2] if same else None
+
+
+def moved_from(state: str | None, path: str) -> Entry | None:
+    """Return the record of the very directory at `path` from when it was elsewhere, or None."""
+    kept = _record(state, path)
+    found = _entry(kept) if kept is not None else None
+    if found is None or found.known.path == path or not found.is_at(path) or found.is_there:
+        return None
+    return found
+
+
+def used(state: str | None, path: str) -> None:
+    """Remember that the environment at `path` is being used; one that is not known stays so."""
+    kept = _record(state, path)
+    try:
+        if kept is not None:
+            os.utime(kept)
+    except OSError:
+        return
+
+
+def forget(state: str | None, path: str) -> bool:
+    """Forget the environment at `path`; tell whether it was known."""
+    found = entry(state, path)
+    return found is not None and discard(found)
+
+
+def discard(found: Entry) -> bool:
+    """Forget a record, whatever lies at its path now; tell whether that could be done."""
+    _remove(_size_file(found))
+    _remove(found.file)
+    return not os.path.lexists(found.file)
+
+
+def entry(state: str | None, path: str) -> Entry | None:
+    """Return the record of the very directory at `path`, as `known` does."""
+    return _entry(str(_record(state, path))) if known(state, path) is not None else None
+
+
+def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
+    """Return the record of a directory by its identity, wherever that is now."""
+    return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}")) if state else None
+
+
+def entries(state: str | None) -> Iterator[Entry]:
+    """Yield all records, wrong and unreadable ones left out, be the environments there or not."""
+    folder = os.path.join(state or "", _FOLDER)
+    try:
+        names = sorted(os.listdir(folder)) if state else []
+    except OSError:
+        return
+    for name in names:
+        found = _entry(os.path.join(folder, name))
+        if found is not None:
+            yield found
+
+
+def everything(state: str | None) -> Iterator[Known]:
+    """Yield what is remembered, wrong and unreadable records left out, be the environments there or not."""
+    return (found.known for found in entries(state))
+
+
+def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
+    """Remember the size in bytes and the number of packages as of when `stamp` was the mark of the last change."""
+    remember(_size_file(found), "\0".join((_SIZE_FORMAT, found.known.path, stamp, str(size), str(packages))))
+
+
+def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
+    """Return the size and the number of packages that were measured under this stamp, or None."""
+    fields = (recall(_size_file(found)) or "").split("\0")
+    same = len(fields) == 5 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
+    size, packages = map(number, fields[3:]) if same else (None, None)
+    return (size, packages) if size is not None and packages is not None else None
+
+
+def _identified(path: str, before: str) -> str:
+    """Return the environment's id, given now where it does not have the one from `before`; empty if it keeps none.
+
+    A journal in one without that id is nothing of ours: it came with the environment, and tells what to mend;
+    so do notes of damage, and answers kept tell that pip need not be asked.
+    """
+    file = os.path.join(path, _ID)
+    if before and recall(file) == before:
+        return before
+    for name in (_JOURNAL, _DAMAGE):
+        _remove(os.path.join(path, name))
+    _empty(os.path.join(path, _SATISFIED))
+    identity = os.urandom(16).hex()
+    remember(file, identity)
+    return identity if recall(file) == identity else ""
+
+
+def _record(state: str | None, path: str) -> str | None:
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return state and os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
+
+
+def _size_file(found: Entry) -> str:
+    folder, name = os.path.split(found.file)
+    return os.path.join(os.path.dirname(folder), _SIZES, name)
+
+
+def _remove(file: str) -> None:
+    try:
+        os.unlink(file)
+    except OSError:
+        return
+
+
+def _empty(folder: str) -> None:
+    """Remove the files in a folder; through a link nothing is removed."""
+    try:
+        names = [] if os.path.islink(folder) else os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        _remove(os.path.join(folder, name))
+
+
+def _entry(kept: str) -> Entry | None:
+    found = _read(kept)
+    if found is None:
+        return None
+    try:
+        used = os.stat(kept).st_mtime
+    except OSError:
+        return None
+    device, inode, known, identity = number(found[0]), number(found[1]), found[2], found[3]
+    if device is None or inode is None:
+        return None
+    return Entry(file=kept, known=known, device=device, inode=inode, used=used, identity=identity)
+
+
+def _read(kept: str) -> tuple[str, str, Known, str] | None:
+    """Return device, inode, what is known, and the environment's id."""
+    fields = (recall(kept) or "").split("\0")
+    if len(fields) != 8 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
+        return None
+    _, path, device, inode, how, index, project, identity = fields
+    return device, inode, Known(path=path, how=how, index=index, project=project), identity
