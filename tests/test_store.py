@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -10,9 +12,10 @@ from safepip.core.invocation import Invocation
 from safepip.envs import journal
 from safepip.report import Report
 from safepip.shells import links
-from safepip.system.files import make_folder, recall, remember
+from safepip.system.files import SCRATCH, make_folder, recall, remember, replace_file, replace_link, sweep
 from safepip.system.observe import Context, ambient
 
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
 
@@ -182,3 +185,71 @@ def test_all_folders_that_are_made_on_the_way_are_the_users_alone(home, make):
     make(data)
     for folder in ("a", "a/b", "a/b/c"):
         assert os.stat(os.path.join(home, folder)).st_mode & 0o777 == 0o700
+
+
+# -- the one writer
+
+
+@pytest.fixture
+def rc(home):
+    """A file of the user's that others must not read."""
+    path = os.path.join(home, ".bashrc")
+    with open(path, "w") as file:
+        file.write("secret\n")
+    os.chmod(path, 0o600)
+    return path
+
+
+def test_a_file_has_the_rights_of_the_original_from_the_first_moment(rc, monkeypatch):
+    seen = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: seen.append(mode(old)) or replace(old, new))
+    replace_file(rc, b"more\n", like=rc)
+    os.chmod(rc, 0o644)
+    replace_file(rc, b"more\n", like=rc)
+    assert (seen, mode(rc)) == ([0o600, 0o644], 0o644)
+
+
+@as_root
+def test_a_file_keeps_its_owner(rc):
+    os.chown(rc, 2002, 2002)
+    replace_file(rc, b"more\n", like=rc)
+    assert (os.stat(rc).st_uid, os.stat(rc).st_gid, mode(rc)) == (2002, 2002, 0o600)
+
+
+@pytest.mark.parametrize("call", ["replace", "fsync", "fchmod"])
+def test_a_failed_write_leaves_the_original_and_no_scratch_file(rc, home, monkeypatch, call):
+    def fail(*_args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="Input/output"):
+        replace_file(rc, b"new")
+    with open(rc) as file:
+        assert file.read() == "secret\n"
+    assert sorted(os.listdir(home)) == [".bashrc", "work"]
+
+
+def test_a_link_is_replaced_by_rename(home):
+    path = os.path.join(home, "pip")
+    for target in ("/one", "/two"):
+        replace_link(path, target)
+        assert os.readlink(path) == target
+    assert sorted(os.listdir(home)) == ["pip", "work"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks")
+def test_scratch_files_of_killed_writers_are_swept_and_those_in_use_stay(rc, home):
+    code = "import os, sys; sys.path.insert(0, sys.argv[1]); from safepip.system import files; "
+    code += (
+        "files.os.replace = lambda old, new: (print(flush=True), input()); files.replace_file(sys.argv[2], b'x')"
+    )
+    argv = [sys.executable, "-c", code, TREE, rc]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        os.symlink("/gone", os.path.join(home, f".pip{SCRATCH}0123"))
+        sweep(home)
+        assert sum(SCRATCH in name for name in os.listdir(home)) == 1
+        process.kill()
+    sweep(home)
+    assert sorted(os.listdir(home)) == [".bashrc", "work"]

@@ -372,7 +372,7 @@ def _sign(creator: Creator, token: str) -> None:
 def _begin(path: str) -> None:
     """Put the mark of an unfinished environment there; by rename, so that a link in its place is not followed."""
     mark = os.path.join(path, CREATING)
-    remember(mark, secrets.token_hex(16))
+    remember(mark, secrets.token_hex(16), durable=True)
     if not _read_token(path):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), mark)
 

@@ -543,7 +543,7 @@ def _keep(under: Under, context: Context) -> None:
     fields = (under.path, under.aside, str(under.device), str(under.inode), under.token, under.how, under.project)
     text = "\0".join((_FORMAT, *fields, under.stage))
     if file is not None:
-        remember(file, text)
+        remember(file, text, durable=True)
     if file is None or recall(file) != text:
         what = "your state folder cannot be written, so that an interrupted repair could not be taken back"
         raise SafepipError(CANNOT_CREATE, what, "name another: XDG_STATE_HOME=DIR")

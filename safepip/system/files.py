@@ -1,4 +1,4 @@
-"""EDGE  small files of safepip's own in the user's cache and state, each written whole or not at all."""
+"""EDGE  small files of the user's, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,22 +6,122 @@ import os
 
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends and ends at Ctrl-Z
 _MOST_DIGITS = 40
+SCRATCH = ".safepip-scratch-"  # in the names of files that are being written; `sweep` removes those of killed ones
 
 
-def remember(path: str, text: str) -> None:
-    """Write `text` to the file `path` of this user alone, by rename; what cannot be written is let be."""
-    scratch = f"{path}.{os.urandom(6).hex()}"
-    try:
-        make_folder(os.path.dirname(path))
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-    except (OSError, ValueError):
-        return
+def replace_file(
+    path: str, content: bytes, *, mode: int = 0o600, like: str | None = None, durable: bool = True
+) -> None:
+    """Write the file by rename, whole or not at all, or raise OSError.
+
+    It has the rights `mode`, or those of the file `like`, from the first moment. `durable` content is on the
+    disk before it counts.
+    """
+    scratch, descriptor = _open_scratch(path)
     try:
         with open(descriptor, "wb") as file:
-            file.write(os.fsencode(text))
-        os.replace(scratch, path)
-    except OSError:
+            _take_rights(file.fileno(), mode, like)
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            if os.name != "nt":
+                os.replace(scratch, path)  # while it is open, and so locked
+        if os.name == "nt":
+            os.replace(scratch, path)
+    except BaseException:
         _remove(scratch)
+        raise
+
+
+def replace_link(path: str, target: str) -> None:
+    """Make `path` a symbolic link to `target`, by rename, or raise OSError."""
+    scratch = _scratch_for(path)
+    os.symlink(target, scratch)
+    try:
+        os.replace(scratch, path)
+    except BaseException:
+        _remove(scratch)
+        raise
+
+
+def sweep(folder: str) -> None:
+    """Remove scratch files of killed commands from a folder; those that are being written are locked."""
+    try:
+        names = [name for name in os.listdir(folder) if SCRATCH in name]
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.islink(path) or not _is_being_written(path):
+            _remove(path)
+
+
+def remember(path: str, text: str, *, durable: bool = False) -> None:
+    """Write `text` to the file `path` of this user alone, by rename. Write errors are ignored.
+
+    Text that decides about an environment is `durable`; what only saves time need not be on the disk at once.
+    """
+    try:
+        make_folder(os.path.dirname(path))
+        replace_file(path, os.fsencode(text), durable=durable)
+    except (OSError, ValueError):
+        return
+
+
+def _scratch_for(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:100]}{SCRATCH}{os.urandom(8).hex()}")
+
+
+def _open_scratch(path: str) -> tuple[str, int]:
+    """Open a new file beside `path` that only its owner can read, locked while it is written."""
+    scratch = _scratch_for(path)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+    _try_lock(descriptor)
+    return scratch, descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Return True if no other process holds the lock of the file; one that has no locks counts as held."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _is_being_written(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return True
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_rights(descriptor: int, mode: int, like: str | None) -> None:
+    """Give the open file the rights of `like`, its owner first: a file must not be wider for a moment."""
+    if not hasattr(os, "fchmod"):
+        return
+    if like is not None:
+        status = os.stat(like)
+        mode = status.st_mode & 0o7777
+        if (status.st_uid, status.st_gid) != _owner(descriptor):
+            try:
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            except OSError:
+                mode &= ~0o7070  # those bits were meant for another group and owner
+    os.fchmod(descriptor, mode)
+
+
+def _owner(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_uid, status.st_gid
 
 
 def _remove(path: str) -> None:

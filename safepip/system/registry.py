@@ -80,7 +80,7 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
         where = (path, str(stat.st_dev), str(stat.st_ino))
         before = _read(kept)
         identity = _identified(path, before[3] if before is not None else "")
-        remember(kept, "\0".join((_FORMAT, *where, how, index, project, identity)))
+        remember(kept, "\0".join((_FORMAT, *where, how, index, project, identity)), durable=True)
 
 
 def known(state: str | None, path: str) -> Known | None:
@@ -182,7 +182,7 @@ def _identified(path: str, before: str) -> str:
         _remove(os.path.join(path, name))
     _empty(os.path.join(path, _SATISFIED))
     identity = os.urandom(16).hex()
-    remember(file, identity)
+    remember(file, identity, durable=True)
     return identity if recall(file) == identity else ""
 
 
