@@ -56,7 +56,7 @@ LATE = {
     "system.observe": (
         "system.processes",
         "envs.trust",
-        "envs.gitindex",
+        "envs.git",
         "system.project_tools.tools",
         "shells.known",
     ),
@@ -238,6 +238,7 @@ def users(*dotted):
             ("subprocess.run",),
             [
                 "system.processes",
+                "envs.git",
                 "envs.image",
                 "envs.metadata",
                 "envs.pip",
@@ -401,7 +402,7 @@ def test_what_was_adopted_costs_no_more_than_a_look_at_gits_index(loaded, finish
     """Adopted at the first of the two calls; the second need not look at it again."""
     os.symlink(finished, os.path.join(work, ".venv"))
     found = loaded("list", True)
-    assert "safepip.envs.gitindex" in found
+    assert "safepip.envs.git" in found
     assert "safepip.envs.trust" not in found
     assert found & NEVER == set()
 

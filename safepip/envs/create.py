@@ -25,7 +25,7 @@ from safepip.system.interpreter import BIN, EXE, keg, lasting
 from safepip.system.process import inherited
 from safepip.system.registry import MADE, note
 
-from .gitindex import tracks
+from .git import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire, can_lock, holder
 from .os_packages import offer

@@ -13,7 +13,7 @@ import stat
 
 from safepip.system.interpreter import BIN, EXE
 
-from .gitindex import tracks
+from .git import tracks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

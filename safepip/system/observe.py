@@ -455,9 +455,9 @@ class Context:
             return None
         if self._is_trusted(path) or registry.moved_from(self.state, path) is not None:
             return None
-        from safepip.envs.gitindex import identity
+        from safepip.envs.git import index_identity
 
-        index = identity(os.path.dirname(path))
+        index = index_identity(os.path.dirname(path))
         if known is not None and known.index == index:
             return None
         from safepip.envs.trust import objection

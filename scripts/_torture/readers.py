@@ -14,7 +14,7 @@ from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import opts_out, read
 from safepip.core.settings import settle
 from safepip.envs import history, image, journal, metadata, rebuild, recover
-from safepip.envs.gitindex import identity, tracks
+from safepip.envs.git import index_identity, tracks
 from safepip.envs.inventory import made_with
 from safepip.envs.trust import filesystem, objection
 from safepip.errors import SafepipError
@@ -304,7 +304,7 @@ def _read_index(folder: str, data: bytes) -> None:
     for content in (data, data + hashlib.sha1(data, usedforsecurity=False).digest()):
         _put(folder, ".git/index", content)
         tracks(folder, place)
-        identity(folder)
+        index_identity(folder)
 
 
 def _pip_confs(_folder: str) -> tuple[bytes, ...]:
