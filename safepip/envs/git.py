@@ -148,10 +148,10 @@ def _list_files(worktree: str, git_dir: str) -> list[bytes] | None:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
-    gave_up = asked.returncode != 0 or asked.stderr.startswith(
-        (b"error:", b"fatal:")
-    )  # a missing tree exits with 0
-    return None if gave_up else asked.stdout.split(b"\0")[:-1]
+    lacks_objects = b"error:" in asked.stderr  # git leaves out what a missing tree holds, and exits with 0
+    if asked.returncode != 0 or lacks_objects:
+        return None
+    return asked.stdout.split(b"\0")[:-1]
 
 
 def _absolute_entries(search: str) -> str:
