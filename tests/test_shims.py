@@ -92,3 +92,27 @@ def test_what_is_not_understood_is_wrong_usage(own, words):
 def test_a_folder_with_a_space_is_quoted_in_what_is_to_be_typed(own, home, capfd):
     write(f"{home}/my shims")
     assert capfd.readouterr().err.endswith(f"put it first: PATH='{home}/my shims':$PATH\n")
+
+
+def test_undo_removes_the_shims_of_all_folders_and_leaves_what_is_not_a_shim(own, home, capfd):
+    for folder in ("s", "t"):
+        write(f"{home}/{folder}", "--python")
+    with open(f"{home}/t/pip-mine", "w", encoding="utf-8") as file:
+        file.write("mine")
+    capfd.readouterr()
+    assert write("--undo") == 0
+    assert not os.path.exists(f"{home}/s")
+    assert os.listdir(f"{home}/t") == ["pip-mine"]
+    names = "pip pip3 pip3.12 pip3.9 python python3"
+    told = [f"safepip: removed {names} from {home}/{folder}" for folder in ("s", "t")]
+    assert capfd.readouterr().err.splitlines() == told
+    assert write("--undo") == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_undo_of_a_named_folder_touches_no_other(own, home):
+    for folder in ("s", "t"):
+        write(f"{home}/{folder}")
+    write("--undo", f"{home}/s")
+    assert not os.path.exists(f"{home}/s")
+    assert "pip" in os.listdir(f"{home}/t")

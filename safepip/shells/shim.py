@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -55,6 +56,33 @@ def is_free(path: str) -> bool:
             return _MADE in file.read(256)
     except OSError:
         return False
+
+
+def remove_shims(folder: str) -> list[str]:
+    """Remove safepip's shims from a folder, and the folder if nothing else is in it; return their names."""
+    links = os.path.join(folder, _NAMED)
+    if not os.path.isdir(links):
+        return []
+    names = [name for name in sorted(os.listdir(folder)) if _is_shim(folder, name)]
+    for name in names:
+        os.unlink(os.path.join(folder, name))
+    for name in os.listdir(links):
+        if os.path.islink(os.path.join(links, name)):
+            os.unlink(os.path.join(links, name))
+    with contextlib.suppress(OSError):  # other files stay, and their folders with them
+        os.rmdir(links)
+        os.rmdir(folder)
+    return names
+
+
+def _is_shim(folder: str, name: str) -> bool:
+    """Return True for a shim: on Windows a copy of safepip's program, by a name that only shims have there."""
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path) or os.path.islink(path):
+        return False
+    if EXE:
+        return name.startswith("pip") and name.endswith(EXE)
+    return is_free(path)
 
 
 def _filled(name: str, values: dict[str, str], find: str = "") -> str:

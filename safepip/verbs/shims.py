@@ -1,4 +1,4 @@
-"""safepip shims [DIR] [--python]: programs called pip, pip3, pip3.N for PATH, that go by way of safepip."""
+"""safepip shims [DIR] [--python | --undo]: programs called pip, pip3, pip3.N for PATH that start safepip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import shlex
 import sys
 
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
-from safepip.shells.shim import PYTHONS, is_free, write_shims
+from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
+from safepip.system.files import recall, remember
 from safepip.system.interpreter import EXE
 
 from .init import own_program
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
 
-_USAGE = "safepip shims [DIR] [--python]"
+_USAGE = "safepip shims [DIR] [--python | --undo]"
+_OPTIONS = ("--python", "--undo")
+_FOLDERS = "shims"  # the file in the state that lists the folders
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
@@ -26,6 +29,8 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if words[:1] in {("--help",), ("-h",)}:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
+    if "--undo" in words:
+        return _undo(words, context, report)
     folder = _folder(words, context)
     pips = ("pip", "pip3", *(f"pip{version}" for version in _versions(context)))
     names = (*pips, *PYTHONS) if "--python" in words else pips
@@ -34,12 +39,37 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         what = f"{os.path.join(folder, foreign)} is there and not safepip's"
         raise SafepipError(CANNOT_CREATE, what, "name another folder: safepip shims DIR")
     write_shims(folder, names, own_program(), context.state)
+    _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
     return 0
 
 
+def _undo(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Remove the shims of the folder named, else of all folders that they were written to."""
+    folders = [_folder(words, context), *_remembered(context)]
+    if any(word != "--undo" for word in words):
+        folders = folders[:1]
+    for folder in dict.fromkeys(folders):
+        removed = remove_shims(folder)
+        if removed:
+            report.say(f"removed {' '.join(removed)} from {folder}")
+    return 0
+
+
+def _remember(folder: str, context: Context) -> None:
+    """Note where shims are, so that they can be removed together with safepip."""
+    known = _remembered(context)
+    if context.state is not None and folder not in known:
+        remember(os.path.join(context.state, _FOLDERS), "\n".join([*known, folder]))
+
+
+def _remembered(context: Context) -> list[str]:
+    text = recall(os.path.join(context.state, _FOLDERS)) if context.state is not None else None
+    return [line for line in (text or "").split("\n") if os.path.isabs(line)]
+
+
 def _folder(words: tuple[str, ...], context: Context) -> str:
-    named = [word for word in words if word != "--python"]
+    named = [word for word in words if word not in _OPTIONS]
     if len(named) > 1 or any(word.startswith("-") for word in named):
         raise SafepipError(USAGE, f"usage: {_USAGE}")
     if named:
