@@ -4,11 +4,16 @@
 From a wheel and nothing else: PYTHONPATH=safepip-VERSION-py3-none-any.whl python3 -m safepip.bootstrap, where the
 wheel stands for the clone.
 
-It needs Python 3.10 or newer and nothing else, neither pip nor ensurepip. It makes an environment for safepip
-itself in $XDG_DATA_HOME/safepip/app (~/.local/share/safepip/app), leaves the command ~/.local/bin/safepip and
-shows that the command works. Run again it brings both up to date; all is fetched before anything is changed.
+It needs Python 3.10 or newer and nothing else, neither pip nor ensurepip. It puts safepip and the libraries that
+it needs into $XDG_DATA_HOME/safepip/app (~/.local/share/safepip/app), writes the command ~/.local/bin/safepip and
+shows that the command works. Run it again to update both; everything is downloaded before anything is changed.
 
-Exit codes: 64 usage, 69 something needed could not be had, 73 cannot write, 1 the demonstration failed.
+The libraries are plain Python and lie in a directory that names no version of it. The command is a shell script
+that names the Python to run them with, and looks for another one when that is gone: so an upgrade of the system
+from one Python to the next breaks nothing. Started by `-IS` from sh this costs 28 ms of CPU for
+`--safepip-version`; a virtual environment, whose Python reads site-packages first, costs 32.
+
+Exit codes: 64 usage, 69 could not get what is needed, 73 cannot write, 1 the demonstration failed.
 
 Python 3.6 must be able to read this file, so that an old python3 can say what is missing: annotations that it
 would not understand are quoted, and no other syntax here may be newer.
@@ -16,6 +21,7 @@ would not understand are quoted, and no other syntax here may be newer.
 
 import argparse
 import base64
+import compileall
 import configparser
 import contextlib
 import glob
@@ -49,14 +55,44 @@ OLDEST = (3, 10)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
 STATE_FILE = ".bootstrap"
+SHELLS = ("bash", "zsh", "fish", "sh", "ksh", "mksh", "yash", "tcsh", "powershell", "xonsh", "nushell")
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks, and nowhere else
-SHEBANG_LIMIT = 127  # bytes; Linux before 5.1 cut the line there, and macOS is no better with spaces
-# Not removed, for then the value of a configuration file would count.
+# Set to "0" instead of removed: otherwise the value of a configuration file would count.
 NEUTRALISED = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DRY_RUN": "0"}
 REMOVED = (
     "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_BUILD_TRACKER",
     "_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME", "PYTHONPATH", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
 )  # fmt: skip
+
+# {python}, {app} and {again} are quoted for sh. The first test costs nothing: it starts no process.
+LAUNCHER = """\
+#!/bin/sh
+{mark}
+python={python}
+app={app}
+start=$app/lib/safepip/launcher/start.py
+[ -x "$python" ] && [ -f "$start" ] && exec "$python" -IS "$start" "$0" "$@"
+
+# That Python is gone, or safepip's files are. start.py --fits writes the Python that it finds above.
+fail() {{
+    printf 'safepip: error: %s\\n' "$1" >&2
+    printf 'safepip: set safepip up again: %s\\n' {again} >&2
+    exit 127
+}}
+[ -f "$start" ] || fail "its files in $app are gone"
+[ -z "$SAFEPIP_ASKING" ] || exit 127  # a shim of safepip's on PATH leads back here
+folders=$PATH:/usr/local/bin:/usr/bin
+IFS=:
+for folder in $folders; do
+    for found in "$folder"/python3 "$folder"/python3.[0-9] "$folder"/python3.[0-9][0-9]; do
+        case $found in /*) ;; *) continue ;; esac
+        [ -x "$found" ] || continue
+        found=$(SAFEPIP_ASKING=1 "$found" -IS "$start" --fits "$0" 2>/dev/null </dev/null) || continue
+        exec "$found" -IS "$start" "$0" "$@"
+    done
+done
+fail "$python is gone, and PATH has no other Python that safepip runs on"
+"""
 
 
 class Stop(Exception):  # noqa: N818 (a planned end)
@@ -68,27 +104,34 @@ class Stop(Exception):  # noqa: N818 (a planned end)
 
 
 class Places(NamedTuple):
-    """Where things go: the private environment and the command."""
+    """Where things go: safepip's own directory and the command."""
 
     app: str
     launcher: str
 
+    @property
+    def lib(self) -> str:
+        """Return the directory of safepip and its libraries."""
+        return os.path.join(self.app, "lib")
+
 
 class Source(NamedTuple):
-    """Where safepip comes from: this clone, or the archive that scripts/make_pyz.py builds.
+    """Where safepip comes from: this clone or wheel, or the archive that scripts/make_pyz.py builds.
 
-    `supply(work, options)` puts a pip and wheels into the folder `work`, and returns the path that Python runs
-    as pip, and theirs; `make(python, path)` makes an environment without pip.
+    `again` is the command that sets safepip up once more, `update` the one that brings a newer version, `remove`
+    the one that removes it; `wheels(work, options)` puts wheels into the directory `work` and returns their paths.
     """
 
     program: str
-    supply: "Callable[[str, argparse.Namespace], tuple[str, list[str]]]"
-    make: "Callable[[str, str], None]"
+    again: str
+    update: str
+    remove: str
+    wheels: "Callable[[str, argparse.Namespace], list[str]]"
     demonstrates: bool
 
 
 class IndexFile(NamedTuple):
-    """A file that a page or a folder offers; `sha256` and `requires_python` are "" where not given."""
+    """A file that a page or a directory offers; `sha256` and `requires_python` are "" where not given."""
 
     url: str
     sha256: str = ""
@@ -96,14 +139,14 @@ class IndexFile(NamedTuple):
 
 
 def main(argv: "list[str]", source: "Source | None" = None) -> int:
-    """Carry out the command line `argv` with what `source` gives (None: this clone); return the exit code."""
+    """Run the command line `argv` with what `source` gives (None: this clone); return the exit code."""
     try:
         use_recent_python()
-        source = source or Source("bootstrap.py", from_clone, make_environment, demonstrates=True)
+        source = source or this_clone()
         options = parse(argv, source)
         places = find_places(os.environ)
         if options.uninstall:
-            uninstall(places)
+            uninstall(places, source, purge=options.purge)
         else:
             set_up(places, options, source)
     except Stop as stop:
@@ -111,8 +154,20 @@ def main(argv: "list[str]", source: "Source | None" = None) -> int:
     except OSError as error:
         return complain(73, f"cannot write {error.filename or 'a temporary file'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        return complain(130, "interrupted; running it again starts where it must")
+        return complain(130, "interrupted; run it again to finish")
     return 0
+
+
+def this_clone() -> Source:
+    """Return the clone, or the wheel, that this file lies in as a source."""
+    if os.path.isfile(CLONE):
+        again = f"PYTHONPATH={shlex.quote(CLONE)} python3 -m safepip.bootstrap"
+        update = f"{again} (the path of a newer wheel)"
+    else:
+        again = f"python3 {shlex.quote(os.path.join(CLONE, 'scripts', 'bootstrap.py'))}"
+        pull = f"git -C {shlex.quote(CLONE)} pull && " if os.path.exists(os.path.join(CLONE, ".git")) else ""
+        update = pull + again
+    return Source("bootstrap.py", again, update, f"{again} --uninstall", from_clone, demonstrates=True)
 
 
 def complain(code: int, *lines: str) -> int:
@@ -157,18 +212,22 @@ def version_of(python: str) -> "tuple[int, ...]":
 
 
 def parse(argv: "list[str]", source: Source) -> argparse.Namespace:
-    """Read the command line; a source that has all in itself takes no options about where to get it."""
+    """Read the command line; an archive that holds everything takes no options about where to get it."""
     parser = argparse.ArgumentParser(prog=source.program, description="Set safepip up for this user.")
     if source.demonstrates:
-        parser.add_argument("--index-url", metavar="URL", help="where packages come from (else as for pip)")
+        parser.add_argument("--index-url", metavar="URL", help="where packages come from (default: as for pip)")
         parser.add_argument("--no-demo", action="store_true", help="do not try the result on a temporary project")
     parser.set_defaults(no_demo=not source.demonstrates)
-    parser.add_argument("--uninstall", action="store_true", help="remove the command and its environment")
+    parser.add_argument("--uninstall", action="store_true", help="remove the command and safepip's own files")
+    parser.add_argument("--purge", action="store_true", help="with --uninstall: caches and environments, too")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     try:
-        return parser.parse_args(argv)
+        options = parser.parse_args(argv)
+        if options.purge and not options.uninstall:
+            parser.error("--purge goes with --uninstall")
     except SystemExit as end:
         raise SystemExit(64 if end.code else 0) from None
+    return options
 
 
 def find_places(environ: "Mapping[str, str]") -> Places:
@@ -177,32 +236,39 @@ def find_places(environ: "Mapping[str, str]") -> Places:
         raise Stop(69, "this script is for POSIX systems", "on Windows: pipx install .")
     home = environ.get("HOME", "")
     if not os.path.isabs(home) or not os.path.isdir(home):
-        found = f"no directory: {home}" if home else "not set"
-        raise Stop(73, f"HOME is {found}; it is where safepip would be set up")
-    data = environ.get("XDG_DATA_HOME", "")
-    if not os.path.isabs(data):  # the XDG specification: relative ones are to be ignored
-        data = os.path.join(home, ".local", "share")
-    return Places(os.path.join(data, "safepip", "app"), os.path.join(home, ".local", "bin", "safepip"))
+        found = f"not a directory: {home}" if home else "not set"
+        raise Stop(73, f"HOME is {found}; safepip would be set up there")
+    data = own_directory("data", environ)
+    return Places(os.path.join(data, "app"), os.path.join(home, ".local", "bin", "safepip"))
+
+
+def own_directory(kind: str, environ: "Mapping[str, str]") -> str:
+    """Return safepip's directory of this kind (data, state, cache), by the XDG specification."""
+    named = environ.get(f"XDG_{kind.upper()}_HOME", "")
+    usual = {"data": ".local/share", "state": ".local/state", "cache": ".cache"}[kind]
+    above = named if os.path.isabs(named) else os.path.join(environ["HOME"], usual)  # relative ones are ignored
+    return os.path.join(above, "safepip")
 
 
 # --- setting up
 
 
 def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
-    """Make or renew the environment and the command, show that it works, say how to go on."""
+    """Place or update safepip's files and the command, show that it works, say how to go on."""
     say = silent if options.quiet else speak
     behind = behind_sudo(os.environ, os.geteuid())
     if behind:
         say(f"this sets safepip up for root, by sudo; for {behind} run it again without sudo")
     refuse_foreign(places)
+    os.umask(0o022)  # others must not be able to write to what this user runs
     with locked(places.app + ".lock"), tempfile.TemporaryDirectory(prefix="safepip-bootstrap-") as work:
         refuse_foreign(places)
         if source.demonstrates:
-            say("fetching pip, safepip and what it needs ...")
-        pip, wheels = source.supply(work, options)
+            say("downloading pip, safepip and what it needs ...")
+        wheels = source.wheels(work, options)
         say(f"installing into {places.app} ...")
-        fill_environment(places.app, pip, wheels, source)
-        write_launcher(places.launcher, environment_python(places.app))
+        place_files(places, wheels, source)
+        write_launcher(places, lasting_python(), source.again)
         link_shared(places)
         say(f"made {places.launcher}")
     if not options.no_demo:
@@ -222,32 +288,37 @@ def speak(line: str) -> None:
 
 
 def silent(_line: str) -> None:
-    """Take what would have been printed."""
+    """Print nothing."""
 
 
 def refuse_foreign(places: Places) -> None:
-    """Stop where the command or the environment is there already but is not of this script's making."""
+    """Stop where the command or safepip's directory exists but was not made by this script."""
     if os.path.lexists(places.launcher) and not is_own_launcher(places.launcher):
         raise Stop(
             73,
-            f"{places.launcher} is there already and was not made by this script",
+            f"{places.launcher} exists and was not made by this script",
             "it is left alone: remove it, or move it away, and run this again",
         )
-    if os.path.isdir(places.app) and os.listdir(places.app) and read_state(places.app) is None:
-        raise Stop(73, f"{places.app} is there already and was not made by this script", "move it away first")
+    if os.path.isdir(places.app) and os.listdir(places.app) and not is_own_app(places.app):
+        raise Stop(73, f"{places.app} exists and was not made by this script", "move it away first")
 
 
 def is_own_launcher(path: str) -> bool:
-    """Tell whether `path` is a launcher that this script wrote."""
+    """Return True if `path` is a launcher that this script wrote."""
     if os.path.islink(path) or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
         return LAUNCHER_MARK.encode() in file.read(4096)
 
 
+def is_own_app(app: str) -> bool:
+    """Return True if this script made the directory `app`."""
+    return os.path.isfile(os.path.join(app, STATE_FILE))
+
+
 @contextlib.contextmanager
 def locked(path: str) -> "Iterator[None]":
-    """Hold the lock file `path`; wait for another run of this script to let it go."""
+    """Hold the lock file `path`; wait while another run of this script holds it."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         try:
@@ -256,72 +327,97 @@ def locked(path: str) -> "Iterator[None]":
             print("waiting for another run of this script ...", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         os.set_inheritable(file.fileno(), True)  # a pip that outlives a killed run goes on holding the lock
-        yield  # the file stays: removed, it would let a third run in beside one that waited
+        yield  # the file stays: if it were removed, a third run could start beside one that waited
 
 
-def environment_python(environment: str) -> str:
-    """Return the path of an environment's Python."""
-    return os.path.join(environment, "bin", "python")
+# --- safepip's own files
 
 
-# --- filling the environment
-
-
-def from_clone(work: str, options: argparse.Namespace) -> "tuple[str, list[str]]":
-    """Get a pip, and wheels of safepip and of all it needs, into `work`."""
+def from_clone(work: str, options: argparse.Namespace) -> "list[str]":
+    """Put wheels of safepip, from this clone or wheel, and of all it needs into `work`; return their paths."""
     pip = obtain_pip(work, options.index_url)
-    return pip, fetch_wheels(pip, work, options.index_url)
-
-
-def fetch_wheels(pip: str, work: str, index_url: "str | None") -> "list[str]":
-    """Get wheels of safepip, from this clone or wheel, and of all it needs into `work`; return their paths."""
     folder = os.path.join(work, "wheels")
-    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(index_url), CLONE]
+    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(options.index_url), CLONE]
     if run_pip(sys.executable, pip, arguments) != 0:
         raise Stop(
             69,
-            "pip could not get what safepip needs; its own words stand above",
+            "pip could not get what safepip needs; see its output above",
             "without a connection: put the wheels into a folder and set PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER",
             "behind a mirror: run this again with --index-url URL",
         )
     return sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
 
 
-def fill_environment(app: str, pip: str, wheels: "list[str]", source: Source) -> None:
-    """Make `app` hold exactly these versions; start anew where it is unfinished or of another Python.
+def place_files(places: Places, wheels: "list[str]", source: Source) -> None:
+    """Make `places.app` hold exactly these wheels; a run that is killed leaves the former files in place.
 
-    The state file is written first, and last to say that all is well: a run that was killed is noticed. The
-    environment is not made aside and renamed, for the first lines of its scripts name its place.
+    They are unpacked beside `lib` and renamed. Only bytecode depends on a version: each Python adds its own.
     """
-    complete = f"complete {sys.base_prefix} {sys.version}"
-    renewed = read_state(app) == complete and trouble_with(app) is None
-    write_state(app, "unfinished")
-    if not renewed:
-        clear(app)
-        source.make(sys.executable, app)
-    install_wheels(app, pip, wheels)
-    if renewed:  # pip leaves a wheel of the same version as it is
-        own = [wheel for wheel in wheels if os.path.basename(wheel).startswith("safepip-")]
-        install_wheels(app, pip, ["--force-reinstall", *own])
-    trouble = trouble_with(app)
-    if trouble is not None:
-        raise Stop(69, f"what was installed into {app} does not run: {trouble}")
-    write_state(app, complete)
+    os.makedirs(places.app, mode=0o700, exist_ok=True)
+    state = {"again": source.again, "update": source.update, "remove": source.remove}
+    replace_file(os.path.join(places.app, STATE_FILE), json.dumps(state).encode(), 0o600)
+    scratch = os.path.join(places.app, "new")
+    remove(scratch)
+    os.mkdir(scratch, 0o755)
+    for wheel in wheels:
+        unpack_wheel(wheel, scratch)
+    compileall.compile_dir(os.path.join(scratch, "lib"), stripdir=scratch, prependdir=places.app, quiet=2)
+    check_files(scratch)
+    for name in os.listdir(places.app):  # the environment of former versions of this script as well
+        if name not in (STATE_FILE, "new", "lib", "share"):
+            remove(os.path.join(places.app, name))
+    for name in ("lib", "share"):
+        exchange(os.path.join(scratch, name), os.path.join(places.app, name))
+    remove(scratch)
 
 
-def read_state(app: str) -> "str | None":
-    """Return what this script noted about the environment `app`, None where it noted nothing."""
-    try:
-        with open(os.path.join(app, STATE_FILE), encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
+def unpack_wheel(path: str, app: str) -> None:
+    """Unpack a wheel as pip would: modules into `lib`, and what it brings for other programs into `share`."""
+    with zipfile.ZipFile(path) as wheel:
+        for member in wheel.infolist():
+            head, data, tail = member.filename.partition(".data/data/share/")
+            if data and "/" not in head:
+                member.filename = "share/" + tail
+            elif ".data/" in member.filename:
+                continue
+            else:
+                member.filename = "lib/" + member.filename
+            wheel.extract(member, app)
 
 
-def write_state(app: str, state: str) -> None:
-    """Note `state` in the environment `app`, which is made where it is missing."""
-    os.makedirs(app, mode=0o700, exist_ok=True)
-    replace_file(os.path.join(app, STATE_FILE), os.fsencode(state), 0o600)
+def check_files(app: str) -> None:
+    """Stop where this Python cannot run safepip from `app`."""
+    start = os.path.join(app, "lib", "safepip", "launcher", "start.py")
+    command = [lasting_python(), "-IS", start, "--fits", ""]
+    result = subprocess.run(command, capture_output=True, check=False)
+    if result.returncode != 0:
+        told = ["no reason given", *os.fsdecode(result.stderr).strip().splitlines()]
+        raise Stop(69, f"what was downloaded does not run under {command[0]}: {told[-1]}")
+
+
+def exchange(new: str, place: str) -> None:
+    """Put the directory `new`, if it exists, in the place of another."""
+    if os.path.lexists(place):
+        os.rename(place, new + ".old")
+    if os.path.lexists(new):
+        os.rename(new, place)
+
+
+def remove(path: str) -> None:
+    """Remove a file or a directory; links are not followed."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def lasting_python() -> str:
+    """Return the path of this Python, outside any environment, by a name that outlives an upgrade."""
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    beside = os.path.join(os.path.dirname(python), "python3")
+    if os.path.exists(beside) and os.path.samefile(python, beside):
+        return beside
+    return python
 
 
 def replace_file(path: str, content: bytes, mode: int) -> None:
@@ -337,47 +433,33 @@ def replace_file(path: str, content: bytes, mode: int) -> None:
         raise
 
 
-def trouble_with(app: str) -> "str | None":
-    """Return why the environment's Python cannot load safepip, None where it can."""
-    command = [environment_python(app), "-I", "-c", "import safepip.cli"]
-    try:
-        result = subprocess.run(command, stderr=subprocess.PIPE, check=False)
-    except OSError as error:
-        return str(error)
-    told = ["no reason given", *os.fsdecode(result.stderr).strip().splitlines()]
-    return None if result.returncode == 0 else told[-1]
+def write_launcher(places: Places, python: str, again: str) -> None:
+    """Write the command, or replace it."""
+    words = {"python": shlex.quote(python), "app": shlex.quote(places.app), "again": shlex.quote(again)}
+    os.makedirs(os.path.dirname(places.launcher), exist_ok=True)
+    text = LAUNCHER.format(mark=LAUNCHER_MARK, **words)
+    replace_file(places.launcher, os.fsencode(text), 0o755)
 
 
-def clear(app: str) -> None:
-    """Remove all that `app` holds but the state file, which says whose it is."""
-    for entry in os.scandir(app):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        elif entry.name != STATE_FILE:
-            os.unlink(entry.path)
+def link_shared(places: Places) -> None:
+    """Link the manual page and the completions where `man` and shells look; existing files stay."""
+    for source, link in shared_files(places):
+        if not os.path.lexists(link):
+            with contextlib.suppress(OSError):  # the command works without
+                os.makedirs(os.path.dirname(link), exist_ok=True)
+                os.symlink(source, link)
 
 
-def make_environment(python: str, path: str) -> None:
-    """Make an environment without pip at `path` for the interpreter `python`."""
-    run_maker(python, ["-m", "venv", "--without-pip", path])
+def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
+    """Yield the files that the wheel brought for other programs, and where these look: beside the command."""
+    own = os.path.join(places.app, "share")
+    everybodys = os.path.join(os.path.dirname(os.path.dirname(places.launcher)), "share")
+    for at, _, names in os.walk(own):
+        for source in (os.path.join(at, name) for name in names):
+            yield source, os.path.join(everybodys, os.path.relpath(source, own))
 
 
-def run_maker(python: str, words: "list[str]", environ: "Mapping[str, str] | None" = None) -> None:
-    """Run what makes an environment under `python`; Stop where it fails."""
-    pipe, same = subprocess.PIPE, subprocess.STDOUT
-    result = subprocess.run([python, "-I", *words], stdout=pipe, stderr=same, env=environ, check=False)
-    if result.returncode != 0:
-        told = [*os.fsdecode(result.stdout).strip().splitlines(), "it gave no reason"]
-        raise Stop(69, f"{python} cannot make an environment: {told[0]}", advice())
-
-
-def install_wheels(environment: str, pip: str, wheels: "list[str]") -> None:
-    """Install files into an environment, fetching nothing, without the user's configuration of pip."""
-    environ = {name: value for name, value in pip_environ(os.environ).items() if not name.startswith("PIP_")}
-    environ["PIP_CONFIG_FILE"] = os.devnull
-    arguments = ["install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", *wheels]
-    if run_pip(environment_python(environment), pip, arguments, environ) != 0:
-        raise Stop(73, f"pip could not install into {environment}; its own words stand above")
+# --- running pip
 
 
 def run_pip(python: str, pip: str, arguments: "list[str]", environ: "Mapping[str, str] | None" = None) -> int:
@@ -467,24 +549,9 @@ def pip_version(url: str) -> "tuple[int, ...]":
 
 
 def allows(requires: str, python: "tuple[int, ...]") -> bool:
-    """Tell whether the specifiers `requires` (PEP 440) allow the version `python`; unreadable ones do."""
-    for clause in requires.split(","):
-        found = re.match(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*$", clause)
-        if found and not holds(found.group(1), found.group(2), bool(found.group(3)), python):
-            return False
-    return True
-
-
-def holds(operator: str, version: str, is_prefix: bool, python: "tuple[int, ...]") -> bool:
-    """Tell whether one comparison of PEP 440 holds for the version `python`."""
-    numbers = tuple(int(number) for number in version.split("."))
-    if is_prefix:
-        return (python[: len(numbers)] == numbers) is (operator == "==")
-    if operator == "~=":
-        return python >= numbers and python[: len(numbers) - 1] == numbers[:-1]
-    left, right = ((*padded, 0, 0, 0)[:4] for padded in (python, numbers))
-    answers = {"==": left == right, "!=": left != right, "<=": left <= right, ">=": left >= right}
-    return {**answers, "<": left < right, ">": left > right}[operator]
+    """Return False if the specifiers `requires` ask for a newer Python; pip has set no other limit since 3.10."""
+    floors = re.findall(r">=\s*(\d+(?:\.\d+)*)", requires)
+    return all(python >= tuple(map(int, floor.split("."))) for floor in floors)
 
 
 # --- fetching a pip without one
@@ -650,8 +717,7 @@ def files_at(place: str, opener: urllib.request.OpenerDirector) -> "list[IndexFi
     path = local_path(place)
     if path is None:
         with opener.open(request(place), timeout=60) as answer:
-            parse_page = parse_json if "json" in answer.headers.get("Content-Type", "") else parse_html
-            return parse_page(answer.read().decode("utf-8", "replace"), answer.geturl())
+            return parse_html(answer.read().decode("utf-8", "replace"), answer.geturl())
     page = os.path.join(path, "index.html") if os.path.isdir(path) else path
     if os.path.isdir(path) and not os.path.isfile(page):
         return [IndexFile(path_url(os.path.join(path, name))) for name in os.listdir(path)]
@@ -672,9 +738,8 @@ def path_url(path: str) -> str:
 
 
 def request(url: str) -> urllib.request.Request:
-    """Return a request for `url` that takes either form of a page, its credentials put where they belong."""
-    forms = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
-    made = urllib.request.Request(without_credentials(url), headers={"Accept": forms})  # noqa: S310 (the user's URL)
+    """Return a request for `url` with its credentials in a header."""
+    made = urllib.request.Request(without_credentials(url), headers={"Accept": "text/html"})  # noqa: S310 (the user's URL)
     user, at, _ = urllib.parse.urlsplit(url).netloc.rpartition("@")
     if at:
         token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
@@ -685,19 +750,6 @@ def request(url: str) -> urllib.request.Request:
 def without_credentials(url: str) -> str:
     """Return `url` as it may be shown."""
     return re.sub(r"^(\w+://)[^/]*@", r"\1", url)
-
-
-def parse_json(text: str, base: str) -> "list[IndexFile]":
-    """Return the files of a page of an index in JSON (PEP 691) that stands at the URL `base`."""
-    return [
-        IndexFile(
-            urllib.parse.urljoin(base, file.get("url", "")),
-            file.get("hashes", {}).get("sha256", ""),
-            file.get("requires-python") or "",
-        )
-        for file in json.loads(text).get("files", [])
-        if not file.get("yanked")
-    ]
 
 
 def parse_html(text: str, base: str) -> "list[IndexFile]":
@@ -741,46 +793,6 @@ def download(file: IndexFile, work: str, opener: urllib.request.OpenerDirector) 
     target = os.path.join(work, urllib.parse.unquote(file.url.rpartition("/")[2]))
     replace_file(target, content, 0o600)
     return target
-
-
-# --- the command
-
-
-def write_launcher(path: str, python: str) -> None:
-    """Write the command to `path`, or replace it."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    replace_file(path, os.fsencode(launcher_text(python)), 0o755)
-
-
-def launcher_text(python: str) -> str:
-    """Return the command that starts safepip under `python`, deaf to the PYTHON* variables of its caller.
-
-    The kernel cuts a long first line and splits it at white space; there a shell finds the way, passing on
-    the name that it was called by, for safepip goes by it.
-    """
-    first_line = f"#!{python} -I\n{LAUNCHER_MARK}\n"
-    if len(os.fsencode(f"#!{python} -I\n")) <= SHEBANG_LIMIT and not re.search(r"\s", python):
-        return first_line + "import sys\n\nfrom safepip.cli import main\n\nsys.exit(main())\n"
-    start = "import sys; del sys.argv[0]; from safepip.cli import main; sys.exit(main())"
-    return f'#!/bin/sh\n{LAUNCHER_MARK}\nexec {shlex.quote(python)} -I -c \'{start}\' "$0" "$@"\n'
-
-
-def link_shared(places: Places) -> None:
-    """Put links to the manual page and the completions where `man` and shells look; what is there stays."""
-    for source, link in shared_files(places):
-        if not os.path.lexists(link):
-            with contextlib.suppress(OSError):  # the command works without
-                os.makedirs(os.path.dirname(link), exist_ok=True)
-                os.symlink(source, link)
-
-
-def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
-    """Yield the files that the wheel brought for other programs, and where these look: beside the command."""
-    own = os.path.join(places.app, "share")
-    everybodys = os.path.join(os.path.dirname(os.path.dirname(places.launcher)), "share")
-    for at, _, names in os.walk(own):
-        for source in (os.path.join(at, name) for name in names):
-            yield source, os.path.join(everybodys, os.path.relpath(source, own))
 
 
 # --- showing that it works
@@ -845,50 +857,90 @@ def demo_environ(environ: "Mapping[str, str]", work: str) -> "dict[str, str]":
     kinds = ("DATA", "STATE", "CACHE", "CONFIG")
     sealed = {f"XDG_{kind}_HOME": os.path.join(work, kind.lower()) for kind in kinds}
     sealed["PATH"] = os.pathsep.join([os.path.join(sys.base_prefix, "bin"), environ.get("PATH", os.defpath)])
-    return {**kept, **sealed, "SAFEPIP_SCOPE": "always", "PIP_CONFIG_FILE": os.devnull}
+    return {**kept, **sealed, "SAFEPIP_SCOPE": "always", "SAFEPIP_QUIET": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
 def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
-    """Say how to go on."""
+    """Say how to go on; the path is absolute, for no new shell need have it on PATH."""
+    program = shlex.quote(places.launcher)
     folder = os.path.dirname(places.launcher)
-    say("\nsafepip is ready. Go on with:")
-    if folder not in os.environ.get("PATH", "").split(os.pathsep):
-        say(f'  export PATH="{folder}:$PATH"      {folder} is not on PATH yet; or log in again')
-    say("  safepip install X       install X where it belongs")
-    say("  alias pip=safepip       have that for every pip that you type")
-    say("  safepip init            that, and what you installed active in its project: says the line to add")
+    on_path = folder in os.environ.get("PATH", "").split(os.pathsep)
+    say("\nsafepip is ready. Go on with one of:")
+    say(f"  {'safepip' if on_path else program} install X        install X where it belongs")
+    say(f"  {program} init --write     let every new shell use it for pip, and find what it installs")
+    say(f"  {program} init             show first what that would write, and where")
 
 
-# --- and away again
+# --- removing it
 
 
-def uninstall(places: Places) -> None:
-    """Remove the command and safepip's own environment, but nothing that this script did not make."""
+def uninstall(places: Places, source: Source, *, purge: bool) -> None:
+    """Remove what this script and `safepip init` wrote; with `purge` safepip's environments and caches, too."""
     with locked(places.app + ".lock"):
         refuse_foreign(places)
-        if not os.path.lexists(places.launcher) and not os.path.isdir(places.app):
-            print("there is no safepip of this script's to remove")
-            return
-        if os.path.lexists(places.launcher):
-            os.unlink(places.launcher)
-        for source, link in shared_files(places):
-            if os.path.islink(link) and os.readlink(link) == source:
-                os.unlink(link)
-        if os.path.isdir(places.app):
-            shutil.rmtree(os.path.realpath(places.app))
-    print("removed safepip; environments that it made for your projects are left as they are")
-    for path in startup_files(os.environ):
-        print(f"{path} still has a line with `safepip init`: take it out")
+        if os.path.lexists(places.launcher) or os.path.isdir(places.app):
+            take_back(places)
+            if os.path.lexists(places.launcher):
+                os.unlink(places.launcher)
+            for target, link in shared_files(places):
+                if os.path.islink(link) and os.readlink(link) == target:
+                    os.unlink(link)
+            if os.path.isdir(places.app):
+                remove(os.path.realpath(places.app))
+            print("removed safepip; environments inside your projects stay as they are")
+        elif not purge:
+            print("this script has not set up a safepip here")
+        for path in startup_files(os.environ):
+            print(f"{path} still has a line that starts safepip: remove it")
+    purge_or_list(source, purge=purge)
+
+
+def take_back(places: Places) -> None:
+    """Have safepip remove its lines from start-up files, and its shims; the launcher's own Python may be gone."""
+    start = os.path.join(places.lib, "safepip", "launcher", "start.py")
+    if not os.path.isfile(start):
+        return
+    for words in [*(["init", shell, "--undo"] for shell in SHELLS), ["shims", "--undo"]]:
+        command = [lasting_python(), "-IS", start, places.launcher, *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        for line in os.fsdecode(done.stderr).splitlines():
+            if line.startswith("safepip: removed "):
+                print(line[len("safepip: ") :])
+
+
+def purge_or_list(source: Source, *, purge: bool) -> None:
+    """Remove, or else name, what safepip keeps outside of projects."""
+    data, state, cache = (own_directory(kind, os.environ) for kind in ("data", "state", "cache"))
+    whats = {
+        os.path.join(data, "home"): "the home environment",
+        os.path.join(data, "envs"): "environments of projects that cannot hold one",
+        os.path.join(data, "pipx"): "its own pipx; the applications are pipx's and stay",
+        state: "what it remembers",
+        cache: "what it can make again",
+    }
+    left = [path for path in whats if os.path.isdir(path)]
+    for name in ("links", "pythons", "shims"):  # what shells put on PATH
+        remove(os.path.join(data, name))
+    for path in left:
+        print(f"{'removing' if purge else 'left:'} {path} ({whats[path]})")
+    if purge:
+        for path in (data, state, cache):
+            remove(os.path.realpath(path))
+    elif left:
+        print(f"to remove these as well: {source.remove} --purge")
 
 
 def startup_files(environ: "Mapping[str, str]") -> "list[str]":
-    """Return the start-up files of shells that still start safepip, as `safepip init` told the user to."""
+    """Return the start-up files of shells in which a line still names safepip."""
     home = os.path.expanduser("~")
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    in_home = (".bashrc", ".zshrc", ".profile", ".shrc", ".kshrc", ".mkshrc", ".tcshrc", ".cshrc", ".xonshrc")
+    in_home = (
+        ".bashrc", ".bash_profile", ".bash_aliases", ".zshrc", ".profile", ".shrc", ".kshrc", ".mkshrc", ".tcshrc",
+        ".cshrc", ".xonshrc",
+    )  # fmt: skip
     in_config = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu")
     paths = [os.path.join(home, name) for name in in_home] + [os.path.join(config, name) for name in in_config]
-    pattern = re.compile(rb"^[^#\n]*safepip['\"]? init ", re.MULTILINE)
+    pattern = re.compile(rb"^[^#\n]*safepip(?:['\"]? init |['\"]?$)", re.MULTILINE)
     return [path for path in paths if os.path.isfile(path) and pattern.search(read_bytes(path))]
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Build safepip.pyz, all of safepip in one file: python3 scripts/make_pyz.py [OUT].
 
-It holds the wheels of scripts/pyz/wheels.txt, which names each by its hash, and safepip's own, built from this
-clone by the tools named there too. The same clone gives the same file, byte for byte, on every machine: nothing
-is compressed anew, for no two versions of zlib agree.
+OUT is dist/safepip.pyz unless it is named. The file holds the wheels of scripts/pyz/wheels.txt, which names each
+by its hash, and safepip's own, built from this clone with the tools that are named there too. The same clone gives
+the same file, byte for byte, on every machine: nothing is compressed again, because versions of zlib differ.
 
---wheels FOLDER takes the wheels from there instead of from the index; --relock writes scripts/pyz/wheels.txt
-anew with the newest wheels that serve every Python since 3.10.
+--wheels FOLDER takes the wheels from there instead of from the index; --relock chooses the newest wheels that run
+on every Python since 3.10 and writes scripts/pyz/wheels.txt.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main(argv: "list[str]") -> int:
     parser.add_argument("out", nargs="?", default=os.path.join("dist", "safepip.pyz"))
     parser.add_argument("--wheels", metavar="FOLDER", help="where the wheels lie (else they are downloaded)")
     parser.add_argument("--safepip", metavar="WHEEL", help="safepip's own wheel (else it is built)")
-    parser.add_argument("--relock", action="store_true", help="choose the wheels anew")
+    parser.add_argument("--relock", action="store_true", help="choose the newest wheels")
     options = parser.parse_args(argv)
     try:
         use_recent_python()
@@ -75,7 +75,8 @@ def make(options: argparse.Namespace, work: str) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
     archive = zipped({**parts(digest_of(contents)), **contents}, b"#!/usr/bin/env python3\n")
     replace_file(os.path.abspath(options.out), archive, 0o755)
-    speak(f"{hashlib.sha256(read(options.out)).hexdigest()}  {options.out}")
+    speak(f"wrote {os.path.abspath(options.out)}")
+    speak(f"sha256 {hashlib.sha256(archive).hexdigest()}")
 
 
 def read_lock(text: str) -> "dict[str, str]":
@@ -91,7 +92,7 @@ def collect(locked: "Mapping[str, str]", source: "str | None", work: str) -> str
     if source is None:
         words = ["download", "--quiet", "--no-deps", "--require-hashes", "--dest", folder, *ANY_PYTHON, "-r", LOCK]
         if run_pip(sys.executable, obtain_pip(make_folder(work, "pip"), None), words) != 0:
-            raise Stop(69, "could not download what safepip.pyz holds; pip's own words stand above")
+            raise Stop(69, "could not download what safepip.pyz holds; see pip's output above")
         return folder
     for path in glob.glob(os.path.join(glob.escape(source), "*.whl")):
         if hashlib.sha256(read(path)).hexdigest() in locked:
@@ -111,7 +112,7 @@ def build_own(folder: str, work: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     environ["PIP_CONFIG_FILE"] = os.devnull
     if run_pip(sys.executable, unpack_pip(pip, make_folder(work, "pip")), words, environ) != 0:
-        raise Stop(69, "could not build safepip's wheel; pip's own words stand above")
+        raise Stop(69, "could not build safepip's wheel; see pip's output above")
     return os.path.join(out, *os.listdir(out))
 
 
@@ -166,13 +167,13 @@ def read(path: str) -> bytes:
 
 
 def relock(work: str) -> None:
-    """Write the lock anew: the newest wheels that serve every Python since 3.10."""
+    """Write the lock: the newest wheels that run on every Python since 3.10."""
     pip = obtain_pip(make_folder(work, "pip"), None)
     lines = []
     for name, projects in (("held", WANTED), ("tools", BUILDING)):
         words = ["download", "--quiet", "--dest", make_folder(work, name), *ANY_PYTHON, *projects]
         if run_pip(sys.executable, pip, words) != 0:
-            raise Stop(69, "could not download the newest wheels; pip's own words stand above")
+            raise Stop(69, "could not download the newest wheels; see pip's output above")
         lines.append(sorted(lock_lines(os.path.join(work, name))))
     held, tools = lines
     with open(LOCK, "w", encoding="utf-8") as file:

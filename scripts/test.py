@@ -25,9 +25,7 @@ from bootstrap import (
     OLDEST,
     Stop,
     complain,
-    environment_python,
     locked,
-    make_environment,
     obtain_pip,
     pip_environ,
     run_pip,
@@ -35,6 +33,7 @@ from bootstrap import (
     use_recent_python,
     version_of,
 )
+from environments import environment_python, make_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -65,6 +65,8 @@ LATE = {
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
 AFTER_PIP = ("after_pip.safepip_notes", "after_pip.safepip_spare")
+# What starts all the rest, under any Python: it imports safepip late, and no module of safepip imports it.
+LAUNCHER = ("launcher.__init__", "launcher.other_python", "launcher.start")
 
 
 def sources():
@@ -76,7 +78,7 @@ def sources():
 
 
 SOURCES = dict(sources())
-MODULES = sorted(set(SOURCES) - {ALONE, *AFTER_PIP})
+MODULES = sorted(set(SOURCES) - {ALONE, *AFTER_PIP, *LAUNCHER})
 
 
 def tree(module):
@@ -174,6 +176,10 @@ def test_the_runner_is_alone():
     assert [name for name in os.listdir(os.path.dirname(SOURCES[ALONE])) if name != "__pycache__"] == ["runner.py"]
 
 
+def test_no_module_imports_the_launcher():
+    assert {name for module in MODULES for name, _ in imports(tree(module), module)} & set(LAUNCHER) == set()
+
+
 def test_there_is_no_bag():
     assert not {"utils", "helpers", "util", "common", "misc"} & {
         part for name in MODULES for part in name.split(".")
@@ -224,11 +230,14 @@ def users(*dotted):
             ["system.observe", "system.process", ALONE],
         ),
         (("os.getcwd", "os.chdir"), ["system.observe"]),
-        (("sys.argv",), ["cli", "verbs.init", ALONE]),
-        (("sys.stderr", "sys.__stderr__"), ["system.observe", "report", *AFTER_PIP]),
+        (("sys.argv",), ["cli", "launcher.start", "verbs.init", ALONE]),
+        (("sys.stderr", "sys.__stderr__"), ["system.observe", "launcher.other_python", "report", *AFTER_PIP]),
         (("print", "input", "breakpoint"), []),
         (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["system.process"]),
-        (("sys.exit", "os._exit", "exit", "quit"), ["__main__", ALONE, "after_pip.safepip_spare"]),
+        (
+            ("sys.exit", "os._exit", "exit", "quit"),
+            ["__main__", ALONE, "after_pip.safepip_spare", "launcher.start"],
+        ),
         (("os.fork", "os.system", "os.popen"), []),
         (
             ("subprocess.call", "subprocess.Popen"),
@@ -262,6 +271,7 @@ def test_stdout_is_pips_but_for_the_results_of_own_words():
         "actions.execute",
         *listening,
         "cli",
+        "launcher.other_python",
         "system.process",
     ]
 

@@ -729,8 +729,11 @@ def test_within_a_pip_of_safepips_no_lock_is_taken():
     assert handover("install six", inside=env(OTHER)).change is False
 
 
-def test_safepips_own_pip_installs_nothing_into_itself():
-    assert dict(handover("install", **NOTHING).changes) == {"PIP_DRY_RUN": "1"}
+def test_a_pip_that_is_to_say_what_is_wrong_is_not_refused_and_installs_nothing():
+    changes = dict(handover("install", **NOTHING).changes)
+    assert changes["PIP_DRY_RUN"] == "1"
+    assert changes["PIP_BREAK_SYSTEM_PACKAGES"] == "1", "it may run on the managed Python"
+    assert changes["PIP_USER"] == changes["PIP_REQUIRE_VIRTUALENV"] == "0", "or it would say other things first"
 
 
 def test_a_new_environment_is_made_as_the_settings_say():

@@ -454,15 +454,20 @@ def _pip_of_target(context: Context, because: str) -> Plan:
 
 
 def _pip_of_safepip(context: Context, because: str) -> Pip:
-    """Return the plan of letting safepip's own pip, under its own Python, say what is wrong.
+    """Return the plan of letting a pip under safepip's own Python say what is wrong.
 
-    Should the line be right by then (a file appeared), safepip's own environment stays as it is.
+    That Python may be the managed one, whose pip would refuse before it looks, and should the line be right by
+    then (a file appeared), nothing may be installed: so it is a dry run, which needs no permission.
     """
     python = context.ambient.executable
-    program = _program(context, python)
-    handover = Handover(
-        python=python, words=context.invocation.words, program=program, changes=(("PIP_DRY_RUN", "1"),)
+    changes = (
+        ("PIP_DRY_RUN", "1"),
+        ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
+        ("PIP_USER", "0"),
+        ("PIP_REQUIRE_VIRTUALENV", "0"),
     )
+    program = _program(context, python)
+    handover = Handover(python=python, words=context.invocation.words, program=program, changes=changes)
     return Pip(handover=handover, because=because, notices=_warnings(context))
 
 

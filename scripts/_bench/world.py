@@ -17,14 +17,16 @@ from typing import NamedTuple
 from bootstrap import (
     CLONE,
     OLDEST,
+    Places,
     Stop,
-    environment_python,
-    make_environment,
     obtain_pip,
+    place_files,
     run_pip,
+    this_clone,
     version_of,
     write_launcher,
 )
+from environments import environment_python, make_environment
 
 from _bench.measure import Case, run, say
 
@@ -66,7 +68,7 @@ class World(NamedTuple):
 
     @property
     def isolated(self) -> str:
-        """Return safepip's launcher as bootstrap.py writes it, which starts Python by `-I`."""
+        """Return safepip's launcher as bootstrap.py writes it."""
         return os.path.join(self.root, "launcher", "safepip")
 
 
@@ -86,9 +88,19 @@ def set_up(root: str, options: argparse.Namespace, notes: list[str]) -> World:
     for folder in ("home", "tmp", "wheels"):
         os.mkdir(os.path.join(root, folder))
     world = World(root, python, environ, find_tools(root, python, pip, options, environ, notes))
-    write_launcher(world.isolated, environment_python(own))
+    set_up_launcher(world, pip)
     write_wheel(world.wheels, SMALL)
     return world
+
+
+def set_up_launcher(world: World, pip: str) -> None:
+    """Place safepip's files and its launcher as bootstrap.py does, for the Python that is measured."""
+    folder = os.path.join(world.root, "launcher-wheels")
+    if run_pip(world.python, pip, ["wheel", "-qq", "--wheel-dir", folder, CLONE]) != 0:
+        raise Stop(69, "could not get the wheels of safepip and what it needs; see pip's output above")
+    places = Places(os.path.join(world.root, "launcher", "app"), world.isolated)
+    place_files(places, glob.glob(os.path.join(glob.escape(folder), "*.whl")), this_clone())
+    write_launcher(places, world.python, this_clone().again)
 
 
 def chosen_python(wanted: str | None) -> str:

@@ -69,7 +69,6 @@ def test_from_an_empty_home_to_a_command_that_works_and_away_again(home):
     assert made.returncode == 0, made.stderr
     assert "imported: it works" in made.stdout
     assert "safepip is ready" in made.stdout
-    assert "is not on PATH yet" in made.stdout
     assert version_told(home, PYTHONWARNINGS="error", PYTHONPATH="/nonexistent").startswith("safepip ")
     left = {line.split("/")[0] for line in contents(home)}
     assert left <= {".local", ".cache"}, "the demonstration leaves nothing"
@@ -79,21 +78,58 @@ def test_from_an_empty_home_to_a_command_that_works_and_away_again(home):
     again = bootstrap(home, "--quiet", "--no-demo")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
-    said = made.stdout.partition("Go on with:")[2].split("\n")
-    assert "is not on PATH yet; or log in again" in said[1]
-    assert any(line.startswith("  safepip init ") for line in said)
+    said = made.stdout.partition("Go on with one of:")[2].splitlines()
+    assert all(line.startswith(f"  {home}/.local/bin/safepip ") for line in said if line), "PATH may lack it"
     assert "by sudo" not in made.stdout
 
-    (home / ".bashrc").write_text('eval "$(safepip init bash)"\n')
-    (home / ".zshrc").write_text('# eval "$(safepip init zsh)"\n')
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_removing_it_takes_its_lines_and_shims_with_it_and_names_what_stays(home):
+    assert bootstrap(home, "--no-demo").returncode == 0
+    program = home / ".local/bin/safepip"
+    bashrc = written(home / ".bashrc", f'x=1\neval "$({program} init bash)"\n')
+    kshrc = written(home / ".kshrc", f'eval "$({program} init sh)"\n')
+    fish = written(home / ".config/fish/config.fish", f"set x 1\n{program} init fish | source\n")
+    other = written(home / ".zshrc", f"# {program} init zsh\nalias pip=safepip\n")
+    subprocess.run([program, "shims", home / "shims"], env=environ(home), check=True)
+    project = home / "project"
+    project.mkdir()
+    for folder in (project, home):
+        command = [program, "install", "filelock"]
+        subprocess.run(command, cwd=folder, env=environ(home, SAFEPIP_SCOPE="always"), check=True)
+
     away = bootstrap(home, "--uninstall")
     assert away.returncode == 0, away.stderr
-    assert f"{home}/.bashrc still has a line with `safepip init`: take it out" in away.stdout
-    assert ".zshrc" not in away.stdout
-    assert bootstrap(home, "--uninstall").stdout == "there is no safepip of this script's to remove\n"
-    (home / ".bashrc").unlink()
-    (home / ".zshrc").unlink()
-    assert [line for line in contents(home) if line.startswith(".local")] == [".local/share/safepip/app.lock"]
+    assert (bashrc.read_text(), kshrc.read_text(), fish.read_text()) == ("x=1\n", "", "set x 1\n")
+    assert f"removed from {bashrc}: " in away.stdout
+    assert f"{other} still has a line that starts safepip: remove it" in away.stdout
+    assert not program.exists()
+    assert not (home / "shims").exists()
+    assert f"left: {home}/.local/share/safepip/home (the home environment)" in away.stdout
+    assert away.stdout.splitlines()[-1].endswith("scripts/bootstrap.py --uninstall --purge")
+
+    purged = bootstrap(home, "--uninstall", "--purge")
+    assert purged.returncode == 0, purged.stderr
+    assert (project / ".venv/bin/python").exists(), "a project's environment is the project's"
+    ours = [
+        line for line in contents(home) if "safepip" in line and not line.startswith(("project/", ".cache/pip"))
+    ]
+    assert ours == []
+    assert bootstrap(home, "--uninstall").stdout.splitlines()[0] == "this script has not set up a safepip here"
+
+
+def test_it_removes_itself_though_its_python_is_gone(home):
+    assert bootstrap(home, "--no-demo").returncode == 0
+    program = home / ".local/bin/safepip"
+    program.write_text(program.read_text().replace("\npython=", "\npython=/nonexistent"))
+    bashrc = written(home / ".bashrc", f'eval "$({program} init bash)"\n')
+    assert bootstrap(home, "--uninstall").returncode == 0
+    assert bashrc.read_text() == ""
 
 
 def without_pip() -> tuple[str, ...]:
@@ -154,7 +190,7 @@ def test_two_at_once_and_one_that_was_killed_leave_a_working_command(home):
     first = subprocess.Popen(
         command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    wait_for(home / ".local/share/safepip/app/bin/python", first)
+    wait_for(home / ".local/share/safepip/app/new/lib/pip", first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     runs = [subprocess.Popen(command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL) for _ in range(2)]

@@ -1,0 +1,74 @@
+"""Another Python for the launcher whose own is gone, or does not run safepip; Python 3.6 can read this."""
+
+import json
+import os
+import shlex
+import sys
+
+OLDEST = (3, 10)
+APP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+
+
+def offer(launcher: str) -> int:
+    """Print this Python's path and write it into the launcher, if safepip runs under it."""
+    reason = _unfit()
+    if reason:
+        sys.stderr.write(f"{reason}\n")
+        return 1
+    python = _lasting(sys.executable)
+    if launcher:
+        _record(python, os.path.realpath(launcher))
+    sys.stdout.write(f"{python}\n")
+    return 0
+
+
+def _unfit() -> str:
+    """Return why safepip cannot run under this Python, "" if it can."""
+    if sys.version_info < OLDEST:
+        return "it is older than Python 3.10"
+    folder = os.path.dirname(sys.executable)
+    if any(os.path.exists(os.path.join(at, "pyvenv.cfg")) for at in (folder, os.path.dirname(folder))):
+        return "it belongs to an environment, and would go with it"
+    try:
+        import filelock  # noqa: F401
+        import pip  # noqa: F401
+        import virtualenv  # noqa: F401
+
+        import safepip.cli
+        import safepip.system.settings_files  # noqa: F401 (reads TOML)
+    except (ImportError, SyntaxError) as error:
+        return str(error)
+    return ""
+
+
+def _lasting(python: str) -> str:
+    """Return `python` by the name without a version, where the same directory has that: it outlives upgrades."""
+    beside = os.path.join(os.path.dirname(python), "python3")
+    return beside if os.path.exists(beside) and os.path.samefile(python, beside) else python
+
+
+def _record(python: str, launcher: str) -> None:
+    """Write `python` into the launcher; where that fails, the next start searches again."""
+    scratch = f"{launcher}.{os.getpid()}"
+    try:
+        with open(launcher, "rb") as file:
+            lines = file.read().split(b"\n")
+        at = next(number for number, line in enumerate(lines) if line.startswith(b"python="))
+        lines[at] = b"python=" + os.fsencode(shlex.quote(python))
+        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
+            file.write(b"\n".join(lines))
+        os.replace(scratch, launcher)
+    except (OSError, StopIteration):
+        return
+
+
+def complain(error: Exception) -> int:
+    """Say that safepip does not run under this Python, and how to set it up again."""
+    sys.stderr.write(f"safepip: error: its files in {APP} do not run under {sys.executable}: {error}\n")
+    try:
+        with open(os.path.join(APP, ".bootstrap"), encoding="utf-8") as file:
+            again = json.load(file)["again"]
+    except (OSError, ValueError, LookupError):
+        again = "run scripts/bootstrap.py again"
+    sys.stderr.write(f"safepip: set safepip up again: {again}\n")
+    return 127
