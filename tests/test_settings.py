@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from safepip.core.settings import Fault, Settings, Table, origin_of, settle
+from safepip.core.settings import ROWS, TABLE, Fault, Settings, Table, origin_of, settle, variable_name
 
 ORIGINS = {
     "system": "/etc/safepip/config.toml",
@@ -140,18 +140,18 @@ REFUSED = [
     ("project", "managed", [HERE], f"managed is not for a project to set; {OWN}"),
     ("project", "unmanaged", [], f"unmanaged is not for a project to set; {OWN}"),
     ("project", "trust", "nonsense", f"trust is not for a project to set; {OWN}"),
-    ("project", "apps", ["black", "../evil"], f"apps {NAMES}; '../evil' is none"),
-    ("project", "apps", ["--index-url"], f"apps {NAMES}; '--index-url' is none"),
-    ("user", "apps", ["x-"], f"apps {NAMES}; 'x-' is none"),
-    ("user", "apps", ["ünïcode"], f"apps {NAMES}; 'ünïcode' is none"),
-    ("user", "apps", ["."], f"apps {NAMES}; '.' is none"),
-    ("user", "apps", [["black"]], f"apps {NAMES}; a list is none"),
+    ("project", "apps", ["black", "../evil"], f"apps {NAMES}, and '../evil' does not fit"),
+    ("project", "apps", ["--index-url"], f"apps {NAMES}, and '--index-url' does not fit"),
+    ("user", "apps", ["x-"], f"apps {NAMES}, and 'x-' does not fit"),
+    ("user", "apps", ["ünïcode"], f"apps {NAMES}, and 'ünïcode' does not fit"),
+    ("user", "apps", ["."], f"apps {NAMES}, and '.' does not fit"),
+    ("user", "apps", [["black"]], f"apps {NAMES}, and a list does not fit"),
     ("user", "apps", "black", f"apps {NAMES}, not 'black'"),
-    ("variable", "libs", "ruff a==1", f"libs {NAMES}; 'a==1' is none"),
-    ("user", "trust", [HERE, "work"], f"trust {PATHS}; 'work' is none"),
-    ("user", "trust", ["~\0"], f"trust {PATHS}; '~\\x00' is none"),
-    ("user", "managed", [3], f"managed {PATHS}; 3 is none"),
-    ("variable", "unmanaged", "python3", f"unmanaged {PATHS}; 'python3' is none"),
+    ("variable", "libs", "ruff a==1", f"libs {NAMES}, and 'a==1' does not fit"),
+    ("user", "trust", [HERE, "work"], f"trust {PATHS}, and 'work' does not fit"),
+    ("user", "trust", ["~\0"], f"trust {PATHS}, and '~\\x00' does not fit"),
+    ("user", "managed", [3], f"managed {PATHS}, and 3 does not fit"),
+    ("variable", "unmanaged", "python3", f"unmanaged {PATHS}, and 'python3' does not fit"),
     ("user", "quiet", "yes", "quiet must be true or false, not 'yes'"),
     ("user", "quiet", 1, "quiet must be true or false, not 1"),
     ("variable", "hints", "maybe", "hints must be true or false, not 'maybe'"),
@@ -321,3 +321,27 @@ def test_wherever_the_project_is_its_environment_stays_inside(project):
     assert env_dir("sub/env") == "sub/env"
     assert env_dir("../../../../../x") == ".venv"
     assert env_dir("../x") == ".venv"
+
+
+# One row a setting.
+
+
+def test_every_field_of_settings_has_a_row_and_every_row_a_field():
+    own = {"origins", "warnings", "faults"}
+    assert sorted(row.key.replace("-", "_") for row in TABLE) == sorted(set(Settings._fields) - own)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.key)
+def test_each_setting_is_named_in_the_help_page_and_in_the_readme(row):
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for page in (os.path.join("safepip", "help", "settings.txt"), "README.md"):
+        with open(os.path.join(root, page), encoding="utf-8") as file:
+            assert row.key in file.read(), page
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.key)
+def test_each_default_is_a_value_that_the_setting_takes(row):
+    default = list(row.default) if isinstance(row.default, tuple) else row.default
+    assert default is None or row.kind.fits(default)
+    assert ROWS[row.key] is row
+    assert variable_name(row.key).isupper()

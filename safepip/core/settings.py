@@ -1,6 +1,7 @@
-"""PURE  settle what the user's variables and the settings files' tables say; each value knows its origin.
+"""Settle what variables and settings files say; each value knows its origin.
 
-Section 10 of the contract. Nothing here reads a file, the environment or the clock.
+`TABLE` has a row for each setting. `help settings`, README and the tests read it. Nothing here reads a file, the
+environment or the clock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Literal
 
     Level = Literal["system", "user", "project"]
@@ -20,13 +21,14 @@ _NOTHING: Mapping[str, Any] = {}
 _LEVELS = ("system", "user", "project")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
-_FOR_EVER = 1e9  # seconds; beyond what the system's timers take, and no one waits for it
+_FOREVER = 1e9  # seconds; more than the system's timers take
+_LONGEST_SHOWN = 60  # characters of a value in a message
 
 
 class Fault(Record):
-    """What is wrong with what a place says: `origin` is a variable or a file, `line` there from 1 on, else 0.
+    """What is wrong in a variable or file: `origin` names it, `line` counts from 1, 0 without one.
 
-    `broken` tells that the file is no TOML, so that the line may be one of many. As text it is one line.
+    `broken` means that the file is not TOML, so that the line may be one of many. As text it is one line.
     """
 
     origin: str
@@ -35,15 +37,15 @@ class Fault(Record):
     broken: bool = False
 
     def __str__(self) -> str:
-        return f"{_where(self.origin, self.line)}: {self.what}"
+        return f"{_place(self.origin, self.line)}: {self.what}"
 
 
-def _where(origin: str, line: int) -> str:
+def _place(origin: str, line: int) -> str:
     return f"{origin}:{line}" if line else origin
 
 
 class Table(Record):
-    """What one settings file says, already parsed, or the `error` that it has as a whole."""
+    """The parsed content of one settings file, or the `error` that it has as a whole."""
 
     origin: str
     level: Level
@@ -53,10 +55,10 @@ class Table(Record):
 
 
 class Settings(Record):
-    """Every setting of section 10, and how it came to be so.
+    """The value of every setting, with its origin.
 
     Paths are as the user wrote them: `~` is not expanded, nothing is resolved. `lock_timeout` is in
-    seconds, None waits for ever. `origins` pairs a key, spelled as in TOML, with the variable or the
+    seconds, None waits forever. `origins` pairs a key, spelled as in TOML, with the variable or the
     "file:line" that set it. Of the `warnings` those in `faults` stop `install` with 78.
     """
 
@@ -86,22 +88,23 @@ class Settings(Record):
 def settle(variables: Mapping[str, str], tables: Sequence[Table], project: str | None = None) -> Settings:
     """Return the settings in force: SAFEPIP_<KEY> > project > user > system, each key by itself.
 
-    A value that is wrong or not the project's to set is reported and skipped, so the next lower one
-    stands. Lists replace each other, they are not joined. `project` is the project's root, where known.
+    A value that is wrong, or that a project may not set, is reported and skipped, so that the next lower one
+    counts. Lists replace each other; they are not joined. `project` is the project's root, where known.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     faults = [table.error for table in tables if table.error is not None]
     warnings = list(faults)
-    for said in (*_of_tables(tables), *_of_variables(variables)):
-        complaint = _unknown(said) or _forbidden(said, project) or _unfit(said)
+    for entry in (*_entries_of_tables(tables), *_entries_of_variables(variables)):
+        complaint = _complaint(entry, project)
         if complaint is None:
-            values[said.key.replace("-", "_")] = _kept(said, project)
-            origins[said.key] = _where(said.origin, said.line)
+            values[entry.key.replace("-", "_")] = _converted(entry, project)
+            origins[entry.key] = _place(entry.origin, entry.line)
             continue
-        warnings.append(Fault(origin=said.origin, line=said.line, what=complaint))
-        if said.key in _KINDS:
-            faults.append(warnings[-1])
+        fault = Fault(origin=entry.origin, line=entry.line, what=complaint)
+        warnings.append(fault)
+        if entry.key in ROWS:
+            faults.append(fault)
     return Settings(**values, origins=tuple(origins.items()), warnings=tuple(warnings), faults=tuple(faults))
 
 
@@ -110,8 +113,13 @@ def origin_of(settings: Settings, key: str) -> str | None:
     return dict(settings.origins).get(key.replace("_", "-"))
 
 
-class _Said(Record):
-    """One key with the value that one place gives it; `level` is None for a variable."""
+def variable_name(key: str) -> str:
+    """Return the name of the variable that sets `key`."""
+    return "SAFEPIP_" + key.upper().replace("-", "_")
+
+
+class _Entry(Record):
+    """A key with the value that one place gives it; `level` is None for a variable."""
 
     key: str
     value: object
@@ -120,116 +128,138 @@ class _Said(Record):
     level: Level | None = None
 
 
-def _of_tables(tables: Sequence[Table]) -> Iterator[_Said]:
+def _entries_of_tables(tables: Sequence[Table]) -> Iterator[_Entry]:
     for table in sorted(tables, key=lambda table: _LEVELS.index(table.level)):
         for key, value in table.values.items():
-            yield _Said(key=key, value=value, origin=table.origin, line=table.lines.get(key, 0), level=table.level)
+            line = table.lines.get(key, 0)
+            yield _Entry(key=key, value=value, origin=table.origin, line=line, level=table.level)
 
 
-def _of_variables(variables: Mapping[str, str]) -> Iterator[_Said]:
-    for key, kind in _KINDS.items():
-        name = "SAFEPIP_" + key.upper().replace("-", "_")
-        if text := variables.get(name):  # an empty variable counts as unset
-            yield _Said(key=key, value=kind.read(text), origin=name)
+def _entries_of_variables(variables: Mapping[str, str]) -> Iterator[_Entry]:
+    for row in TABLE:
+        name = variable_name(row.key)
+        text = variables.get(name)
+        if text:  # an empty variable counts as unset
+            yield _Entry(key=row.key, value=row.kind.read(text), origin=name)
 
 
-def _unknown(said: _Said) -> str | None:
-    if said.key in _KINDS:
-        return None
-    meant = [key for key in _KINDS if _folded(key) == _folded(said.key)]
-    return f"unknown key {_shown(said.key)}" + "".join(f" (did you mean {key}?)" for key in meant)
+def _complaint(entry: _Entry, project: str | None) -> str | None:
+    """Return why this entry cannot count, or None."""
+    row = ROWS.get(entry.key)
+    if row is None:
+        return _unknown(entry.key)
+    if entry.level == "project":
+        forbidden = _forbidden_in_project(row, entry.value, project)
+        if forbidden is not None:
+            return forbidden
+    return _misfit(row, entry.value)
 
 
-def _folded(key: str) -> list[str]:
-    """Return the letters of a key, sorted: so one with two letters exchanged is found, too."""
+def _unknown(key: str) -> str:
+    similar = [known for known in ROWS if _letters(known) == _letters(key)]
+    suggestion = f" (did you mean {similar[0]}?)" if similar else ""
+    return f"unknown key {_printable(key)}{suggestion}"
+
+
+def _letters(key: str) -> list[str]:
+    """Return the letters of a key, sorted: this also finds a key with two letters exchanged."""
     return sorted(key.replace("-", "").replace("_", "").lower())
 
 
-def _forbidden(said: _Said, project: str | None) -> str | None:
-    """Return why a project's table may not say this, else None.
+def _forbidden_in_project(row: Row, value: object, project: str | None) -> str | None:
+    """Return why a project's table may not say this, or None.
 
-    A project comes from a stranger as easily as from the user, so it may not name executables, nor
-    paths outside itself, nor loosen what protects the user. What is no text at all is left to _unfit.
+    A project can come from anybody, so it must not name executables or paths outside itself, and must not
+    loosen what protects the user. A value that is not text is left to _misfit.
     """
-    if said.level != "project":
+    if row.users_only:
+        return f"{row.key} is not for a project to set; it belongs in your own config.toml"
+    if not isinstance(value, str):
         return None
-    if said.key in {"managed", "unmanaged", "trust"}:
-        return f"{said.key} is not for a project to set; it belongs in your own config.toml"
-    if not isinstance(said.value, str):
-        return None
-    if said.key == "scope" and said.value == "managed":
+    if row.key == "scope" and value == "managed":
         return 'scope may only be "always" in a project'
-    if said.key == "python" and not _is_version(said.value):
-        return f'python may only be a version in a project, such as "3.12", not {_shown(said.value)}'
-    if said.key == "env-dir" and _inside(said.value, project) is None:
-        return f"env-dir must be central or a path inside the project, not {_shown(said.value)}"
+    if row.key == "python" and not _is_version(value):
+        return f'python may only be a version in a project, such as "3.12", not {_printable(value)}'
+    if row.key == "env-dir" and _path_inside(value, project) is None:
+        return f"env-dir must be central or a path inside the project, not {_printable(value)}"
     return None
 
 
-def _unfit(said: _Said) -> str | None:
-    kind = _KINDS[said.key]
-    if kind.fits(said.value):
+def _misfit(row: Row, value: object) -> str | None:
+    kind = row.kind
+    if kind.fits(value):
         return None
-    if isinstance(said.value, list) and kind.fits([]):
-        odd = next(item for item in said.value if not kind.fits([item]))
-        return f"{said.key} must be {kind.wants}; {_shown(odd)} is none"
-    return f"{said.key} must be {kind.wants}, not {_shown(said.value)}"
+    is_list_of_wrong_items = isinstance(value, list) and kind.fits([])
+    if is_list_of_wrong_items:
+        wrong = next(item for item in value if not kind.fits([item]))  # type: ignore[attr-defined]
+        return f"{row.key} must be {kind.wants}, and {_printable(wrong)} does not fit"
+    return f"{row.key} must be {kind.wants}, not {_printable(value)}"
 
 
-def _kept(said: _Said, project: str | None) -> object:
+def _converted(entry: _Entry, project: str | None) -> object:
     """Return the value as Settings holds it: lists as tuples, seconds as a float, a project's path tidied."""
-    if isinstance(said.value, list):
-        return tuple(said.value)
-    if said.key == "lock-timeout":
-        assert isinstance(said.value, int | float)
-        return float(said.value) if said.value < _FOR_EVER else None
-    if said.key == "env-dir" and said.level == "project":
-        return _inside(str(said.value), project)
-    return said.value
+    if isinstance(entry.value, list):
+        return tuple(entry.value)
+    if entry.key == "lock-timeout":
+        assert isinstance(entry.value, int | float)
+        return float(entry.value) if entry.value < _FOREVER else None
+    if entry.key == "env-dir" and entry.level == "project":
+        return _path_inside(str(entry.value), project)
+    return entry.value
 
 
-def _inside(path: str, project: str | None) -> str | None:
-    """Return `path` relative to the project, without `.` and `..`, or None where it leads out or is none.
+def _path_inside(path: str, project: str | None) -> str | None:
+    """Return `path` relative to the project, without `.` and `..`; None if it leads out or is the project.
 
     By text alone and alike on every system. The `..` go because `link/..` is not where it seems to be;
     links within the project are for the caller to resolve. A colon is Windows' drive, and splits PATH.
     """
     if path.startswith(("/", "\\", "~")) or ":" in path or not path.isprintable():
         return None
-    root = _walked((), project or "")
-    there = _walked(root, path)
-    if there is None or root is None or there[: len(root)] != root:
+    root = _walk((), project or "")
+    target = _walk(root, path)
+    if root is None or target is None:
         return None
-    return "/".join(there[len(root) :]) or None
+    if target[: len(root)] != root:
+        return None
+    return "/".join(target[len(root) :]) or None
 
 
-def _walked(start: tuple[str, ...] | None, path: str) -> tuple[str, ...] | None:
-    """Return the folders on the way from `start` along `path`, or None where `..` leads above all of them."""
+def _walk(start: tuple[str, ...] | None, path: str) -> tuple[str, ...] | None:
+    """Return the folders on the way from `start` along `path`; None where `..` leads above all of them."""
     way = list(start or ())
     for part in path.replace("\\", "/").split("/"):
-        if part == ".." and not way:
-            return None
-        if part == "..":
-            way.pop()
-        elif part not in {"", "."}:
+        if part in {"", "."}:
+            continue
+        if part != "..":
             way.append(part)
+        elif way:
+            way.pop()
+        else:
+            return None
     return tuple(way)
 
 
-def _shown(value: object) -> str:
+def _printable(value: object) -> str:
     """Return a value for a message, on one line and short.
 
-    A number may have more digits than Python prints, a table made by dotted keys be too deep for repr.
+    A number may have more digits than Python prints, and a table made by dotted keys be too deep for repr.
     """
     if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:60] + "…")
+        is_short = len(value) <= _LONGEST_SHOWN
+        return repr(value if is_short else value[:_LONGEST_SHOWN] + "…")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value) if abs(value) < _FOR_EVER else "that number"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "a table"
+        return str(value) if abs(value) < _FOREVER else "that number"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a table"
     return "a date or time"
+
+
+# -- what values a key takes
 
 
 def _is_text(value: object) -> bool:
@@ -248,26 +278,32 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _are_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+def _is_seconds(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and value >= 0  # type: ignore[operator]
 
 
 def _are_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and _is_name(name) for name in value)
+    return isinstance(value, list) and all(map(_is_name, value))
 
 
-def _is_name(name: str) -> bool:
-    """Tell whether this is a distribution's name: https://packaging.python.org/specifications/name-normalization."""
-    plain = name.replace("-", "").replace("_", "").replace(".", "")
-    return name.isascii() and plain.isalnum() and name[0].isalnum() and name[-1].isalnum()
+def _is_name(value: object) -> bool:
+    """Return True for a distribution's name (the packaging specification "Names and normalization")."""
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    alphanumeric = value.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return alphanumeric and value[0].isalnum() and value[-1].isalnum()
 
 
 def _are_paths(value: object) -> bool:
-    """Tell whether these are absolute: a relative one would be another path in every directory."""
-    return isinstance(value, list) and all(
-        isinstance(path, str) and _is_text(path) and (os.path.isabs(path) or path.startswith("~"))
-        for path in value
-    )
+    return isinstance(value, list) and all(map(_is_absolute, value))
+
+
+def _is_absolute(value: object) -> bool:
+    """Return True for an absolute path: a relative one would be another path in every directory."""
+    if not isinstance(value, str) or not _is_text(value):
+        return False
+    return os.path.isabs(value) or value.startswith("~")
 
 
 def _read_flag(text: str) -> object:
@@ -275,7 +311,9 @@ def _read_flag(text: str) -> object:
     word = text.lower()
     if word in _TRUE:
         return True
-    return False if word in _FALSE else text
+    if word in _FALSE:
+        return False
+    return text
 
 
 def _read_seconds(text: str) -> object:
@@ -289,7 +327,7 @@ def _read_paths(text: str) -> object:
     return [path for path in text.split(os.pathsep) if path]
 
 
-class _Kind(Record):
+class Kind(Record):
     """What values a key takes: in words, as a test, and how a variable's text becomes one."""
 
     wants: str
@@ -297,27 +335,55 @@ class _Kind(Record):
     read: Callable[[str], object] = str
 
 
-def _one_of(*choices: str) -> _Kind:
-    return _Kind(wants=" or ".join(choices), fits=choices.__contains__)
+def _one_of(*choices: str) -> Kind:
+    return Kind(wants=" or ".join(choices), fits=choices.__contains__)
 
 
-def _kinds(pairs: Iterable[tuple[_Kind, str]]) -> dict[str, _Kind]:
-    return {key: kind for kind, keys in pairs for key in keys.split()}
+class Row(Record):
+    """One setting: its key in TOML, its kind, one line of help, whether a project may not set it."""
+
+    key: str
+    kind: Kind
+    help: str
+    users_only: bool = False
+
+    @property
+    def default(self) -> object:
+        """Return the value in force where nobody sets it."""
+        return getattr(_DEFAULTS, self.key.replace("-", "_"))
 
 
-_FLAG = _Kind(wants="true or false", fits=_is_flag, read=_read_flag)
-_NAMES = _Kind(wants="a list of names of packages", fits=_are_names, read=str.split)
-_PATHS = _Kind(wants="a list of absolute paths", fits=_are_paths, read=_read_paths)
-_KINDS = _kinds(
-    (
-        (_one_of("managed", "always"), "scope"),
-        (_one_of("auto", "explicit", "never"), "app-routing"),
-        (_one_of("home", "cwd", "error"), "outside-project"),
-        (_Kind(wants='text, such as "3.12"', fits=_is_text), "python"),
-        (_Kind(wants="central or a folder", fits=_is_folder), "env-dir"),
-        (_Kind(wants="seconds, 0 or more", fits=_are_seconds, read=_read_seconds), "lock-timeout"),
-        (_FLAG, "system-site-packages manager-hint env-redirect fast auto-repair quiet hints"),
-        (_NAMES, "apps libs"),
-        (_PATHS, "managed unmanaged trust"),
-    )
+_FLAG = Kind(wants="true or false", fits=_is_flag, read=_read_flag)
+_NAMES = Kind(wants="a list of names of packages", fits=_are_names, read=str.split)
+_PATHS = Kind(wants="a list of absolute paths", fits=_are_paths, read=_read_paths)
+_PYTHON = Kind(wants='text, such as "3.12"', fits=_is_text)
+_FOLDER = Kind(wants="central or a folder", fits=_is_folder)
+_SECONDS = Kind(wants="seconds, 0 or more", fits=_is_seconds, read=_read_seconds)
+
+
+def _row(key: str, kind: Kind, help: str, *, users_only: bool = False) -> Row:  # noqa: A002
+    return Row(key=key, kind=kind, help=help, users_only=users_only)
+
+
+TABLE = (
+    _row("scope", _one_of("managed", "always"), "act only on managed Pythons, or on all"),
+    _row("python", _PYTHON, "which Python to use: a version such as 3.12, or a path"),
+    _row("env-dir", _FOLDER, "name of new environments, or central: keep them in your data directory"),
+    _row("system-site-packages", _FLAG, "new environments see the system's packages (GPIO, ROS, apt)"),
+    _row("managed", _PATHS, "interpreters to treat as managed", users_only=True),
+    _row("unmanaged", _PATHS, "interpreters to treat as not managed", users_only=True),
+    _row("outside-project", _one_of("home", "cwd", "error"), "where to install outside any project"),
+    _row("apps", _NAMES, "packages that pipx always installs"),
+    _row("libs", _NAMES, "packages that pipx never installs"),
+    _row("app-routing", _one_of("auto", "explicit", "never"), "when pipx installs an application"),
+    _row("manager-hint", _FLAG, "say once how uv, Poetry, PDM and others record a dependency"),
+    _row("lock-timeout", _SECONDS, "seconds to wait for another command in the same environment"),
+    _row("trust", _PATHS, "environments, or folders of them, to use whoever made them", users_only=True),
+    _row("env-redirect", _FLAG, "write a .venv file that says where an environment kept elsewhere is"),
+    _row("auto-repair", _FLAG, "rebuild a broken environment before the command that needs it"),
+    _row("fast", _FLAG, "answer an install of what is already there without starting pip"),
+    _row("quiet", _FLAG, "print only errors"),
+    _row("hints", _FLAG, "say how to run what was installed"),
 )
+ROWS = {row.key: row for row in TABLE}
+_DEFAULTS = Settings()
