@@ -20,6 +20,8 @@ from safepip.system import registry
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGE = os.path.join(ROOT, "safepip")
 
+# The rules of the tools that keep projects: only those of the one that keeps it are loaded.
+OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pdm", "pipenv", "hatch", "pixi"))
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
@@ -30,7 +32,9 @@ ORDER = (
         "system.registry",
     ),
     ("system.environment",),
-    ("core.plan", "system.project_tools.tools"),
+    ("core.plan", "system.project_tools.project"),
+    OF_TOOLS,
+    ("system.project_tools.tools",),
     ("system.process",),
     ("system.observe", "core.app_routing"),
     ("core.decide",),

@@ -12,8 +12,8 @@ import platformdirs.unix
 import pytest
 
 import safepip
-from safepip.system.project_tools import tools
 from safepip.system.project_tools.detect import keeper
+from safepip.system.project_tools.project import Project
 from safepip.system.project_tools.tools import environment, hint, hinted, note_hinted
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="paths of Unix")
@@ -257,11 +257,11 @@ def test_a_directory_that_is_no_environment_is_not_returned(found, write, tool):
 def test_folders_are_those_of_platformdirs(monkeypatch, home, kind, variable):
     environ = {"HOME": home}
     if variable:
-        name = tools._PLACES[kind][0]
+        name = f"XDG_{kind.upper()}_HOME"
         environ[name] = "/some/where" if variable == "absolute" else "some/where"
         monkeypatch.setenv(name, environ[name])
     for platform, of in (("linux", platformdirs.unix.Unix), ("darwin", platformdirs.macos.MacOS)):
-        project = tools._Project(root="/", environ=environ, home=home, platform=platform)
+        project = Project(root="/", environ=environ, home=home, platform=platform)
         if platform == "darwin" and variable:
             continue  # older platformdirs leave variables alone there
         assert project.folder(kind, "tool") == getattr(of("tool", appauthor=False), f"user_{kind}_dir")
@@ -278,7 +278,7 @@ def test_folders_are_those_of_platformdirs(monkeypatch, home, kind, variable):
 )
 def test_folders_on_windows(kind, name, path):
     environ = {"LOCALAPPDATA": "LOCAL", "APPDATA": "ROAMING"}
-    project = tools._Project(root="/", environ=environ, home="/h", platform="win32")
+    project = Project(root="/", environ=environ, home="/h", platform="win32")
     assert project.folder(kind, name) == path
 
 
@@ -975,7 +975,7 @@ def test_a_real_program_is_asked(unsure):
 
 @pytest.mark.parametrize("script", ["exit 3\n", "kill -9 $$\n", "sleep 60\n", None])
 def test_a_program_that_fails_or_hangs_has_no_answer(unsure, monkeypatch, script):
-    monkeypatch.setattr(tools, "_PATIENCE", 0.3)
+    monkeypatch.setattr("safepip.system.project_tools.tools._PATIENCE", 0.3)
     with open(os.path.join(unsure.path, "poetry"), "w", encoding="utf-8") as file:
         file.write(
             f'#!/bin/sh\n{script.replace("sleep", "exec sleep")}echo "{unsure.older}"\n'

@@ -1,0 +1,61 @@
+"""PDM's environments of a project (pdm/project/core.py: `resolve_interpreter`, cli/commands/venv/utils.py)."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.system.environment import of_python
+
+from .detect import inside
+from .project import joined, names_beginning_with, short_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .project import Found, Project
+
+_FALSE = {"false", "no", "0"}
+
+
+def environments(project: Project) -> Found:
+    """Yield PDM's environments, in PDM's order.
+
+    The interpreter that was saved decides, even if it lies in no environment. Of several central ones PDM takes
+    the first that the folder lists. PDM is never asked: `pdm info` makes an environment where there is none.
+    """
+    config = project.environ.get("PDM_CONFIG_FILE") or joined(project.folder("config", "pdm"), "config.toml")
+    user_settings = project.toml(config, b"venv") if config else {}
+    if not _uses_environments(project, user_settings):
+        return
+    saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
+    ignores_saved = project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE
+    if saved and not ignores_saved and os.path.isfile(project.path(saved)):
+        found = of_python(project.path(saved))
+        if found:
+            yield found
+        return
+    for name in (".venv", "venv", "env"):
+        yield os.path.join(project.root, name)
+    folder = inside(user_settings, "venv", "location") or joined(project.folder("data", "pdm"), "venvs")
+    if not isinstance(folder, str):
+        return
+    for name in names_beginning_with(_prefix(project), project.path(folder)):
+        yield project.path(folder, name)
+
+
+def _uses_environments(project: Project, user_settings: dict[str, Any]) -> bool:
+    in_project = inside(project.toml("pdm.toml", b"use_venv"), "python", "use_venv")
+    of_user = inside(user_settings, "python", "use_venv")
+    for value in (project.environ.get("PDM_USE_VENV"), in_project, of_user):
+        if isinstance(value, str) or value in (0, 1):
+            return str(value).lower() not in _FALSE
+    return True
+
+
+def _prefix(project: Project) -> str:
+    import hashlib
+
+    root = os.fsencode(project.real.replace("\\", "/"))
+    digest = hashlib.md5(root, usedforsecurity=False).digest()
+    return f"{os.path.basename(project.real)}-{short_digest(digest)}-"

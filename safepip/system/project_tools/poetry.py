@@ -1,0 +1,105 @@
+"""Poetry's environments of a project (poetry/utils/env/env_manager.py: `get`, `generate_env_name`)."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.pip_line import normalised_name
+
+from .detect import inside
+from .project import Question, is_below, names_beginning_with, short_digest, text, without
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .project import Found, Project
+
+_TRUE = {"true", "1"}
+
+
+def environments(project: Project) -> Found:
+    """Yield Poetry's environments, in Poetry's order.
+
+    Of several minor versions envs.toml names the one in use. Without it, that is the version of the `python` on
+    PATH, which only Poetry finds as Poetry does. It runs their Pythons for that, so it is never asked about
+    environments that the project brought.
+    """
+    own = os.path.join(project.root, ".venv")
+    tables = _tables(project)
+    in_project = _setting(project, tables, "virtualenvs", "in-project")
+    if isinstance(in_project, str):
+        in_project = in_project.lower() in _TRUE
+    if in_project is None:
+        in_project = os.path.isdir(own)
+    if in_project:
+        yield own
+        return
+    folder = _folder(project, tables)
+    if folder is None:
+        return
+    base = _base_name(project)
+    minor = text(inside(project.toml(os.path.join(folder, "envs.toml")), base, "minor")).strip()
+    if minor:
+        yield os.path.join(folder, f"{base}-py{minor}")
+    names = sorted(names_beginning_with(f"{base}-py", folder), key=_version, reverse=True)
+    if len(names) > 1 and not is_below(folder, project.real):
+        watch = (project.path("pyproject.toml"), project.path("poetry.toml"), folder)
+        words = ("--no-plugins", "--no-ansi", "env", "info", "--path")
+        yield Question(program="poetry", words=words, watch=watch)
+    for name in names:
+        yield os.path.join(folder, name)
+
+
+def _tables(project: Project) -> list[dict[str, Any]]:
+    """Return Poetry's settings, the project's before the user's."""
+    files = ["poetry.toml"]
+    config = project.environ.get("POETRY_CONFIG_DIR") or project.folder("config", "pypoetry")
+    if config:
+        files.append(os.path.join(config, "config.toml"))
+    return [project.toml(file, b"virtualenvs", b"cache-dir") for file in files]
+
+
+def _setting(project: Project, tables: list[dict[str, Any]], *keys: str) -> object:
+    """Return one of Poetry's settings, by variable or file, or None (poetry/config/config.py: `get`)."""
+    variable = "POETRY_" + "_".join(keys).upper().replace("-", "_")
+    named = project.environ.get(variable)
+    if named:
+        return named
+    for table in tables:
+        value = inside(table, *keys)
+        if value is not None:
+            return value
+    return None
+
+
+def _folder(project: Project, tables: list[dict[str, Any]]) -> str | None:
+    """Return the folder of Poetry's environments; None if Poetry makes none, or there is no home."""
+    created = _setting(project, tables, "virtualenvs", "create")
+    if created is False:
+        return None
+    if isinstance(created, str) and created.lower() not in _TRUE:
+        return None
+    cache = _setting(project, tables, "cache-dir") or project.folder("cache", "pypoetry")
+    path = _setting(project, tables, "virtualenvs", "path") or os.path.join("{cache-dir}", "virtualenvs")
+    if not isinstance(path, str):
+        return None
+    if "{cache-dir}" in path and not isinstance(cache, str):
+        return None
+    return project.path(path.replace("{cache-dir}", text(cache)))
+
+
+def _base_name(project: Project) -> str:
+    """Return the common beginning of the names of the project's environments."""
+    import hashlib
+
+    document = project.toml("pyproject.toml")
+    name = inside(document, "project", "name") or inside(document, "tool", "poetry", "name")
+    safe = without(normalised_name(text(name) or "non-package-mode"), ' $`!*@"\\\r\n\t')[:42]
+    digest = hashlib.sha256(os.fsencode(os.path.normcase(project.real))).digest()
+    return f"{safe}-{short_digest(digest)}"
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """Return the version at the end of a name, after "-py"."""
+    return tuple(int(part) for part in name.rpartition("-py")[2].split(".") if part.isdecimal())

@@ -1,0 +1,121 @@
+"""A project as its tool sees it, and small helpers that several tools' rules share."""
+
+from __future__ import annotations
+
+import binascii
+import os
+
+from safepip.core.record import Record
+from safepip.system.directories import at_home
+
+from .detect import content, parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+_LONGEST_LINE = 4096  # bytes
+# As platformdirs has them: variable, folder below home on Unix, folder below home on a Mac.
+_FOLDERS = {
+    "cache": ("XDG_CACHE_HOME", ".cache", "Library/Caches"),
+    "config": ("XDG_CONFIG_HOME", ".config", "Library/Application Support"),
+    "data": ("XDG_DATA_HOME", ".local/share", "Library/Application Support"),
+}
+# By kind and tool, where it is not just the tool's name below LOCALAPPDATA.
+_ON_WINDOWS = {
+    ("cache", "pypoetry"): ("LOCALAPPDATA", "pypoetry\\Cache"),
+    ("config", "pypoetry"): ("APPDATA", "pypoetry"),
+    ("config", "pdm"): ("LOCALAPPDATA", "pdm\\pdm"),
+    ("data", "pdm"): ("LOCALAPPDATA", "pdm\\pdm"),
+}
+
+
+class Project(Record):
+    """The project at `root`, with the user's variables and home directory."""
+
+    root: str
+    environ: Mapping[str, str]
+    home: str | None
+    platform: str
+
+    @property
+    def real(self) -> str:
+        """Return the root as the tools see it: they ask the system for the working directory."""
+        return os.path.realpath(self.root)
+
+    def path(self, *parts: str) -> str:
+        """Return a path relative to the root, with a leading ~ taken for the home directory."""
+        return os.path.join(self.root, at_home(os.path.join(*parts), self.home))
+
+    def toml(self, path: str, *words: bytes) -> dict[str, Any]:
+        """Return a TOML file's content; empty if none of the `words` occurs in it, or it is not TOML."""
+        data = content(self.path(path))
+        if words and not any(word in data for word in words):
+            return {}
+        return parsed(data)
+
+    def line(self, path: str) -> str:
+        """Return the first line of a file, white space trimmed; empty for a missing file."""
+        text = os.fsdecode(content(self.path(path))[:_LONGEST_LINE]).strip()
+        if "\0" in text:
+            return ""
+        return text.partition("\n")[0].strip()
+
+    def folder(self, kind: str, tool: str) -> str | None:
+        """Return where platformdirs puts a tool's files of that kind, or None without a home."""
+        if self.platform == "win32":
+            variable, below = _ON_WINDOWS.get((kind, tool), ("LOCALAPPDATA", tool))
+            return joined(self.environ.get(variable), below)
+        variable, on_unix, on_mac = _FOLDERS[kind]
+        named = self.environ.get(variable, "")
+        if os.path.isabs(named):
+            return os.path.join(named, tool)
+        below_home = on_mac if self.platform == "darwin" else on_unix
+        return joined(self.home, below_home, tool)
+
+
+class Question(Record):
+    """What to ask `program` where files do not tell; the answer depends on the paths in `watch`."""
+
+    program: str
+    words: tuple[str, ...]
+    watch: tuple[str, ...]
+
+
+if TYPE_CHECKING:
+    Found = Iterator[str | Question]
+
+
+def text(value: object) -> str:
+    """Return text as it is, and "" for anything else: a number may have more digits than Python prints."""
+    return value if isinstance(value, str) else ""
+
+
+def joined(folder: str | None, *parts: str) -> str | None:
+    """Return the path of `parts` in `folder`, or None without a folder."""
+    return os.path.join(folder, *parts) if folder else None
+
+
+def names_beginning_with(start: str, folder: str) -> list[str]:
+    """Return the names in `folder` that begin with `start`, in the folder's order."""
+    try:
+        return [name for name in os.listdir(folder) if name.startswith(start)]
+    except (OSError, ValueError):
+        return []
+
+
+def is_below(path: str, root: str) -> bool:
+    """Return True if `path` lies inside `root`."""
+    return path.startswith(os.path.join(root, ""))
+
+
+def without(name: str, unsafe: str) -> str:
+    """Return `name` with each unsafe character replaced by an underscore."""
+    return "".join("_" if char in unsafe else char for char in name)
+
+
+def short_digest(digest: bytes) -> str:
+    """Return 8 characters of URL-safe base64 for the first 6 bytes; the module base64 would load re."""
+    encoded = binascii.b2a_base64(digest[:6], newline=False).decode()
+    return encoded.replace("+", "-").replace("/", "_")
