@@ -80,12 +80,6 @@ def test_a_wrong_use_is_answered_by_the_usage_of_that_word(run, words, usage):
     assert failed.ways == (f"usage: safepip env {usage}",)
 
 
-def test_help_goes_to_stdout(run):
-    code, out = run("--help")
-    assert code == 0
-    assert all(word in out for word in ("path", "list", "info", "create", "remove", "prune", "trust", "repair"))
-
-
 def test_the_path_is_printed(run, made):
     assert run("path") == (0, made + "\n")
 

@@ -121,4 +121,4 @@ def test_a_refusal_names_the_ways_on(capsys, python3, work):
 def test_nothing_to_explain_is_wrong_usage():
     with pytest.raises(SafepipError) as raised:
         explain.main((), Context(Invocation(words=()), ambient()), Report())
-    assert (raised.value.code, raised.value.what) == (USAGE, "which line?")
+    assert (raised.value.code, raised.value.what) == (USAGE, "no pip line given")

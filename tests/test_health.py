@@ -32,6 +32,15 @@ def test_what_root_left_is_found(environment, inside):
 
 
 @as_root
+def test_an_environment_that_is_wholly_roots_in_the_users_own_directory_is_found(environment):
+    around = os.path.dirname(environment)
+    os.lchown(around, STRANGER, STRANGER)
+    assert left_by_root(environment, STRANGER) == environment
+    os.lchown(around, 0, 0)  # as in /opt, where it is root's on purpose
+    assert left_by_root(environment, STRANGER) is None
+
+
+@as_root
 def test_a_link_of_roots_is_no_obstacle_for_pip_renames_it(environment):
     give(environment, STRANGER)
     os.symlink("/usr/bin/env", os.path.join(environment, "bin", "x"))

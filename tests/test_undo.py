@@ -12,17 +12,18 @@ from safepip.verbs import undo
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        ((), (1, None)),
+        ((), (None, None)),
         (("3",), (3, None)),
         (("007",), (7, None)),
         (("1" * 5000,), (111_111_111, None)),
-        (("--to", "2"), (0, "2")),
-        (("--to=start",), (0, "start")),
+        (("--to", "2"), (None, "2")),
+        (("--to=start",), (None, "start")),
     ],
     ids=lambda value: str(value)[:20],
 )
 def test_a_number_of_steps_or_an_id_is_understood(words, asked):
-    assert undo._read(words) == asked
+    said = undo.parser().parse_args(words)
+    assert (said.count, said.to) == asked
 
 
 @pytest.mark.parametrize(
@@ -31,15 +32,14 @@ def test_a_number_of_steps_or_an_id_is_understood(words, asked):
 )
 def test_anything_else_is_wrong_usage(words):
     with pytest.raises(SafepipError) as raised:
-        undo._read(words)
-    assert raised.value.code == USAGE
-    assert raised.value.what.startswith("undo does not understand ")
+        undo.parser().parse_args(words)
+    assert (raised.value.code, raised.value.ways) == (USAGE, ("usage: safepip undo [-h] [--to ID] [N]",))
 
 
 def test_what_is_not_understood_is_shown_short():
     with pytest.raises(SafepipError) as raised:
-        undo._read(("x" * 5000,))
-    assert len(raised.value.what) < 80
+        undo.parser().parse_args(("x" * 5000,))
+    assert len(raised.value.what) < 100
 
 
 def entry(number, further=""):

@@ -15,11 +15,8 @@ from safepip.system.registry import known, used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import assert_never
 
-    from safepip.core.invocation import Word
     from safepip.core.plan import Handover, Plan
     from safepip.envs.noop_cache import Asker
     from safepip.report import Report
@@ -71,7 +68,9 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return None
         case Verb(word=word, words=words):
             _have_stdout()
-            code = _carry_out(word)(words, context, report)
+            from safepip.verbs import carry_out
+
+            code = carry_out(word, words, context, report)
             _print("")
             return code
         case Version():
@@ -79,57 +78,6 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return 0
         case _:
             assert_never(plan)
-
-
-def _carry_out(word: Word) -> Callable[[tuple[str, ...], Context, Report], int]:  # noqa: C901, RET503  an arm a word
-    """Return the main function of a word of safepip's own, with nothing of the other words loaded."""
-    match word:
-        case "explain":
-            from safepip.verbs import explain
-
-            return explain.main
-        case "run":
-            from safepip.verbs import run
-
-            return run.main
-        case "app":
-            from safepip.verbs import app
-
-            return app.main
-        case "env":
-            from safepip.verbs import env
-
-            return env.main
-        case "shell":
-            from safepip.verbs import shell
-
-            return shell.main
-        case "init":
-            from safepip.verbs import init
-
-            return init.main
-        case "shims":
-            from safepip.verbs import shims
-
-            return shims.main
-        case "doctor":
-            from safepip.verbs import doctor
-
-            return doctor.main
-        case "history":
-            from safepip.verbs import history
-
-            return history.main
-        case "undo":
-            from safepip.verbs import undo
-
-            return undo.main
-        case "help":
-            from safepip.verbs import help as help_verb
-
-            return help_verb.main
-        case _:
-            assert_never(word)
 
 
 def hand_over(
@@ -267,11 +215,10 @@ def _repair(plan: Repair, context: Context, report: Report) -> int | None:
 def _warn_of_root(environment: str, context: Context, report: Report) -> None:
     from safepip.envs.health import left_by_root
 
-    if os.lstat(environment).st_uid == context.ambient.user:
-        left = left_by_root(environment, context.ambient.user)
-        if left is not None:
-            report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
-            report.say(f'sudo chown -R "$USER" {quoted(environment)}')
+    left = left_by_root(environment, context.ambient.user)
+    if left is not None:
+        report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
+        report.say(f'sudo chown -R "$USER" {quoted(environment)}')
 
 
 def _tell_shells(environment: str, context: Context) -> None:

@@ -10,18 +10,37 @@ from .record import Record, changed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
-    Word = Literal["run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims", "help"]
-
-VERBS: tuple[Word, ...] = ("run", "shell", "env", "app", "explain", "doctor", "history", "undo", "init", "shims")
+# safepip's own verbs: each is a module of safepip/verbs with the same name. Help, completion and the manual page
+# read this table.
+VERBS = {
+    "run": "Run a program, a Python file or a module in the environment",
+    "shell": "Start your shell in the environment",
+    "env": "Show, make, repair and remove environments",
+    "app": "Install and update applications, with pipx",
+    "init": "Print the code that makes a shell's pip safepip's",
+    "shims": "Write programs pip, pip3 and pip3.N that start safepip",
+    "explain": "Show what a pip line would do, and why",
+    "doctor": "Show what is wrong here, and the command that repairs it",
+    "history": "Show what changed in the environment",
+    "undo": "Take back the last change of the environment",
+}
 # Pages of safepip's own: `safepip help TOPIC`.
 TOPICS = (
     "deciding", "docker", "make", "ci", "notebooks", "raspberry-pi", "ros", "cron", "moving", "limits", "faq",
     "settings",
 )  # fmt: skip
-FLAGS = ("--system", "--app", "--lib", "--safepip-version")
-VALUED = ("--env", "--project")
+# safepip's own options, with what follows them. They stand before the subcommand.
+OPTIONS = {
+    "--system": ("", "Run pip itself, this once"),
+    "--env": ("DIR", "Use exactly this environment"),
+    "--project": ("DIR", "As if started in that directory"),
+    "--app": ("", "Install as an application, with pipx"),
+    "--lib": ("", "Install into the environment, not with pipx"),
+    "--safepip-version": ("", "Show the version of safepip"),
+}
+FLAGS = tuple(name for name in OPTIONS if not OPTIONS[name][0])
+VALUED = tuple(name for name in OPTIONS if OPTIONS[name][0])
 
 
 class Invocation(Record):
@@ -43,7 +62,7 @@ class Invocation(Record):
     route: str | None = None
     show_version: bool = False
     show_help: bool = False
-    verb: Word | None = None
+    verb: str | None = None
     arguments: tuple[str, ...] = ()
     error: str | None = None
 

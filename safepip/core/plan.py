@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from safepip.system.environment import Environment
     from safepip.system.interpreter import Interpreter
 
-    from .invocation import Word
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(PACKAGE, "after_pip", "runner", "runner.py")
@@ -161,7 +160,7 @@ class StepDown(Record):
 class Verb(Record):
     """Carry out a word of safepip's own with its arguments."""
 
-    word: Word
+    word: str
     words: tuple[str, ...]
     because: str = "the word is safepip's own"
 

@@ -1,14 +1,17 @@
-"""Of what safepip runs with: the first releases without the advisories that are published for it."""
+"""The distributions that safepip runs with, and the advisories published for old releases of them."""
 
 from __future__ import annotations
 
+import shlex
 from importlib.metadata import PackageNotFoundError, version
 
-from .facts import Dated
+from .finding import warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from .finding import Context, Findings
 
 # Name, first good version, the latest advisory for those before; pyproject.toml demands the same.
 FLOORS = (
@@ -18,19 +21,24 @@ FLOORS = (
 )
 
 
-def dated(version_of: Callable[[str], str] = version) -> Iterator[Dated]:
-    """Yield what is older than its floor; what cannot be told is let be."""
+def check(context: Context, version_of: Callable[[str], str] = version) -> Findings:
+    """Compare what safepip runs with to the first good versions."""
     for name, floor, advisory in FLOORS:
         try:
             found = version_of(name)
         except PackageNotFoundError:
             continue
         if _numbers(found) < _numbers(floor):
-            yield Dated(name=name, version=found, floor=floor, advisory=advisory)
+            why = f"safepip runs with {name} {found}, of which {advisory} warns; {floor} is free of it"
+            python, wanted = shlex.quote(context.ambient.executable), shlex.quote(f"{name}>={floor}")
+            yield warning("dependency-outdated", why, f"{python} -m pip install --upgrade {wanted}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the release of a version as numbers: "26.2.dev0" is (26, 2)."""
-    parts = text.partition("+")[0].split(".")
-    first_odd = next((at for at, part in enumerate(parts) if not part.isdecimal()), len(parts))
-    return tuple(int(part) for part in parts[:first_odd])
+    numbers = []
+    for part in text.partition("+")[0].split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)

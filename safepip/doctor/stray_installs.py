@@ -1,46 +1,70 @@
-"""EDGE  what earlier installs left outside environments: in the user's site, and in what a system manages."""
+"""What earlier installs left outside environments: in the user's site, and in what a system manages."""
 
 from __future__ import annotations
 
 import os
+import shlex
 
 from safepip.core.pip_line import normalised_name
 from safepip.system.environment import names_in
 from safepip.system.interpreter import EXE, is_program
 from safepip.system.project_tools.detect import content
 
-from .facts import Leftover
+from .finding import known, listed, move_aside, ok, sudo, warning
+from .path import own_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from safepip.system.interpreter import Interpreter
-    from safepip.system.observe import Ambient
+    from .finding import Ambient, Context, Findings, Interpreter
 
 _WITH_PYTHON = ("pip", "setuptools", "wheel")  # what ensurepip puts beside a Python
 _INFO = (".dist-info", ".egg-info", ".egg-link")
 
 
-def leftovers(ambient: Ambient, target: Interpreter | None, *, managed: bool) -> Iterator[Leftover]:
-    """Yield what pip put outside environments: into the user's site, and into what a system manages."""
-    minor = target.minor if target is not None else ""
-    for folder, version in user_sites(ambient):
-        names = _distributions(folder, ())
-        if names:
-            ours = target is not None and version == minor
-            python = target.path if ours and target else _on_path(f"python{version}", ambient)
-            yield Leftover(folder=folder, version=version, names=names, python=python, target=ours)
-    if target is None or not managed:
+def check(context: Context) -> Findings:
+    """Look at what pip put outside environments."""
+    found = [*_in_user_sites(context), *_in_system(context)]
+    yield from found
+    if not found:
+        yield ok("leftovers", "nothing was left by --user, sudo pip or broken-system installs")
+
+
+def _in_user_sites(context: Context) -> Findings:
+    target = known(lambda: context.target.interpreter, None)
+    for folder, version in user_sites(context.ambient):
+        names = _distributions(folder)
+        if not names:
+            continue
+        why = f"pip install --user left {listed(names)} in {folder}"
+        seen = f"{why}, where Python {version} sees it outside environments"
+        python = _on_path(f"python{version}", context.ambient)
+        if target is not None and version == target.minor:
+            line = f"safepip --system uninstall --break-system-packages -y {shlex.join(names)}"
+            yield warning("leftover-user", seen, line)
+        elif python:
+            variable = "env PIP_BREAK_SYSTEM_PACKAGES=1"  # an option would stop older pips
+            line = f"{variable} {shlex.quote(python)} -m pip uninstall -y {shlex.join(names)}"
+            yield warning("leftover-user", seen, line)
+        else:
+            yield warning("leftover-user", f"{why}, for a Python that is gone", move_aside(folder, ".old"))
+
+
+def _in_system(context: Context) -> Findings:
+    target = known(lambda: context.target.interpreter, None)
+    if target is None or not known(lambda: context.managed, False):
         return
-    for folder, anybodys in system_sites(target):
-        names = _distributions(folder, () if anybodys else _WITH_PYTHON, by_pip=not anybodys)
+    for folder, pips_alone in system_sites(target):
+        names = _distributions(folder) if pips_alone else _by_pip(folder)
         if names:
-            writable = os.access(folder, os.W_OK)
-            yield Leftover(
-                folder=folder, version=minor, names=names, python=target.path, target=True, system=True,
-                writable=writable,
-            )  # fmt: skip
+            why = f"sudo pip or --break-system-packages left {listed(names)} in {folder}"
+            become = sudo(context, folder)
+            program = shlex.quote(own_program()) if become else "safepip"
+            line = f"{become}{program} --system uninstall --break-system-packages -y {shlex.join(names)}"
+            yield warning(
+                "leftover-system", f"{why}, where Python {target.minor} sees it outside environments", line
+            )
 
 
 def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
@@ -59,13 +83,12 @@ def _versions(folder: str) -> list[str]:
 
 
 def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
-    """Yield the folders where pip puts what is for all, and whether nothing but pip writes there."""
+    """Yield the folders where pip puts what is for all users, and whether only pip writes there."""
     library = f"python{target.minor}"
-    real = os.path.realpath(target.base_prefix)
-    seen = set()
-    if real == "/usr":
+    if os.path.realpath(target.base_prefix) == "/usr":
         for name in ("dist-packages", "site-packages"):
             yield os.path.join("/usr/local/lib", library, name), True
+    seen = set()
     for lib in ("lib", "lib64"):
         for folder in (os.path.join(library, "site-packages"), os.path.join("python3", "dist-packages")):
             path = os.path.realpath(os.path.join(target.base_prefix, lib, folder))
@@ -74,19 +97,32 @@ def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
                 yield path, False
 
 
-def _distributions(folder: str, but: tuple[str, ...], *, by_pip: bool = False) -> tuple[str, ...]:
-    """Return the normalised names of what is installed in the folder; with `by_pip` only what pip says it put."""
-    found = set()
-    for entry in sorted(names_in(folder)):
-        if entry.endswith(_INFO) and not entry.startswith("~"):
-            name = normalised_name(entry.rpartition(".")[0].partition("-")[0])
-            mine = not by_pip or content(os.path.join(folder, entry, "INSTALLER")).strip() in {b"pip", b"uv"}
-            if name not in but and mine:
-                found.add(name)
-    return tuple(sorted(found))
+def _by_pip(folder: str) -> tuple[str, ...]:
+    """Return the names of what pip or uv says that it put there, but for what comes with a Python."""
+    names = []
+    for entry in _infos(folder):
+        installer = content(os.path.join(folder, entry, "INSTALLER")).strip()
+        name = _name_of(entry)
+        if installer in {b"pip", b"uv"} and name not in _WITH_PYTHON:
+            names.append(name)
+    return tuple(sorted(set(names)))
+
+
+def _distributions(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(set(map(_name_of, _infos(folder)))))
+
+
+def _infos(folder: str) -> list[str]:
+    return [name for name in names_in(folder) if name.endswith(_INFO) and not name.startswith("~")]
+
+
+def _name_of(info: str) -> str:
+    return normalised_name(info.rpartition(".")[0].partition("-")[0])
 
 
 def _on_path(name: str, ambient: Ambient) -> str:
-    entries = ambient.environ.get("PATH", os.defpath).split(os.pathsep)
-    paths = (os.path.join(entry, name + EXE) for entry in entries if os.path.isabs(entry))
-    return next((path for path in paths if is_program(path)), "")
+    for entry in ambient.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(entry, name + EXE)
+        if os.path.isabs(entry) and is_program(path):
+            return path
+    return ""

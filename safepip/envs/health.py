@@ -6,12 +6,23 @@ import os
 
 
 def left_by_root(environment: str, user: int) -> str | None:
-    """Return a path in the environment that root owns and `user` cannot change, or None.
+    """Return the environment, or a path in it, that root owns and `user` cannot change, or None.
 
-    An earlier `sudo pip install` leaves such; pip then fails half way through replacing them.
+    An earlier `sudo pip install` leaves such; pip then fails half way through replacing them. An environment in a
+    directory that is not the user's, such as /opt, is root's on purpose.
     """
     if user == 0:
         return None
+    try:
+        owner, owner_around = os.stat(environment).st_uid, os.stat(os.path.dirname(environment)).st_uid
+    except OSError:
+        return None
+    if owner == 0 and owner_around == user:
+        return environment
+    return _path_of_root(environment) if owner == user else None
+
+
+def _path_of_root(environment: str) -> str | None:
     for folder in _folders(environment):
         try:
             entries = list(os.scandir(folder))

@@ -1,1 +1,19 @@
-"""One file per word of safepip's own, each with a main(words, context, report) -> exit code."""
+"""COLD  safepip's own verbs: a module a verb, each with `parser()` and `main(words, context, report)`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+
+def carry_out(verb: str, words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Run a verb, with none of the others loaded, and return its exit code."""
+    module = import_module(f".{verb}", __name__)
+    try:
+        return int(module.main(words, context, report))
+    except SystemExit as ended:  # argparse has printed the help
+        return int(ended.code or 0)

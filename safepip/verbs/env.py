@@ -40,12 +40,12 @@ from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, candidates
 from safepip.system.observe import Context, ambient
 from safepip.system.project import owner
 
+from .arguments import Parser, for_verb
 from .place import in_force, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import NoReturn
 
     from safepip.report import Report
     from safepip.system.registry import Entry
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 _DAY = 86400
 _WORDS = "path|list|info|create|remove|prune|trust|repair"
+_READING = ("path", "list", "info")
 _SEEDS = frozenset(("pip", "setuptools", "wheel"))  # what an environment may come with
 _SAID = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 _NEWER = "name a newer one: safepip env create --python PYTHON"
@@ -69,71 +70,53 @@ class Doomed(Record):
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Carry out one word of `env`; none is an error, and shows how it is used."""
-    parser = _parser()
+    whole = parser()
     if not words:
-        raise SafepipError(USAGE, "env needs a word", *parser.format_usage().strip().split("\n"))
+        whole.error("env needs a word")
     if not words[0].startswith("-") and words[0] not in _WORDS.split("|"):
         near = difflib.get_close_matches(words[0], _WORDS.split("|"), n=1)
-        ways = [f"maybe: safepip env {near[0]}"] if near else parser.format_usage().strip().split("\n")
-        raise SafepipError(USAGE, f"env has no word {words[0]}", *ways)
-    try:
-        said, unknown = parser.parse_known_args(words)
-    except SystemExit as asked:  # --help, printed
-        return int(asked.code or 0)
+        way = f"maybe: safepip env {near[0]}" if near else " ".join(whole.format_usage().split())
+        raise SafepipError(USAGE, f"env has no word {words[0]}", way)
+    said, unknown = whole.parse_known_args(words)
     if unknown:
         said.parser.error(f"env {words[0]} takes no {' '.join(unknown)}")
-    work: Word = said.work
-    if context.sudo_user and said.changes:
+    if context.sudo_user and words[0] not in _READING:
         step_down(*context.sudo_user, report)
         context = Context(context.invocation, ambient(), report.debug)
+    work: Word = said.work
     return work(said, context, report)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are safepip's."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SafepipError(USAGE, message, *self.format_usage().strip().split("\n"))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="safepip env", description="The environments that safepip knows, and the one of this place."
-    )
-    words = parser.add_subparsers(required=True, metavar=_WORDS, parser_class=_Parser)
-    path = _add(words, "path", _path, "print the path of the environment for this place, be it there or not")
+def parser() -> Parser:
+    """Return the parser of `env`, with one below it for each of its words."""
+    made = for_verb("env", example="safepip env list")
+    words = made.add_subparsers(required=True, metavar=_WORDS, parser_class=Parser, prog="safepip env")
+    path = _add(words, "path", _path, "print the path of the environment for this place, whether it exists or not")
     path.add_argument("dir", metavar="DIR", nargs="?", help="that of this directory instead")
     listed = _add(words, "list", _list, "show all environments that safepip made or adopted")
     listed.add_argument("--json", action="store_true", help="as a JSON array")
     _with_dir(_add(words, "info", _info, "show what is known of an environment"))
-    made = _add(words, "create", _create, "make the environment for this place, and install nothing", changes=True)
-    made.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
-    made.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
-    removed = _add(words, "remove", _remove, "remove an environment that safepip made", changes=True)
+    new = _add(words, "create", _create, "make the environment for this place, and install nothing")
+    new.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
+    new.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
+    removed = _add(words, "remove", _remove, "remove an environment that safepip made")
     _with_dir(removed)
     removed.add_argument("-y", "--yes", action="store_true", help="with what is installed in it, too")
-    pruned = _add(words, "prune", _prune, "show which environments are not needed any more", changes=True)
+    pruned = _add(words, "prune", _prune, "show which environments are not needed any more")
     pruned.add_argument("--unused", metavar="DAYS", type=_days, help="those too that were not used for so long")
     pruned.add_argument("-y", "--yes", action="store_true", help="remove them")
-    trusted = _add(words, "trust", _trust, "let an environment that others made be used", changes=True)
+    trusted = _add(words, "trust", _trust, "let an environment that others made be used")
     _with_dir(trusted)
     trusted.add_argument("--list", action="store_true", help="print the paths of those that are trusted")
     trusted.add_argument("--revoke", action="store_true", help="take the trust back")
-    _with_dir(_add(words, "repair", _repair, "rebuild an environment with the same packages", changes=True))
-    return parser
+    _with_dir(_add(words, "repair", _repair, "rebuild an environment with the same packages"))
+    return made
 
 
-def _add(
-    words: argparse._SubParsersAction[_Parser],
-    name: str,
-    work: Word,
-    told: str,
-    *,
-    changes: bool = False,
-) -> argparse.ArgumentParser:
-    parser = words.add_parser(name, help=told, description=told)
-    parser.set_defaults(work=work, changes=changes, parser=parser)
-    return parser
+def _add(words: argparse._SubParsersAction[Parser], name: str, work: Word, told: str) -> Parser:
+    added = words.add_parser(name, help=told, description=told)
+    added.set_defaults(work=work, parser=added)
+    return added
 
 
 def _with_dir(parser: argparse.ArgumentParser) -> None:

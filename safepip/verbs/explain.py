@@ -23,15 +23,19 @@ from safepip.core.plan import (
     Version,
 )
 from safepip.core.record import changed
-from safepip.errors import USAGE, SafepipError
+from safepip.errors import SafepipError
 from safepip.report import shown, without_secrets
 from safepip.system.observe import Context
+
+from .arguments import for_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
     from safepip.report import Report
+
+    from .arguments import Parser
 
     class Explained(TypedDict):
         """The JSON object: a `because` for people, the rest for programs; paths are absolute, secrets left out."""
@@ -46,17 +50,27 @@ if TYPE_CHECKING:
         argv: list[str]
 
 
-_USAGE = "safepip explain [--json] PIP-ARGUMENTS"
+def parser() -> Parser:
+    """Return the parser of `explain`; only its help and usage are used, for the rest is a line of pip."""
+    made = for_verb(
+        "explain",
+        usage="safepip explain [--json] PIP-ARGUMENTS",
+        more="Nothing is changed, and pip is not started.",
+        example="safepip explain install --user flask",
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object; it stands before the line")
+    made.add_argument("line", metavar="PIP-ARGUMENTS", help="the line, as typed behind pip")
+    return made
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
     if words in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
+        parser().print_help()
         return 0
-    if not words:
-        raise SafepipError(USAGE, "which line?", f"usage: {_USAGE}")
     as_json = words[:1] == ("--json",)
+    if not words[as_json:]:
+        parser().error("no pip line given")
     explained, plan, told = explain(words[as_json:], context)
     if as_json:
         sys.stdout.write(json.dumps(explained) + "\n")

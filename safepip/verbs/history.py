@@ -11,10 +11,11 @@ import textwrap
 import time
 
 from safepip.envs import applications, history, journal
-from safepip.errors import REFUSED, USAGE, SafepipError
+from safepip.errors import REFUSED, SafepipError
 from safepip.report import shown
 from safepip.system.environment import ABSENT, UNFINISHED
 
+from .arguments import for_verb
 from .place import in_force, usable
 
 TYPE_CHECKING = False
@@ -27,29 +28,32 @@ if TYPE_CHECKING:
     from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
-_USAGE = "safepip history [--json]"
-_HELP = f"""\
-usage: {_USAGE}
-What safepip changed in the environment of this place, oldest first: id, time (UTC)
-and line, then what came (+), went (-) or has another version now. What pipx did has
-no id: `safepip undo` does not reach it.
-"""
+    from .arguments import Parser
+
 _WIDTH = 80
 _TIED = "\N{NO-BREAK SPACE}"  # between a sign and its name, which belong on one line
 
 
+def parser() -> Parser:
+    """Return the parser of `history`."""
+    made = for_verb(
+        "history",
+        more="Oldest first: id, time (UTC) and line, then what came (+), went (-) or has another version now.\n"
+        "What pipx did has no id: `safepip undo` does not reach it.",
+        example="safepip history",
+    )
+    made.add_argument("--json", action="store_true", help="print a JSON array, an object for each entry")
+    return made
+
+
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the history; `--json` makes it one array, in which each entry is an object of `_as_json`."""
-    if words in {("--help",), ("-h",)}:
-        sys.stdout.write(_HELP)
-        return 0
-    if words not in {(), ("--json",)}:
-        raise SafepipError(USAGE, f"history takes no {words[0] if words[0] != '--json' else words[1]}", _USAGE)
+    said = parser().parse_args(words)
     found, beside = in_force(context), applications.read(context)
     if not beside or found.state not in {ABSENT, UNFINISHED}:
         found = usable(context, report)
     entries = list(heapq.merge(legible(found, context), beside, key=lambda entry: entry.time))
-    if words:
+    if said.json:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
     elif not entries:
         sys.stdout.write(f"nothing was changed in {shown(context.shown(found))} through safepip yet\n")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 import os
-import sys
 
 from safepip.core.record import changed
-from safepip.errors import NOT_FOUND, USAGE, SafepipError
+from safepip.errors import NOT_FOUND, SafepipError
 from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.system.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
 from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
+from .arguments import for_verb, shows_help
 from .place import mended, unfit
 
 TYPE_CHECKING = False
@@ -20,19 +20,36 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.environment import Environment
 
-_USAGE = "safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE"
+    from .arguments import Parser
+
 _FILES = (".py", ".pyw", ".pyz")
+
+
+def parser() -> Parser:
+    """Return the parser of `run`; only its help and usage are used, for the words are another program's."""
+    made = for_verb(
+        "run",
+        usage="safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE",
+        more="In a project that is its environment, elsewhere the one in your home directory.",
+        example="safepip run pytest -x",
+    )
+    made.add_argument("program", metavar="PROGRAM", help="a program of the environment, or one on PATH")
+    made.add_argument("file", metavar="FILE.py", help="a Python file: the environment's Python runs it")
+    made.add_argument("-m", metavar="MODULE", help="a module: the environment's Python runs it")
+    return made
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Become the program that `words` name; signals, exit code, stdin and terminal are its own."""
-    if words[:1] in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
+    if shows_help(words):
+        parser().print_help()
         return 0
-    plain = words[:1] == ("--",)
-    words = words[1:] if plain else words
-    if not words or not words[0] or (not plain and words[0].startswith("-") and words[0] != "-m"):
-        raise SafepipError(USAGE, "which program?", _USAGE)
+    is_plain = words[:1] == ("--",)
+    words = words[1:] if is_plain else words
+    if not words or not words[0]:
+        parser().error("no program given")
+    if words[0].startswith("-") and words[0] != "-m" and not is_plain:
+        parser().error(f"unknown option: {words[0]}")
     found = to_run_in(context, report)
     argv = _by_own_python(_argv(words, found, context), found, context, report)
     _give_signals_back()

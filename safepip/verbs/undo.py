@@ -6,6 +6,7 @@ way of that leaves the environment as it was, and so does what goes wrong later.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import filecmp
 import os
@@ -24,6 +25,7 @@ from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 from safepip.system.environment import USABLE
 
+from .arguments import for_verb
 from .history import described, legible, line_of, stamp
 from .place import in_force, usable
 
@@ -36,15 +38,8 @@ if TYPE_CHECKING:
     from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
-_USAGE = "safepip undo [N] [--to ID]"
-_HELP = f"""\
-usage: {_USAGE}
-Takes back the last change that safepip made in the environment of this place.
-  N        the last N changes
-  --to ID  go to the state after the entry ID of `safepip history`: back, or forth
-           again after an undo; 0 is the state before the first
-The environment itself stays: safepip env remove.
-"""
+    from .arguments import Parser
+
 _DIGITS = 9  # no history has more steps than that many digits tell, and Python reads only so many
 _FAILED = 1  # as pip itself where something cannot be had
 
@@ -56,12 +51,23 @@ class Back(Record):
     changes: tuple[Change, ...]
 
 
+def parser() -> Parser:
+    """Return the parser of `undo`."""
+    made = for_verb(
+        "undo",
+        more="The environment itself stays: `safepip env remove` removes it.",
+        example="safepip undo",
+    )
+    either = made.add_mutually_exclusive_group()
+    either.add_argument("count", metavar="N", nargs="?", type=_steps, help="take back the last N changes")
+    to = "go to the state after the entry ID of `safepip history`; 0 is the state before the first"
+    either.add_argument("--to", metavar="ID", type=_id, help=to)
+    return made
+
+
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Show what is undone, then do it: all of it or nothing."""
-    if words in {("--help",), ("-h",)}:
-        sys.stdout.write(_HELP)
-        return 0
-    count, to = _read(words)
+    said = parser().parse_args(words)
     if not words:
         _refuse_what_pipx_did(context)
     found = usable(context, report)
@@ -70,7 +76,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         step_down(*owner, report)
     with _locked(found, context, report):
         entries = legible(found, context)
-        aim = to if to is not None else _steps_back(entries, count, context.shown(found))
+        aim = said.to or _steps_back(entries, said.count or 1, context.shown(found))
         if aim not in {history.START, *(entry.id for entry in entries)}:
             raise SafepipError(
                 USAGE, f"there is no entry {_short(aim)} in the history", "see them all: safepip history"
@@ -84,17 +90,17 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     return 0
 
 
-def _read(words: tuple[str, ...]) -> tuple[int, str | None]:
-    """Return the number of steps, and the id after --to or None."""
-    option, _, value = words[0].partition("=") if words else ("", "", "")
-    if option == "--to" and len(words) == (1 if value else 2) and words[-1]:
-        return 0, value or words[1]
-    if not words:
-        return 1, None
-    digits = words[0].lstrip("0")
-    if len(words) == 1 and digits.isascii() and digits.isdecimal():
-        return int(digits[:_DIGITS]), None
-    raise SafepipError(USAGE, f"undo does not understand {_short(' '.join(words))}", _USAGE)
+def _steps(text: str) -> int:
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{_short(text)} is not a number of changes")
+    return int(digits[:_DIGITS])
+
+
+def _id(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,107 @@
+"""What an install here would come to: the active environment, the project, the outcome."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from safepip.core.decide import decide
+from safepip.core.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
+from safepip.errors import SafepipError
+from safepip.system.environment import ABSENT, USABLE
+
+from .finding import known, ok, problem, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.core.plan import Plan
+
+    from .finding import Context, Environment, Finding, Findings
+
+
+def check(context: Context) -> Findings:
+    """Tell the steps of the decision for an install here, and its outcome."""
+    try:
+        plan = decide(context)
+        active = context.active
+    except SafepipError as error:
+        yield ok("active", "no environment is active")
+        if not error.what:  # else the target's finding tells it
+            yield problem("decision", "an install here is refused: no Python can be asked")
+        return
+    yield _active(context)
+    if active:
+        yield from _another_active(active, context)
+    yield _project(context)
+    if context.keeper:
+        yield ok("project-keeper", f"{context.keeper} keeps this project")
+    yield from _outcome(plan, context)
+
+
+def _active(context: Context) -> Finding:
+    active, (variable, path) = context.active, context.claimed_active
+    if active:
+        by_variable = variable and path == active.path and context.target.prefix is None
+        by = f", by {variable}" if by_variable else ""
+        return ok("active", f"the environment {active.path} is active{by}")
+    if context.stale_active is None:
+        return ok("active", "no environment is active")
+    variable, path = context.stale_active
+    found = context.examine(path, named=True)
+    reason = found.reason or ("does not exist" if found.state == ABSENT else "is not an environment")
+    return warning("active-stale", f"{variable} names {path}, which {reason}", f"unset {variable}")
+
+
+def _another_active(active: Environment, context: Context) -> Findings:
+    here = known(lambda: context.place, None)
+    if context.named or not context.project or here is None or here.state != USABLE or here.path == active.path:
+        return
+    why = f"the active environment is not this project's, {here.path}: installs go to the active one"
+    yield warning("active-other", why, f". {shlex.quote(os.path.join(here.path, 'bin', 'activate'))}")
+
+
+def _project(context: Context) -> Finding:
+    project = context.project
+    if project is None:
+        return ok("project", "there is no project here: the home environment serves")
+    marker = f"({project.marker})" if project.marker else "once something is installed (nothing marks it)"
+    return ok("project", f"{project.root} is a project {marker}")
+
+
+def _outcome(plan: Plan, context: Context) -> Findings:
+    if not isinstance(plan, Refuse):
+        yield ok("decision", f"an install here {_does(plan)}, since {plan.because}")
+    elif not _is_told_elsewhere(context):
+        yield problem("decision", f"an install here is refused: {plan.what}", _command_in(plan.ways))
+
+
+def _does(plan: Plan) -> str:
+    match plan:
+        case Create(environment=environment):
+            return f"makes {environment.path} first"
+        case Repair(environment=environment):
+            return f"repairs {environment.path} first"
+        case InEnvironment(environment=environment):
+            return f"goes into {environment.path}"
+        case Pip(handover=handover):
+            return f"is left to the pip of {handover.environment or handover.python}"
+        case StepDown(uid=uid):
+            return f"steps down to user {uid}"
+        case _:
+            return "is carried out"
+
+
+def _is_told_elsewhere(context: Context) -> bool:
+    """Return True if the finding of another check explains the refusal."""
+    if context.target.problem is not None or context.settings.faults:
+        return True
+    return context.place.state not in {USABLE, ABSENT}
+
+
+def _command_in(ways: tuple[str, ...]) -> str | None:
+    """Return the first of the ways on that can be typed as it stands."""
+    for way in ways:
+        command = way.partition(": ")[2] or way
+        if command.startswith(("safepip ", "mkdir ", "mv ")) and "…" not in command:
+            return command
+    return None

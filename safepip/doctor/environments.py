@@ -1,0 +1,164 @@
+"""The environments: the active one, that of this place, the home one, and all that safepip remembers."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from functools import cache
+
+from safepip.envs.health import left_by_root
+from safepip.envs.inventory import sites
+from safepip.envs.journal import is_left
+from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewhere
+from safepip.envs.trust import made_elsewhere
+from safepip.errors import SafepipError
+from safepip.system.environment import (
+    ABSENT,
+    BROKEN,
+    CREATING,
+    FOREIGN,
+    NOWHERE,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    examine,
+    names_in,
+)
+from safepip.system.interpreter import interview
+from safepip.system.registry import entries
+
+from .finding import listed, move_aside, ok, problem, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .finding import Context, Environment, Finding, Findings
+
+_ROLES = {
+    "named": "the environment that was named",
+    "active": "the active environment",
+    "here": "the environment of this place",
+    "home": "the home environment",
+}
+_ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside one that is somebody else's
+
+
+def check(context: Context) -> Findings:
+    """Look at each environment once, and tell which of those remembered are gone."""
+    intact, seen = 0, set()
+    for role, found in _environments(context):
+        real = os.path.realpath(found.path) if found.path else ""
+        if real in seen:
+            continue
+        seen.add(real)
+        faults = list(_faults(role, found, context))
+        yield from faults
+        if role not in _ROLES:
+            intact += not faults
+        elif not faults and not (role == "home" and found.state == ABSENT):
+            yield _intact(role, found)
+    if intact:
+        what = "environment is" if intact == 1 else "environments are"
+        yield ok("environments", f"{intact} other {what} intact")
+    gone = [entry.known.path for entry in entries(context.state) if not entry.is_there]
+    if gone:
+        why = f"safepip remembers {listed(gone)}, no longer there; `safepip env prune --yes` forgets that"
+        yield ok("environments-gone", why)
+
+
+def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
+    try:
+        if context.named:
+            yield "named", context.named[1]
+        else:
+            if context.active:
+                yield "active", context.active
+            yield "here", context.place
+    except SafepipError:
+        return  # the target's finding tells it
+    if context.data is not None:
+        yield "home", context.examine(os.path.join(context.data, "home"))
+    ask = cache(lambda python: interview(python, context.ambient.environ, context.cache, keep=False))
+    for entry in entries(context.state):
+        if entry.is_there:
+            yield "remembered", examine(entry.known.path, ask, context.objection)
+
+
+def _intact(role: str, found: Environment) -> Finding:
+    what = f"{_ROLES[role]}, {found.named or found.path},"
+    if found.state == ABSENT:
+        return ok("environment", f"{what} does not exist yet: the first install makes it")
+    if found.state == UNFINISHED:
+        return ok("environment", f"{what} is empty: the first install fills it")
+    own = "" if found.has_pip else ", without a pip of its own: safepip's serves it"
+    return ok("environment", f"{what} is intact (Python {found.version}){own}")
+
+
+def _faults(role: str, found: Environment, context: Context) -> Findings:
+    """Yield what is wrong with one environment."""
+    path, repair = found.named or found.path, _env("repair", found, context)
+    aside = left_aside(found.path, context) if found.path else ""
+    if aside:
+        why = f"a repair of {path} was interrupted; the old one is intact: {aside}"
+        yield problem("repair-killed", why, repair)
+    elif found.state == BROKEN:
+        yield problem("environment-broken", f"{path} {found.reason}", _rebuild(found, repair))
+    elif found.state == UNTRUSTED and _was_copied(found):
+        yield problem("environment-moved", f"{path} {found.reason}", repair)
+    elif found.state == UNTRUSTED:
+        yield problem("environment-untrusted", f"{path} {found.reason}", _env("trust", found, context))
+    elif found.state == FOREIGN:
+        yield problem("environment-foreign", f"{path} {found.reason}", _ELSEWHERE)
+    elif found.state == NOWHERE:
+        yield problem("environment-nowhere", found.reason, _ELSEWHERE)
+    elif found.state == UNFINISHED and os.path.lexists(os.path.join(found.path, CREATING)):
+        where = "" if role == "here" else f"--env {shlex.quote(path)} "
+        why = f"{path} is unfinished: its creation was interrupted"
+        yield warning("environment-unfinished", why, f"safepip {where}env create")
+    elif found.state == USABLE:
+        yield from _faults_inside(role, found, repair, context)
+
+
+def _env(word: str, found: Environment, context: Context) -> str:
+    return f"safepip env {word} {shlex.quote(context.shown(found))}"
+
+
+def _was_copied(found: Environment) -> bool:
+    return recorded_elsewhere(found.path) is not None and found.reason == made_elsewhere(found.path)
+
+
+def _rebuild(found: Environment, repair: str) -> str:
+    if found.other_system:
+        return _ELSEWHERE
+    try:
+        fault(found)
+    except SafepipError:  # there is nothing to rebuild it from
+        return move_aside(found.named or found.path, ".old")
+    return repair
+
+
+def _faults_inside(role: str, found: Environment, repair: str, context: Context) -> Findings:
+    """Yield what is wrong in an environment that would work.
+
+    Looking through all that is installed takes time, so only what serves this place is looked through.
+    """
+    path = found.named or found.path
+    damage = fault(found) if role in _ROLES else None
+    if damage:
+        name = "environment-damaged" if recorded_elsewhere(found.path) is None else "environment-moved"
+        yield problem(name, f"{path} {damage}", repair)
+    left = left_by_root(found.path, context.ambient.user)
+    if left:
+        why = f"{left} belongs to root, left by an earlier sudo pip"
+        yield problem("environment-of-root", why, f'sudo chown -R "$USER" {shlex.quote(path)}')
+    if is_left(found.path, locked=False):
+        why = f"an install in {path} was killed half way; the next one recovers from that"
+        yield warning("install-killed", why, repair)
+    if not found.has_pip and lacks_pip(found, context):
+        why = f"{path} has lost its pip: safepip's serves it, but its python -m pip fails"
+        yield warning("environment-without-pip", why, repair)
+    half_removed = [name for site in sites(found.path) for name in names_in(site) if name.startswith("~")]
+    if half_removed:
+        why = f"pip warns at every command: an interrupted one left {listed(half_removed)} in {path}"
+        yield warning("half-removed", why, repair)

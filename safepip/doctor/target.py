@@ -1,0 +1,80 @@
+"""The Python that a plain pip command serves here, and whether a system manages it (PEP 668)."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.settings import origin_of
+from safepip.errors import SafepipError
+from safepip.system.interpreter import is_marked
+
+from .finding import comment_out, known, move_aside, ok, problem, warning
+from .pip_settings import settings_in_force, unset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .finding import Context, Findings, Interpreter
+
+
+def check(context: Context) -> Findings:
+    """Look at the target interpreter and its marker."""
+    setting = _setting(context)
+    try:
+        target = context.target
+    except SafepipError as error:
+        what = error.what or "the first python on PATH is another tool's shim, and it fails"
+        yield problem("python", what, _without_setting(setting, context))
+        return
+    named = known(lambda: dict(context.command.origins).get("python", ""), "") or setting
+    if target.problem:
+        yield problem("python", target.problem, _without_setting(named, context))
+    elif target.interpreter is None:
+        yield ok("python", f"python is {target.python}, of the environment {target.prefix}")
+    else:
+        by = f", by {named}" if named else ""
+        yield ok("python", f"python is {target.python} (Python {_version(target.interpreter)}){by}")
+        yield from _marker(target.interpreter, context)
+
+
+def _version(interpreter: Interpreter) -> str:
+    return ".".join(map(str, interpreter.version))
+
+
+def _setting(context: Context) -> str:
+    """Return where safepip's setting `python` stands, or ""."""
+    return known(lambda: context.settings.python and origin_of(context.settings, "python"), None) or ""
+
+
+def _marker(interpreter: Interpreter, context: Context) -> Findings:
+    marker, python = interpreter.marker, context.target.python
+    if os.path.lexists(marker) and not is_marked(interpreter):
+        aside = move_aside(marker, ".odd", "" if context.ambient.user == 0 else "sudo ")
+        yield warning("marker-odd", f"{marker} is not a regular file, so it marks nothing", aside)
+    setting = verdict_by_setting(context)
+    if setting:
+        verdict = "managed" if context.managed else "not managed"
+        yield ok("marker", f"{python} counts as {verdict} by {setting}")
+    elif context.managed:
+        yield ok("marker", f"{python} is managed by the system: {marker}")
+    else:
+        yield ok("marker", f"{python} is not managed: there is no {marker}")
+
+
+def verdict_by_setting(context: Context) -> str:
+    """Return the setting that decides whether the target is managed, or "" where the marker does."""
+    interpreter = context.target.interpreter
+    if interpreter is None or context.managed == is_marked(interpreter):
+        return ""
+    key = "managed" if context.managed else "unmanaged"
+    return f"the setting {key} ({origin_of(context.settings, key)})"
+
+
+def _without_setting(where: str, context: Context) -> str | None:
+    """Return what takes the name of a Python away: of a variable, a file of pip, or one of safepip."""
+    if where.startswith(("SAFEPIP_", "PIP_")):
+        return f"unset {where}"
+    for setting in settings_in_force(context):
+        if setting.key == "python" and setting.where == where:
+            return unset(setting, context)
+    file, _, line = where.rpartition(":")
+    return comment_out(file, int(line)) if line.isdecimal() else None

@@ -1,0 +1,41 @@
+"""The argument parser of safepip's own verbs: one look of help, one kind of usage error."""
+
+from __future__ import annotations
+
+import argparse
+
+from safepip.core.invocation import VERBS
+from safepip.errors import USAGE, SafepipError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are safepip's; its help is printed as it is written."""
+
+    def __init__(self, prog: str, *, description: str, example: str = "", usage: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=f"example: {example}" if example else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a usage error instead of ending the process."""
+        raise SafepipError(USAGE, message, " ".join(self.format_usage().split()))
+
+
+def for_verb(verb: str, *, example: str, usage: str | None = None, more: str = "") -> Parser:
+    """Return a parser for a verb, described by the table of verbs and what there is `more` to say."""
+    description = f"{VERBS[verb]}.\n{more}".rstrip()
+    return Parser(f"safepip {verb}", description=description, example=example, usage=usage)
+
+
+def shows_help(words: tuple[str, ...]) -> bool:
+    """Return True if only the verb's help is asked for; for verbs whose other words are another program's."""
+    return words[:1] in {("--help",), ("-h",)}
