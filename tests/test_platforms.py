@@ -11,7 +11,7 @@ import pytest
 import safepip
 from safepip.core.invocation import Invocation
 from safepip.core.record import changed
-from safepip.doctor import surroundings
+from safepip.doctor import directories
 from safepip.shells import shim
 from safepip.system import environment, observe, processes
 from safepip.system.environment import USABLE, examine
@@ -93,7 +93,7 @@ def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
 @pytest.mark.parametrize(("platform", "expected"), [("linux", "open"), ("win32", "")])
 def test_the_doctor_reads_no_modes_where_they_say_nothing(platform, expected, work):
     os.chmod(work, 0o777)
-    assert surroundings._fault(work, work, changed(ambient(), platform=platform)) == expected
+    assert directories._fault(work, work, changed(ambient(), platform=platform)) == expected
 
 
 @pytest.mark.parametrize(("below", "expected"), [("", False), ("System32", False), ("../Windowsx", True)])
