@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Make what the tests need and run them all: python3 scripts/test.py [--quick] [--python X.Y] [pytest arguments].
 
-Needs only python3; environments and wheels are kept in .test-envs/ (git ignores it) and made again when what
-they are made from has changed. In this order: ruff, mypy, the unit tests on other Pythons where these are found,
-then everything on this one, with the coverage of the pure modules held at 100 %. Arguments for pytest leave out
-the other Pythons and the coverage. The last line is pytest's; the exit code is not 0 where anything failed.
+Needs only python3 and a package index. Environments, wheels and tools are kept in .test-envs/ (ignored by git) and
+made again when what they are made from has changed. Ruff, mypy and the unit tests on other Pythons run beside
+pytest, which runs everything on this Python and holds the coverage of the pure modules at 100 %. Arguments for
+pytest leave out the other Pythons and the coverage. The last line is pytest's; the exit code is 0 only when
+everything passed.
 
 Like bootstrap.py, whose way to a pip it uses, this file stays readable for Python 3.6.
 """
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from bootstrap import (
     CLONE,
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 
 STORE = os.path.join(CLONE, ".test-envs")
 WHEELS = os.path.join(STORE, "wheels")
+TOOLS = os.path.join(STORE, "tools")
 OTHER_PYTHONS = ("3.10", "3.13")
+SUPPORTED_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PURE_MODULES = ("command", "settings", "plan", "decide")
 WHEELS_WANTED = (
     "pip", "virtualenv", "filelock", "platformdirs", "packaging", "typing-extensions",
@@ -49,8 +53,18 @@ WHEELS_WANTED = (
 )  # fmt: skip
 PURE_WHEELS_WANTED = ("tomli",)  # has wheels for single Pythons too, and the tests use several
 PYZ_WHEELS = os.path.join(CLONE, "scripts", "pyz", "wheels.txt")
-ROOT_ONLY = ("needs root", "only root")  # in the reason for which a test is skipped: never while root runs them
-UNIT_TESTS = ("--ignore=tests/integration",)
+# Each in an environment of its own, called as the package: .test-envs/tools/poetry/bin/poetry.
+TOOLS_WANTED = (
+    "uv", "poetry", "pdm", "pipenv", "hatch", "tox", "nox", "pre-commit", "pip-tools", "ansible-core", "xonsh",
+)  # fmt: skip
+# Programs that some tests need, by the Debian package that has them.
+DEBIAN_PACKAGES = {
+    "fish": "fish", "zsh": "zsh", "tcsh": "tcsh", "ksh": "ksh", "mksh": "mksh", "busybox": "busybox",
+    "strace": "strace", "bwrap": "bubblewrap", "git": "git", "make": "make", "groff": "groff",
+    "shellcheck": "shellcheck", "setpriv": "util-linux", "script": "bsdutils", "sudo": "sudo", "tmux": "tmux",
+}  # fmt: skip
+ROOT_ONLY = ("needs root", "only root")  # a test with such a reason must not be skipped when root runs it
+UNIT_TESTS = ("--ignore=tests/process", "--ignore=tests/slow")
 # A file of tests stays with one worker: what its fixtures make once is made once.
 SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=loadfile")
 
@@ -94,21 +108,33 @@ def find_python(wanted: str) -> "str | None":
 
 
 def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
-    """Prepare, then check, then test; return 0 only where everything passed."""
+    """Prepare, then check and test at the same time; return 0 only when everything passed."""
+    os.makedirs(STORE, exist_ok=True)  # readable for the other users that some tests become
     environment = prepare_environment(python, ("test", "check"))
     prepare_wheels(environment_python(environment))
-    failed = run_checks(environment)
-    if not quick and not pytest_arguments:
-        others = [name for name in OTHER_PYTHONS if name != version_name(python)]
-        failed += [f"unit tests on Python {name}" for name in others if not passes_on(name)]
-    code, closing_line, skipped = run_pytest(environment, [*(UNIT_TESTS if quick else ()), *pytest_arguments])
+    everything = not quick and not pytest_arguments
+    others = [name for name in OTHER_PYTHONS if everything and name != version_name(python)]
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        checks = beside.submit(run_checks, environment, others)
+        if not quick:
+            prepare_tools(environment_python(environment), python)
+        code, closing_line, skipped = run_pytest(environment, [*(UNIT_TESTS if quick else ()), *pytest_arguments])
+        failed = checks.result()
     failed += [f"root skipped what needs root: {line}" for line in skipped_by_root(skipped, is_root())]
     if not pytest_arguments:
         failed += [f"coverage of {gap}" for gap in coverage_gaps(coverage_report(environment))]
+    advise_packages(skipped)
     for name in failed:
         speak(f"FAILED: {name}")
     speak(closing_line)
     return 1 if failed or code != 0 else 0
+
+
+def advise_packages(skipped: "Iterable[str]") -> None:
+    """Name the Debian packages that would let skipped tests run."""
+    missing = sorted({package for program, package in DEBIAN_PACKAGES.items() if shutil.which(program) is None})
+    if missing and any(skipped):
+        speak(f"more tests would run after: apt-get install {' '.join(missing)}")
 
 
 # --- preparing
@@ -116,7 +142,7 @@ def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
 
 def prepare_environment(python: str, groups: "tuple[str, ...]") -> str:
     """Return a development environment of `python` with the dependency `groups`; made where it is out of date."""
-    environment = os.path.join(STORE, "py" + version_name(python))
+    environment = os.path.join(STORE, environment_name(python))
     with open(os.path.join(CLONE, "pyproject.toml"), encoding="utf-8") as file:
         request = "\n".join([os.path.realpath(python), *groups, file.read()])
     with locked(environment + ".lock"):
@@ -127,6 +153,11 @@ def prepare_environment(python: str, groups: "tuple[str, ...]") -> str:
             install_groups(environment, groups)
             write_stamp(environment, digest(request))
     return environment
+
+
+def environment_name(python: str) -> str:
+    """Return a name for the environment of `python`, which differs for two Pythons of one version."""
+    return f"py{version_name(python)}-{digest(os.path.realpath(python))[:6]}"
 
 
 def install_groups(environment: str, groups: "tuple[str, ...]") -> None:
@@ -145,13 +176,13 @@ def install_groups(environment: str, groups: "tuple[str, ...]") -> None:
 def prepare_wheels(python: str) -> None:
     """Download once, with the pip of `python`, what the offline tests install."""
     with open(PYZ_WHEELS, encoding="utf-8") as file:
-        request = "\n".join([version_name(python), *WHEELS_WANTED, *PURE_WHEELS_WANTED, file.read()])
+        request = "\n".join([*SUPPORTED_PYTHONS, *WHEELS_WANTED, *PURE_WHEELS_WANTED, file.read()])
     with locked(WHEELS + ".lock"):
         if stamp_of(WHEELS) == digest(request):
             return
         speak(f"filling {os.path.relpath(WHEELS)} ...")
         shutil.rmtree(WHEELS, ignore_errors=True)
-        for python_version in sorted({*OTHER_PYTHONS, version_name(python)}):
+        for python_version in SUPPORTED_PYTHONS:
             narrowed = ["--only-binary=:all:", "--python-version", python_version]
             download_wheels(python, [*narrowed, *WHEELS_WANTED])
         pure = ["--no-deps", "--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none"]
@@ -165,6 +196,30 @@ def download_wheels(python: str, arguments: "list[str]") -> None:
     command = [python, "-I", "-m", "pip", "download", "--quiet", "--dest", WHEELS, *arguments]
     if subprocess.run(command, env=pip_environ(os.environ), check=False).returncode != 0:
         raise Stop(69, "could not download the wheels that the tests install; pip's own words stand above")
+
+
+def prepare_tools(pip_python: str, python: str) -> None:
+    """Make an environment of `python` for each of the tools, filled by the pip of `pip_python`."""
+    with locked(TOOLS + ".lock"):
+        for name in TOOLS_WANTED:
+            environment = os.path.join(TOOLS, name)
+            if stamp_of(environment) == name and version_of(environment_python(environment)) != ():
+                continue
+            speak(f"making {os.path.relpath(environment)} ...")
+            shutil.rmtree(environment, ignore_errors=True)
+            make_environment(python, environment)
+            if install_tool(pip_python, environment, name):
+                write_stamp(environment, name)
+            else:
+                shutil.rmtree(environment)
+                speak(f"could not install {name}; tests that need it are skipped")
+
+
+def install_tool(pip_python: str, environment: str, name: str) -> bool:
+    """Install the package `name` into `environment`; return True if that succeeded."""
+    pip = [pip_python, "-I", "-m", "pip", "--python", environment_python(environment)]
+    command = [*pip, "install", "--quiet", "--no-compile", "--only-binary=:all:", name]
+    return subprocess.run(command, env=pip_environ(os.environ), check=False).returncode == 0
 
 
 def digest(text: str) -> str:
@@ -195,30 +250,35 @@ def version_name(python: str) -> str:
 # --- checking and testing
 
 
-def run_checks(environment: str) -> "list[str]":
-    """Run the checkers; return the names of those that found something."""
+def run_checks(environment: str, other_pythons: "Iterable[str]") -> "list[str]":
+    """Run the checkers and the unit tests on other Pythons; return the names of those that failed."""
     checks = {"ruff": ["ruff", "check", "."], "format": ["ruff", "format", "--check", "."], "mypy": ["mypy"]}
     for platform in ("win32", "darwin"):
         folder = os.path.join(STORE, f"mypy-{platform}")
         checks[f"mypy for {platform}"] = ["mypy", "--platform", platform, "--cache-dir", folder, "safepip"]
-    return [name for name, words in checks.items() if run_module(environment, words) != 0]
+    failed = [name for name, words in checks.items() if not passes(environment, words)]
+    return failed + [f"unit tests on Python {name}" for name in other_pythons if not passes_on(name)]
 
 
-def run_module(environment: str, words: "list[str]") -> int:
-    """Run `python -m` with `words` in the clone; return the exit code."""
-    speak(f"$ {os.path.relpath(environment_python(environment))} -m {' '.join(words)}")
-    command = [environment_python(environment), "-m", *words]
-    return subprocess.run(command, cwd=CLONE, env=test_environ(os.environ), check=False).returncode
+def passes(environment: str, words: "list[str]") -> bool:
+    """Run `python -m` with `words` in the clone, print its output in one piece, and return True if it passed."""
+    python = environment_python(environment)
+    pipe, same = subprocess.PIPE, subprocess.STDOUT
+    environ = test_environ(os.environ)
+    run = subprocess.run([python, "-m", *words], cwd=CLONE, env=environ, stdout=pipe, stderr=same, check=False)
+    output = run.stdout.decode(errors="replace").rstrip()
+    speak(f"$ {os.path.relpath(python)} -m {' '.join(words)}\n{output}")
+    return run.returncode == 0
 
 
 def passes_on(version: str) -> bool:
-    """Tell whether the unit tests pass on another Python; where there is none, say so and let it be."""
+    """Return True if the unit tests pass on another Python, or if that Python is missing."""
     python = find_python(version)
     if python is None:
         speak(f"no Python {version} here: the unit tests are not repeated on it")
         return True
-    words = ["pytest", "--quiet", *SIDE_BY_SIDE, *UNIT_TESTS]
-    return run_module(prepare_environment(python, ("test",)), words) == 0
+    words = ["pytest", "--quiet", *UNIT_TESTS]
+    return passes(prepare_environment(python, ("test",)), words)
 
 
 def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str, list[str]]":
@@ -255,7 +315,7 @@ def test_environ(environ: "Mapping[str, str]") -> "dict[str, str]":
     """Return `environ` without what would make tests depend on who runs them."""
     foreign = ("PIP_", "SAFEPIP_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     kept = {name: value for name, value in environ.items() if not name.startswith(foreign)}
-    return {**kept, "SAFEPIP_TEST_WHEELS": WHEELS}
+    return {**kept, "SAFEPIP_TEST_WHEELS": WHEELS, "SAFEPIP_TEST_TOOLS": TOOLS}
 
 
 def coverage_report(environment: str) -> str:

@@ -6,16 +6,14 @@ Processes that a test starts inherit the sealed variables, but not the sealed so
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 
+import machine
 import pytest
 
-from safepip.system import directories
-from safepip.system.interpreter import Interpreter, interview
+from safepip.system import directories, pip_config
 
 _SEALED = (
     "XDG_", "SAFEPIP_", "PIP_", "_PIP_", "PYTHON", "__PYVENV_", "SUDO_", "CONDA_", "VIRTUAL_ENV", "VIRTUALENV_",
@@ -64,6 +62,7 @@ sys.addaudithook(_watch)
 
 
 def pytest_configure():
+    machine.hide()
     for name in filter(_is_sealed, list(os.environ)):  # for fixtures of the session, made before any test
         del os.environ[name]
 
@@ -78,6 +77,9 @@ def sealed(monkeypatch, tmp_path_factory):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", home)
     monkeypatch.chdir(work)
+    if machine.visible():
+        monkeypatch.setenv("XDG_CONFIG_DIRS", world)
+        monkeypatch.setattr(pip_config, "SYSTEM_FOLDER", world)
 
     def refuse(*args, **_options):
         raise NetworkNotFakedError(f"connection to {args[1:]}: fake the other side")
@@ -106,27 +108,3 @@ def work(home):
 def base_python():
     """The binary of the Python under test, outside any environment."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-
-
-@pytest.fixture(scope="session")
-def base(base_python) -> Interpreter:
-    """What that Python answers when asked."""
-    known = interview(base_python, {}, None)
-    assert isinstance(known, Interpreter), known
-    return known
-
-
-@pytest.fixture(scope="session")
-def finished(base_python, tmp_path_factory):
-    """A real environment, finished, without pip; not to be changed, see `environment`."""
-    path = os.path.join(os.path.realpath(tmp_path_factory.mktemp("finished")), ".venv")
-    subprocess.run([base_python, "-I", "-m", "venv", "--without-pip", path], check=True)
-    return path
-
-
-@pytest.fixture
-def environment(finished, work):
-    """A copy of the finished environment at `.venv` of the working directory, for this test alone."""
-    path = os.path.join(work, ".venv")
-    shutil.copytree(finished, path, symlinks=True)
-    return path

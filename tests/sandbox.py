@@ -23,10 +23,12 @@ import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
+import machine
+from tree import TREE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SYSTEM_PYTHON = "/usr/bin/python3"
 SYSTEM_PATH = "/usr/bin:/bin"
 OURS = b"safepip: "
@@ -158,6 +160,7 @@ class Sandbox:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": wheels,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            **machine.variables(),
         }
 
     @property

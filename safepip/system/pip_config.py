@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from safepip.core.pip_line import Kind
 
+SYSTEM_FOLDER = "/etc"
 # What the reader of pip's line makes use of; a file without any of these counts as empty.
 _KEYS = frozenset(
     (
@@ -116,7 +117,7 @@ def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str 
         folders = folders or [*_homebrew(site_prefix or ""), "/Library/Application Support"]
         return [os.path.join(folder, "pip") for folder in folders]
     folders = list(_absolute(environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep))) or ["/etc/xdg"]
-    return [*(os.path.join(folder, "pip") for folder in folders), "/etc"]
+    return [*(os.path.join(folder, "pip") for folder in folders), SYSTEM_FOLDER]
 
 
 def _homebrew(prefix: str) -> Iterator[str]:

@@ -1,0 +1,129 @@
+"""What tests/process and tests/slow share: safepip installed from the tree, wheels, a fresh world for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+import pytest
+from sandbox import (
+    SYSTEM_PYTHON,
+    Sandbox,
+    copy_interpreter,
+    install_safepip,
+    make_wheelhouse,
+    unmanaged_pythons,
+)
+from tree import SCRIPTS, WHEELS
+
+sys.path.append(SCRIPTS)  # behind the library: test.py is there too
+
+MakeSandbox = Callable[..., Sandbox]
+SEALED = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def is_managed(python: str) -> bool:
+    """Ask an interpreter for PEP 668's marker the way that the PEP says."""
+    code = (
+        "import os, sys, sysconfig\n"
+        "path = os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')\n"
+        "print(sys.prefix == sys.base_prefix and os.path.isfile(path))"
+    )
+    try:
+        asked = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, env=SEALED, check=False)
+    except OSError:
+        return False
+    return asked.stdout.strip() == "True"
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[str]:
+    """Give a short path that any user may enter; pytest's own is long and private."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="sp-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def managed_python() -> str:
+    if not is_managed(SYSTEM_PYTHON):
+        pytest.skip(f"{SYSTEM_PYTHON} is not managed here (no EXTERNALLY-MANAGED)")
+    return SYSTEM_PYTHON
+
+
+@pytest.fixture(scope="session")
+def own(base: str) -> str:
+    """Install safepip from the tree, not editable; give its console script."""
+    return install_safepip(os.path.join(base, "own"), sys.executable)
+
+
+@pytest.fixture(scope="session")
+def own_for_all(base: str, managed_python: str) -> str:
+    """Install safepip where any user can start it: on the system's Python."""
+    return install_safepip(os.path.join(base, "own-for-all"), managed_python)
+
+
+@pytest.fixture(scope="session")
+def wheels(base: str) -> str:
+    return make_wheelhouse(os.path.join(base, "wheels"))
+
+
+@pytest.fixture(scope="session")
+def cache(base: str) -> str:
+    """Give a warm cache, so that only the tests that are about a cold one pay for it."""
+    folder = os.path.join(base, "cache")
+    os.makedirs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unmanaged_python(base: str) -> str:
+    """Give a Python that nobody else uses and no one manages, with a pip of its own, to install into."""
+    for found in unmanaged_pythons():
+        copied = copy_interpreter(found, os.path.join(base, "python"))
+        if copied is not None:
+            return copied
+    pytest.skip("there is no unmanaged Python here that can be copied")
+
+
+@pytest.fixture(scope="session")
+def published_wheels() -> str:
+    """Give the folder of published wheels that scripts/test.py fills."""
+    if not os.path.isdir(WHEELS):
+        pytest.skip(f"there is no {WHEELS} (scripts/test.py makes it)")
+    return WHEELS
+
+
+@pytest.fixture(scope="session")
+def make_sandbox(base: str, own: str, wheels: str, cache: str, managed_python: str) -> MakeSandbox:
+    """Make worlds that last as long as the session, at short paths for the first lines of scripts."""
+    made: list[str] = []
+
+    def make(*, cold: bool = False, safepip: str = own, **how: str) -> Sandbox:
+        root = os.path.join(base, f"w{len(made)}")
+        made.append(root)
+        return Sandbox(root, safepip, wheels, cache=None if cold else cache, **how)
+
+    return make
+
+
+@pytest.fixture
+def sandbox(make_sandbox: MakeSandbox) -> Iterator[Sandbox]:
+    """Give a fresh home and project, with the system's managed Python first on PATH."""
+    box = make_sandbox()
+    yield box
+    shutil.rmtree(box.root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def furnished(make_sandbox: MakeSandbox) -> Sandbox:
+    """Give a world whose project has an environment with beta and alpha in it; for tests that only look."""
+    box = make_sandbox()
+    ran = box.run("install", "beta")
+    assert ran.code == 0, ran.err
+    return box

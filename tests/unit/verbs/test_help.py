@@ -1,0 +1,71 @@
+"""The pages of `safepip help`, as texts; what they tell to type is typed in tests/process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+
+import pytest
+
+from safepip.core import pip_options, settings
+from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS
+from safepip.verbs.help import PAGES, main
+
+OWN_OPTIONS = (*FLAGS, *VALUED, "--python")
+
+
+def text_of(topic):
+    with open(os.path.join(PAGES, f"{topic}.txt"), encoding="utf-8") as page:
+        return page.read()
+
+
+def test_there_is_a_page_for_each_topic_and_no_other():
+    assert sorted(os.listdir(PAGES)) == sorted(f"{topic}.txt" for topic in TOPICS)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_no_topic_is_a_word_of_pips_or_of_safepips(topic):
+    commands = importlib.import_module("pip._internal.commands").commands_dict
+    assert topic not in {*commands, *pip_options.SUBCOMMANDS, *VERBS, "help"}
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_page_fits_a_screen(topic):
+    lines = text_of(topic).split("\n")
+    assert len(lines) <= 60
+    assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_page_is_printed_to_standard_output(topic, capsys):
+    assert main((topic,), None, None) == 0
+    assert capsys.readouterr() == (text_of(topic), "")
+
+
+def test_the_help_names_each_topic_once():
+    with open(f"{PAGES}.txt", encoding="utf-8") as file:
+        _, _, pages = file.read().partition("help TOPIC:")
+    named = [word for line in pages.split("\n") for word in re.split(r", |  +", line)]
+    assert {topic: named.count(topic) for topic in TOPICS} == dict.fromkeys(TOPICS, 1)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_what_a_page_says_of_safepip_exists(topic):
+    """Each word after `safepip` in a command is an option or a word of its own, or pip's."""
+    typed = re.findall(r"(?:`|^ +(?:\$ )?)safepip ([a-z-]+)", text_of(topic), re.MULTILINE)
+    assert [word for word in typed if word not in {*OWN_OPTIONS, *VERBS, *pip_options.SUBCOMMANDS}] == []
+    named = re.findall(r"safepip help ([a-z-]+)", text_of(topic))
+    assert set(named) <= set(TOPICS)
+
+
+def test_the_page_on_settings_has_every_key_and_no_other():
+    heads = re.findall(r"^  ([a-z][a-z-]+(?:, [a-z-]+)*)(?:  |\n)", text_of("settings"), re.MULTILINE)
+    assert sorted(key for head in heads for key in head.split(", ")) == sorted(settings._KINDS)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_variable_that_a_page_names_is_one(topic):
+    known = {"SAFEPIP_" + key.upper().replace("-", "_") for key in settings._KINDS}
+    named = set(re.findall(r"\bSAFEPIP_[A-Z_]+", text_of(topic)))
+    assert named <= known | {"SAFEPIP_ENV", "SAFEPIP_BYPASS", "SAFEPIP_DEBUG"}
