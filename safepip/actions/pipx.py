@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 
-from safepip.core.app_routing import METADATA, home_of, narrowed, wanted
+from safepip.core.app_routing import narrowed, wanted
 from safepip.core.decide import decide
 from safepip.core.record import changed
 from safepip.envs import applications
@@ -28,6 +28,7 @@ from safepip.system.environment import CREATING, OWN, USABLE
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
 from safepip.system.observe import Context, ambient
+from safepip.system.pipx import METADATA, home_of
 from safepip.system.process import inherited, start
 from safepip.system.registry import MADE, note
 

@@ -1,16 +1,16 @@
-"""PURE  what of a line is for pipx, and what pipx is told instead; the few look-ups that it takes come last.
+"""Decide which lines go to pipx, and translate them into pipx's words.
 
-pipx knows one program's package at a time, few of pip's options and no requirements files. What it cannot be
-told stays with pip, so that nothing the user typed is lost.
+pipx knows one package at a time, few of pip's options and no requirements files. A line that it cannot be told
+whole stays with pip, so that nothing the user typed is lost.
 """
 
 from __future__ import annotations
 
-import os
+import os.path
 
 from safepip.errors import USAGE
-from safepip.system.directories import at_home
 from safepip.system.environment import USABLE
+from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
 from .pip_line import normalised_name
@@ -19,22 +19,22 @@ from .record import Record, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from safepip.system.interpreter import Interpreter
     from safepip.system.observe import Context
 
     from .pip_line import PipCommand
-    from .plan import Handover, Plan
+    from .plan import Fallback, Handover, Plan
 
-METADATA = "pipx_metadata.json"
-_NO_PLACE = (Pipx, StepDown, Verb, Version)  # plans that no package can fall back to
+    Words = tuple[str, ...]
+
 
 # pip's dests that mean nothing to pipx, or that pipx has words of its own for.
 _OWN = (
     "quiet", "verbose", "python", "use_user_site", "index_url", "upgrade", "force_reinstall", "ignore_installed",
 )  # fmt: skip
-# pip's dests that pipx hands on to its pip; what is in neither has no counterpart.
+# pip's dests that pipx hands on to its pip; the others have no counterpart.
 _HANDED_ON = (
     "debug_mode", "isolated_mode", "require_venv", "log", "no_input", "keyring_provider", "proxy", "no_proxy_env",
     "retries", "timeout", "exists_action", "trusted_hosts", "cert", "client_cert", "cache_dir",
@@ -45,12 +45,13 @@ _HANDED_ON = (
     "progress_bar", "root_user_action", "pre", "release_control", "format_control", "prefer_binary",
     "extra_index_urls", "no_index", "refresh_package", "find_links", "uploaded_prior_to",
 )  # fmt: skip
-# Of these, where packages come from: pipx itself is to be had from there, too.
+# Of these, where packages come from: pipx itself is downloaded from there, too.
 _SOURCES = (
     "isolated_mode", "no_input", "keyring_provider", "proxy", "no_proxy_env", "retries", "timeout",
     "trusted_hosts", "cert", "client_cert", "cache_dir", "index_url", "extra_index_urls", "no_index", "find_links",
 )  # fmt: skip
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
+_MOST_LISTED = 5  # applications named in one line
 _IN_SPECIFIERS = "<>=!~,.*+-_() "
 
 
@@ -65,8 +66,8 @@ class Wanted(Record):
 def route(context: Context, otherwise: Plan, pip_of: Callable[[str, str], Plan]) -> Plan | None:
     """Return the plan for applications of a line, or None where `otherwise` stands.
 
-    `otherwise` is what happens to the line without pipx, `pip_of(path, because)` hands it to the pip of an
-    environment of pipx's.
+    `otherwise` is what happens to the line without pipx, `pip_of(path, because)` hands it to the pip of one
+    of pipx's environments.
     """
     asked = context.invocation.route == "app"
     match context.command.subcommand:
@@ -110,7 +111,7 @@ def _extras(rest: str) -> tuple[str, str]:
     return (f"[{inner}]", after.strip()) if plain else ("", rest)
 
 
-# -- each word of pip's
+# -- one function for each of pip's subcommands
 
 
 def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
@@ -118,157 +119,207 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
     found = [wanted(requirement) for requirement in command.requirements]
     if not asked and not _all_applications(context, found):
         return None
+    obstacle = _obstacle(context)
+    if obstacle:
+        return _refuse(obstacle) if asked else None
     python = _interpreter(context)
-    lost = _without_counterpart(context)
-    if lost or python is None or context.settings.faults:
-        return _not_for_pipx(lost or "there is no interpreter to make its environment of") if asked else None
+    assert python is not None  # _obstacle names its absence
     specs = command.requirements or command.editables
     if any(spec.lstrip().startswith("-") for spec in specs):
-        return _not_for_pipx("a package's name does not begin with a dash")
-    present = kept(_venvs(context))
-    runs = tuple(
-        _run(command, spec, one, python.path, known=one is not None and one.name in present)
-        for spec, one in zip(specs, found or (None,), strict=True)
-    )
-    names = tuple(one.name if one else spec for spec, one in zip(specs, found or (None,), strict=True))
+        return _refuse("a package's name does not begin with a dash")
+    names, runs = [], []
+    present = installed_applications(environments_of(context))
+    for spec, one in zip(specs, found or (None,), strict=True):
+        is_installed = one is not None and one.name in present
+        names.append(one.name if one else spec)
+        runs.append(_run(command, spec, one, python.path, is_installed=is_installed))
+    because, says = "--app asks for pipx", ""
+    if not asked:
+        because = f"{_listed(names)} {_kind(names)}{_reason(context)}"
+        says = _announcement(names, runs, context)
     return Pipx(
-        runs=runs,
+        runs=tuple(runs),
         specs=specs,
-        names=names,
+        names=tuple(names),
         interpreter=python,
-        index=tuple(_spelled(entry) for entry in command.options if entry[1] in _SOURCES),
-        because="--app asks for pipx" if asked else f"{_listed(names)} {_kind(names)}{_where(context)}",
-        says="" if asked else _announced(names, context, runs),
-        notices=_said_of_user(command),
-        fallback=None if command.editables or isinstance(otherwise, _NO_PLACE) else otherwise,
+        index=tuple(_as_word(entry) for entry in command.options if entry[1] in _SOURCES),
+        because=because,
+        says=says,
+        notices=_notice_of_user(command),
+        fallback=_fallback(command, otherwise),
     )
 
 
 def _all_applications(context: Context, found: list[Wanted | None]) -> bool:
-    """Tell whether the line is nothing but names of known applications, none of which the environment has."""
-    command, settings = context.command, context.settings
-    beside = (command.r_files, command.editables, command.groups, command.scripts)
-    if not found or any(beside) or command.dry_run or context.configured_python:
+    """Return True if the line only names known applications, and the environment has none of them."""
+    command = context.command
+    names_more = command.r_files or command.editables or command.groups or command.scripts
+    if not found or names_more or command.dry_run or context.configured_python:
         return False
-    automatic = context.project is None and settings.app_routing == "auto"
-    apps, libs = ({normalised_name(name) for name in names} for names in (settings.apps, settings.libs))
-    known = (apps | APPLICATIONS if automatic else apps) - libs
-    if any(one is None or one.name not in known for one in found):
-        return False
+    known = _known_applications(context)
     place = context.place
-    return place.state != USABLE or not any(one and has(place.site, one.name) for one in found)
+    for one in found:
+        if one is None or one.name not in known:
+            return False
+        if place.state == USABLE and has_distribution(place.site, one.name):
+            return False
+    return True
+
+
+def _known_applications(context: Context) -> set[str]:
+    """Return the names that go to pipx unasked here: in a project only those of the setting `apps`."""
+    settings = context.settings
+    known = {normalised_name(name) for name in settings.apps}
+    if context.project is None and settings.app_routing == "auto":
+        known |= APPLICATIONS
+    return known - {normalised_name(name) for name in settings.libs}
+
+
+def _fallback(command: PipCommand, otherwise: Plan) -> Fallback | None:
+    """Return the plan for packages without programs, which pipx refuses."""
+    if command.editables or isinstance(otherwise, Pipx | StepDown | Verb | Version):
+        return None
+    return otherwise
 
 
 def _uninstall(context: Context, *, asked: bool) -> Plan | None:
-    """Return pipx's removal where pipx has all that is named, and the environment none of it."""
+    """Return pipx's removal if pipx has every named package, and the environment has none."""
     command = context.command
     found = [wanted(requirement) for requirement in command.requirements]
-    names = tuple(one.name for one in found if one)
-    if command.r_files or not found or None in found:
-        return _not_for_pipx("it removes what is named, and no more") if asked else None
-    if not asked and not _is_pipxs_alone(context, names):
+    names = [one.name for one in found if one]
+    names_more = bool(command.r_files) or None in found
+    if not found or names_more:
+        return _refuse("it removes what is named, and no more") if asked else None
+    if not asked and not _only_pipx_has(context, names):
         return None
-    words = _loudness(command)
+    where = f"{_listed(names)} {_is(names)} with pipx"
     return Pipx(
-        runs=tuple(("uninstall", *words, "--", name) for name in names),
-        names=names,
+        runs=tuple(("uninstall", *_verbosity(command), "--", name) for name in names),
+        names=tuple(names),
         interpreter=_interpreter(context),
-        because=f"{_listed(names)} {_is(names)} with pipx",
-        says="" if asked else f"{_listed(names)} {_is(names)} with pipx: removing {_it(names)}",
+        because=where,
+        says="" if asked else f"{where}: removing {_it(names)}",
     )
 
 
 def _show(context: Context, pip_of: Callable[[str, str], Plan]) -> Plan | None:
-    """Return the pip of pipx's environment where one application is asked for."""
-    found = [wanted(requirement) for requirement in context.command.requirements]
-    names = tuple(one.name for one in found if one)
-    if len(found) != 1 or not names or not _is_pipxs_alone(context, names):
+    """Return the pip of pipx's environment if one application is asked for."""
+    requirements = context.command.requirements
+    one = wanted(requirements[0]) if len(requirements) == 1 else None
+    if one is None or not _only_pipx_has(context, [one.name]):
         return None
-    return pip_of(os.path.join(_venvs(context), names[0]), f"{names[0]} is with pipx")
+    return pip_of(os.path.join(environments_of(context), one.name), f"{one.name} is with pipx")
 
 
 def _list(context: Context, otherwise: Plan) -> Plan | None:
-    present = kept(_venvs(context))
+    present = installed_applications(environments_of(context))
     if not present or not isinstance(otherwise, Pip | InEnvironment):
         return None
-    shown = ", ".join(present[:5]) + (f" and {len(present) - 5} more" if len(present) > 5 else "")
-    told: Plan = changed(otherwise, notices=(*otherwise.notices, f"with pipx: {shown} (safepip app list)"))
-    return told
+    listed = ", ".join(present[:_MOST_LISTED])
+    if len(present) > _MOST_LISTED:
+        listed += f" and {len(present) - _MOST_LISTED} more"
+    plan: Plan = changed(otherwise, notices=(*otherwise.notices, f"with pipx: {listed} (safepip app list)"))
+    return plan
 
 
-def _is_pipxs_alone(context: Context, names: tuple[str, ...]) -> bool:
-    """Tell whether pipx has all of these, and the environment of this place none.
+def _only_pipx_has(context: Context, names: list[str]) -> bool:
+    """Return True if pipx has all of these, and the environment here has none.
 
-    In a project that matters only for what the setting `apps` names.
+    In a project only the names in the setting `apps` count.
     """
-    if context.project is not None and not set(names) <= {normalised_name(name) for name in context.settings.apps}:
+    wanted_names = set(names)
+    if context.project is not None:
+        configured = {normalised_name(name) for name in context.settings.apps}
+        if not wanted_names <= configured:
+            return False
+    if not wanted_names <= set(installed_applications(environments_of(context))):
         return False
-    venvs, place = _venvs(context), context.place
-    with_pipx = set(kept(venvs)) if names else set()
-    return set(names) <= with_pipx and not (place.state == USABLE and any(has(place.site, name) for name in names))
+    place = context.place
+    return place.state != USABLE or not any(has_distribution(place.site, name) for name in names)
 
 
-def _not_for_pipx(lost: str) -> Refuse:
-    what = f"pipx cannot do that: {lost}"
+def _refuse(reason: str) -> Refuse:
+    what = f"pipx cannot do that: {reason}"
     return Refuse(code=USAGE, what=what, ways=("into an environment: leave out --app",), because=what)
 
 
-# -- what pipx is told
+# -- pip's words translated into pipx's
 
 
-def _without_counterpart(context: Context) -> str | None:
-    """Return what of the line pipx cannot be told, or None."""
+def _obstacle(context: Context) -> str | None:
+    """Return why pipx cannot carry out this install, or None."""
     command = context.command
     if context.configured_python:
         return "pip's configuration names an interpreter, to which its pip would go"
     if command.editables and (command.requirements or len(command.editables) > 1):
         return "it takes one editable project at a time"
-    if not (command.requirements or command.editables):
+    if not command.requirements and not command.editables:
         return "the line names no package"
-    known = (*_OWN, *_HANDED_ON, "editables") if not command.requirements else (*_OWN, *_HANDED_ON)
-    lost = next((name for name, dest, _ in command.options if dest not in known), None)
-    if lost:
-        return f"it has no counterpart of {lost}"
-    ambient = (command.r_files, command.groups, command.scripts, command.dry_run)
-    return "pip's settings ask for more than the line names" if any(ambient) else None
+    known = {*_OWN, *_HANDED_ON}
+    if not command.requirements:
+        known.add("editables")
+    for name, dest, _ in command.options:
+        if dest not in known:
+            return f"it has no counterpart of {name}"
+    if command.r_files or command.groups or command.scripts or command.dry_run:
+        return "pip's settings ask for more than the line names"
+    if _interpreter(context) is None or context.settings.faults:
+        return "there is no interpreter to make its environment from"
+    return None
 
 
-def _run(command: PipCommand, spec: str, one: Wanted | None, python: str, *, known: bool) -> tuple[str, ...]:
-    """Return pipx's words for one requirement; `known` tells whether pipx has it already.
+def _run(
+    command: PipCommand, spec: str, one: Wanted | None, python: str, *, is_installed: bool
+) -> tuple[str, ...]:
+    """Return pipx's words for one requirement.
 
     `upgrade` goes beyond the version that was once asked for, as `pip install -U` does. `--force` changes
     what is there in place; pipx's `install --upgrade` would too, but came only with 1.16.
     """
-    handed = _handed_on(command)
-    anew = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
-    if known and one and command.upgrade and not one.specifier and not one.extras and not anew:
-        return ("upgrade", *handed, "--", one.name)
-    force = anew or (command.upgrade and (known or one is None))
-    words = ["install", *(["--force"] if force else []), *handed]
-    words += ["--include-deps"] if one and one.name in WITH_DEPENDENCIES else []
-    words += [] if known and force else ["--python", python]
-    words += ["--editable"] if command.editables else []
+    handed_on = _handed_on(command)
+    reinstall = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
+    is_plain_name = one is not None and not one.specifier and not one.extras
+    if one and is_plain_name and is_installed and command.upgrade and not reinstall:
+        return ("upgrade", *handed_on, "--", one.name)
+    may_be_installed = is_installed or one is None
+    force = reinstall or (command.upgrade and may_be_installed)
+    words = ["install"]
+    if force:
+        words.append("--force")
+    words += handed_on
+    if one and one.name in WITH_DEPENDENCIES:
+        words.append("--include-deps")
+    keeps_its_python = is_installed and force
+    if not keeps_its_python:
+        words += ["--python", python]
+    if command.editables:
+        words.append("--editable")
     return (*words, "--", spec)
 
 
 def _handed_on(command: PipCommand) -> tuple[str, ...]:
     """Return pipx's words for the options of pip's that it knows, and those for its pip in one word."""
-    index = [value for _, dest, value in command.options if dest == "index_url" and value]
-    rest = [_quoted(_spelled(entry)) for entry in command.options if entry[1] in _HANDED_ON]
-    words = [*_loudness(command), *(f"--index-url={url}" for url in index[-1:])]
-    return (*words, *([f"--pip-args={' '.join(rest)}"] if rest else []))
+    words = list(_verbosity(command))
+    indexes = [value for _, dest, value in command.options if dest == "index_url" and value]
+    if indexes:
+        words.append(f"--index-url={indexes[-1]}")
+    for_pip = [_escaped(_as_word(entry)) for entry in command.options if entry[1] in _HANDED_ON]
+    if for_pip:
+        words.append(f"--pip-args={' '.join(for_pip)}")
+    return tuple(words)
 
 
-def _loudness(command: PipCommand) -> tuple[str, ...]:
-    return ("--quiet",) * command.quiet + (("--verbose",) if command.verbose else ())
+def _verbosity(command: PipCommand) -> tuple[str, ...]:
+    words = ("--quiet",) * command.quiet
+    return (*words, "--verbose") if command.verbose else words
 
 
-def _spelled(entry: tuple[str, str, str | None]) -> str:
+def _as_word(entry: tuple[str, str, str | None]) -> str:
     name, _, value = entry
     return name if value is None else f"{name}={value}"
 
 
-def _quoted(word: str) -> str:
+def _escaped(word: str) -> str:
     """Return the word for pipx's shlex, which reads a backslash alike in every version.
 
     Some versions strip quotes off the ends of the whole, and shlex itself would load `re`.
@@ -276,23 +327,26 @@ def _quoted(word: str) -> str:
     return "".join(char if char.isalnum() or char in "-_./:=,@%+~" else "\\" + char for char in word)
 
 
-def _said_of_user(command: PipCommand) -> tuple[str, ...]:
-    asked = command.user and command.user_words
-    return ("--user has no meaning for an application; left out",) if asked else ()
+def _notice_of_user(command: PipCommand) -> tuple[str, ...]:
+    if command.user and command.user_words:
+        return ("--user has no meaning for an application; left out",)
+    return ()
 
 
 def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
     """Return the environment's plan for some of the requirements of the line; for all, the line stands."""
     if specs == command.requirements or not isinstance(plan, Pip | InEnvironment | Create | Throwaway):
         return plan
-    kept_options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
-    words = ("install", *map(_spelled, kept_options), "--", *specs)
-    handover: Handover = changed(plan.handover, words=words)
-    told: Plan = changed(plan, handover=handover)
-    return told
+    options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
+    handover: Handover = changed(plan.handover, words=("install", *map(_as_word, options), "--", *specs))
+    narrower: Plan = changed(plan, handover=handover)
+    return narrower
 
 
-def _announced(names: tuple[str, ...], context: Context, runs: tuple[tuple[str, ...], ...]) -> str:
+# -- wording
+
+
+def _announcement(names: list[str], runs: list[tuple[str, ...]], context: Context) -> str:
     if all(words[0] == "upgrade" for words in runs):
         return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
     where = "the home environment" if context.project is None else context.shown(context.place)
@@ -300,75 +354,30 @@ def _announced(names: tuple[str, ...], context: Context, runs: tuple[tuple[str, 
     return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx ({instead})"
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
-
-
-def _where(context: Context) -> str:
+def _reason(context: Context) -> str:
     return ", and there is no project here" if context.project is None else " by the setting apps"
 
 
-def _kind(names: tuple[str, ...]) -> str:
+def _listed(names: list[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _kind(names: list[str]) -> str:
     return "is an application" if len(names) == 1 else "are applications"
 
 
-def _is(names: tuple[str, ...]) -> str:
+def _is(names: list[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _it(names: tuple[str, ...]) -> str:
+def _it(names: list[str]) -> str:
     return "it" if len(names) == 1 else "them"
 
 
 def _interpreter(context: Context) -> Interpreter | None:
     """Return the interpreter that the line would have served, or the one that its environment is made of."""
-    return context.target.interpreter or (context.active.base if context.active else None)
-
-
-# -- where pipx keeps things
-
-
-def home_of(context: Context) -> str:
-    """Return pipx's home, by its own rule: PIPX_HOME, an old `~/.local/pipx`, else the platform's place.
-
-    That lies beside safepip's own folder of data. Empty without a home directory.
-    """
-    ambient, data = context.ambient, context.data
-    environ, user_home, platform = ambient.environ, ambient.home, ambient.platform
-    named = environ.get("PIPX_HOME", "")
-    if named:
-        return os.path.abspath(at_home(named, user_home))
-    old = ["pipx"] if platform == "win32" else []
-    for tail in (os.path.join(".local", "pipx"), *old):
-        if user_home and os.path.exists(os.path.join(user_home, tail)):
-            return os.path.join(user_home, tail)
-    if data is None:
-        return ""
-    return os.path.join(os.path.dirname(data), "pipx", *old)
-
-
-def _venvs(context: Context) -> str:
-    return os.path.join(home_of(context), "venvs")
-
-
-def kept(venvs: str) -> tuple[str, ...]:
-    """Return the names of the applications in pipx's folder of environments."""
-    try:
-        names = sorted(os.listdir(venvs))
-    except OSError:
-        return ()
-    return tuple(name for name in names if os.path.isfile(os.path.join(venvs, name, METADATA)))
-
-
-def has(site: str, name: str) -> bool:
-    """Tell whether a site-packages holds the distribution of that normalised name."""
-    return any(normalised_name(stem) == name for stem in _distributions(site))
-
-
-def _distributions(site: str) -> Iterable[str]:
-    try:
-        entries = os.listdir(site)
-    except OSError:
-        return ()
-    stems = (entry.removesuffix(".dist-info").removesuffix(".egg-info") for entry in entries if "-info" in entry)
-    return [stem.partition("-")[0] for stem in stems]
+    if context.target.interpreter is not None:
+        return context.target.interpreter
+    return context.active.base if context.active else None

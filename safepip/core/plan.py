@@ -137,7 +137,7 @@ class Pipx(Record):
     index: tuple[str, ...] = ()
     says: str = ""
     notices: tuple[str, ...] = ()
-    fallback: InEnvironment | Create | Repair | Throwaway | Pip | Refuse | None = None
+    fallback: Fallback | None = None
 
 
 class Refuse(Record):
@@ -171,4 +171,5 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
+Fallback = InEnvironment | Create | Repair | Throwaway | Pip | Refuse  # for a package that pipx refuses
 Plan = Pip | InEnvironment | Create | Repair | Throwaway | Pipx | Refuse | StepDown | Verb | Version

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.app_routing import home_of, kept
 from safepip.system.interpreter import BIN, EXE
+from safepip.system.pipx import home_of, installed_applications
 
 from .finding import listed, ok, problem
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def check(context: Context) -> Findings:
     """Look at each application's Python."""
     venvs = os.path.join(home_of(context), "venvs")
-    names = kept(venvs)
+    names = installed_applications(venvs)
     for name in names:
         if not os.path.exists(os.path.join(venvs, name, BIN, "python" + EXE)):
             why = f"the application {name} lost its Python"

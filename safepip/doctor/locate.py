@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.app_routing import has, home_of, kept, wanted
+from safepip.core.app_routing import wanted
 from safepip.envs.inventory import sites
 from safepip.system import registry
+from safepip.system.pipx import has_distribution, home_of, installed_applications
 
 from .stray_installs import system_sites, user_sites
 
@@ -33,7 +34,7 @@ def whereabouts(requirements: Sequence[str], context: Context) -> tuple[str, ...
     lines = []
     for folders, called, remove, only in _places(context, tuple(left)):
         counting = [name for name in left if only in {None, name}]
-        here = [name for name in counting if any(has(folder, name) for folder in folders)]
+        here = [name for name in counting if any(has_distribution(folder, name) for folder in folders)]
         if here:
             left = dict.fromkeys(name for name in left if name not in here)
             are = "is" if len(here) == 1 else "are"
@@ -49,7 +50,7 @@ def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:
         how = f"safepip --env {shlex.quote(path)} uninstall {{}}"
         yield tuple(sites(path)), "in the home environment", how, None
     venvs = os.path.join(home_of(context), "venvs")
-    for name in (name for name in kept(venvs) if name in names):
+    for name in (name for name in installed_applications(venvs) if name in names):
         yield (
             tuple(sites(os.path.join(venvs, name))),
             "an application of pipx's",

@@ -6,9 +6,9 @@ import os
 import re
 import shlex
 
-from safepip.core.app_routing import home_of, kept
 from safepip.system.environment import names_in
 from safepip.system.interpreter import head_of, is_program
+from safepip.system.pipx import home_of, installed_applications
 
 from .finding import known, ok, put_first, warning
 from .path import PIPS, on_path, search
@@ -118,7 +118,7 @@ def _local_bin(folder: str, context: Context) -> Finding:
     if folder in search(context):
         return ok("local-bin", f"{folder} is on PATH")
     names = names_in(folder)
-    has_applications = bool(kept(os.path.join(home_of(context), "venvs")))
+    has_applications = bool(installed_applications(os.path.join(home_of(context), "venvs")))
     if has_applications or any(is_program(os.path.join(folder, name)) for name in names):
         why = f"{folder} is not on PATH: programs installed there are not found"
         return warning("local-bin", why, "safepip app ensurepath")

@@ -7,11 +7,11 @@ import json
 import os
 import time
 
-from safepip.core.app_routing import METADATA, home_of, kept
 from safepip.core.record import changed
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder
+from safepip.system.pipx import METADATA, home_of, installed_applications
 
 from . import history, journal
 
@@ -29,7 +29,9 @@ PIPX = "pipx"  # the kind of these entries, and what their ids begin with
 def held(context: Context) -> dict[str, State]:
     """Return what pipx has, by the names of its environments."""
     venvs = os.path.join(home_of(context), "venvs")
-    return {name: history.State(version=_version(os.path.join(venvs, name))) for name in kept(venvs)}
+    return {
+        name: history.State(version=_version(os.path.join(venvs, name))) for name in installed_applications(venvs)
+    }
 
 
 def note(before: Mapping[str, State], context: Context) -> None:

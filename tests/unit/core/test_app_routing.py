@@ -16,6 +16,7 @@ from safepip.core.pip_options import OPTIONS, SPECS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
 from safepip.core.settings import Fault, Settings
 from safepip.errors import BAD_SETTINGS, USAGE
+from safepip.system import pipx
 from safepip.system.environment import ABSENT, USABLE, Environment
 from safepip.system.interpreter import Interpreter
 from safepip.system.observe import Ambient, Context, Target
@@ -512,16 +513,16 @@ def test_pipxs_home_is_where_pipx_has_it(home, environ, old, where):
         terminal=False,
     )  # fmt: skip
     context = Context(read_invocation("safepip", []), ambient)
-    assert app_routing.home_of(context) == os.path.join(home, where)
+    assert pipx.home_of(context) == os.path.join(home, where)
 
 
 def test_a_distribution_is_found_whatever_its_spelling(tmp_path):
     for name in ("Foo_Bar-1.0.dist-info", "zope.thing-2.egg-info", "plain.egg-info", "foo.py"):
         (tmp_path / name).mkdir()
-    assert [app_routing.has(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [
+    assert [pipx.has_distribution(str(tmp_path), name) for name in ("foo-bar", "zope-thing", "plain", "foo")] == [
         True,
         True,
         True,
         False,
     ]
-    assert not app_routing.has(str(tmp_path / "nowhere"), "foo")
+    assert not pipx.has_distribution(str(tmp_path / "nowhere"), "foo")

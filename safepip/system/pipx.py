@@ -1,0 +1,64 @@
+"""Look at what pipx keeps: its home directory, its applications, the distributions in an environment."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.pip_line import normalised_name
+
+from .directories import at_home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .observe import Context
+
+METADATA = "pipx_metadata.json"
+
+
+def home_of(context: Context) -> str:
+    """Return pipx's home, by pipx's own rule: PIPX_HOME, an old `~/.local/pipx`, else the platform's place.
+
+    That lies beside safepip's own folder of data. Empty without a home directory.
+    """
+    ambient = context.ambient
+    named = ambient.environ.get("PIPX_HOME", "")
+    if named:
+        return os.path.abspath(at_home(named, ambient.home))
+    on_windows = ["pipx"] if ambient.platform == "win32" else []
+    if ambient.home:
+        for tail in (os.path.join(".local", "pipx"), *on_windows):
+            old = os.path.join(ambient.home, tail)
+            if os.path.exists(old):
+                return old
+    if context.data is None:
+        return ""
+    return os.path.join(os.path.dirname(context.data), "pipx", *on_windows)
+
+
+def environments_of(context: Context) -> str:
+    """Return the folder in which pipx keeps an environment for each application."""
+    return os.path.join(home_of(context), "venvs")
+
+
+def installed_applications(environments: str) -> tuple[str, ...]:
+    """Return the names of the applications in pipx's folder of environments."""
+    try:
+        names = sorted(os.listdir(environments))
+    except OSError:
+        return ()
+    return tuple(name for name in names if os.path.isfile(os.path.join(environments, name, METADATA)))
+
+
+def has_distribution(site: str, name: str) -> bool:
+    """Return True if a site-packages holds the distribution of that normalised name."""
+    try:
+        entries = os.listdir(site)
+    except OSError:
+        return False
+    for entry in entries:
+        if not entry.endswith((".dist-info", ".egg-info")):
+            continue
+        stem = entry.removesuffix(".dist-info").removesuffix(".egg-info")
+        if normalised_name(stem.partition("-")[0]) == name:
+            return True
+    return False
