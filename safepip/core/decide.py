@@ -1,4 +1,4 @@
-"""PURE  decide(context) -> Plan: the table of the contract's section 4, first match wins."""
+"""PURE  decide(context) -> Plan: what to do about a line, as a table in order; the first match wins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os.path
 
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from safepip.report import quoted
-from safepip.system.environment import BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
+from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
 from safepip.system.interpreter import BIN, EXE, OLDEST
 
 from .invocation import FLAGS, VALUED, VERBS
@@ -39,26 +39,36 @@ def decide(context: Context) -> Plan:
 
     In this order, first match wins:
 
-     1. A word of safepip's own is carried out; a wrong use of its own options is refused (64).
+     1. A word of safepip's own is carried out.
      2. SAFEPIP_BYPASS, --system, completion, build hooks and pip's own child: pip of the target interpreter.
      3. Called from within a pip that safepip started: that environment's pip, without its lock.
-        An option of safepip's own behind the subcommand, which pip does not know, is refused (64).
      4. --env, SAFEPIP_ENV, or --python naming an environment: that environment.
-     5. An active environment: its pip, untouched. A VIRTUAL_ENV that is none: one warning, go on.
+     5. An active environment: its pip, untouched. A VIRTUAL_ENV that names none: one warning, go on.
      6. --python or PIP_PYTHON naming an interpreter: it is the target interpreter; go on.
      7. The target interpreter is not managed, and the scope is "managed": its pip, untouched.
-     8. The line names a place, only reports what it would do, or opts out: pip of the target, untouched.
+     8. The line names a directory to install to, opts out, or only reports what it would do where no
+        environment exists yet: pip of the target, untouched.
      9. Nothing is installed or removed whatever pip does, or pip must reject the line: pip of the
         environment that would serve, if it is usable, else of the target; nothing is created.
-    10. Root by sudo: steps down to the user, then decides anew.
+    10. Root by sudo: becomes that user, and the line is decided again.
     11. An install of applications goes to pipx. With --app that comes right after 4.
     12. In a project: its environment; `install` creates it when missing.
     13. Elsewhere: the home environment; `install` creates it when missing.
 
-    Where the environment of 4, 12 or 13 is missing, only `install` makes it, if it names something that
-    can be read; `install --dry-run` has one that is gone afterwards; the rest runs on the target
-    interpreter. A broken one, another user's, or one of another version than the name typed asks for is
-    refused, with the ways on; with the setting auto-repair a broken one is rebuilt first, if it is known.
+    Where the environment of 4, 12 or 13 is missing, only `install` makes it. One that can only fail runs
+    under safepip's own Python and pip instead; `install --dry-run` gets an environment that is removed
+    afterwards; the rest runs on the target interpreter. A redirect to an environment of tox's or nox's
+    serves commands that read until there is another.
+
+    Refused are:
+    - a wrong use of safepip's own options, also of one behind the subcommand that pip does not know (64);
+    - an interpreter that cannot be found or started, where its pip would run (127);
+    - `install` with settings that are forbidden or cannot be read (78);
+    - outside a project, with the setting outside-project = "error" (73);
+    - an environment that is not trusted, or that the project's own settings put outside it (77);
+    - a broken environment (3); with the setting auto-repair one that safepip knows is rebuilt instead;
+    - one whose Python has another version than the name typed asks for (3);
+    - `install` without a place for an environment, or a Python to make it from (73), or a too old one (3).
     """
     invocation = context.invocation
     if invocation.show_version:
@@ -126,12 +136,17 @@ def _left_to_pip(context: Context) -> Plan | None:
     place = next((name for name in _PLACES if getattr(command, name) is not None), None)
     if place:
         return _pip_of_target(context, f"--{place} ({_origin(command, place)}) says where to install to")
-    if command.dry_run and command.report:
+    if command.dry_run and command.report and _lacks_environment(context):
         return _pip_of_target(context, "--dry-run with --report installs nothing")
     opted = _origin(command, "break_system_packages") if command.break_system_packages else _opted_out(context)
     if opted:
         return _pip_of_target(context, f"--break-system-packages ({opted}) opts out")
     return None
+
+
+def _lacks_environment(context: Context) -> bool:
+    """Return True if no environment would serve yet; behind sudo that is for the user to look at."""
+    return context.sudo_user is None and context.place.state in {ABSENT, UNFINISHED, NOWHERE}
 
 
 def _opted_out(context: Context) -> str | None:
@@ -144,14 +159,15 @@ def _routed(context: Context) -> Plan:
     harmless = _installs_nothing(context.command)
     if harmless:
         because = f"{_why(context)}, but {harmless}"
-        usable = context.place.state == USABLE
-        plan = _pip_of(context, context.place, because) if usable else _pip_of_target(context, because)
+        usable = context.reading.state == USABLE
+        plan = _pip_of(context, context.reading, because) if usable else _pip_of_target(context, because)
         meant = _meant(context)
         return changed(plan, notices=(*plan.notices, meant)) if meant and isinstance(plan, Pip) else plan
     if context.sudo_user:
         uid, gid = context.sudo_user
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
-    otherwise = _into(context, context.place, f"{_why(context)}, and {_where(context)}", may_create=True)
+    environment = context.place if context.command.subcommand in _CHANGING else context.reading
+    otherwise = _into(context, environment, f"{_why(context)}, and {_where(context)}", may_create=True)
     return _applications(context, otherwise) or otherwise
 
 
@@ -229,8 +245,12 @@ def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
 
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
-    notices = _warnings(context) + _moved(context, environment)
-    words, changes, notice = _words(context, environment)
+    command = context.command_in(environment.path)
+    words, changes, notice = _words(context, command, context.shown(environment), environment.python)
+    place = next((name for name in _PLACES if getattr(command, name) is not None), None)
+    if place:
+        because = f"{because}; --{place} ({_origin(command, place)}) says where to install to"
+    told = _warnings(context) + _moved(context, environment) + _past_disposable(context, environment)
     handover = Handover(
         python=environment.python,
         words=words,
@@ -238,16 +258,29 @@ def _in_usable(context: Context, environment: Environment, because: str) -> InEn
         environment=environment.path,
         enter=True,
         changes=changes,
-        change=_changes_environment(context.command),
-        tell=_tell(context, environment),
+        change=_changes_environment(command),
+        tell=None if place else _tell(context, environment),
     )
     return InEnvironment(
         environment=environment,
         handover=handover,
         because=because,
-        notices=notices + notice,
+        notices=told + notice,
         hint=context.manager_hint if context.command.subcommand == "install" and not context.named else None,
+        elsewhere=place and getattr(command, place),
     )
+
+
+def _past_disposable(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to say where a change goes past the environment that the project's redirect names."""
+    project = context.project
+    if context.named or project is None or project.disposable is None:
+        return ()
+    if context.command.subcommand not in _CHANGING:
+        return ()
+    redirect = context.shown_path(project.disposable)
+    shown = context.shown(environment)
+    return (f"{redirect} leads to an environment that tox or nox may empty; using {shown} instead",)
 
 
 def _in_missing(context: Context, environment: Environment, because: str) -> Plan:
@@ -283,10 +316,18 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         purpose=_purpose(context),
         system_site_packages=context.settings.system_site_packages,
         redirect=_redirect(context, environment),
-        notices=planned.notices,
+        notices=planned.notices + _instead(context, environment),
         hint=planned.hint,
         project=project_of(context, environment),
     )
+
+
+def _instead(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return why the environment is made elsewhere than in the project, unless that has been said."""
+    is_said = context.project is not None and context.project.disposable is not None
+    if not environment.instead or is_said:
+        return ()
+    return (f"{environment.instead}; this project's environment is kept in {environment.path}",)
 
 
 def project_of(context: Context, environment: Environment) -> str:
@@ -316,11 +357,12 @@ def _futile(context: Context) -> str | None:
     named = (command.requirements, command.r_files, command.editables, command.groups, command.scripts)
     if not any(named) and not command.unknown_option:
         return "the line names nothing to install"
-    files = (*command.r_files, *command.constraints)
-    closed = next((path for path in files if not context.can_open(path)), None)
-    if closed is not None:
-        return f"{closed} cannot be opened"
-    return "pip's configuration is wrong" if context.pip_is_misconfigured else None
+    if context.pip_is_misconfigured:
+        return "pip's configuration is wrong"
+    if command.isolated:  # no variable could keep safepip's own Python as it is, should pip succeed
+        return None
+    missing: str | None = context.missing_input
+    return missing
 
 
 def _refusal(context: Context, environment: Environment, because: str) -> Refuse | Repair | None:
@@ -384,30 +426,38 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
             what = f"{shown} is a project, and no environment: that is {meant.path}"
             way = f"as if started there: safepip --project {quoted(shown)} …"
             return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
-        if environment.nothing:
-            way = f"move it away, then install anew: mv {quoted(shown)} {quoted(f'{shown}.old')}"
-            return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
-        repair = "rebuild it with the same packages: safepip env repair"
-        ways = (_ELSEWHERE, repair) if environment.other_system else (repair,)
-        return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=_ways_on(context, environment), because=because)
     if environment.state == NOWHERE:
         way = "name a place: SAFEPIP_ENV=DIR"
         return Refuse(code=CANNOT_CREATE, what=environment.reason, ways=(way,), because=because)
     return None
 
 
-def _words(context: Context, environment: Environment) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
-    """Return pip's words, changes of variables, and what to say of them, where a line is routed.
+def _ways_on(context: Context, environment: Environment) -> tuple[str, ...]:
+    """Return what to type about a broken environment; an unknown one is rebuilt only if it is named."""
+    shown = quoted(context.shown(environment))
+    if environment.nothing:
+        return (f"move it away, then install again: mv {shown} {quoted(f'{context.shown(environment)}.old')}",)
+    if environment.closed:
+        return (f"let yourself read it: chmod u+rwx {shown}",)
+    is_known = context.named is None and context.may_repair(environment)
+    repair = "rebuild it with the same packages: safepip env repair" + ("" if is_known else f" {shown}")
+    return (_ELSEWHERE, repair) if environment.other_system else (repair,)
+
+
+def _words(
+    context: Context, command: PipCommand, shown: str, python: str
+) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
+    """Return pip's words, changes of variables, and what to say of them, where `python` is to run the line.
 
     `--user` has no meaning in an environment, and would slip past the marker in one that sees the
     system's packages. A `--python` that chose the interpreter would lead pip back to it.
     """
-    command = context.command
     dropped: tuple[int, ...] = ()
     changes: Changes = ()
     if context.named is None or context.named[0] != "--python":
         dropped = command.python_words
-        changes = (("PIP_PYTHON", environment.python if context.configured_python else None),)
+        changes = (("PIP_PYTHON", python if context.configured_python else None),)
     if command.subcommand not in _USER_SITE or not command.user:
         return _without(command.argv, dropped), changes, ()
     words = _without(command.argv, dropped + command.user_words)
@@ -417,7 +467,7 @@ def _words(context: Context, environment: Environment) -> tuple[tuple[str, ...],
     changes += (("PIP_USER", "0"), ("PIP_NO_USER", None))
     asked = _origin(command, "user")
     said = "--user" if asked == "the command line" else f"--user ({asked})"
-    notice = f"{said} has no meaning in {context.shown(environment)}; left out"
+    notice = f"{said} has no meaning in {shown}; left out"
     return words, changes, () if command.subcommand == "freeze" else (notice,)
 
 
@@ -454,20 +504,21 @@ def _pip_of_target(context: Context, because: str) -> Plan:
 
 
 def _pip_of_safepip(context: Context, because: str) -> Pip:
-    """Return the plan of letting a pip under safepip's own Python say what is wrong.
+    """Return the plan of letting a pip under safepip's own Python report what is wrong.
 
     That Python may be the managed one, whose pip would refuse before it looks, and should the line be right by
     then (a file appeared), nothing may be installed: so it is a dry run, which needs no permission.
     """
     python = context.ambient.executable
-    changes = (
+    words, changes, _ = _words(context, context.command, "", python)
+    guarded = (
         ("PIP_DRY_RUN", "1"),
         ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
         ("PIP_USER", "0"),
         ("PIP_REQUIRE_VIRTUALENV", "0"),
     )
     program = _program(context, python)
-    handover = Handover(python=python, words=context.invocation.words, program=program, changes=changes)
+    handover = Handover(python=python, words=words, program=program, changes=(*changes, *guarded))
     return Pip(handover=handover, because=because, notices=_warnings(context))
 
 

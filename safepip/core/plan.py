@@ -67,7 +67,8 @@ class Pip(Record):
 class InEnvironment(Record):
     """Hand the line over to the pip of an existing environment, which is not the one that was typed for.
 
-    `hint` is the root of a project that another tool keeps, and the line to say once of that.
+    `hint` is the root of a project that another tool keeps, and the line to say once of that. `elsewhere` is
+    the directory that the environment's own pip.conf has pip install to, or None.
     """
 
     environment: Environment
@@ -75,6 +76,7 @@ class InEnvironment(Record):
     because: str
     notices: tuple[str, ...] = ()
     hint: tuple[str, str] | None = None
+    elsewhere: str | None = None
 
 
 class Create(Record):

@@ -31,7 +31,7 @@ def is_plain(requirement: str) -> bool:
 def nested(content: bytes) -> list[str] | None:
     """Return the files that a requirements file names, as written there; None where that is not plain."""
     found: list[str] = []
-    lines = _lines(content)
+    lines = lines_of(content)
     for line in lines or ():
         path = _nested(line) if line.startswith("-") else "" if _is_plain_line(line) else None
         if path is None:
@@ -41,7 +41,7 @@ def nested(content: bytes) -> list[str] | None:
     return found if lines is not None else None
 
 
-def _lines(content: bytes) -> list[str] | None:
+def lines_of(content: bytes) -> list[str] | None:
     """Return the lines without comments, those that a backslash continues joined, as pip's preprocessing does."""
     if any(mark in content for mark in _STRANGE) or b"coding" in b"".join(content.split(b"\n", 2)[:2]):
         return None

@@ -60,6 +60,11 @@ def filesystem(path: str, mounts: str = _MOUNTS) -> str:
     return found
 
 
+def has_modes(path: str, filesystem: Filesystem = filesystem) -> bool:
+    """Return True if the modes of what lies at `path` say who may write there."""
+    return filesystem(path) not in _WITHOUT_MODES
+
+
 def objection(
     path: str,
     base: str,
@@ -222,7 +227,7 @@ def _is_open(path: str, filesystem: Filesystem, *, sticky: bool = False) -> bool
     """Tell whether everybody can write to `path`; with `sticky`, whether they can replace what lies in it."""
     mode = os.stat(path).st_mode
     guarded = sticky and mode & stat.S_ISVTX
-    return bool(mode & stat.S_IWOTH) and not guarded and filesystem(path) not in _WITHOUT_MODES
+    return bool(mode & stat.S_IWOTH) and not guarded and has_modes(path, filesystem)
 
 
 def _is_on_path(real: str, search: str, filesystem: Filesystem) -> bool:

@@ -40,7 +40,9 @@ class Environment(Record):
     ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
     is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
     minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where
-    neither its name nor what is in it tells that an environment was meant to be there.
+    neither its name nor what is in it tells that an environment was meant to be there: it may be moved away,
+    and `closed` where its owner may not look into it.
+    `instead` says what stands in the way of an environment in the project, where one is kept elsewhere for that.
     """
 
     path: str
@@ -49,12 +51,14 @@ class Environment(Record):
     reason: str = ""
     other_system: bool = False
     nothing: bool = False
+    closed: bool = False
     python: str = ""
     version: str = ""
     site: str = ""
     base: Interpreter | None = None
     has_pip: bool = False
     sees_system: bool = False
+    instead: str = ""
 
 
 def examine(path: str, interview: Interview, vet: Vet) -> Environment:
@@ -63,18 +67,49 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and
     that interpreter's: it returns a reason against it, or None.
 
-    A file called so may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed,
-    relative to its own folder. virtualenv writes a bare name there, and so do tools to which it means
-    an environment of that name kept elsewhere: then the file counts as absent.
+    A file may redirect to it, see `target_of`.
     """
-    if os.path.isfile(path):
-        return _redirected(path, interview, vet)
     if not os.path.lexists(path):
         return Environment(path=path, named=path, state=ABSENT)
-    if not os.path.isdir(path):
-        what = "is a link to nothing" if os.path.islink(path) else "is no directory"
-        return Environment(path=path, named=path, state=BROKEN, reason=f"{what}")
-    return _directory(path, path, interview, vet)
+    target, reason = target_of(path)
+    if not target:
+        return Environment(path=path, named=path, state=BROKEN, reason=reason, nothing=True)
+    return _directory(target, path, interview, vet)
+
+
+def target_of(path: str) -> tuple[str, str]:
+    """Return the directory that the place `path` leads to; else "" and why it leads to none.
+
+    A file may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed, relative to its own
+    folder. virtualenv writes a bare name there, and so do tools to which it means an environment of that name
+    kept elsewhere. The reason completes a sentence that begins with the name of the place.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return "", "is a link to nothing" if os.path.islink(path) else "cannot be looked at"
+    if stat.S_ISDIR(mode):
+        return path, ""
+    if not stat.S_ISREG(mode):
+        return "", "is not a directory"
+    if not os.access(path, os.R_OK):
+        return "", "cannot be read"
+    line = _start_of(path).replace("\r", "\n").partition("\n")[0].strip()
+    if not line or "\0" in line:
+        return "", "is a file that names no environment"
+    target = os.path.normpath(os.path.join(os.path.dirname(path), line))
+    if is_environment(target) or os.path.lexists(os.path.join(target, CREATING)):
+        return target, ""
+    if os.sep not in line and line not in {".", ".."}:
+        return "", f"is a file with the name {line}, which another tool may know"
+    fault = "is not an environment" if os.path.exists(target) else "does not exist"
+    return "", f"points at {target}, which {fault}"
+
+
+def is_disposable(target: str, project: str) -> bool:
+    """Return True for an environment of tox's or nox's, below the folder `project` or elsewhere."""
+    way = os.path.relpath(os.path.realpath(target), os.path.realpath(project)).split(os.sep)
+    return ".tox" in way or ".nox" in way or os.path.isfile(os.path.join(target, ".tox-info.json"))
 
 
 def is_environment(path: str) -> bool:
@@ -137,22 +172,6 @@ def is_finished_by_another(path: str) -> bool:
     return token is None or config.get("safepip-creation") != token
 
 
-def _redirected(path: str, interview: Interview, vet: Vet) -> Environment:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            line = file.readline(4096).strip()
-    except OSError as error:
-        return Environment(path=path, named=path, state=BROKEN, reason=f"cannot be read: {error.strerror}")
-    target = os.path.normpath(os.path.join(os.path.dirname(path), line))
-    if line and "\0" not in line and is_environment(target):
-        return _directory(target, path, interview, vet)
-    if line and "\0" not in line and (os.sep in line or line in {".", ".."}):
-        return Environment(
-            path=target, named=path, state=BROKEN, reason=f"points at {target}, which is no environment"
-        )
-    return Environment(path=path, named=path, state=ABSENT)
-
-
 def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
         return Environment(path=path, named=named, state=UNFINISHED)
@@ -169,7 +188,8 @@ def _no_environment(path: str, named: str) -> Environment:
         if _is_hardly_begun(path):
             return Environment(path=path, named=named, state=UNFINISHED)
     except OSError as error:
-        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be read: {error.strerror}")
+        reason = f"cannot be read: {error.strerror}"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason, closed=True)
     reason = "is no environment: it has no pyvenv.cfg"
     nothing = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
     return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)

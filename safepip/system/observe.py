@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat  # which os has loaded
 import sys
 
 from safepip.core.pip_line import opts_out, read
@@ -188,8 +189,11 @@ class Context:
     def command(self) -> PipCommand:
         """The line as the pip of the target interpreter would read it, its own pip.conf included."""
         target = self.target
-        site = target.interpreter.prefix if target.interpreter is not None else target.prefix
-        files = self._pip_files(site)
+        return self.command_in(target.interpreter.prefix if target.interpreter is not None else target.prefix)
+
+    def command_in(self, prefix: str | None) -> PipCommand:
+        """Return the line as read by the pip of the Python at `prefix`, whose own pip.conf counts."""
+        files = self._pip_files(prefix)
         if files == self._pip_files(None):
             return self.first_reading
         return read(self.invocation.words, self.ambient.environ, files)
@@ -220,12 +224,12 @@ class Context:
         """Whether a configuration file is so wrong that every pip command ends with that error."""
         return any(file.error for file in self._pip_files(None, strict=True))
 
-    def can_open(self, path: str) -> bool:
-        """Tell whether a requirements file can be read; a URL is left to pip."""
-        if "://" in path or path.startswith("file:"):
-            return True
-        full = os.path.join(self.ambient.cwd or os.sep, path)
-        return os.access(full, os.R_OK) and not os.path.isdir(full)
+    @lazy
+    def missing_input(self) -> str | None:
+        """What the line names that pip cannot find, so that it can only fail; or None."""
+        from safepip.envs.install_inputs import missing_input
+
+        return missing_input(self.command, self.ambient.cwd or os.sep)
 
     # -- whom it would have served
 
@@ -363,7 +367,7 @@ class Context:
     @lazy
     def settings(self) -> Settings:
         """The settings in force here."""
-        marked = self._marked
+        marked = None if self.sudo_user else self._marked  # root reads nothing of the user's project
         root = marked.root if marked else None
         ambient = self.ambient
         found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
@@ -376,7 +380,7 @@ class Context:
         cwd, home, owners = self.ambient.cwd, self.ambient.home, self.owners
         folder = self.settings.env_dir
         if folder not in {ENVIRONMENT, "central"} and cwd is not None:
-            found = find(cwd, home, owners, folder)
+            found = find(cwd, home, owners, folder, self.makers)
         if found is None and cwd is not None:
             outside = self.settings.outside_project
             if outside == "cwd" or may_be_root(cwd, home, self.ambient.environ, owners):
@@ -394,6 +398,15 @@ class Context:
         if path is None:
             return self._new_place(project.root)
         return self._led_out(path) if self._leads_out(path, project.root) else self.examine(path)
+
+    @lazy
+    def reading(self) -> Environment:
+        """The environment for commands that only read: the place's, or until that exists a disposable one."""
+        place, project = self.place, self.project
+        if place.state == env.USABLE or project is None or project.disposable is None:
+            return place
+        found = self.examine(project.disposable)
+        return found if found.state == env.USABLE else place
 
     @lazy
     def keeper(self) -> str | None:
@@ -422,6 +435,11 @@ class Context:
         if self.ambient.user == 0 and self.ambient.cwd is not None and not self.sudo_user:
             owners.add(owner(self.ambient.cwd))
         return frozenset(owners)
+
+    @lazy
+    def makers(self) -> frozenset[int]:
+        """The user ids whose environments may serve."""
+        return frozenset({0, self.ambient.user})
 
     @lazy
     def cache(self) -> str | None:
@@ -490,9 +508,13 @@ class Context:
 
     def shown(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""
-        cwd, named = self.ambient.cwd, found.named
-        inside = cwd is not None and cwd != os.sep and named.startswith(os.path.join(cwd, ""))
-        return os.path.relpath(named, cwd) if inside else named
+        return self.shown_path(found.named)
+
+    def shown_path(self, path: str) -> str:
+        """Return the path as the user would type it from here."""
+        cwd = self.ambient.cwd
+        inside = cwd is not None and cwd != os.sep and path.startswith(os.path.join(cwd, ""))
+        return os.path.relpath(path, cwd) if inside else path
 
     # -- helpers, in the order of their use
 
@@ -500,7 +522,7 @@ class Context:
     def _marked(self) -> Project | None:
         if self.ambient.cwd is None:
             return None
-        return find(self.ambient.cwd, self.ambient.home, self.owners)
+        return find(self.ambient.cwd, self.ambient.home, self.owners, makers=self.makers)
 
     def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
         known = self.__dict__.setdefault("_known_pip_files", {})
@@ -591,9 +613,10 @@ class Context:
         from safepip.system.project_tools import tools
 
         ambient, cache = self.ambient, self.cache if self.writes else None
-        return tools.environment(
+        found = tools.environment(
             root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
         )
+        return None if found and env.is_disposable(found, root) else found
 
     def _is_trusted(self, path: str) -> bool:
         """Tell whether the setting `trust` names the environment, or a folder that it lies in."""
@@ -607,14 +630,42 @@ class Context:
         if folder == "central":
             return self._central(root)
         path = os.path.normpath(os.path.join(root, at_home(folder, self.ambient.home)))
-        if os.path.lexists(path) and owner(path) not in self.owners:
-            return env.Environment(path=path, named=path, state=env.FOREIGN, reason="belongs to another user")
         if self._leads_out(path, root):
             return self._led_out(path)
-        if os.path.isdir(path) or (not os.path.lexists(path) and _can_hold(root) and os.pathsep not in path):
+        taken = self._taken(path, root)
+        if taken:
+            return self._central(root, f"{self.shown_path(path)} {taken}")
+        if self._is_open_to_others(root):
+            return self._central(root, f"others can rename what root puts into {root}")
+        if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
             return self.examine(path)
         self.tell(f"{root} cannot hold an environment")
         return self._central(root)
+
+    def _taken(self, path: str, root: str) -> str:
+        """Return what stands where the environment would be made, and stays there; empty if nothing does."""
+        if not os.path.lexists(path):
+            return ""
+        if owner(path) not in self.makers:
+            return "belongs to another user"
+        target, reason = env.target_of(path)
+        if target and target != path and env.is_disposable(target, root):
+            return f"leads to {self.shown_path(target)}, which tox or nox may empty"
+        return reason
+
+    def _is_open_to_others(self, root: str) -> bool:
+        """Return True where root, for itself, would put files into a directory that others can rename them in."""
+        if self.ambient.user != 0 or self.ambient.platform == "win32" or self.sudo_user:
+            return False
+        found = os.stat(root)
+        if found.st_uid != 0:
+            return True
+        is_shared = bool(found.st_mode & stat.S_IWGRP) and found.st_gid != 0
+        if found.st_mode & stat.S_ISVTX or not (is_shared or found.st_mode & stat.S_IWOTH):
+            return False
+        from safepip.envs.trust import has_modes
+
+        return has_modes(root)
 
     def _leads_out(self, path: str, root: str) -> bool:
         """Tell whether an `env-dir` of the project's own settings leads out of it."""
@@ -626,14 +677,15 @@ class Context:
         reason = "leads out of the project by a link, which its own settings may not"
         return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
 
-    def _central(self, root: str) -> Environment:
-        """Return the place for a project's environment in the user's own data."""
+    def _central(self, root: str, instead: str = "") -> Environment:
+        """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
         import hashlib
 
         real = os.path.realpath(root)
         digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
         name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
-        return self._in_data("envs", f"{name[:64] or 'root'}-{digest}")
+        found: Environment = changed(self._in_data("envs", f"{name[:64] or 'root'}-{digest}"), instead=instead)
+        return found
 
     def _in_data(self, *parts: str) -> Environment:
         if self.data is None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat  # which os has loaded
 
-from safepip.core.record import Record
+from safepip.core.record import Record, changed
+
+from .environment import is_disposable, is_environment, names_in, target_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ MARKERS = (
 )
 HOME_MARKERS = ("pyproject.toml", "pylock.toml", "uv.lock", "poetry.lock", "pdm.lock")
 NAMED_ENVIRONMENTS = ("venv", "env")
+DIRENV = ".direnv"  # with python-3.x in it, by direnv's `layout python`
 
 # Folders that no environment belongs in: of the system ...
 _SYSTEM = (
@@ -49,43 +53,55 @@ _FOLDERS = (
 
 
 class Project(Record):
-    """A project: its `root`, the place of its `environment`, and the `marker` that told.
+    """A project: its `root`, the place of its `environment`, and the `marker` that it is known by.
 
-    `environment` is absolute, whether it exists or not; `None` where the root has none of its own yet
-    and the settings decide.
+    `environment` is absolute, whatever its state; `None` where there is none yet and the settings decide.
+    `disposable` is a redirect to an environment of tox's or nox's, which serves only commands that read.
     """
 
     root: str
     marker: str
     environment: str | None = None
+    disposable: str | None = None
 
 
-def find(cwd: str, home: str | None, owners: frozenset[int], folder: str = ENVIRONMENT) -> Project | None:
+def find(
+    cwd: str,
+    home: str | None,
+    owners: frozenset[int],
+    folder: str = ENVIRONMENT,
+    makers: frozenset[int] | None = None,
+) -> Project | None:
     """Return the project that the directory `cwd` belongs to by the markers on the way up, or None.
 
     The way ends with the root of the enclosing version control, else with the first directory that has a
     marker; it does not cross a file system, enter the home directory, nor pass a directory whose owner is
-    not in `owners` (user ids). The nearest environment on the way serves; `folder` is the name that
-    the settings give environments.
+    not in `owners` (user ids). The nearest environment on the way serves, if its owner is in `makers`
+    (the `owners` by default); `folder` is the name that the settings give environments.
+
+    Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where
+    there is no other marker all the way up.
     """
-    passed: list[str] = []  # before the first marker
-    marked: list[_Marked] = []
+    passed: list[_Found] = []  # before the first marker
+    marked: list[_Found] = []
     for at in _way(cwd, home and os.path.realpath(home), owners):
-        found = _markers(at, folder, owners)
-        if found is not None:
+        found = _look(at, folder, owners, owners if makers is None else makers)
+        if found.marker:
             marked.append(found)
         elif not marked:
-            passed.append(at.path)
-        if found is not None and found.is_version_controlled:
+            passed.append(found)
+        if found.is_version_controlled:
             break
     else:
         at_home = home is not None and cwd == os.path.realpath(home)
-        marked = (not at_home and _by_requirements(passed, owners)) or marked[:1]
-    existing = (found for found in marked if found.environment)
-    nearest = next(existing, marked[0] if marked else None)
-    if nearest is None:
+        marked = marked[:1] if marked or at_home else _by_weak_marker(passed, owners)
+    if not marked:
         return None
-    return Project(root=nearest.path, marker=nearest.marker, environment=nearest.environment)
+    nearest = next((found for found in marked if found.environment), marked[0])
+    disposable = next((found.disposable for found in marked if found.disposable), None)
+    return Project(
+        root=nearest.path, marker=nearest.marker, environment=nearest.environment, disposable=disposable
+    )
 
 
 def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
@@ -132,12 +148,17 @@ class _Folder:
         """Tell whether there is such a name, links followed; cheaper than a stat where there is none."""
         return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
 
+    def lstat(self, name: str) -> os.stat_result | None:
+        """Return the facts of what is called so, links not followed, or None."""
+        try:
+            return os.lstat(self._at(name), dir_fd=self.descriptor)
+        except (OSError, ValueError):
+            return None
+
     def owner(self, name: str) -> int:
         """Return the user id that owns what is called so, links not followed, or -1 where there is nothing."""
-        try:
-            return os.lstat(self._at(name), dir_fd=self.descriptor).st_uid
-        except (OSError, ValueError):
-            return -1
+        found = self.lstat(name)
+        return -1 if found is None else found.st_uid
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -148,12 +169,14 @@ class _Folder:
         return os.path.join(self.path, name) if self.descriptor is None else name
 
 
-class _Marked(Record):
-    """A directory on the way up that has a marker, and maybe an environment."""
+class _Found(Record):
+    """What a directory on the way up holds; `marker` is empty where nothing makes it a project."""
 
     path: str
     marker: str
+    is_weak: bool
     environment: str | None
+    disposable: str | None
     is_version_controlled: bool
 
 
@@ -169,13 +192,13 @@ def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_F
                 below.close()
             below = at
             try:
-                stat = at.stat()
+                found = at.stat()
             except OSError:
                 return
-            if stat.st_uid not in owners or device not in {None, stat.st_dev} or (at.is_home and path != cwd):
+            if found.st_uid not in owners or device not in {None, found.st_dev} or (at.is_home and path != cwd):
                 return
             yield at
-            device = stat.st_dev
+            device = found.st_dev
             if at.is_home or path == os.path.dirname(path):
                 return
             path = os.path.dirname(path)
@@ -184,41 +207,83 @@ def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_F
             below.close()
 
 
-def _markers(at: _Folder, folder: str, owners: frozenset[int]) -> _Marked | None:
-    """Return what makes the directory a project, requirement files left out, or None."""
-    existing = _environment(at, owners, folder)
-    name = os.path.basename(existing or "")
-    marker = name if name and (not at.is_home or name == ENVIRONMENT) else _marker(at, owners)
-    if marker is None:
-        return None
-    controlled = any(at.owner(name) in owners for name in VERSION_CONTROL)
-    return _Marked(path=at.path, marker=name or marker, environment=existing, is_version_controlled=controlled)
+def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[int]) -> _Found:
+    """Return what the directory holds, requirement files left out."""
+    environment, disposable, is_weak = _place(at, folder, makers)
+    environment = environment or _other_environment(at, makers)
+    name = _name(environment, at.path)
+    marks = bool(name) and (not at.is_home or name == ENVIRONMENT)
+    marker = name if marks else _marker(at, owners)
+    return _Found(
+        path=at.path,
+        marker=marker and (name or marker),
+        is_weak=is_weak,
+        environment=environment,
+        disposable=disposable,
+        is_version_controlled=bool(marker) and any(at.owner(name) in owners for name in VERSION_CONTROL),
+    )
 
 
-def _marker(at: _Folder, owners: frozenset[int]) -> str | None:
+def _marker(at: _Folder, owners: frozenset[int]) -> str:
     names = HOME_MARKERS if at.is_home else MARKERS
-    return next((name for name in names if at.holds(name) and at.owner(name) in owners), None)
+    return next((name for name in names if at.holds(name) and at.owner(name) in owners), "")
 
 
-def _environment(at: _Folder, owners: frozenset[int], folder: str) -> str | None:
-    """Return the environment in the directory `at`, be it whole or not, or None."""
+def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None, str | None, bool]:
+    """Return the environment, else the disposable one, and whether the place is taken by something else.
+
+    A directory is an environment, whatever its state.
+    """
+    disposable = None
+    is_taken = False
     for name in dict.fromkeys((folder, ENVIRONMENT)):
+        found = at.lstat(name)
+        if found is None or found.st_uid not in makers:
+            continue
         path = os.path.join(at.path, name)
-        if at.owner(name) in owners and not _is_name_of_another_tool(path):
-            return path
+        if stat.S_ISDIR(found.st_mode):
+            return path, None, False
+        target, _ = target_of(path)
+        if target and not is_disposable(target, at.path):
+            return path, None, False
+        disposable = path if target else disposable
+        is_taken = True
+    return None, disposable, is_taken
+
+
+def _other_environment(at: _Folder, makers: frozenset[int]) -> str | None:
+    """Return the environment under another usual name; the newest of direnv's."""
     for name in NAMED_ENVIRONMENTS:
         path = os.path.join(at.path, name)
-        if at.holds(f"{name}/pyvenv.cfg") and os.path.isfile(f"{path}/pyvenv.cfg") and at.owner(name) in owners:
+        if at.holds(f"{name}/pyvenv.cfg") and os.path.isfile(f"{path}/pyvenv.cfg") and at.owner(name) in makers:
             return path
-    return None
+    if at.owner(DIRENV) not in makers:
+        return None
+    folder = os.path.join(at.path, DIRENV)
+    names = sorted((name for name in names_in(folder) if name.startswith("python-")), key=_version, reverse=True)
+    paths = (os.path.join(folder, name) for name in names)
+    return next((path for path in paths if is_environment(path) and owner(path) in makers), None)
 
 
-def _by_requirements(passed: list[str], owners: frozenset[int]) -> list[_Marked]:
-    """Return the first of these directories, which have no other marker, that has requirement files."""
-    for path in passed:
-        named = _requirements(path, owners)
-        if named:
-            return [_Marked(path=path, marker=named, environment=None, is_version_controlled=False)]
+def _version(name: str) -> list[int]:
+    numbers = name.partition("-")[2].split(".")
+    return [int(number) if number.isdecimal() else -1 for number in numbers]
+
+
+def _name(environment: str | None, folder: str) -> str:
+    """Return how an environment in the directory `folder` is known, empty for None."""
+    if environment is None:
+        return ""
+    is_direnvs = os.path.dirname(environment) == os.path.join(folder, DIRENV)
+    return DIRENV if is_direnvs else os.path.basename(environment)
+
+
+def _by_weak_marker(passed: list[_Found], owners: frozenset[int]) -> list[_Found]:
+    """Return the first of these directories, which have no other marker, that has a weak one."""
+    for found in passed:
+        name = ENVIRONMENT if found.is_weak else _requirements(found.path, owners)
+        if name:
+            return [changed(found, marker=name)]
     return []
 
 
@@ -229,22 +294,6 @@ def _requirements(path: str, owners: frozenset[int]) -> str | None:
         return None
     found = sorted(name for name in names if name.startswith("requirements") and name.endswith(".txt"))
     return next((name for name in found if owner(os.path.join(path, name)) in owners), None)
-
-
-def _is_name_of_another_tool(path: str) -> bool:
-    """Tell whether a file holds the bare name of an environment that another tool keeps elsewhere."""
-    if not os.path.isfile(path):
-        return False
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            line = file.readline(4096).strip()
-    except OSError:
-        return False
-    if not line or "\0" in line:
-        return True
-    target = os.path.join(os.path.dirname(path), line)
-    bare = "/" not in line and line not in {".", ".."}
-    return bare and not os.path.isfile(os.path.join(target, "pyvenv.cfg"))
 
 
 def owner(path: str, *, follow: bool = False) -> int:

@@ -164,6 +164,8 @@ def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
 def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a plan
     subcommand = explained["subcommand"] or "run pip"
     match plan:
+        case InEnvironment(environment=found, elsewhere=str(directory)):
+            return f"would {subcommand} into {directory}, by the pip of {found.path} (Python {found.version})"
         case InEnvironment(environment=found):
             return f"would {subcommand} in {found.path} (Python {found.version}), which exists"
         case Create(environment=found, interpreter=base):

@@ -28,7 +28,7 @@ def mended(context: Context, report: Report) -> Environment:
 
 def in_force(context: Context) -> Environment:
     """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
-    found: Environment = context.named[1] if context.named else context.active or context.place
+    found: Environment = context.named[1] if context.named else context.active or context.reading
     return found
 
 

@@ -28,11 +28,11 @@ ORDER = (
     ("core.record", "errors", "core.pip_options", "core.applications", "system.processes"),
     ("core.pip_line", "system.project_tools.detect", "core.settings", "system.directories", "system.files", "report"),
     (
-        "system.settings_files", "system.pip_config", "system.interpreter", "system.project", "core.invocation",
+        "system.settings_files", "system.pip_config", "system.interpreter", "core.invocation",
         "system.registry",
     ),
     ("system.environment",),
-    ("core.plan", "system.project_tools.project"),
+    ("core.plan", "system.project_tools.project", "system.project"),
     OF_TOOLS,
     ("system.project_tools.tools",),
     ("system.process",),
@@ -62,6 +62,7 @@ LATE = {
     "system.observe": (
         "system.processes",
         "envs.trust",
+        "envs.install_inputs",
         "envs.git",
         "system.project_tools.tools",
         "shells.known",

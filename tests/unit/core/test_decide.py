@@ -127,7 +127,9 @@ def context(
         "project": Project(root=BLOG, marker="pyproject.toml"),
         "place": env(),
         "manager_hint": None,
-        "can_open": lambda _path: True,
+        "command_in": lambda _prefix: facts.get("command", command),
+        "missing_input": None,
+        "may_repair": lambda _found: True,
     }
     return Context(invocation, ambient, **{**known, **facts})
 
@@ -292,7 +294,12 @@ ROWS = [
     row("install six", {"environ": {"PIP_TARGET": "d"}}, f"pip of {SYSTEM}", "8 a variable names a place"),
     row("install six", {"files": [pip_conf("install", prefix="d")]}, f"pip of {SYSTEM}", "8 a file names a place"),
     row("list", {"environ": {"PIP_TARGET": "d"}}, f"in {VENV}", "8 not for another subcommand"),
-    row("install --dry-run --report r six", {}, f"pip of {SYSTEM}", "8 only reports what it would do"),
+    row("install --dry-run --report r six", NOTHING, f"pip of {SYSTEM}", "8 only reports what it would do"),
+    row("install --dry-run --report r six", {"place": env(state=UNFINISHED)}, f"pip of {SYSTEM}", "8 only reports, one unfinished"),
+    row("install --dry-run --report r six", {"place": env(state=NOWHERE, reason="x")}, f"pip of {SYSTEM}", "8 only reports, no place"),
+    row("install --dry-run --report r six", {}, f"in {VENV}", "8 a report is the environment's where there is one"),
+    row("install --dry-run --report r six", {"place": env(state=BROKEN, reason="x")}, "refuse 3", "8 a report of a broken one"),
+    row("install --dry-run --report r six", {**NOTHING, "sudo_user": (7, 7)}, "step down to 7:7", "8 a report, behind sudo"),
     row("install --dry-run six", {}, f"in {VENV}", "8 --dry-run alone does not count"),
     row("install --report r six", {}, f"in {VENV}", "8 --report alone does not count"),
     row("install --break-system-packages six", {}, f"pip of {SYSTEM}", "8 opts out"),
@@ -406,17 +413,17 @@ ROWS = [
     row("install -U", NOTHING, f"pip of {OWN}", "missing, an install of options alone, too"),
     row(
         "install -r gone.txt six",
-        {**NOTHING, "can_open": lambda path: path != "gone.txt"},
+        {**NOTHING, "missing_input": "gone.txt cannot be opened"},
         f"pip of {OWN}",
         "missing, requirements that cannot be opened",
     ),
     row(
         "install -c gone.txt six",
-        {**NOTHING, "can_open": lambda path: path != "gone.txt"},
+        {**NOTHING, "missing_input": "gone.txt cannot be opened"},
         f"pip of {OWN}",
         "missing, constraints that cannot be opened",
     ),
-    row("install -r gone.txt", {"can_open": lambda _path: False}, f"in {VENV}", "there, requirements are its pip's matter"),
+    row("install -r gone.txt", {"missing_input": "gone.txt cannot be opened"}, f"in {VENV}", "there, requirements are its pip's matter"),
     row("install six", {**NOTHING, "pip_is_misconfigured": True}, f"pip of {OWN}", "missing, pip's configuration is wrong"),
     row("install six", {**NOTHING, "cwd": None}, f"pip of {OWN}", "missing, and so is the working directory"),
     row("install six", {**NOTHING, "target": OLD}, f"refuse {NO_ENVIRONMENT}", "missing, a Python too old for one"),
@@ -549,7 +556,6 @@ LEFT_ALONE = [
     ("install six", NOTHING),
     ("install", NOTHING),
     ("list", NOTHING),
-    ("install --user -- --user", {**NOTHING, "can_open": lambda _path: False, "pip_is_misconfigured": True}),
     ("uninstall six", {"environ": {"PIP_USER": "1"}}),
     ("--python o show six", {"named": ("--python", env(OTHER)), "target": IN_OTHER}),
 ]  # fmt: skip
@@ -736,6 +742,19 @@ def test_a_pip_that_is_to_say_what_is_wrong_is_not_refused_and_installs_nothing(
     assert changes["PIP_USER"] == changes["PIP_REQUIRE_VIRTUALENV"] == "0", "or it would say other things first"
 
 
+def test_nothing_hides_the_error_of_safepips_own_pip():
+    futile = handover(
+        "--python /usr/bin/python3 install --user ./gone", **NOTHING, missing_input="there is no ./gone"
+    )
+    assert futile.words == ("install", "./gone")
+    assert dict(futile.changes)["PIP_USER"] == "0"
+
+
+def test_an_isolated_line_could_change_safepips_own_python():
+    plan = decide(context("--isolated install ./gone", **NOTHING, missing_input="there is no ./gone"))
+    assert isinstance(plan, Create)
+
+
 def test_a_new_environment_is_made_as_the_settings_say():
     assert decide(context("install six", **NOTHING)).system_site_packages is False
     settings = Settings(system_site_packages=True)
@@ -886,7 +905,72 @@ def test_without_a_target_nothing_is_sought():
 def test_what_never_was_an_environment_is_to_be_moved_away():
     plan = decide(context("list", place=env(state=BROKEN, reason="is no environment", nothing=True)))
     assert isinstance(plan, Refuse)
-    assert plan.ways == ("move it away, then install anew: mv .venv .venv.old",)
+    assert plan.ways == ("move it away, then install again: mv .venv .venv.old",)
+
+
+def test_an_unknown_environment_is_rebuilt_only_if_it_is_named():
+    broken = env(state=BROKEN, reason="is no environment")
+    plan = decide(context("list", place=broken, may_repair=lambda _found: False))
+    assert plan.ways == ("rebuild it with the same packages: safepip env repair .venv",)
+    plan = decide(context("list", named=("--env", broken)))
+    assert plan.ways == ("rebuild it with the same packages: safepip env repair .venv",)
+
+
+def test_a_directory_that_its_owner_closed_is_to_be_opened():
+    plan = decide(context("list", place=env(state=BROKEN, reason="cannot be read", closed=True)))
+    assert plan.ways == ("let yourself read it: chmod u+rwx .venv",)
+
+
+# -- a redirect to tox's or nox's environment
+
+TOX = env(f"{BLOG}/.tox/py312", named=VENV)
+REDIRECTED = {
+    "project": Project(root=BLOG, marker=".venv", disposable=VENV),
+    "place": missing(f"{HOME}-1"),
+    "reading": TOX,
+}
+
+
+@pytest.mark.parametrize("line", ["list", "freeze", "show six", "check", "inspect", "download six"])
+def test_toxs_environment_serves_commands_that_read(line):
+    assert said(decide(context(line, **REDIRECTED))) == f"in {TOX.path}"
+
+
+@pytest.mark.parametrize("line", ["--version", "help", "cache list"])
+def test_toxs_pip_answers_what_changes_nothing(line):
+    assert said(decide(context(line, **REDIRECTED))) == f"pip of {TOX.path}"
+
+
+def test_an_install_goes_past_toxs_environment_and_says_so():
+    plan = decide(context("install six", **REDIRECTED))
+    assert said(plan) == f"create {HOME}-1"
+    assert plan.notices == (f".venv leads to an environment that tox or nox may empty; using {HOME}-1 instead",)
+    plan = decide(context("uninstall -y six", **{**REDIRECTED, "place": env(f"{HOME}-1")}))
+    assert (said(plan), len(plan.notices)) == (f"in {HOME}-1", 1)
+
+
+def test_an_environment_that_is_named_has_nothing_to_do_with_toxs():
+    assert decide(context("install six", **REDIRECTED, named=("--env", env(OTHER)))).notices == ()
+
+
+# -- a place that is taken
+
+
+def test_a_place_that_is_taken_is_named_when_another_is_made():
+    place = changed(missing(f"{HOME}-1"), instead=".venv is a link to nothing")
+    plan = decide(context("install six", place=place))
+    assert plan.notices == (f".venv is a link to nothing; this project's environment is kept in {HOME}-1",)
+    assert decide(context("install six", place=changed(env(f"{HOME}-1"), instead=place.instead))).notices == ()
+
+
+# -- the environment's own pip.conf
+
+
+def test_the_environments_own_pip_conf_says_where_pip_installs_to():
+    read_there = context("install --target d six").command
+    plan = decide(context("install six", command_in=lambda _prefix: changed(read_there, argv=("install", "six"))))
+    assert (plan.elsewhere, plan.handover.change) == ("d", False)
+    assert plan.because.endswith("; --target (the command line) says where to install to")
 
 
 def test_another_systems_environment_is_kept_from_repair():
@@ -932,7 +1016,7 @@ def test_a_missing_target_is_told():
         ("list", UNMANAGED, f"{SYSTEM} is not managed, so pip may install there"),
         ("install -t d six", {}, "--target (the command line) says where to install to"),
         ("install six", {"environ": {"PIP_ROOT": "d"}}, "--root (PIP_ROOT) says where to install to"),
-        ("install --dry-run --report r six", {}, "--dry-run with --report installs nothing"),
+        ("install --dry-run --report r six", NOTHING, "--dry-run with --report installs nothing"),
         ("install --break-system-packages six", {}, "--break-system-packages (the command line) opts out"),
         (
             "list",
@@ -1019,28 +1103,6 @@ def test_a_line_left_alone_looks_no_further_than_needed():
         del world.__dict__[name]
     decide(world)
     assert not {"settings", "project", "place", "target"} & set(vars(world))
-
-
-@pytest.mark.parametrize("directory", ["", "sub"])
-def test_a_directory_is_no_requirements_file(work, directory):
-    os.makedirs(os.path.join(work, "sub"))
-    world = context("install -r sub")
-    del world.__dict__["can_open"]
-    world.ambient = changed(world.ambient, cwd=work)
-    assert not world.can_open(os.path.join(work, directory))
-
-
-@pytest.mark.parametrize(
-    ("path", "opens"),
-    [("r.txt", True), ("gone.txt", False), ("https://x/r.txt", True), ("file:r.txt", True)],
-)
-def test_a_requirements_file_can_be_opened_or_is_a_url(work, path, opens):
-    with open("r.txt", "w"):
-        pass
-    world = context("install -r x")
-    del world.__dict__["can_open"]
-    world.ambient = changed(world.ambient, cwd=work)
-    assert world.can_open(path) is opens
 
 
 def test_conda_prefix_names_an_active_environment_where_the_target_is_managed(work):

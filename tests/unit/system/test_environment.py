@@ -323,7 +323,7 @@ def test_a_link_to_nothing_is_broken(work, look, target):
 def test_a_fifo_is_not_waited_for(work, look):
     path = os.path.join(work, ".venv")
     os.mkfifo(path)
-    assert (look(path).state, look(path).reason) == (BROKEN, "is no directory")
+    assert (look(path).state, look(path).reason) == (BROKEN, "is not a directory")
 
 
 def test_a_fifo_in_place_of_pyvenv_cfg_is_not_waited_for(environment, look):
@@ -359,16 +359,26 @@ def test_a_redirect_to_the_bare_name_of_one_beside_it_is_followed(environment, w
     assert redirect("mine\n").path == os.path.join(work, "p", "mine")
 
 
-@pytest.mark.parametrize("text", ["../gone\n", "/gone", "..", ".", "./"])
-def test_a_redirect_to_nothing_is_broken(work, redirect, text):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("../gone\n", "does not exist"),
+        ("/gone", "does not exist"),
+        ("..", "is not an environment"),
+        (".", "is not an environment"),
+        ("./", "is not an environment"),
+    ],
+)
+def test_a_redirect_to_nothing_may_be_moved_away(work, redirect, text, why):
     found = redirect(text)
     target = os.path.normpath(os.path.join(work, "p", text.strip()))
-    assert (found.state, found.reason) == (BROKEN, f"points at {target}, which is no environment")
+    assert (found.state, found.reason, found.nothing) == (BROKEN, f"points at {target}, which {why}", True)
 
 
 @pytest.mark.parametrize("text", ["", "\n", " \n", "blog-3.12\n", "\n../.venv\n", "a\0/b\n", "caf\udce9"])
-def test_another_tools_name_counts_as_absent(environment, redirect, text):
-    assert redirect(text).state == ABSENT
+def test_another_tools_name_may_be_moved_away(environment, redirect, text):
+    found = redirect(text)
+    assert (found.state, found.nothing) == (BROKEN, True)
 
 
 def test_a_redirect_to_an_unfinished_one_says_so(environment, redirect):

@@ -229,14 +229,10 @@ def test_a_broken_configuration_is_noticed(world, home):
     assert world().pip_is_misconfigured
 
 
-@pytest.mark.parametrize(
-    ("path", "opens"),
-    [("r.txt", True), ("gone.txt", False), ("", False), ("https://x/r.txt", True), ("file:r.txt", True)],
-)
-def test_a_requirements_file_is_looked_for_from_the_working_directory(world, home, work, path, opens):
+def test_what_the_line_names_is_looked_for_from_the_working_directory(world, work, home):
     write(f"{work}/r.txt")
-    os.chdir(home)
-    assert world().can_open(path) is opens
+    assert world("install -r r.txt").missing_input is None
+    assert world("install -r r.txt", cwd=home).missing_input == "r.txt cannot be opened"
 
 
 # -- whom the command would have served
@@ -869,12 +865,91 @@ def test_a_file_that_another_tool_keeps_a_name_in_is_kept_clear_of(world, work, 
 
 
 @as_root
-def test_another_users_environment_is_foreign(world, work):
+def test_beside_another_users_environment_ones_own_is_kept_elsewhere(world, work, home):
     write(f"{work}/pyproject.toml")
     os.mkdir(f"{work}/.venv")
     give_away(f"{work}/.venv")
     found = world().place
-    assert (found.state, found.reason, found.path) == (FOREIGN, "belongs to another user", f"{work}/.venv")
+    assert (found.state, found.instead) == (ABSENT, ".venv belongs to another user")
+    assert found.path.startswith(f"{home}/.local/share/safepip/envs/work-")
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("../gone", ".venv points at {home}/gone, which does not exist"),
+        (".tox/py311", ".venv points at {work}/.tox/py311, which does not exist"),
+        (".tox/py312", ".venv leads to .tox/py312, which tox or nox may empty"),
+        ("blog-3.12", ".venv is a file with the name blog-3.12, which another tool may know"),
+    ],
+)
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_stands_in_the_place_of_an_environment_is_told(world, work, home, target, why, marked):
+    write(f"{work}/.tox/py312/pyvenv.cfg")
+    write(f"{work}/.venv", f"{target}\n")
+    if marked:
+        write(f"{work}/pyproject.toml")
+    found = world().place
+    assert (found.state, found.instead) == (ABSENT, why.format(home=home, work=work))
+    assert found.path.startswith(f"{home}/.local/share/safepip/envs/work-")
+
+
+def test_toxs_environment_is_read_until_there_is_another(world, work, environment):
+    os.makedirs(f"{work}/.tox")
+    os.rename(environment, f"{work}/.tox/py311")
+    registry.note(world().state, f"{work}/.tox/py311", registry.MADE)
+    write(f"{work}/.venv", ".tox/py311\n")
+    assert (world().place.state, world().reading.path) == (ABSENT, f"{work}/.tox/py311")
+    shutil.copytree(f"{work}/.tox/py311", f"{work}/venv", symlinks=True)
+    registry.note(world().state, f"{work}/venv", registry.MADE)
+    assert (world().place.path, world().reading.path) == (f"{work}/venv", f"{work}/venv")
+
+
+def test_of_toxs_environments_only_a_usable_one_is_read(world, work):
+    write(f"{work}/.tox/py311/pyvenv.cfg")
+    write(f"{work}/.venv", ".tox/py311\n")
+    found = world()
+    assert found.reading is found.place
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("uid", "gid", "mode", "central"),
+    [
+        (SOMEONE, 0, 0o755, True),
+        (0, 0, 0o777, True),
+        (0, SOMEONE, 0o775, True),
+        (0, 0, 0o775, False),
+        (0, SOMEONE, 0o755, False),
+        (0, SOMEONE, 0o1777, False),
+    ],
+)
+def test_root_makes_no_environment_where_others_can_rename_it(world, work, uid, gid, mode, central):
+    write(f"{work}/pyproject.toml")
+    os.chown(work, uid, gid)
+    os.chmod(work, mode)
+    found = world(user=0).place
+    assert (found.path != f"{work}/.venv") is central
+    assert (found.instead == f"others can rename what root puts into {work}") is central
+
+
+@as_root
+def test_root_uses_no_environment_of_the_projects_owner(world, work, home, environment):
+    give_away(work)
+    assert world(user=0).place.path.startswith(f"{home}/.local/share/safepip/envs/work-")
+
+
+@as_root
+def test_root_may_use_its_own_environment_in_another_users_project(world, work, made):
+    os.chown(work, SOMEONE, SOMEONE)
+    assert (world(user=0).place.path, world(user=0).place.state) == (made, USABLE)
+
+
+def test_the_users_own_settings_may_lead_out_of_it(world, work, home):
+    os.symlink(home, f"{work}/link")
+    write(f"{work}/pyproject.toml")
+    assert world(environ={"SAFEPIP_ENV_DIR": "link/e"}).place.state == ABSENT
+    assert world(environ={"SAFEPIP_ENV_DIR": "~/e"}).place.path == f"{home}/e"
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -887,13 +962,6 @@ def test_the_projects_own_settings_do_not_lead_out_of_it_by_a_link(world, work, 
     found = world().place
     assert (found.state, found.path) == (FOREIGN, f"{work}/link/e")
     assert found.reason == "leads out of the project by a link, which its own settings may not"
-
-
-def test_the_users_own_settings_may_lead_out_of_it(world, work, home):
-    os.symlink(home, f"{work}/link")
-    write(f"{work}/pyproject.toml")
-    assert world(environ={"SAFEPIP_ENV_DIR": "link/e"}).place.state == ABSENT
-    assert world(environ={"SAFEPIP_ENV_DIR": "~/e"}).place.path == f"{home}/e"
 
 
 # -- projects that another tool keeps

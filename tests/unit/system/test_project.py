@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from safepip.core.record import changed
 from safepip.system.project import HOME_MARKERS, MARKERS, Project, find, may_be_root
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -32,10 +33,10 @@ def tree(home):
 
 @pytest.fixture
 def look(home):
-    def look(start, folder=".venv", owners=OWNERS, home=home, top=home):
+    def look(start, folder=".venv", owners=OWNERS, home=home, top=home, makers=None):
         cwd = os.path.join(top, start) if start else top
         os.makedirs(cwd, exist_ok=True)
-        return find(cwd, home, owners, folder)
+        return find(cwd, home, owners, folder, makers)
 
     return look
 
@@ -142,9 +143,25 @@ def test_requirement_files_do_not_count_below_an_environment_in_the_repository(t
     assert look("p/docs") == at("p", ".venv", "p/.venv")
 
 
-def test_requirement_files_end_the_walk_outside_a_repository(tree, look, at):
-    tree("p/setup.py", "p/docs/requirements.txt")
+@pytest.mark.parametrize(
+    "above", ["setup.py", "pyproject.toml", ".venv/", "venv/pyvenv.cfg", ".direnv/python-3.11/pyvenv.cfg"]
+)
+@pytest.mark.parametrize("start", ["p/docs", "p/docs/a", "p/docs/a/b"])
+def test_requirement_files_do_not_count_below_a_marker_outside_a_repository(tree, look, above, start, home):
+    tree(f"p/{above}", "p/docs/requirements.txt")
+    assert look(start).root == os.path.join(home, "p")
+
+
+def test_the_nearest_of_several_requirement_files_counts_where_nothing_else_does(tree, look, at):
+    tree("p/requirements.txt", "p/docs/requirements.txt", "p/docs/a/")
     assert look("p/docs/a") == at("p/docs", "requirements.txt")
+
+
+@as_root
+def test_requirement_files_count_below_another_users_marker(tree, look, at, home):
+    tree("theirs/setup.py", "theirs/mine/requirements.txt")
+    os.chown(os.path.join(home, "theirs"), STRANGER, STRANGER)
+    assert look("theirs/mine") == at("theirs/mine", "requirements.txt")
 
 
 def test_the_other_markers_beside_requirement_files_count(tree, look, at):
@@ -190,18 +207,105 @@ def test_dot_venv_serves_beside_the_name_in_the_settings(tree, look, at):
 # -- .venv that is no directory
 
 
-@pytest.mark.parametrize("target", ["../real", "nowhere", ".venv"], ids=["a link", "a dangling link", "a loop"])
-def test_dot_venv_may_be_a_link(tree, look, at, home, target):
+def test_dot_venv_may_be_a_link(tree, look, at, home):
     tree("p/", "real/pyvenv.cfg")
-    os.symlink(target, os.path.join(home, "p/.venv"))
+    os.symlink("../real", os.path.join(home, "p/.venv"))
     assert look("p/src") == at("p", ".venv", "p/.venv")
 
 
-@pytest.mark.parametrize("line", ["../real\n", "  ../real  \r\nmore", "/nowhere/at/all\n", "./gone\n", "..", "."])
+@pytest.mark.parametrize("line", ["../real\n", "  ../real  \r\nmore", "{}/real\n", "../p/../real/"])
 def test_dot_venv_may_be_a_redirect_file(tree, look, at, home, line):
     tree("p/", "real/pyvenv.cfg")
-    write(os.path.join(home, "p/.venv"), line)
+    write(os.path.join(home, "p/.venv"), line.format(home))
     assert look("p/src") == at("p", ".venv", "p/.venv")
+
+
+def a_link(target):
+    return lambda path: os.symlink(target, path)
+
+
+def a_file(text):
+    return lambda path: write(path, text)
+
+
+LEADS_NOWHERE = {
+    "a link to nothing": a_link("nowhere"),
+    "a loop": a_link(".venv"),
+    "a link to a file": a_link("pyproject.toml"),
+    "a redirect to nothing": a_file("./gone\n"),
+    "an absolute redirect to nothing": a_file("/nowhere/at/all\n"),
+    "a redirect to its own folder": a_file("."),
+    "a redirect to the folder above": a_file(".."),
+    "a redirect to a folder": a_file("../folder"),
+    "a redirect to tox's that is gone": a_file(".tox/py311"),
+    "a name": a_file("blog-3.12\n"),
+    "empty": a_file(""),
+    "an empty line": a_file(" \n../real"),
+    "binary": a_file("a\0b\n"),
+    "bytes that are not text": a_file("caf\udce9\n"),
+    "a pipe": os.mkfifo if hasattr(os, "mkfifo") else None,
+}
+
+
+@pytest.fixture(params=LEADS_NOWHERE)
+def leads_nowhere(request, tree, home):
+    """A `.venv` that leads to no environment, in the folder p."""
+    tree("p/", "real/pyvenv.cfg", "folder/")
+    LEADS_NOWHERE[request.param](os.path.join(home, "p/.venv"))
+
+
+def test_a_dot_venv_that_leads_nowhere_is_a_weak_marker(leads_nowhere, tree, look, at):
+    assert (look("p"), look("p/a")) == (at("p", ".venv"), at("p", ".venv"))
+
+
+def test_a_dot_venv_that_leads_nowhere_is_passed_over_for_a_marker_above(leads_nowhere, tree, look, at, home):
+    tree("above/setup.py")
+    os.rename(os.path.join(home, "p"), os.path.join(home, "above/p"))
+    assert look("above/p/a") == at("above", "setup.py")
+
+
+@pytest.mark.parametrize("marker", ["pyproject.toml", ".git/"])
+def test_beside_a_dot_venv_that_leads_nowhere_another_environment_serves(leads_nowhere, tree, look, at, marker):
+    tree(f"p/{marker}")
+    assert look("p") == at("p", marker.rstrip("/"))
+    tree("p/venv/pyvenv.cfg")
+    assert look("p") == at("p", "venv", "p/venv")
+
+
+def test_an_environment_above_in_the_repository_serves(leads_nowhere, tree, look, at, home):
+    tree("above/.git/", "above/.venv/")
+    os.rename(os.path.join(home, "p"), os.path.join(home, "above/p"))
+    tree("above/p/pyproject.toml")
+    assert look("above/p") == at("above", ".venv", "above/.venv")
+
+
+@pytest.mark.parametrize("line", [".tox/py311\n", "{}/p/.tox/py311", "../q/.nox/tests-3-12", "build/env"])
+def test_a_redirect_to_an_environment_of_toxs_or_noxs_counts_as_absent(tree, look, at, home, line):
+    tree("p/.tox/py311/pyvenv.cfg", "q/.nox/tests-3-12/pyvenv.cfg", "p/build/env/pyvenv.cfg", "p/setup.py")
+    tree("p/build/env/.tox-info.json")
+    write(os.path.join(home, "p/.venv"), line.format(home))
+    assert look("p") == changed(at("p", "setup.py"), disposable=os.path.join(home, "p/.venv"))
+    tree("p/env/pyvenv.cfg")
+    assert look("p") == changed(at("p", "env", "p/env"), disposable=os.path.join(home, "p/.venv"))
+
+
+def test_a_link_to_an_environment_of_toxs_counts_as_absent(tree, look, at, home):
+    tree("p/.tox/py311/pyvenv.cfg")
+    os.symlink(".tox/py311", os.path.join(home, "p/.venv"))
+    assert look("p") == changed(at("p", ".venv"), disposable=os.path.join(home, "p/.venv"))
+
+
+def test_a_project_inside_toxs_folder_has_its_environment(tree, look, at, home):
+    tree("p/.tox/py311/tmp/q/mine/pyvenv.cfg", "p/.tox/py311/tmp/q/setup.py")
+    write(os.path.join(home, "p/.tox/py311/tmp/q/.venv"), "mine\n")
+    root = "p/.tox/py311/tmp/q"
+    assert look(root) == at(root, ".venv", f"{root}/.venv")
+
+
+def test_a_redirect_that_the_users_own_virtualenv_made_is_followed(tree, look, at, home):
+    tree("p/.docs-venv/pyvenv.cfg")
+    write(os.path.join(home, "p/.venv"), ".docs-venv\n")
+    assert look("p") == at("p", ".venv", "p/.venv")
 
 
 def test_a_redirect_file_may_hold_the_bare_name_of_an_environment_beside_it(tree, look, at, home):
@@ -210,18 +314,22 @@ def test_a_redirect_file_may_hold_the_bare_name_of_an_environment_beside_it(tree
     assert look("p") == at("p", ".venv", "p/.venv")
 
 
-@pytest.mark.parametrize("line", ["blog-3.12\n", "", "\n", " \n../real", "a\0b\n", "caf\udce9\n"])
-def test_a_file_with_another_tools_name_counts_as_absent(tree, look, at, home, line):
-    tree("p/", "q/setup.py")
-    for folder in ("p", "q"):
-        write(os.path.join(home, folder, ".venv"), line)
-    assert (look("p"), look("q")) == (None, at("q", "setup.py"))
+@pytest.mark.parametrize(
+    "names", [["python-3.9.2", "python-3.12", "python-3.11"], ["python-3.12"], ["python-3.10", "python-3.12"]]
+)
+def test_the_newest_of_direnvs_environments_serves(tree, look, at, names):
+    tree(*(f"p/.direnv/{name}/pyvenv.cfg" for name in names), "p/.direnv/bin/pyvenv.cfg", "p/.direnv/python-3.13/")
+    assert look("p/src") == at("p", ".direnv", "p/.direnv/python-3.12")
 
 
-def test_a_fifo_is_not_waited_for(tree, look, at, home):
-    tree("p/")
-    os.mkfifo(os.path.join(home, "p/.venv"))
-    assert look("p") == at("p", ".venv", "p/.venv")
+def test_direnvs_environment_comes_after_the_others(tree, look, at):
+    tree("p/.direnv/python-3.12/pyvenv.cfg", "p/venv/pyvenv.cfg")
+    assert look("p") == at("p", "venv", "p/venv")
+
+
+def test_a_folder_of_direnvs_without_environments_is_just_a_folder(tree, look):
+    tree("p/.direnv/bin/", "p/.direnv/python-3.12/")
+    assert look("p") is None
 
 
 # -- the home directory
@@ -245,8 +353,9 @@ def test_the_home_directory_is_no_root_by_requirement_files(tree, look):
     assert look("") is None
 
 
-def test_another_tools_name_in_the_home_directory_counts_as_absent(look, home):
-    write(os.path.join(home, ".venv"), "blog-3.12\n")
+@pytest.mark.parametrize("line", ["blog-3.12\n", "./gone", ".tox/py311"])
+def test_a_dot_venv_in_the_home_directory_that_leads_nowhere_counts_as_absent(look, home, line):
+    write(os.path.join(home, ".venv"), line)
     assert look("") is None
 
 
@@ -310,6 +419,16 @@ def test_another_users_environment_or_marker_is_stepped_over(tree, look, home, n
 
 
 @as_root
+@pytest.mark.parametrize("name", [".venv/pyvenv.cfg", "venv/pyvenv.cfg", ".direnv/python-3.12/pyvenv.cfg"])
+def test_another_users_project_may_hold_only_environments_of_ones_own(tree, look, at, home, name):
+    tree("p/setup.py", f"p/{name}")
+    for path in ("p", f"p/{name.partition('/')[0]}"):
+        os.chown(os.path.join(home, path), STRANGER, STRANGER)
+    both = frozenset({0, STRANGER})
+    assert look("p", owners=both, makers=frozenset({0})) == at("p", "setup.py")
+
+
+@as_root
 def test_another_users_environment_denies_no_root(tree, look, at, home):
     tree("p/pyproject.toml", "p/.venv/pyvenv.cfg")
     os.chown(os.path.join(home, "p/.venv"), STRANGER, STRANGER)
@@ -353,10 +472,10 @@ def test_a_directory_that_cannot_be_listed_has_no_requirement_files(tree, look, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_redirect_file_that_cannot_be_read_is_there(tree, look, at, home):
+def test_a_redirect_file_that_cannot_be_read_leads_nowhere(tree, look, at, home):
     tree("p/.venv")
     os.chmod(os.path.join(home, "p/.venv"), 0)
-    assert look("p") == at("p", ".venv", "p/.venv")
+    assert look("p") == at("p", ".venv")
 
 
 # -- a directory without any marker

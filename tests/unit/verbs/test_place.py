@@ -35,7 +35,8 @@ def at(work, state, reason="", other_system=False):
     """A context in which the environment of the place is in that state."""
     path = "" if state == NOWHERE else os.path.join(work, ".venv")
     found = Environment(path=path, named=path, state=state, reason=reason, other_system=other_system)
-    return Context(Invocation(words=()), ambient(), place=found, named=None, active=None, sudo_user=None)
+    known = {"place": found, "named": None, "active": None, "sudo_user": None, "may_repair": lambda _found: True}
+    return Context(Invocation(words=()), ambient(), **known)
 
 
 def test_what_is_usable_is_in_force(work):

@@ -1,0 +1,176 @@
+"""What an `install` names by path and pip cannot find: such a line can only fail, and needs no environment.
+
+Follows pip's own rules (`_internal/req/constructors.py`, `req_file.py`, `req_dependency_group.py`). Where a line
+could succeed after all, nothing is reported: pip then fails in the new environment, which is removed again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from safepip.core.pip_line import normalised_name
+from safepip.system.project_tools.detect import content, parsed
+
+from .requirements import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safepip.core.pip_line import PipCommand
+
+_ARCHIVES = (
+    ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz",
+    ".tar.lzma",
+)  # fmt: skip
+_REMOTE = ("http:", "https:", "ftp:", "file:")
+_NESTED = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}  # whether of constraints
+_EDITABLE = ("-e", "--editable")
+
+
+def missing_input(command: PipCommand, cwd: str) -> str | None:
+    """Return what this `install` names that pip cannot find, or None where that is not certain."""
+    return next(_missing(command, cwd), None)
+
+
+def _missing(command: PipCommand, cwd: str) -> Iterator[str]:
+    for path in command.r_files:
+        yield from _of_file(path, cwd, cwd, (), constraints=False)
+    for path in command.constraints:
+        yield from _of_file(path, cwd, cwd, (), constraints=True)
+    for requirement in command.requirements:
+        yield from _of_requirement(requirement, cwd)
+    for editable in command.editables:
+        yield from _of_editable(editable, cwd)
+    for group in command.groups:
+        yield from _of_group(group, cwd)
+    for script in command.scripts:
+        if not _can_open(os.path.join(cwd, script)):
+            yield f"{script} cannot be opened"
+
+
+def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
+    """Look into a requirements file named relative to `folder`; paths in it are relative to `cwd`."""
+    if "://" in path or path.lower().startswith(_REMOTE):
+        return
+    plain, _ = _without_extras(path)
+    is_lock = os.path.basename(plain).startswith("pylock.") and plain.endswith(".toml")
+    full = os.path.abspath(os.path.join(folder, plain if is_lock else path))
+    if not _can_open(full):
+        yield f"{path} cannot be opened"
+        return
+    if full in above:
+        yield f"{path} names itself"
+        return
+    for line in [] if is_lock else lines_of(content(full)) or []:
+        option, _, value = line.partition("=" if line.startswith("--") and "=" in line else " ")
+        value = value.strip()
+        if option[:2] in {"-r", "-c", "-e"} and option not in {*_NESTED, *_EDITABLE}:
+            option, value = option[:2], line[2:].strip()
+        if "$" in line or '"' in line or "'" in line or "\\" in line:
+            continue  # pip may read another name there
+        if option in _NESTED:
+            inner = os.path.dirname(full)
+            yield from _of_file(value, inner, cwd, (*above, full), constraints=_NESTED[option])
+        elif option in _EDITABLE:
+            yield from _of_editable(value, cwd)
+        elif not line.startswith("-") and not constraints:
+            yield from _of_requirement(line.partition(" -")[0], cwd)
+
+
+def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
+    """Look at an operand; with a marker it may be ignored, so only pip can tell."""
+    if ";" in requirement:
+        return
+    requirement = requirement.strip()
+    name, at, url = requirement.partition("@")
+    if at and url.strip().lower().startswith("file:") and os.sep not in name:
+        requirement = url.strip()
+    if requirement.lower().startswith("file:"):
+        yield from _of_url(requirement)
+        return
+    if at or _has_scheme(requirement):
+        return
+    is_path = os.sep in requirement or requirement.startswith(".")
+    plain, _ = _without_extras(os.path.normpath(os.path.join(cwd, requirement)))
+    if is_path and os.path.isdir(plain):
+        yield from _of_directory(plain, requirement)
+    elif plain.lower().endswith(_ARCHIVES):
+        if not os.path.isfile(plain):
+            yield f"there is no {requirement}"
+    elif is_path:
+        yield f"{requirement} is not a package" if os.path.exists(plain) else f"there is no {requirement}"
+
+
+def _of_editable(editable: str, cwd: str) -> Iterator[str]:
+    if "@" in editable or ";" in editable:
+        return
+    if editable.lower().startswith("file:"):
+        yield from _of_url(editable)
+        return
+    if _has_scheme(editable):
+        return
+    plain, _ = _without_extras(editable)
+    path = os.path.join(cwd, plain)
+    if os.path.isdir(path):
+        yield from _of_directory(path, editable)
+    else:
+        yield f"there is no directory {editable}"
+
+
+def _of_url(url: str) -> Iterator[str]:
+    """Look at a `file:` URL; one that is not absolute, or is on another machine, is left to pip."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query:
+        return
+    plain, extras = _without_extras(parts.path)
+    path = url2pathname(plain)
+    if "subdirectory=" in parts.fragment or (extras and os.path.exists(url2pathname(parts.path))):
+        return
+    if os.path.isdir(path):
+        yield from _of_directory(path, url)
+    elif not os.path.exists(path):
+        yield f"there is no {url}"
+
+
+def _of_directory(path: str, called: str) -> Iterator[str]:
+    names = ("pyproject.toml", "setup.py")
+    if not any(os.path.isfile(os.path.join(path, name)) for name in names):
+        yield f"{called} has neither pyproject.toml nor setup.py"
+
+
+def _of_group(group: str, cwd: str) -> Iterator[str]:
+    path, colon, name = group.rpartition(":")
+    path = path if colon else "pyproject.toml"
+    full = os.path.join(cwd, path)
+    if not _can_open(full):
+        yield f"{path} cannot be opened"
+    elif os.path.basename(path) == "pyproject.toml":
+        document = parsed(content(full))
+        groups = document.get("dependency-groups", {})
+        known = map(normalised_name, groups) if isinstance(groups, dict) else (name,)
+        if (document or not os.path.getsize(full)) and normalised_name(name) not in known:
+            yield f"{path} has no dependency group {name}"
+
+
+def _without_extras(path: str) -> tuple[str, str]:
+    """Return the path and the extras in brackets at its end, if any."""
+    before, bracket, extras = path.rpartition("[")
+    if bracket and before and len(extras) > 1 and extras.endswith("]") and "]" not in extras[:-1]:
+        return before, extras[:-1]
+    return path, ""
+
+
+def _has_scheme(text: str) -> bool:
+    """Return True for what pip may take for a URL, of version control too."""
+    before, colon, _ = text.partition(":")
+    return bool(colon) and os.sep not in before
+
+
+def _can_open(path: str) -> bool:
+    return os.access(path, os.R_OK) and not os.path.isdir(path)
