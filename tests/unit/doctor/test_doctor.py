@@ -299,7 +299,8 @@ def a_pip_of_an_environment_whose_python_is_gone(world):
 
 @fault("pip-mismatch", "warning", "pip and python differ", "safepip shims ")
 def pip_and_python_differ(world):
-    world.put("bin/pip", "#!/usr/bin/python3\n", 0o755)
+    another = world.put("another/python3", "#!/bin/sh\n", 0o755)
+    world.put("bin/pip", f"#!{another}\n", 0o755)
 
 
 @fault("path-relative", "warning", "PATH holds .", "export PATH=")
@@ -532,7 +533,7 @@ def test_a_line_whose_program_exists_serves(world, line):
 def test_require_virtualenv_matters_only_where_nothing_is_routed(world):
     os.environ["PIP_REQUIRE_VIRTUALENV"] = "1"
     assert faults() == []
-    del os.environ["SAFEPIP_MANAGED"]
+    os.environ["SAFEPIP_UNMANAGED"] = os.environ.pop("SAFEPIP_MANAGED")
     assert [one.command for one in faults() if one.id == "pip-require-virtualenv"] == [
         "unset PIP_REQUIRE_VIRTUALENV"
     ]
