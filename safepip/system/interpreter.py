@@ -1,7 +1,7 @@
-"""EDGE  Python interpreters: which one a command would have served, and what is known of it.
+"""Find Python interpreters and ask them what they are.
 
-An interpreter is asked once and the answer kept under the identity of its binary; the PEP 668
-marker is looked up on every call, for an administrator may put it there or take it away.
+An interpreter is asked once, and its answer is kept under the identity of its binary. The marker (PEP 668) is
+looked up on every call, since an administrator may add or remove it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 MARKER = "EXTERNALLY-MANAGED"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
-ASKING = "SAFEPIP_ASKING"  # set for a program that is asked something: should it call safepip, that asks no more
+ASKING = "SAFEPIP_ASKING"  # set for a program that safepip asks: if it calls safepip, that asks no further
 EXE = ".exe" if sys.platform == "win32" else ""
-OLDEST = (3, 8)  # that virtualenv can make an environment of, and that brings a pip of its own
+OLDEST = (3, 8)  # virtualenv makes environments from it, and it brings a pip
 
 # Runs on every Python from 2.7 on; `-I` where it exists: nothing of the working directory is imported.
 _QUESTIONS = """
@@ -44,16 +44,16 @@ out = getattr(sys.stdout, "buffer", sys.stdout)
 encode = getattr(os, "fsencode", lambda text: text)
 out.write(b"\\0".join(encode(answer) for answer in answers))
 """
-_LEADING = ("PYTHON", "__PYVENV_LAUNCHER__")  # variables that would have it answer for another one
+_LEADING = ("PYTHON", "__PYVENV_LAUNCHER__")  # variables that would make it answer for another Python
 _WHERE = "import sys; sys.stdout.write(sys.executable)"
 _FORMAT = "safepip-interpreter-2"
 
 
 class Interpreter(Record):
-    """A Python that is no virtual environment, and what it answered when asked.
+    """A Python that is not a virtual environment, with its answers.
 
-    `path` is absolute and the one to start; `real` its binary; `stdlib` where the marker lies;
-    `site` the site-packages of an environment made from it, relative to that environment.
+    `path` is absolute and the one to start; `real` is its binary; the marker lies in `stdlib`; `site` is the
+    site-packages of an environment made from it, relative to that environment.
     """
 
     path: str
@@ -72,41 +72,43 @@ class Interpreter(Record):
 
     @property
     def is_virtual(self) -> bool:
-        """Tell whether it says itself that it runs in a virtual environment (PEP 405)."""
+        """Return True if it says that it runs in a virtual environment (PEP 405)."""
         return self.prefix != self.base_prefix
 
     @property
     def marker(self) -> str:
-        """Return where PEP 668's marker of this interpreter lies, if it has one."""
+        """Return the path of its marker (PEP 668), whether that exists or not."""
         return os.path.join(self.stdlib, MARKER)
 
 
 def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> Iterator[str]:
     """Yield the paths of the programs called `names` in the order of the PATH `search`.
 
-    All of the first name come before any of the second. Empty and relative entries are passed over, for
-    they mean the working directory, and so are the folders `skip` and shims of safepip's own.
+    All of the first name come before any of the second. Empty and relative entries mean the working
+    directory and are skipped, as are the folders in `skip` and safepip's own shims.
     """
     folders = [entry for entry in search.split(os.pathsep) if os.path.isabs(entry)]
     for name in names:
         for folder in folders:
             path = os.path.join(folder, name + EXE)
-            if is_program(path) and os.path.realpath(folder) not in skip and not _is_own_shim(path):
+            if not is_program(path) or _is_own_shim(path):
+                continue
+            if os.path.realpath(folder) not in skip:
                 yield path
 
 
 def is_program(path: str) -> bool:
-    """Tell whether `path` is a file that this user may execute."""
+    """Return True if `path` is a file that this user may execute."""
     return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def is_script(path: str) -> bool:
-    """Tell whether `path` is a script and not a binary, as the shims of version managers are."""
+    """Return True if `path` is a script, as the shims of version managers are, and not a binary."""
     return head_of(path, 2) == b"#!"
 
 
 def is_store_alias(path: str) -> bool:
-    """Tell whether Windows put the name there for its Store: an empty file, with or without a Python behind it."""
+    """Return True for an empty file that Windows put there for its Store; it may start a Python or not."""
     folder = os.path.dirname(path).replace("\\", "/").lower()
     return folder.endswith("/microsoft/windowsapps") and os.path.getsize(path) == 0
 
@@ -114,18 +116,25 @@ def is_store_alias(path: str) -> bool:
 def lasting(path: str) -> str:
     """Return a path of the interpreter at `path` that outlives Homebrew's upgrades, if it is Homebrew's."""
     found = keg(path)
-    return found[1] + os.path.realpath(path)[len(found[0]) :] if found else path
+    if found is None:
+        return path
+    versioned, stable = found
+    return stable + os.path.realpath(path)[len(versioned) :]
 
 
 def keg(path: str) -> tuple[str, str] | None:
-    """Return the folder of this version of a Homebrew Python, and the link to it that stays; None if it is none.
+    """Return the folder of a Homebrew Python's version, and the stable link to it; None for other Pythons.
 
     A version lies in Cellar/FORMULA/VERSION and goes when the next one comes; opt/FORMULA leads to the present.
     """
     before, _, after = os.path.realpath(path).partition("/Cellar/")
-    formula, version = (*after.split("/"), "", "")[:2]
-    goes, stays = os.path.join(before, "Cellar", formula, version), os.path.join(before, "opt", formula)
-    return (goes, stays) if version and os.path.realpath(stays) == goes else None
+    formula, _, below = after.partition("/")
+    version = below.partition("/")[0]
+    if not version:
+        return None
+    versioned = os.path.join(before, "Cellar", formula, version)
+    stable = os.path.join(before, "opt", formula)
+    return (versioned, stable) if os.path.realpath(stable) == versioned else None
 
 
 def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
@@ -143,10 +152,13 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
         code, answer = (ask or _ask)([path, "-c", _WHERE], {**environ, ASKING: "1"}, True)
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{path} cannot be run: {error.strerror}") from None
+    if code < 0:  # ended by a signal
+        raise SafepipError(128 - code, "")
+    if code > 0:
+        raise SafepipError(code, "")
     found = os.fsdecode(answer)
-    if code or not os.path.isabs(found):
-        code = 128 - code if code < 0 else code  # ended by a signal
-        raise SafepipError(code or CANNOT_RUN, "" if code else f"{path} did not say which Python it runs")
+    if not os.path.isabs(found):
+        raise SafepipError(CANNOT_RUN, f"{path} did not say which Python it runs")
     return found
 
 
@@ -168,21 +180,22 @@ def interview(
         stat = os.stat(real)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    key = (_FORMAT, real, *map(str, (stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_size)))
-    kept = cache and os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}")
-    known = _recall(kept, key) if kept else None
-    if known is not None:
-        return _interpreter(path, real, known)
+    identity = map(str, (stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_size))
+    key = (_FORMAT, real, *identity)
+    file = os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}") if cache else None
+    remembered = _recall(file, key) if file else None
+    if remembered is not None:
+        return _interpreter(path, real, remembered)
     answer = _interrogate(path, environ, ask or _ask)
     if isinstance(answer, str):
         return answer
-    if kept and keep:
-        remember(kept, "\0".join((*key, _sum_of(answer), *answer)))
+    if file and keep:
+        remember(file, "\0".join((*key, _checksum(answer), *answer)))
     return _interpreter(path, real, answer)
 
 
 def is_marked(interpreter: Interpreter) -> bool:
-    """Tell whether PEP 668's marker is there: a regular file, links followed, as pip's own test."""
+    """Return True if the marker (PEP 668) is a regular file, links followed, as in pip's own test."""
     return os.path.isfile(interpreter.marker)
 
 
@@ -194,23 +207,28 @@ def started_as(python: str) -> str:
     """
     folder = os.path.dirname(python)
     named = python_named(head_of(os.path.join(folder, "pip")))
+    if not named:
+        return python
     path = os.path.join(folder, os.path.basename(named))
-    same = named and os.path.realpath(path) == os.path.realpath(python)
-    return path if same and is_program(path) else python
+    is_same = os.path.realpath(path) == os.path.realpath(python)
+    return path if is_same and is_program(path) else python
 
 
 def python_named(head: bytes) -> str:
-    """Return the Python, an absolute path, that the first lines of a script name; empty where they name none."""
+    """Return the absolute path of the Python that a script's first lines name; "" for other scripts."""
     first, _, rest = head.partition(b"\n")
-    named = first[2:].strip() if first.startswith(b"#!") else b""
+    if not first.startswith(b"#!"):
+        return ""
+    named = first[2:].strip()
     if named == b"/bin/sh":  # the trampoline of paths too long or with spaces: exec PATH "$0" "$@"
         named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
     path = os.fsdecode(named)
-    return path if os.path.isabs(path) and os.path.basename(path).startswith(("python", "pypy")) else ""
+    is_python = os.path.basename(path).startswith(("python", "pypy"))
+    return path if is_python and os.path.isabs(path) else ""
 
 
 def head_of(path: str, size: int = 1024) -> bytes:
-    """Return the first bytes of a file, none where it cannot be read."""
+    """Return the first bytes of a file; empty if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(size)
@@ -226,11 +244,15 @@ def _is_own_shim(path: str) -> bool:
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
     fields = tuple((recall(path) or "").split("\0"))
     answer = fields[len(key) + 1 :]
-    return answer if fields == (*key, _sum_of(answer), *answer) and _is_answer(answer) else None
+    is_intact = fields == (*key, _checksum(answer), *answer)
+    return answer if is_intact and _is_answer(answer) else None
 
 
-def _sum_of(answer: tuple[str, ...]) -> str:
-    """Return a checksum: what a disk or a hand has damaged is no answer; zlib's would have to be loaded."""
+def _checksum(answer: tuple[str, ...]) -> str:
+    """Return a checksum, so that a damaged file is not taken for an answer.
+
+    Outside of distributions' builds, zlib and binascii are shared libraries, slower to load than this is to run.
+    """
     found = 0
     for byte in os.fsencode("\0".join(answer)):
         found = (found * 257 + byte) % 0xFFFFFFFB
@@ -270,7 +292,7 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
 
 
 def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int, bytes]:
-    """Run a program to its end, which a signal to this process brings about as well."""
+    """Run a program to its end; a signal that ends this process ends it as well."""
     import signal
     import subprocess
 
@@ -283,15 +305,16 @@ def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int,
         if children:
             raise KeyboardInterrupt
 
-    plain = (signal.SIG_DFL, signal.default_int_handler)  # nohup has one ignored
-    numbers = [
-        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
-    ]
-    before = {one: handler for one in numbers if (handler := signal.getsignal(one)) in plain}
-    for one in before:
-        signal.signal(one, end)
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {}
+    for one in numbers:
+        handler = signal.getsignal(one)
+        if handler in {signal.SIG_DFL, signal.default_int_handler}:  # nohup has one ignored
+            before[one] = handler
+            signal.signal(one, end)
+    stderr = None if aloud else null
     try:
-        stderr = None if aloud else null
         children.append(subprocess.Popen(argv, env=environ, stdin=null, stdout=pipe, stderr=stderr))
         if came:
             end(came[0], None)
