@@ -13,9 +13,10 @@ from safepip.system.environment import USABLE
 from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
-from .pip_line import normalised_name
+from .pip_line import dests
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
-from .record import Record, changed
+from .record import changed
+from .requirement import Requirement, normalised_name, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,37 +31,7 @@ if TYPE_CHECKING:
     Words = tuple[str, ...]
 
 
-# pip's dests that mean nothing to pipx, or that pipx has words of its own for.
-_OWN = (
-    "quiet", "verbose", "python", "use_user_site", "index_url", "upgrade", "force_reinstall", "ignore_installed",
-)  # fmt: skip
-# pip's dests that pipx hands on to its pip; the others have no counterpart.
-_HANDED_ON = (
-    "debug_mode", "isolated_mode", "require_venv", "log", "no_input", "keyring_provider", "proxy", "no_proxy_env",
-    "retries", "timeout", "exists_action", "trusted_hosts", "cert", "client_cert", "cache_dir",
-    "disable_pip_version_check", "no_color", "no_python_version_warning", "features_enabled",
-    "deprecated_features_enabled", "resume_retries", "constraints", "build_constraints", "ignore_dependencies",
-    "src_dir", "upgrade_strategy", "ignore_requires_python", "build_isolation", "use_pep517", "check_build_deps",
-    "config_settings", "compile", "warn_script_location", "warn_about_conflicts", "no_require_hashes",
-    "progress_bar", "root_user_action", "pre", "release_control", "format_control", "prefer_binary",
-    "extra_index_urls", "no_index", "refresh_package", "find_links", "uploaded_prior_to",
-)  # fmt: skip
-# Of these, where packages come from: pipx itself is downloaded from there, too.
-_SOURCES = (
-    "isolated_mode", "no_input", "keyring_provider", "proxy", "no_proxy_env", "retries", "timeout",
-    "trusted_hosts", "cert", "client_cert", "cache_dir", "index_url", "extra_index_urls", "no_index", "find_links",
-)  # fmt: skip
-_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _MOST_LISTED = 5  # applications named in one line
-_IN_SPECIFIERS = "<>=!~,.*+-_() "
-
-
-class Wanted(Record):
-    """A requirement that is a plain name: normalised, and what stands behind it."""
-
-    name: str
-    extras: str = ""
-    specifier: str = ""
 
 
 def route(context: Context, otherwise: Plan, pip_of: Callable[[str, str], Plan]) -> Plan | None:
@@ -86,29 +57,10 @@ def route(context: Context, otherwise: Plan, pip_of: Callable[[str, str], Plan])
             return Refuse(code=USAGE, what=what, ways=("pipx's own words: safepip app --help",), because=what)
 
 
-def wanted(requirement: str) -> Wanted | None:
-    """Return a requirement's parts where it is a name, perhaps with extras and versions, and no more.
-
-    A path, a URL, an archive, a marker or anything that begins with a dash is None.
-    """
-    text = requirement.strip()
-    end = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "-_.")), len(text))
-    name, rest = text[:end], text[end:].strip()
-    extras, rest = _extras(rest)
-    fit = text.isascii() and requirement.isprintable() and name and name[0].isalnum() and name[-1].isalnum()
-    if not fit or not requirement[:1].isalnum() or name.lower().endswith(_ARCHIVES):
-        return None
-    if rest and (rest[0] not in "<>=!~(" or any(not (char.isalnum() or char in _IN_SPECIFIERS) for char in rest)):
-        return None
-    return Wanted(name=normalised_name(name), extras=extras, specifier=rest)
-
-
-def _extras(rest: str) -> tuple[str, str]:
-    if not rest.startswith("["):
-        return "", rest
-    inner, closed, after = rest[1:].partition("]")
-    plain = closed and all(char.isalnum() or char in "-_., " for char in inner)
-    return (f"[{inner}]", after.strip()) if plain else ("", rest)
+def wanted(requirement: str) -> Requirement | None:
+    """Return a requirement's parts where it is a name, perhaps with extras and versions, and no more."""
+    found = parse(requirement)
+    return None if found is None or found.marker else found
 
 
 # -- one function for each of pip's subcommands
@@ -137,12 +89,13 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
     if not asked:
         because = f"{_listed(names)} {_kind(names)}{_reason(context)}"
         says = _announcement(names, runs, context)
+    sources = dests("source") | {"isolated_mode"}  # pipx itself is downloaded from there, too
     return Pipx(
         runs=tuple(runs),
         specs=specs,
         names=tuple(names),
         interpreter=python,
-        index=tuple(_as_word(entry) for entry in command.options if entry[1] in _SOURCES),
+        index=tuple(_as_word(entry) for entry in command.options if entry[1] in sources),
         because=because,
         says=says,
         notices=_notice_of_user(command),
@@ -150,7 +103,7 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
     )
 
 
-def _all_applications(context: Context, found: list[Wanted | None]) -> bool:
+def _all_applications(context: Context, found: list[Requirement | None]) -> bool:
     """Return True if the line only names known applications, and the environment has none of them."""
     command = context.command
     names_more = command.r_files or command.editables or command.groups or command.scripts
@@ -255,9 +208,9 @@ def _obstacle(context: Context) -> str | None:
         return "it takes one editable project at a time"
     if not command.requirements and not command.editables:
         return "the line names no package"
-    known = {*_OWN, *_HANDED_ON}
+    known = dests("pipx") | dests("own")
     if not command.requirements:
-        known.add("editables")
+        known |= {"editables"}
     for name, dest, _ in command.options:
         if dest not in known:
             return f"it has no counterpart of {name}"
@@ -269,7 +222,7 @@ def _obstacle(context: Context) -> str | None:
 
 
 def _run(
-    command: PipCommand, spec: str, one: Wanted | None, python: str, *, is_installed: bool
+    command: PipCommand, spec: str, one: Requirement | None, python: str, *, is_installed: bool
 ) -> tuple[str, ...]:
     """Return pipx's words for one requirement.
 
@@ -303,7 +256,8 @@ def _handed_on(command: PipCommand) -> tuple[str, ...]:
     indexes = [value for _, dest, value in command.options if dest == "index_url" and value]
     if indexes:
         words.append(f"--index-url={indexes[-1]}")
-    for_pip = [_escaped(_as_word(entry)) for entry in command.options if entry[1] in _HANDED_ON]
+    handed_on = dests("pipx")
+    for_pip = [_escaped(_as_word(entry)) for entry in command.options if entry[1] in handed_on]
     if for_pip:
         words.append(f"--pip-args={' '.join(for_pip)}")
     return tuple(words)

@@ -541,14 +541,10 @@ def _tell(context: Context, environment: Environment) -> RunLine | None:
     if not wanted or context.command.subcommand != "install":
         return None
     activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
-    named = [_name_in(requirement) for requirement in context.command.requirements]
+    from .requirement import name_in
+
+    named = [name_in(requirement) for requirement in context.command.requirements]
     return RunLine(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
-
-
-def _name_in(requirement: str) -> str:
-    """Return the name that a requirement begins with, empty for a path or a URL."""
-    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "-_.")), None)
-    return "" if end is not None and requirement[end] in "/\\:+" else requirement[:end]
 
 
 def _warnings(context: Context) -> tuple[str, ...]:

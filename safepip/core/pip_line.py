@@ -27,24 +27,14 @@ if TYPE_CHECKING:
         "python_after_subcommand",
     ]
     Kind = Literal["global", "user", "site", "env"]
-    Spec = tuple[tuple[str, ...], str, str, str | None, tuple[str, ...]]
+    Spec = tuple[tuple[str, ...], str, str, str | None, tuple[str, ...], str, tuple[str, ...]]
     Word = tuple[int, str]  # a word and where it stands in argv
     Given = tuple[str, str, str | None, tuple[int, ...]]  # canonical option, dest, value, where in argv
 
 LINE = "the command line"
 
-# pip's dest -> the field of PipCommand, for what moves or limits where pip installs to.
-_MOVING = {
-    "use_user_site": "user",
-    "user": "user",  # of list, freeze and inspect; `config --user` has another dest, and another meaning
-    "target_dir": "target",
-    "prefix_path": "prefix",
-    "root_path": "root",
-    "override_externally_managed": "break_system_packages",
-    "dry_run": "dry_run",
-    "json_report_file": "report",
-    "require_venv": "require_virtualenv",
-}
+# pip's dest -> the field of PipCommand that tells it.
+_FIELDS = {spec[1]: spec[5] for spec in SPECS if spec[5]}
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _IGNORED_VARIABLES = ("version", "help")
@@ -66,7 +56,7 @@ class ConfigFile(Record):
 class PipCommand(Record):
     """What pip would take a line for.
 
-    Every value is what pip would act on, be it from the line, a variable or a file; `origins` tells which.
+    Every value is what pip would act on, from the line, a variable or a file; `origins` tells which.
     None is "not given"; an empty string was given. Where `outcome` is not "ok", the other fields hold what
     was read until pip would have stopped, or the whole line if it stopped at an `unknown_option`.
     """
@@ -114,7 +104,7 @@ def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[Conf
         main.error = broken
         return _command(argv, "parse_error", main, main)
     words = list(enumerate(argv))
-    main.run(_settings("global", variables, files), words, interspersed=False)
+    main.run(settings("global", variables, files), words, interspersed=False)
     stopped = _outcome_of(main)
     if stopped:
         return _command(argv, stopped, main, main)
@@ -123,14 +113,14 @@ def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[Conf
     if "--isolated" in [word for _, word in words]:
         variables, files = {}, [file for file in files if file.kind != "user"]
     last = _Reading(name)
-    last.run(_settings(name, variables, files), words, interspersed=True)
+    last.run(settings(name, variables, files), words, interspersed=True)
     return _command(argv, _second_outcome(main, last), main, last, name)
 
 
 def opts_out(variables: Mapping[str, str], files: Sequence[ConfigFile]) -> str | None:
     """Return the variable or file that gives `install` --break-system-packages, or None."""
     found = None
-    for key, value, where in _settings("install", variables, files):
+    for key, value, where in settings("install", variables, files):
         if key == "break-system-packages":
             found = where if _boolean(value) else None
     return found
@@ -141,15 +131,17 @@ def normalised(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("--")
 
 
-def normalised_name(name: str) -> str:
-    """Return a distribution's name as PEP 503 has names compared; the importing of re would cost more."""
-    folded = name.lower().replace("_", "-").replace(".", "-")
-    while "--" in folded:
-        folded = folded.replace("--", "-")
-    return folded
+def keys(kind: str) -> frozenset[str]:
+    """Return the names, without dashes, of all options of a kind or use that make_options.py gave them."""
+    return frozenset(name[2:] for spec in SPECS if kind in spec[6] for name in spec[0] if name.startswith("--"))
 
 
-def _settings(
+def dests(kind: str) -> frozenset[str]:
+    """Return pip's dests of all options of a kind or use."""
+    return frozenset(spec[1] for spec in SPECS if kind in spec[6])
+
+
+def settings(
     section: str, variables: Mapping[str, str], files: Sequence[ConfigFile]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield (key, value, origin) in pip's order: the later wins.
@@ -212,7 +204,7 @@ class _Reading:
         option = self.options.get("--" + key)
         if option is None:
             return
-        names, dest, action, _, _ = option
+        names, dest, action = option[:3]
         self.origins[dest] = where
         if action in {"true", "false"}:  # not inverted for the latter: PIP_NO_USER=1 asks for --user
             self.values[dest] = self._switch(key, value)
@@ -314,7 +306,7 @@ class _Reading:
         self._reject(f"{name} option requires 1 argument")
 
     def _take(self, option: Spec, name: str, value: str | None, where: tuple[int, ...]) -> None:
-        names, dest, action, _, _ = option
+        names, dest, action = option[:3]
         self._check(option, name, value)
         if action == "help":
             self.helped = True
@@ -332,13 +324,13 @@ class _Reading:
 
     def _store(self, option: Spec, value: str | None) -> None:
         """Keep a value: where pip collects, after the earlier ones, else in place of them."""
-        _, dest, action, _, _ = option
+        _, dest, action = option[:3]
         collects = action in {"append", "dependency_group"}
         self.values[dest] = [*self.values.get(dest, ()), value] if collects else value
 
     def _check(self, option: Spec, name: str, value: str | None) -> None:
         """Reject what optparse would, and what is no KEY=VAL for ``-C``; `name` is what pip would show."""
-        _, _, action, kind, choices = option
+        _, _, action, kind, choices = option[:5]
         if value is None:
             return
         if kind == "choice" and value not in choices:
@@ -372,7 +364,9 @@ class _Reading:
 def _boolean(value: str) -> bool | None:
     """Return what pip's `strtobool` takes `value` for, or None."""
     word = value.lower()
-    return True if word in _TRUE else False if word in _FALSE else None
+    if word in _TRUE:
+        return True
+    return False if word in _FALSE else None
 
 
 def _converted(convert: Callable[[str], Any], value: str) -> Any:
@@ -387,7 +381,9 @@ def _integer(value: str) -> int:
     prefix = value[:2].lower()
     if prefix == "0b":
         return int(value[2:] or "0", 2)
-    return int(value, 16 if prefix == "0x" else 8 if value.startswith("0") else 10)
+    if prefix == "0x":
+        return int(value, 16)
+    return int(value, 8 if value.startswith("0") else 10)
 
 
 def _outcome_of(main: _Reading) -> Outcome | None:
@@ -456,7 +452,7 @@ def _command(
 
 
 def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
-    given = [entry for entry in last.given if _MOVING.get(entry[1]) == "user"]
+    given = [entry for entry in last.given if _FIELDS.get(entry[1]) == "user"]
     return tuple(where[0] for _, _, _, where in given if argv[where[0]] == "--user")
 
 
@@ -467,6 +463,9 @@ def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
 
 
 def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
-    found = [(_MOVING[dest], where) for dest, where in last.origins.items() if dest in _MOVING]
+    found = [(_FIELDS.get(dest, ""), where) for dest, where in last.origins.items()]
+    told = [(field, where) for field, where in found if field not in {"", "python"}]
     naming = main if main.values.get("python") else last
-    return (*found, ("python", naming.origins["python"])) if naming.values.get("python") else tuple(found)
+    if naming.values.get("python"):
+        told.append(("python", naming.origins["python"]))
+    return tuple(told)

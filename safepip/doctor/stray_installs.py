@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.pip_line import normalised_name
+from safepip.core.requirement import normalised_name
 from safepip.system.environment import names_in
 from safepip.system.interpreter import EXE, is_program
 from safepip.system.project_tools.detect import content

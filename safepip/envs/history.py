@@ -11,9 +11,10 @@ import os
 import stat
 
 from safepip.core.record import Record
+from safepip.core.requirement import name_and_version
 from safepip.system.files import number
 
-from .journal import DISTRIBUTIONS, HISTORY, escaped, name_and_version, packed, unescaped, unpacked, write
+from .journal import DISTRIBUTIONS, HISTORY, escaped, packed, unescaped, unpacked, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import csv
 import os
 
 from safepip.core.record import Record
+from safepip.core.requirement import name_and_version
 from safepip.system.environment import CONFIG, OWN, configuration, names_in
 from safepip.system.interpreter import BIN
 
@@ -44,7 +45,7 @@ def distributions(path: str) -> dict[str, Distribution]:
     found = {}
     for fields in sorted(rows, key=lambda fields: int(fields[2])):
         info = os.path.join(path, journal.unescaped(fields[1]))
-        name, version = journal.name_and_version(info)
+        name, version = name_and_version(info)
         state = history.State(version=version, requested=bool(fields[3]), origin=journal.unescaped(fields[4]))
         found[name] = Distribution(name=name, state=state, info=info)
     return found
@@ -83,7 +84,7 @@ def metadata(site: str, name: str) -> list[str]:
     return [
         os.path.join(site, one)
         for one in names_in(site)
-        if one.endswith(_KINDS) and journal.name_and_version(one)[0] == name
+        if one.endswith(_KINDS) and name_and_version(one)[0] == name
     ]
 
 

@@ -15,8 +15,8 @@ import os
 import sys
 import time
 
-from safepip.core.pip_line import normalised_name
 from safepip.core.record import Record
+from safepip.core.requirement import name_and_version
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder, number
@@ -231,21 +231,6 @@ def packed(words: Iterable[str]) -> str:
 def unpacked(field: str) -> tuple[str, ...]:
     """Return the words that were packed."""
     return tuple("" if word == "%" else unescaped(word) for word in field.split(" ")) if field else ()
-
-
-def name_and_version(path: str) -> tuple[str, str]:
-    """Return the normalised name and the version of the distribution whose metadata lies at `path`.
-
-    The version is "?" where the metadata's name does not say it (develop mode of old).
-    """
-    stem, _, kind = os.path.basename(path).rpartition(".")
-    if kind == "dist-info":
-        name, _, version = stem.rpartition("-")
-        name, version = (name, version.replace("_", "-")) if name else (stem, "?")
-    else:
-        name, _, rest = stem.partition("-")
-        version = rest.partition("-")[0] or "?"
-    return normalised_name(name), version
 
 
 def _lasting(row: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from safepip.core.record import Record
+from safepip.core.requirement import name_and_version
 from safepip.system.files import number
 
 from . import journal
@@ -46,7 +47,7 @@ def rows_by_name(rows: Iterable[str]) -> dict[str, list[str]]:
         if len(fields) != 5 or not fields[1].endswith(".dist-info") or number(fields[2]) is None:
             continue
         path = journal.unescaped(fields[1])
-        name = journal.name_and_version(path)[0]
+        name = name_and_version(path)[0]
         if is_within(path) and name[:1].isalnum():  # else pip would read it as an option
             found.setdefault(name, []).append(row)
     for ordered in found.values():

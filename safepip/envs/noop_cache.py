@@ -19,11 +19,12 @@ except ImportError:  # a PYTHONHOME of another Python's, say, which the environm
 from safepip import __version__
 from safepip.core.pip_line import normalised
 from safepip.core.record import Record
+from safepip.core.requirement import parse
 from safepip.system import pip_config
 from safepip.system.environment import names_in
 
 from .journal import JOURNAL
-from .requirements import is_plain, nested
+from .requirements import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _is_plain_line(context: Context) -> bool:
         return False
     if not all(_is_plain_value(*pair) for pair in (*given, *set_so)):
         return False
-    return not any(name in environ for name in _FORBIDDEN) and all(map(is_plain, command.requirements))
+    return not any(name in environ for name in _FORBIDDEN) and all(map(parse, command.requirements))
 
 
 def _is_plain_value(key: str, value: str) -> bool:

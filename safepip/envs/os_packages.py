@@ -15,7 +15,7 @@ import zlib
 from contextlib import closing
 from fnmatch import fnmatch
 
-from safepip.core.pip_line import normalised_name
+from safepip.core.requirement import normalised_name, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(
     r"\b((apt|apt-get|dnf|pacman|apk|brew) (?:install|-S|add)) ([a-z0-9.+-]*)(?:xyz|somepackage)\b"
 )
-_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_ARCHIVES = (".whl", ".zip", ".gz", ".tgz", ".bz2", ".xz")
 _LONGEST_MARKER = 1 << 14  # bytes
 _BLOCK = 1 << 20  # bytes of a list read at once
 _OVERLAP = 1 << 10  # bytes of the last block looked at again: more than a name and what frames it
@@ -57,7 +55,9 @@ def _only_name(context: Context) -> str | None:
     if any((line.r_files, line.editables, line.groups, line.scripts)) or len(line.requirements) != 1:
         return None
     (name,) = line.requirements
-    return name if _PLAIN.fullmatch(name) and not name.lower().endswith(_ARCHIVES) else None
+    wanted = parse(name)
+    is_bare = wanted is not None and not (wanted.extras or wanted.specifier or wanted.marker)
+    return name.strip() if is_bare else None
 
 
 def native_command(

@@ -18,6 +18,7 @@ import tempfile
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
 from safepip.core.record import Record, changed
+from safepip.core.requirement import name_and_version
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.system import registry
@@ -311,7 +312,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
         failed = run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
         if failed:
             raise _not_repaired(work.called, f"not everything can be had again: {failed}")
-    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    have = dict(name_and_version(name) for name in os.listdir(wheels))
     for name, one in work.plain.items():
         if have.get(name) != one.state.version and not (name in have and _is_of_vcs(one)):
             what = f"{name} {one.state.version} cannot be had again, only {have.get(name, 'nothing')}"
@@ -342,10 +343,6 @@ def _source(one: Distribution) -> str | None:
 
 def _is_of_vcs(one: Distribution) -> bool:
     return '"vcs_info"' in one.state.origin
-
-
-def _name_and_version(wheel: str) -> tuple[str, str]:
-    return journal.name_and_version("-".join(wheel.split("-")[:2]) + ".dist-info")
 
 
 # -- the exchange
@@ -405,7 +402,7 @@ def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
 def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
     """Install everything at once, what is editable from where it lies; then have it described as it was."""
     sealed = ("install", "--no-deps", "--no-index", "--find-links", wheels, "--no-warn-conflicts")
-    have = dict(_name_and_version(name) for name in os.listdir(wheels))
+    have = dict(name_and_version(name) for name in os.listdir(wheels))
     plain = [f"{name}=={have[name]}" for name in work.plain]
     editable = [word for name, one in work.held.items() if name not in work.plain for word in _words(one)]
     steps = [(sealed, plain, True), (("install", "--no-deps"), editable, False)]

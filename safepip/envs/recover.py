@@ -20,9 +20,9 @@ import sys
 import tempfile
 import time
 
-from safepip.core.pip_line import normalised_name
 from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, changed
+from safepip.core.requirement import name_and_version, name_in, normalised_name
 from safepip.system.environment import OWN, USABLE, names_in
 from safepip.system.processes import is_ancestor
 
@@ -182,7 +182,7 @@ class _Left:
             self._drop_copies(room[0], new.info)
             return True, called
         if was:
-            former = journal.name_and_version(self._path(was[-1]))[1]
+            former = name_and_version(self._path(was[-1]))[1]
             return self._put_back(was[-1], new, forced=True), f"{name} {former}"
         return True, f"{called} (not installed)"
 
@@ -379,7 +379,7 @@ class _Left:
         known = row in self.before.get(name, [])
         return Damage(
             name=name,
-            version=journal.name_and_version(info)[1],
+            version=name_and_version(info)[1],
             info=info,
             rows=tuple(record_of(info, self.found.site, at)),
             requested=bool(fields[3]) or (asked and not known),
@@ -641,7 +641,4 @@ def _is_mine(path: str) -> bool:
 
 def _is_named(name: str, typed: str) -> bool:
     """Tell whether a requirement as typed names this distribution; a path does not."""
-    if os.sep in typed.partition("@")[0]:
-        return False
-    end = next((index for index, char in enumerate(typed) if char in "[<>=!~;@ ("), len(typed))
-    return normalised_name(typed[:end]) == name
+    return name_in(typed) == name

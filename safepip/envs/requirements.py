@@ -7,10 +7,8 @@ anything but the names of distributions, nothing is said of it: only pip can tel
 
 from __future__ import annotations
 
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-_SPECIFIER = _NAME | frozenset("[]<>=!~,*+ ()")
-_MARKER = _SPECIFIER | frozenset("'\"")
-_ARCHIVES = (".zip", ".whl", ".tar", ".tgz", ".tbz", ".txz", ".tlz")
+from safepip.core.requirement import parse
+
 # Other ends of a line, an encoding other than UTF-8, and what pip exchanges for a variable's value.
 _STRANGE = (
     b"\0", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9",
@@ -19,13 +17,6 @@ _STRANGE = (
 _NESTING = ("-r", "--requirement", "-c", "--constraint")
 _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes")
 _VALUED = ("-i", "--index-url", "--extra-index-url", "--trusted-host", "--only-binary", "--no-binary")
-
-
-def is_plain(requirement: str) -> bool:
-    """Tell whether it is the name of a distribution, with extras, versions and markers at most (PEP 508)."""
-    wanted, _, marker = requirement.partition(";")
-    fits = wanted[:1].isalnum() and _SPECIFIER.issuperset(wanted) and _MARKER.issuperset(marker)
-    return fits and " -" not in wanted and not any(suffix in wanted.lower() for suffix in _ARCHIVES)
 
 
 def nested(content: bytes) -> list[str] | None:
@@ -72,7 +63,7 @@ def _without_comment(line: str) -> str:
 def _is_plain_line(line: str) -> bool:
     """Tell whether the line is a plain requirement, with hashes at most."""
     wanted, *hashes = line.split(" --hash=")
-    return is_plain(wanted.strip()) and all(_is_hash(each.strip()) for each in hashes)
+    return parse(wanted.strip()) is not None and all(_is_hash(each.strip()) for each in hashes)
 
 
 def _is_hash(text: str) -> bool:

@@ -7,9 +7,9 @@ import shutil
 import stat
 import tempfile
 
+from safepip.core.requirement import name_and_version
 from safepip.system.environment import USABLE
 
-from .journal import name_and_version
 from .metadata import compile_bytecode, is_as_recorded, record_of
 from .recover import pip_again
 

@@ -17,6 +17,7 @@ import time
 
 from safepip.actions.sudo import step_down
 from safepip.core.record import Record, changed
+from safepip.core.requirement import name_and_version
 from safepip.envs import applications, history, journal, metadata, recover
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
@@ -270,9 +271,7 @@ def _sources(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ..
 
 
 def _is_there(folder: str, name: str, state: State) -> bool:
-    found = (file[:-4].split("-")[:2] for file in os.listdir(folder) if file.endswith(".whl"))
-    known = {journal.name_and_version("-".join(parts) + ".dist-info") for parts in found}
-    return (name, state.version) in known
+    return (name, state.version) in map(name_and_version, os.listdir(folder))
 
 
 def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: str) -> None:

@@ -26,7 +26,7 @@ OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pd
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
     ("core.record", "errors", "core.pip_options", "core.applications", "system.processes"),
-    ("core.pip_line", "system.project_tools.detect", "core.settings", "system.directories", "system.files", "report"),
+    ("core.pip_line", "core.requirement", "system.project_tools.detect", "core.settings", "system.directories", "system.files", "report"),
     (
         "system.settings_files", "system.pip_config", "system.interpreter", "core.invocation",
         "system.registry",
@@ -53,6 +53,7 @@ COLD_ALONE = (
     "system.processes",
     "core.app_routing",
     "core.applications",
+    "core.requirement",
     "system.project_tools.tools",
 )
 # Who imports what is cold late; within the rooms anybody may.
@@ -67,7 +68,7 @@ LATE = {
         "system.project_tools.tools",
         "shells.known",
     ),
-    "core.decide": ("core.app_routing",),
+    "core.decide": ("core.app_routing", "core.requirement"),
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.core.requirement import parse  # noqa: TID253  this module is cold itself
 from safepip.report import quoted
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, remember
@@ -43,7 +44,6 @@ _STEERING = (
     "PIXI_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 )  # fmt: skip
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIPENV_ACTIVE", "POETRY_ACTIVE")
-_ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lzma")
 
 
 def environment(
@@ -77,7 +77,7 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
-    named = [quoted(requirement) for requirement in requirements if _is_plain(requirement)]
+    named = [quoted(requirement) for requirement in requirements if parse(requirement)]
     if not named:
         return ""
     name, command = _COMMANDS[keeper]
@@ -173,9 +173,3 @@ def _note(folder: str | None, kind: str, root: str) -> str | None:
     except (OSError, ValueError):
         return None
     return folder and os.path.join(folder, kind, f"{found.st_dev:x}-{found.st_ino:x}")
-
-
-def _is_plain(requirement: str) -> bool:
-    """Tell whether a requirement names a distribution by its name, and no path, archive or URL."""
-    is_path = any(char in requirement for char in "/\\@") or requirement.startswith(".")
-    return bool(requirement.strip()) and not is_path and not requirement.lower().endswith(_ARCHIVES)

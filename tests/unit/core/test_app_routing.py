@@ -11,9 +11,10 @@ import pytest
 from safepip.core import app_routing, applications
 from safepip.core.decide import decide
 from safepip.core.invocation import read_invocation
-from safepip.core.pip_line import normalised_name, read
+from safepip.core.pip_line import dests, read
 from safepip.core.pip_options import OPTIONS, SPECS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
+from safepip.core.requirement import Requirement, normalised_name
 from safepip.core.settings import Fault, Settings
 from safepip.errors import BAD_SETTINGS, USAGE
 from safepip.system import pipx
@@ -155,7 +156,7 @@ def test_the_list_is_long_normalised_and_without_a_name_twice():
 )
 def test_a_plain_name_is_normalised_and_keeps_what_follows(typed, name, extras, specifier):
     found = app_routing.wanted(typed)
-    assert found == app_routing.Wanted(name=name, extras=extras, specifier=specifier)
+    assert found == Requirement(name=name, extras=extras, specifier=specifier)
 
 
 @pytest.mark.parametrize(
@@ -355,14 +356,14 @@ def test_a_value_reaches_pip_as_one_word(world):
 
 
 def test_each_option_of_pips_install_is_decided_on():
-    dests = {SPECS[position][1] for position in OPTIONS["install"]}
+    known = {SPECS[position][1] for position in OPTIONS["install"]}
     lost = {
         "requirements", "requirements_from_scripts", "editables", "dependency_groups", "dry_run", "target_dir",
         "prefix_path", "root_path", "json_report_file", "platforms", "python_version", "implementation", "abis",
         "only_dependencies", "require_hashes", "no_clean", "override_externally_managed", "help",
     }  # fmt: skip
-    assert dests - lost <= set(app_routing._OWN) | set(app_routing._HANDED_ON)
-    assert not lost & (set(app_routing._OWN) | set(app_routing._HANDED_ON))
+    assert known - lost <= dests("own") | dests("pipx")
+    assert not lost & (dests("own") | dests("pipx"))
 
 
 OPTION_LIKE = (

@@ -776,7 +776,7 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
         (
             "install a 'b_c[d]>=1' ./e ../e f/g.whl git+https://h/i 'j @ https://k' https://l C:\\\\m n",
             {},
-            RunLine(how=HOW, asked=("a", "b_c", "j", "n")),
+            RunLine(how=HOW, asked=("a", "b-c", "j", "n")),
         ),
         (
             "install six",

@@ -10,14 +10,11 @@ from pathlib import Path
 import pip
 import pip_oracle
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 from tree import DATA, SCRIPTS, TREE
 
 from safepip.core import pip_options
-from safepip.core.pip_line import LINE, ConfigFile, normalised, normalised_name, opts_out, read
+from safepip.core.pip_line import LINE, ConfigFile, normalised, opts_out, read
 
 CORPUS = [json.loads(line) for line in Path(DATA, "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()]
 OLD_PIP = Version(pip.__version__) < Version(pip_options.VERSION)
@@ -424,10 +421,6 @@ class TestFiles:
             "user",
             "a--b",
         ]
-
-    @given(st.text("aB1-_.", max_size=8))
-    def test_names_are_normalised_as_pip_does(self, name):
-        assert normalised_name(name) == canonicalize_name(name)
 
 
 class TestIsolated:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.core.plan import RUNNER
+from safepip.core.requirement import name_and_version
 from safepip.envs import journal
 
 NOTES = os.path.join(os.path.dirname(os.path.dirname(RUNNER)), "safepip_notes.py")
@@ -113,7 +114,7 @@ def test_the_runner_lists_the_same(place):
     ],
 )
 def test_name_and_version_are_read_off_the_metadatas_name(path, expected):
-    assert journal.name_and_version(f"{SITE}/{path}") == expected
+    assert name_and_version(f"{SITE}/{path}") == expected
     in_runner = runpy.run_path(NOTES)["_name_and_version"](os.fsencode(f"{SITE}/{path}"))
     assert tuple(map(os.fsdecode, in_runner)) == expected
 

@@ -6,31 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safepip.envs.requirements import is_plain, nested
-
-
-@pytest.mark.parametrize(
-    "requirement",
-    [
-        "six", "Six", "zope.interface", "ruamel_yaml", "six==1.17", "six >= 1, <2", "six[all]", "six[a,b]~=1.0",
-        "six; python_version < '3'", 'six ; sys_platform=="linux"', "six===1.0", "six==1.*", "six>=1.0+local",
-        "six (>=1)", "2to3",
-    ],
-)  # fmt: skip
-def test_a_name_with_extras_versions_and_markers_is_plain(requirement):
-    assert is_plain(requirement)
-
-
-@pytest.mark.parametrize(
-    "requirement",
-    [
-        "", ".", "./six", "six/", "..", "-six", "six @ file:///x", "git+https://x", "file:six", "https://h/six", "six.whl",
-        "six.tar.gz", "six.ZIP", "six.tgz", "~six", "$six", "six==${V}", "sïx", "six\\", "six#egg=x", "six;'\n'", "_six",
-        "six ; python_version < '3' @ x", "six|x",
-    ],
-)  # fmt: skip
-def test_what_may_be_more_than_a_name_is_not(requirement):
-    assert not is_plain(requirement)
+from safepip.envs.requirements import nested
 
 
 @pytest.mark.parametrize(

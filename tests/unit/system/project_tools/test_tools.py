@@ -1018,7 +1018,6 @@ def test_each_tools_own_command(tool, line):
         (("flask[async]",), "'flask[async]'"),
         (("flask; python_version < '3.12'",), "'flask; python_version < '\"'\"'3.12'\"'\"''"),
         (("flask", "./lib", "git+https://x/y"), "flask"),
-        (("fläsk",), "'fläsk'"),
     ],
 )
 def test_requirements_as_typed_and_as_a_shell_needs_them(requirements, words):
