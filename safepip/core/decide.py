@@ -13,6 +13,7 @@ from .invocation import FLAGS, VALUED, VERBS
 from .pip_options import SUBCOMMANDS
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunLine, StepDown, Throwaway, Verb, Version
 from .record import changed
+from .requirement import name_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -541,8 +542,6 @@ def _tell(context: Context, environment: Environment) -> RunLine | None:
     if not wanted or context.command.subcommand != "install":
         return None
     activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
-    from .requirement import name_in
-
     named = [name_in(requirement) for requirement in context.command.requirements]
     return RunLine(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
 

@@ -1,16 +1,17 @@
-"""EDGE  pip's configuration files, and what in them bears on where pip installs to.
+"""EDGE  find and read pip's configuration files.
 
-pip parses every one of them at each call; here configparser (9 ms) is loaded only for a file that was seen
-to name a key that matters. Source: pip's `_internal/configuration.py` and `_internal/utils/appdirs.py`.
+pip parses every one of them at each call, and loading configparser costs 9 ms. So a plain file is read here, line
+by line, and configparser is loaded only for another one that names a key that matters. Source: pip's
+`_internal/configuration.py` and `_internal/utils/appdirs.py`.
 """
 
 from __future__ import annotations
 
-import io  # which the interpreter has loaded
 import os
 import sys
 
 from safepip.core.pip_line import ConfigFile, normalised
+from safepip.core.pip_options import SPECS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,32 +20,9 @@ if TYPE_CHECKING:
     from safepip.core.pip_line import Kind
 
 SYSTEM_FOLDER = "/etc"
-# What the reader of pip's line makes use of; a file without any of these counts as empty.
-_KEYS = frozenset(
-    (
-        "user",
-        "no-user",
-        "target",
-        "prefix",
-        "root",
-        "python",
-        "break-system-packages",
-        "dry-run",
-        "report",
-        "require-virtualenv",
-        "require-venv",
-        "isolated",
-        "requirement",
-        "requirements-from-script",
-        "editable",
-        "constraint",
-        "group",
-        "upgrade",
-        "quiet",
-        "verbose",
-        "version",
-    )
-)
+_TOLD = [spec[0] for spec in SPECS if spec[5]]  # the options of which PipCommand has a field
+_KEYS = frozenset(["version", *(name[2:] for names in _TOLD for name in names)])
+_LINE_ENDS = {ord(char): None for char in "\t\n\r"}
 
 
 def find(
@@ -159,13 +137,45 @@ def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> Confi
             content = file.read()
     except (OSError, ValueError):  # the latter for a path that no system call takes
         return None
-    if not strict and not _matters(content):
-        return ConfigFile(path=path, kind=kind, sections={})
-    return _parsed(path, kind, content, encoding)
+    sections = plain(content)
+    if sections is None and not strict and not _matters(content):
+        sections = {}
+    if sections is None:
+        return _parsed(path, kind, content, encoding)
+    return ConfigFile(path=path, kind=kind, sections=sections)
+
+
+def plain(content: bytes) -> dict[str, dict[str, str]] | None:
+    """Return the sections of a file, or None where only configparser can tell what it says.
+
+    A plain file is ASCII and has one setting a line, no section or key twice and no [DEFAULT].
+    """
+    if not content.isascii() or not content.decode().translate(_LINE_ENDS).isprintable():
+        return None
+    sections: dict[str, dict[str, str]] = {}
+    section: dict[str, str] | None = None
+    for line in content.decode().splitlines():
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        if line[0].isspace():
+            return None
+        if text[0] == "[":
+            name = text[1:-1]
+            if text[-1] != "]" or not name or "[" in name or "]" in name or name == "DEFAULT" or name in sections:
+                return None
+            section = sections[name] = {}
+            continue
+        name, equals, _ = text.replace(":", "=").partition("=")
+        key = normalised(name.rstrip())
+        if section is None or not equals or not key or key in section:
+            return None
+        section[key] = text[len(name) + 1 :].strip()
+    return sections
 
 
 def _matters(content: bytes) -> bool:
-    """Tell whether a line could set one of the keys; a comment or a continued value may look so too."""
+    """Return True if a line could set one of the keys; a comment or a continued value may look so too."""
     for line in content.decode("latin-1").splitlines():
         name = line.replace(":", "=", 1).partition("=")[0].strip()
         if normalised(name) in _KEYS:
@@ -175,6 +185,7 @@ def _matters(content: bytes) -> bool:
 
 def _parsed(path: str, kind: Kind, content: bytes, encoding: str | None) -> ConfigFile:
     import configparser  # 9 ms that most calls do not need
+    import io
 
     parser = configparser.RawConfigParser()
     parser.optionxform = normalised  # type: ignore[assignment, method-assign]  # as documented

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.pip_line import normalised_name
+from safepip.core.requirement import normalised_name
 
 from .directories import at_home
 

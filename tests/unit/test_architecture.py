@@ -53,7 +53,6 @@ COLD_ALONE = (
     "system.processes",
     "core.app_routing",
     "core.applications",
-    "core.requirement",
     "system.project_tools.tools",
 )
 # Who imports what is cold late; within the rooms anybody may.
@@ -68,7 +67,7 @@ LATE = {
         "system.project_tools.tools",
         "shells.known",
     ),
-    "core.decide": ("core.app_routing", "core.requirement"),
+    "core.decide": ("core.app_routing",),
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
@@ -336,6 +335,7 @@ HOT_MODULES = {
     "safepip.core.pip_options",
     "safepip.core.plan",
     "safepip.core.record",
+    "safepip.core.requirement",
     "safepip.core.settings",
     "safepip.errors",
     "safepip.report",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.requirement import normalised_name  # noqa: TID253  this module is cold itself
+from safepip.core.requirement import normalised_name
 
 from .detect import inside
 from .project import Question, is_below, joined, short_digest, text

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from safepip.core.requirement import parse  # noqa: TID253  this module is cold itself
+from safepip.core.requirement import parse
 from safepip.report import quoted
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, remember

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import configparser
+import io
 import os
 import subprocess
 import sys
@@ -7,11 +9,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pip._internal.configuration import Configuration
 from tree import TREE
 
-from safepip.core.pip_line import ConfigFile, read
-from safepip.system.pip_config import find
+from safepip.core.pip_line import ConfigFile, normalised, read
+from safepip.system.pip_config import find, plain
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -155,6 +159,13 @@ class TestPipConfigFile:
         assert files == [("global", first), ("site", site)]
 
 
+PIECES = (
+    "[global]\n", "[install]\r\n", "[DEFAULT]\n", "[a b]\n", "[x]y]\n", "[]\n", "timeout = 3\n", "timeout: 4\r", "a=b:c\n",
+    "a:b=c\n", "--user=1\n", "USER = 2\n", "key\n", "  more\n", "\n", "\t\n", "# c\n", "; c\n", "a = # x\n", "=3\n", "x =\n",
+    "\x0b", "\x0c", "é", "[global] \n", "y = a  b \n", "x_y = ; c",
+)  # fmt: skip
+
+
 class TestContents:
     def test_keys_are_normalised_and_sections_are_not(self, tmp_path):
         file = one(tmp_path, "[Global]\n--User = yes\n[install]\nBREAK_SYSTEM_PACKAGES : 1\n")
@@ -169,13 +180,24 @@ class TestContents:
         assert one(tmp_path, "[global]\ntarget = %(x)s%%\n").sections == {"global": {"target": "%(x)s%%"}}
 
     @pytest.mark.parametrize(
-        "text", ["", "[global]\nindex-url = x\n", "[global]\n# a user\ntimeout = 60\nuserdata = 1\n"]
+        "text", ["", "[global]\nfind-links =\n  x\n", "[DEFAULT]\ntimeout = 60\nuserdata = 1\n"]
     )
-    def test_a_file_of_other_keys_counts_as_empty(self, tmp_path, text):
+    def test_a_file_of_other_keys_that_is_not_plain_counts_as_empty(self, tmp_path, text):
         assert one(tmp_path, text).sections == {}
 
     def test_strict_reads_it_all_the_same(self, tmp_path):
-        assert one(tmp_path, "[global]\ntimeout = 60\n", strict=True).sections == {"global": {"timeout": "60"}}
+        found = one(tmp_path, "[global]\ntimeout =\n  60\n", strict=True)
+        assert found.sections == {"global": {"timeout": "\n60"}}
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+    @settings(max_examples=1000, derandomize=True, deadline=None)
+    def test_what_is_plain_is_read_as_configparser_reads_it(self, text):
+        found = plain(text.encode())
+        if found is not None:
+            parser = configparser.RawConfigParser()
+            parser.optionxform = normalised
+            parser.read_file(io.StringIO(text, newline=None))
+            assert {section: dict(parser.items(section)) for section in parser.sections()} == found
 
     @pytest.mark.parametrize(
         "text",
@@ -237,7 +259,7 @@ def test_pip_itself_finds_the_same(tmp_path, home):
     assert list(told.items()) == list(known.items())
 
 
-@pytest.mark.parametrize("text", ["", "[global]\nindex-url = x\n"])
+@pytest.mark.parametrize("text", ["", "[global]\nindex-url = x\n", "[install]\nconstraint = /x\nuser: 1\n"])
 def test_configparser_is_not_loaded_for_a_file_of_no_interest(tmp_path, home, text):
     write(home / ".pip" / "pip.conf", text)
     code = (

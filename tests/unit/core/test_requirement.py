@@ -207,7 +207,7 @@ def test_a_url_opens_nothing_here(url):
 
 
 def _make_options():
-    path = Path(__file__).parent.parent / "scripts" / "make_options.py"
+    path = Path(__file__).parents[3] / "scripts" / "make_options.py"
     spec = importlib.util.spec_from_file_location("make_options", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
