@@ -82,14 +82,14 @@ def name_and_version(path: str) -> tuple[str, str]:
 
 def is_archive(requirement: str) -> bool:
     """Return True if pip takes the requirement for a file by its ending, extras left out."""
-    return _without_extras(requirement.strip()).lower().endswith(ARCHIVES)
+    return without_extras(requirement.strip()).lower().endswith(ARCHIVES)
 
 
 def requirements_file(value: str) -> str | None:
     """Return the local file that pip opens for ``-r VALUE``, or None for a URL."""
     if value.lstrip().lower().startswith(_SCHEMES):
         return None
-    without = _without_extras(value)
+    without = without_extras(value)
     return without if is_lock_file(without) else value
 
 
@@ -98,7 +98,7 @@ def group_file(value: str) -> str:
     path, colon, _ = value.rpartition(":")
     if not colon:
         return "pyproject.toml"
-    without = _without_extras(path)
+    without = without_extras(path)
     return without if is_lock_file(without) else path
 
 
@@ -125,7 +125,7 @@ def _extras(rest: str) -> tuple[str, str]:
     return f"[{inner}]", after.strip(" ")
 
 
-def _without_extras(text: str) -> str:
+def without_extras(text: str) -> str:
     """Return a path without the extras in brackets at its end, as pip's `strip_extras` does."""
     at = text.rfind("[")
     inner = text[at + 1 : -1]

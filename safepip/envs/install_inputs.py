@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from safepip.core.pip_line import normalised_name
+from safepip.core.requirement import (
+    group_file,
+    is_archive,
+    is_lock_file,
+    normalised_name,
+    requirements_file,
+    without_extras,
+)
 from safepip.system.project_tools.detect import content, parsed
 
 from .requirements import lines_of
@@ -21,10 +28,6 @@ if TYPE_CHECKING:
 
     from safepip.core.pip_line import PipCommand
 
-_ARCHIVES = (
-    ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz",
-    ".tar.lzma",
-)  # fmt: skip
 _REMOTE = ("http:", "https:", "ftp:", "file:")
 _NESTED = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}  # whether of constraints
 _EDITABLE = ("-e", "--editable")
@@ -36,8 +39,8 @@ def missing_input(command: PipCommand, cwd: str) -> str | None:
 
 
 def _missing(command: PipCommand, cwd: str) -> Iterator[str]:
-    for path in command.r_files:
-        yield from _of_file(path, cwd, cwd, (), constraints=False)
+    for value in command.r_files:
+        yield from _of_source(value, cwd)
     for path in command.constraints:
         yield from _of_file(path, cwd, cwd, (), constraints=True)
     for requirement in command.requirements:
@@ -51,20 +54,29 @@ def _missing(command: PipCommand, cwd: str) -> Iterator[str]:
             yield f"{script} cannot be opened"
 
 
+def _of_source(value: str, cwd: str) -> Iterator[str]:
+    """Look at a value of `-r`: a requirements file, a lock file (PEP 751) or a URL."""
+    path = requirements_file(value)
+    if path is None:
+        return
+    if not is_lock_file(path):
+        yield from _of_file(path, cwd, cwd, (), constraints=False)
+    elif not _can_open(os.path.join(cwd, path)):
+        yield f"{value} cannot be opened"
+
+
 def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
     """Look into a requirements file named relative to `folder`; paths in it are relative to `cwd`."""
     if "://" in path or path.lower().startswith(_REMOTE):
         return
-    plain, _ = _without_extras(path)
-    is_lock = os.path.basename(plain).startswith("pylock.") and plain.endswith(".toml")
-    full = os.path.abspath(os.path.join(folder, plain if is_lock else path))
+    full = os.path.abspath(os.path.join(folder, path))
     if not _can_open(full):
         yield f"{path} cannot be opened"
         return
     if full in above:
         yield f"{path} names itself"
         return
-    for line in [] if is_lock else lines_of(content(full)) or []:
+    for line in lines_of(content(full)) or []:
         option, _, value = line.partition("=" if line.startswith("--") and "=" in line else " ")
         value = value.strip()
         if option[:2] in {"-r", "-c", "-e"} and option not in {*_NESTED, *_EDITABLE}:
@@ -94,10 +106,10 @@ def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
     if at or _has_scheme(requirement):
         return
     is_path = os.sep in requirement or requirement.startswith(".")
-    plain, _ = _without_extras(os.path.normpath(os.path.join(cwd, requirement)))
+    plain = without_extras(os.path.normpath(os.path.join(cwd, requirement)))
     if is_path and os.path.isdir(plain):
         yield from _of_directory(plain, requirement)
-    elif plain.lower().endswith(_ARCHIVES):
+    elif is_archive(plain):
         if not os.path.isfile(plain):
             yield f"there is no {requirement}"
     elif is_path:
@@ -112,7 +124,7 @@ def _of_editable(editable: str, cwd: str) -> Iterator[str]:
         return
     if _has_scheme(editable):
         return
-    plain, _ = _without_extras(editable)
+    plain = without_extras(editable)
     path = os.path.join(cwd, plain)
     if os.path.isdir(path):
         yield from _of_directory(path, editable)
@@ -128,9 +140,10 @@ def _of_url(url: str) -> Iterator[str]:
         return
     if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query:
         return
-    plain, extras = _without_extras(parts.path)
+    plain = without_extras(parts.path)
     path = url2pathname(plain)
-    if "subdirectory=" in parts.fragment or (extras and os.path.exists(url2pathname(parts.path))):
+    may_be_the_whole_name = plain != parts.path and os.path.exists(url2pathname(parts.path))
+    if "subdirectory=" in parts.fragment or may_be_the_whole_name:
         return
     if os.path.isdir(path):
         yield from _of_directory(path, url)
@@ -145,8 +158,7 @@ def _of_directory(path: str, called: str) -> Iterator[str]:
 
 
 def _of_group(group: str, cwd: str) -> Iterator[str]:
-    path, colon, name = group.rpartition(":")
-    path = path if colon else "pyproject.toml"
+    path, name = group_file(group), group.rpartition(":")[2]
     full = os.path.join(cwd, path)
     if not _can_open(full):
         yield f"{path} cannot be opened"
@@ -156,14 +168,6 @@ def _of_group(group: str, cwd: str) -> Iterator[str]:
         known = map(normalised_name, groups) if isinstance(groups, dict) else (name,)
         if (document or not os.path.getsize(full)) and normalised_name(name) not in known:
             yield f"{path} has no dependency group {name}"
-
-
-def _without_extras(path: str) -> tuple[str, str]:
-    """Return the path and the extras in brackets at its end, if any."""
-    before, bracket, extras = path.rpartition("[")
-    if bracket and before and len(extras) > 1 and extras.endswith("]") and "]" not in extras[:-1]:
-        return before, extras[:-1]
-    return path, ""
 
 
 def _has_scheme(text: str) -> bool:
