@@ -1,8 +1,8 @@
-"""What the system's own packager calls the package that was asked for, where the lists on this machine have it.
+"""Find the system's own package of a requested one, in the package lists on this machine.
 
-The marker of a managed Python often names the command to use instead of pip, `xyz` standing for the package.
-That command is offered with the package's name in it, never one guessed from the distribution. Only files that
-are there already are read, for a fraction of a second at most: nothing is started and nothing fetched.
+The marker of a managed Python often names the command to use instead of pip, with `xyz` for the package. That
+command is suggested with the package's name in it; it is never guessed from the distribution. Only existing files
+are read, for a fraction of a second at most: nothing is started or downloaded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from safepip.core.requirement import normalised_name, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Mapping
 
     from safepip.core.plan import Create
@@ -26,33 +27,37 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], float]
 
-# In the words of Debian, Homebrew and Arch; Alpine's placeholder is another one.
+# The placeholders of Debian, Homebrew and Arch.
 _COMMAND = re.compile(
     r"\b((apt|apt-get|dnf|pacman|apk|brew) (?:install|-S|add)) ([a-z0-9.+-]*)(?:xyz|somepackage)\b"
 )
 _LONGEST_MARKER = 1 << 14  # bytes
 _BLOCK = 1 << 20  # bytes of a list read at once
 _OVERLAP = 1 << 10  # bytes of the last block looked at again: more than a name and what frames it
-_PATIENCE = 0.25  # seconds; what has not been found by then is not looked for
+_PATIENCE = 0.25  # seconds to search
 
 
 def offer(plan: Create, context: Context) -> str | None:
-    """Return the line on the system's own package of the one that is asked for, or None where there is none.
+    """Return the line that names the system's package of the requested one, or None.
 
-    It is for people at a terminal who want hints, and where no other hint is given.
+    It is for people at a terminal who want hints, and only where no other hint is given.
     """
-    interpreter, name = context.target.interpreter, _only_name(context)
-    wanted = context.ambient.terminal and context.settings.hints and not context.quiet
-    if not wanted or plan.hint or context.named or name is None or interpreter is None or not context.managed:
+    wants_hints = context.ambient.terminal and context.settings.hints and not context.quiet
+    if not wants_hints or plan.hint or context.named:
+        return None
+    name = _only_name(context)
+    interpreter = context.target.interpreter
+    if name is None or interpreter is None or not context.managed:
         return None
     command = native_command(interpreter.marker, name, context.ambient.environ, context.ambient.home)
-    return command and f"the system has it too, for its own Python: {command}"
+    return f"the system has it too, for its own Python: {command}" if command else None
 
 
 def _only_name(context: Context) -> str | None:
-    """Return the one plain name that is to be installed, or None if it is anything else, or more."""
+    """Return the plain name that the line installs, or None if it installs anything else, or more."""
     line = context.command
-    if any((line.r_files, line.editables, line.groups, line.scripts)) or len(line.requirements) != 1:
+    names_more = line.r_files or line.editables or line.groups or line.scripts
+    if names_more or len(line.requirements) != 1:
         return None
     (name,) = line.requirements
     wanted = parse(name)
@@ -69,10 +74,10 @@ def native_command(
     root: str = os.sep,
     clock: Clock = time.monotonic,
 ) -> str | None:
-    """Return what the marker at the path `marker` says to type for the package `name`, or None.
+    """Return the command that the marker at the path `marker` names, for the package `name`, or None.
 
-    None too where the lists of this machine, looked for below `root`, do not have that package, or it is
-    installed already. Distributions write names as PEP 503 normalises them, but for Debian's dots.
+    Also None if the lists on this machine, searched for below `root`, lack that package, or it is installed.
+    Distributions write names as PEP 503 normalises them, except for Debian's dots.
     """
     named = _COMMAND.search(_text(marker))
     if named is None:
@@ -85,14 +90,17 @@ def native_command(
         "brew": lists.brew,
     }  # fmt: skip
     try:
-        found = next(filter(has[manager], [prefix + one for one in dict.fromkeys(spelt)]), None)
+        for spelling in dict.fromkeys(spelt):
+            package = prefix + spelling
+            if has[manager](package):
+                return f"{command} {package}"
     except (OSError, EOFError, ValueError, zlib.error):  # a list that cannot be read, or is damaged
         return None
-    return found and f"{command} {found}"
+    return None
 
 
 def _text(marker: str) -> str:
-    """Return what the marker says, with single spaces."""
+    """Return the marker's text, with single spaces."""
     try:
         with open(marker, "rb") as file:
             return " ".join(file.read(_LONGEST_MARKER).decode("utf-8", "replace").split())
@@ -101,7 +109,7 @@ def _text(marker: str) -> str:
 
 
 class _Lists:
-    """The lists of packages that a machine has; a method tells whether one is listed there and not installed."""
+    """The package lists on a machine; each method returns True if a package is listed and not installed."""
 
     def __init__(self, root: str, environ: Mapping[str, str], home: str | None, clock: Clock) -> None:
         self.root = root
@@ -121,24 +129,20 @@ class _Lists:
         """Look into what dnf 4 keeps for completion: rows such as `python3-flask-1:2.2.3-1.fc38.noarch`."""
         import sqlite3  # noqa: PLC0415  not every Python has it
 
-        of_package = "SELECT pkg FROM {} WHERE pkg GLOB ?"
         for path in self._matching("var/cache/dnf", "packages.db"):
             with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as database:
                 try:
-                    there, listed = (
-                        [name for (name,) in database.execute(of_package.format(table), (f"{package}-*",))]
-                        for table in ("installed", "available")
-                    )
+                    is_installed = _has_row(database, "installed", package)
+                    is_available = _has_row(database, "available", package)
                 except sqlite3.Error:
                     return False
-            return not any(_is_build(name, package) for name in there) and any(
-                _is_build(name, package) for name in listed
-            )
+            return is_available and not is_installed
         return False
 
     def pacman(self, package: str) -> bool:
         """Look into archives that hold a folder `python-flask-3.0.3-1/` for each package."""
-        if any(_is_build(os.path.basename(path), package) for path in self._matching("var/lib/pacman/local", "*")):
+        installed = self._matching("var/lib/pacman/local", "*")
+        if any(_is_build(os.path.basename(path), package) for path in installed):
             return False
         build = re.compile(b"\0" + re.escape(package.encode()) + rb"-[^-/\0]+-[^-/\0]+/")
         return self._holds(self._matching("var/lib/pacman/sync", "*.db"), f"\0{package}-", build)
@@ -146,45 +150,68 @@ class _Lists:
     def apk(self, package: str) -> bool:
         """Look into Alpine's indexes, where they are kept (`apk add --no-cache` keeps none)."""
         line = f"\nP:{package}\n"
-        installed = [
-            path for place in ("lib", "usr/lib") for path in self._matching(f"{place}/apk/db", "installed")
-        ]
-        places = ("var/cache/apk", "etc/apk/cache")
-        lists = [path for place in places for path in self._matching(place, "APKINDEX.*.tar.gz")]
-        return not self._holds(installed, line) and self._holds(lists, line)
+        installed = self._matching("lib/apk/db", "installed") + self._matching("usr/lib/apk/db", "installed")
+        if self._holds(installed, line):
+            return False
+        index = "APKINDEX.*.tar.gz"
+        lists = self._matching("var/cache/apk", index) + self._matching("etc/apk/cache", index)
+        return self._holds(lists, line)
 
     def brew(self, package: str) -> bool:
         """Look into Homebrew's list of names, a name a line."""
-        caches = [self.environ.get("HOMEBREW_CACHE", "")]
+        caches = []
+        if self.environ.get("HOMEBREW_CACHE"):
+            caches.append(self.environ["HOMEBREW_CACHE"])
         if self.home:
             caches += [os.path.join(self.home, place, "Homebrew") for place in ("Library/Caches", ".cache")]
-        lists = [path for cache in caches if cache for path in self._matching(f"{cache}/api", "formula_names.txt")]
+        lists: list[str] = []
+        for cache in caches:
+            lists += self._matching(f"{cache}/api", "formula_names.txt")
         return self._holds(lists, f"\n{package}\n")
 
     def _matching(self, folder: str, *patterns: str) -> list[str]:
-        """Return the files in `folder`, below the root unless absolute, whose names fit one of the patterns."""
+        """Return the files in `folder`, below the root unless absolute, whose names match one of the patterns."""
         at = os.path.join(self.root, folder)
-        names = os.listdir(at) if os.path.isdir(at) else []
-        return [os.path.join(at, name) for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+        if not os.path.isdir(at):
+            return []
+        found: list[str] = []
+        for name in os.listdir(at):
+            if any(fnmatch(name, pattern) for pattern in patterns):
+                found.append(os.path.join(at, name))  # noqa: PERF401  clearer than two loops in a comprehension
+        return found
 
     def _holds(self, paths: list[str], text: str, build: re.Pattern[bytes] | None = None) -> bool:
-        """Tell whether `text`, and the `build` that it begins, is in one of the files, if there is time."""
+        """Return True if `text`, and the `build` that it begins, is in one of the files; False when time is up."""
         sought = text.encode()
-        blocks = (block for path in paths for block in self._blocks(path, sought[:1]))
-        return any(sought in block and (build is None or build.search(block) is not None) for block in blocks)
+        for path in paths:
+            for block in self._blocks(path, sought[:1]):
+                if sought not in block:
+                    continue
+                if build is None or build.search(block):
+                    return True
+        return False
 
     def _blocks(self, path: str, end: bytes) -> Iterator[bytes]:
-        """Yield what the file holds, unpacked, in blocks: each begins with the `end` of the one before it."""
+        """Yield the file's unpacked content in blocks: each begins with the end of the one before it."""
         if not os.path.isfile(path):
             return
         with open(path, "rb") as file:
             is_packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if is_packed else open(path, "rb") as content:
-            while self.clock() < self.until and (block := content.read(_BLOCK)):
+            while self.clock() < self.until:
+                block = content.read(_BLOCK)
+                if not block:
+                    return
                 yield end + block
                 end = block[-_OVERLAP:]
 
 
+def _has_row(database: sqlite3.Connection, table: str, package: str) -> bool:
+    rows = database.execute(f"SELECT pkg FROM {table} WHERE pkg GLOB ?", (f"{package}-*",))  # noqa: S608  two fixed names
+    return any(_is_build(name, package) for (name,) in rows)
+
+
 def _is_build(name: str, package: str) -> bool:
-    """Tell whether `name` is the package's, with version and release behind it, which hold no dash."""
-    return name.startswith(f"{package}-") and name[len(package) + 1 :].count("-") == 1
+    """Return True if `name` is the package's, followed by a version and a release without dashes."""
+    version_and_release = name.removeprefix(f"{package}-")
+    return version_and_release != name and version_and_release.count("-") == 1

@@ -1,7 +1,7 @@
-"""EDGE  which tool keeps a project: uv, Poetry, PDM, Pipenv, Hatch, pixi, or none.
+"""Tell which tool keeps a project: uv, Poetry, PDM, Pipenv, Hatch, pixi, or none.
 
-Asked on every call in a project; what else is known of these tools is in tools.py, loaded where one of them
-keeps it. Read from their own sources, as there.
+This is asked on every call in a project. tools.py has the rest, and is loaded only where a tool keeps the project.
+The rules come from the tools' own sources.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What only the tool itself writes or reads, in the order in which it is believed. A lock file says more than
-# a table: many a project has a [tool.uv] or a Pipfile left over from before.
+# Files that only the tool itself writes or reads, in order of evidence. A lock file says more than a table: many
+# projects still have a [tool.uv] or a Pipfile from before.
 _FILES = (
     ("uv", "uv.lock"),
     ("poetry", "poetry.lock"),
@@ -26,7 +26,8 @@ _FILES = (
     ("pdm", ".pdm-python"),
     ("poetry", "poetry.toml"),
 )
-# And how their headers begin: parsing takes longer than all else here, so most users of a backend are spared it.
+# How the headers of their tables begin. Parsing takes longer than anything else here, so it is avoided for most
+# projects that only use the tool's build backend.
 _TABLES = {
     "poetry": ("poetry",),
     "pdm": ("pdm",),
@@ -35,7 +36,7 @@ _TABLES = {
     "hatch": ("hatch]", "hatch.envs"),
 }
 _NEEDED = {"poetry": {"dependencies", "dev-dependencies", "group", "package-mode"}, "hatch": {"envs"}}
-# What the build backends of these tools read, and `uv pip` does: it says nothing of who keeps the project.
+# Keys that the build backends of these tools, or `uv pip`, read: they do not show who keeps the project.
 _OF_OTHERS = {"pdm": {"build", "version"}, "uv": {"build-backend", "pip"}}
 _LARGEST = 1 << 20  # bytes, and
 _MOST_DOTS = 1000  # in a line, as in configfiles: tomllib takes minutes for a key of very many parts
@@ -44,8 +45,8 @@ _MOST_DOTS = 1000  # in a line, as in configfiles: tomllib takes minutes for a k
 def keeper(root: str) -> str | None:
     """Return the tool that keeps the project at `root`: uv, poetry, pdm, pipenv, hatch, pixi, or None.
 
-    Told from its files alone. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its
-    tables say nothing of who keeps the project.
+    Only its files are read. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its
+    tables do not show who keeps the project.
     """
     for tool, name in _FILES:
         if _is_there(os.path.join(root, name)):
@@ -57,24 +58,39 @@ def keeper(root: str) -> str | None:
 
 
 def _is_there(path: str) -> bool:
-    """Tell whether there is such a file; asked for access first, which is cheaper where there is none."""
+    """Return True if the file exists; access() comes first, since it is cheaper for missing files."""
     return os.access(path, os.F_OK) and os.path.isfile(path)
 
 
 def _by_table(data: bytes) -> str | None:
-    """Return the tool whose table a pyproject.toml holds; parsed only if it looks as if there were one."""
+    """Return the tool whose table a pyproject.toml has; it is parsed only if a table is likely."""
+    candidates = _likely_tools(data)
+    if not candidates:
+        return None
+    document = parsed(data)
+    for tool in candidates:
+        if _keeps(tool, inside(document, "tool", tool), document):
+            return tool
+    return None
+
+
+def _likely_tools(data: bytes) -> list[str]:
+    """Return the tools whose table the text seems to have, without parsing it."""
     squeezed = (b"\n" + data.translate(None, b" \t\"'")).replace(b"\n[[", b"\n[")
-    dotted = any(text in squeezed for text in (b"\n[tool]", b"\ntool.", b"\ntool="))
-    begins = {tool: [f"\n[tool.{head}".encode() for head in heads] for tool, heads in _TABLES.items()}
-    named = [tool for tool in begins if dotted or any(text in squeezed for text in begins[tool])]
-    document = parsed(data) if named else {}
-    return next((tool for tool in named if _keeps(tool, inside(document, "tool", tool), document)), None)
+    if any(text in squeezed for text in (b"\n[tool]", b"\ntool.", b"\ntool=")):  # dotted keys: any tool's
+        return list(_TABLES)
+    likely = []
+    for tool, heads in _TABLES.items():
+        if any(f"\n[tool.{head}".encode() in squeezed for head in heads):
+            likely.append(tool)
+    return likely
 
 
 def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
     if not isinstance(table, dict):
         return False
-    if tool == "poetry" and "name" in table and "project" not in document:  # as Poetry had it before its 2.0
+    is_poetry_1 = tool == "poetry" and "project" not in document
+    if is_poetry_1 and "name" in table:
         return True
     if tool in _NEEDED:
         return not _NEEDED[tool].isdisjoint(table)
@@ -82,7 +98,7 @@ def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
 
 
 def content(path: str) -> bytes:
-    """Return a regular file's bytes; empty for what is absent, too large, or would make us wait."""
+    """Return a regular file's bytes; empty for one that is missing, too large, or would block."""
     quick = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
         file = os.open(path, os.O_RDONLY | quick)
@@ -97,8 +113,9 @@ def content(path: str) -> bytes:
 
 
 def parsed(data: bytes) -> dict[str, Any]:
-    """Return the document that `data` is; empty where there is nothing, or it is broken."""
-    if not data or any(line.count(b".") > _MOST_DOTS for line in data.split(b"\n")):
+    """Return the parsed document; empty if there is no data, or it is not TOML."""
+    most_dots = max(line.count(b".") for line in data.split(b"\n"))
+    if not data or most_dots > _MOST_DOTS:
         return {}
     if sys.version_info >= (3, 11):
         import tomllib
