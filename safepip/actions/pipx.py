@@ -24,7 +24,7 @@ from safepip.envs.lock import acquire
 from safepip.envs.progress import shown_while
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.system.directories import at_home
-from safepip.system.environment import CREATING, OWN, USABLE
+from safepip.system.environment import BROKEN, CREATING, OWN, USABLE, is_environment
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
 from safepip.system.observe import Context, ambient
@@ -75,6 +75,10 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     if len(runs) == 1 and runs[0][0] not in _CHANGING:
         return start((program, *runs[0]), environ)
     before = applications.held(context)
+    if runs[0][0] != "uninstall":
+        code = _remake(plan.names, program, version, context, report, lock)
+        if code:
+            return code
     code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
     applications.note(before, context)
     if code:
@@ -106,6 +110,7 @@ def become(words: tuple[str, ...], context: Context, report: Report, *, alone: b
     found = None if alone else at_hand(context)
     lock = None if found else _locked(context, report)
     program, _ = found or obtain(interpreter_of(context), (), context, report)
+    _tell_of_broken(words, context, report)
     if alone:
         _seed(interpreter_of(context), context)
     if lock is not None and not alone:
@@ -267,21 +272,69 @@ def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
 
 
 def _seed(interpreter: Interpreter | None, context: Context) -> None:
-    """Give pipx the pip that all its environments share, where its own way to one is barred.
+    """Give pipx the pip that all its environments share, where pipx itself does not.
 
-    pipx has ensurepip make it, which Debian and others leave out of their Python. What is missing or
-    unfinished pipx makes itself, or says why not.
+    pipx has ensurepip make it, which Debian and others leave out of their Python, and it does not notice that the
+    Python of the one that exists is gone (pipx 1.16). If making it fails, pipx tries, and says why it cannot.
     """
-    if interpreter is None or os.path.isfile(os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")):
-        return
-    named = context.ambient.environ.get("PIPX_SHARED_LIBS", "")
-    path = named or os.path.join(home_of(context), "shared")
-    if os.path.lexists(path):
+    path = applications.shared_folder(context)
+    if is_environment(path) and context.examine(path, named=True).state == BROKEN:
+        shutil.rmtree(path, ignore_errors=True)
+    has_ensurepip = interpreter is not None and os.path.isfile(
+        os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")
+    )
+    if interpreter is None or has_ensurepip or os.path.lexists(path):
         return
     try:
         build(path, interpreter, context.cache, pip=True)
     except (OSError, SafepipError):
         shutil.rmtree(path, ignore_errors=True)
+
+
+# -- applications whose Python is gone
+
+
+def repair_applications(context: Context, report: Report) -> int:
+    """Make pipx's broken applications again, in the versions that they were installed in; return the exit code."""
+    names = tuple(applications.broken(context))
+    if not names:
+        return 0
+    lock = _locked(context, report)
+    program, version = obtain(interpreter_of(context), (), context, report)
+    _seed(interpreter_of(context), context)
+    return _remake(names, program, version, context, report, lock)
+
+
+def _remake(
+    names: tuple[str, ...],
+    program: str,
+    version: tuple[int, ...],
+    context: Context,
+    report: Report,
+    lock: int | None,
+) -> int:
+    """Have pipx reinstall those of these applications that are broken; return its exit code."""
+    python = interpreter_of(context)
+    choice = ("--python", python.path) if python is not None else ()
+    broken = applications.broken(context)
+    for name in names:
+        if name not in broken:
+            continue
+        report.say(f"{name} {broken[name]}: installing it again with pipx")
+        words = _fitting(("reinstall", *choice, "--", name), version)
+        code, _ = _watched((program, *words), environ_of(context), lock)
+        if code:
+            return code
+    return 0
+
+
+def _tell_of_broken(words: tuple[str, ...], context: Context, report: Report) -> None:
+    """Say which applications pipx is about to take for whole, though their Python is gone."""
+    broken = applications.broken(context)
+    if broken and not words[0].startswith(("-", "reinstall")):
+        name, reason = next(iter(broken.items()))
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        report.say(f"{name}{more} {reason}; to repair: safepip app reinstall-all")
 
 
 def _own_base(context: Context) -> Interpreter:

@@ -9,7 +9,7 @@ import time
 
 from safepip.core.record import changed
 from safepip.report import without_secrets
-from safepip.system.environment import OWN
+from safepip.system.environment import BROKEN, OWN
 from safepip.system.files import make_folder
 from safepip.system.pipx import METADATA, home_of, installed_applications
 
@@ -32,6 +32,22 @@ def held(context: Context) -> dict[str, State]:
     return {
         name: history.State(version=_version(os.path.join(venvs, name))) for name in installed_applications(venvs)
     }
+
+
+def broken(context: Context) -> dict[str, str]:
+    """Return pipx's applications that cannot run any more, by name: each with the reason."""
+    venvs = os.path.join(home_of(context), "venvs")
+    found = {}
+    for name in installed_applications(venvs):
+        environment = context.examine(os.path.join(venvs, name), named=True)
+        if environment.state == BROKEN:
+            found[name] = environment.reason
+    return found
+
+
+def shared_folder(context: Context) -> str:
+    """Return the environment whose pip all of pipx's environments use."""
+    return context.ambient.environ.get("PIPX_SHARED_LIBS", "") or os.path.join(home_of(context), "shared")
 
 
 def note(before: Mapping[str, State], context: Context) -> None:

@@ -6,7 +6,7 @@ import os
 
 from safepip.core.record import Record
 from safepip.system import registry
-from safepip.system.environment import USABLE, Environment, examine
+from safepip.system.environment import BROKEN, USABLE, Environment, examine
 from safepip.system.interpreter import Interpreter, interview
 from safepip.system.observe import Context
 
@@ -45,6 +45,15 @@ def listed(context: Context, report: Report) -> Iterator[Listed]:
         report.say(f"measuring {unmeasured} environments (once)")
     for entry in entries:
         yield _look(entry, sizes[entry.file] or _measured(entry), told, ask)
+
+
+def broken_environments(context: Context) -> Iterator[Environment]:
+    """Yield the environments that safepip knows and that cannot be used as they are."""
+    for entry in registry.entries(context.state):
+        if entry.is_there:
+            found = context.examine(entry.known.path)
+            if found.state == BROKEN:
+                yield found
 
 
 def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:

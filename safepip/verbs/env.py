@@ -18,7 +18,8 @@ from safepip.core.decide import project_of
 from safepip.core.plan import Create, Handover
 from safepip.core.record import Record, changed
 from safepip.envs import inventory
-from safepip.envs.listing import Listed, health, last_use, listed, project_root
+from safepip.envs.applications import broken
+from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
 from safepip.report import quoted, shown
@@ -109,7 +110,9 @@ def parser() -> Parser:
     _with_dir(trusted)
     trusted.add_argument("--list", action="store_true", help="print the paths of those that are trusted")
     trusted.add_argument("--revoke", action="store_true", help="take the trust back")
-    _with_dir(_add(words, "repair", _repair, "rebuild an environment with the same packages"))
+    repaired = _add(words, "repair", _repair, "rebuild an environment with the same packages")
+    _with_dir(repaired)
+    repaired.add_argument("--all", action="store_true", help="all that are broken, and pipx's applications")
     return made
 
 
@@ -470,17 +473,51 @@ def _revoke(found: Environment, context: Context, report: Report) -> None:
 
 
 def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
-    """Mend what is wrong with an environment; one that is named is trusted, if it is the user's own."""
+    """Repair an environment, then name others that are broken; DIR is trusted, if it is the user's own."""
+    if said.all:
+        return _repair_all(context, report)
     found = _meant(said.dir, context, named=True) if said.dir is not None else in_force(context)
-    called = context.shown(found)
     if found.state in {NOWHERE, FOREIGN}:
         raise unfit(found, context)
     if os.path.lexists(found.path):
         _permit(found, context, named=bool(said.dir or context.named or context.active))
+    try:
+        _rebuild(found, context, report)
+    finally:
+        _name_broken(context, report)
+    return 0
+
+
+def _rebuild(found: Environment, context: Context, report: Report) -> None:
     from safepip.envs.rebuild import repair  # noqa: PLC0415  see above
 
-    repair(found.path, called, context, report)
+    repair(found.path, context.shown(found), context, report)
+
+
+def _repair_all(context: Context, report: Report) -> int:
+    """Repair every known environment that is broken, and pipx's applications; return the highest exit code."""
+    codes = [_try_to_rebuild(found, context, report) for found in broken_environments(context)]
+    from safepip.actions.pipx import repair_applications  # noqa: PLC0415  see above
+
+    return repair_applications(context, report) or max(codes, default=0)
+
+
+def _try_to_rebuild(found: Environment, context: Context, report: Report) -> int:
+    try:
+        _permit(found, context, named=False)
+        _rebuild(found, context, report)
+    except SafepipError as error:
+        report.error(error.what, error.ways, code=error.code)
+        return error.code
     return 0
+
+
+def _name_broken(context: Context, report: Report) -> None:
+    """Say what else is broken: an upgrade of the system breaks all environments at once."""
+    names = [_at_home(found.path, context) for found in broken_environments(context)]
+    names += [f"{name} (pipx)" for name in broken(context)]
+    if names:
+        report.say(f"also broken: {_some(names)}; repair all: safepip env repair --all")
 
 
 def _permit(found: Environment, context: Context, *, named: bool) -> None:
