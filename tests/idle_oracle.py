@@ -22,6 +22,7 @@ VARIABLES = (
     ("PIP_FIND_LINKS", ""), ("PIP_FORCE_REINSTALL", "1"), ("PYTHONPATH", "more"), ("PIP_NO_COLOR", "1"),
     ("PIP_CONFIG_FILE", "named.conf"), ("PIP_DRY_RUN", "1"), ("PIP_EXTRA_INDEX_URL", "file:///nowhere"),
     ("PIP_USER", "1"), ("PIP_CACHE_DIR", "cache"), ("PIP_ONLY_BINARY", ":all:"), ("VERSION", "1.0"),
+    ("PIP_GROUP", "dev"), ("_PIP_IN_BUILD_IGNORE_CONSTRAINTS", "1"), ("TMPDIR", "/nowhere"),
     ("PIP_PROGRESS_BAR", "off"), ("PIP_TARGET", "elsewhere"), ("PIP_IGNORE_INSTALLED", "1"),
 )  # fmt: skip
 LINES = (
@@ -57,6 +58,10 @@ CONFIGURATIONS = (
     "", "[install]\nconstraint = con.txt\n", "[install]\nno-deps = true\n", "[install]\nupgrade = true\n", "nonsense",
     "[global]\nquiet = 1\n", "[global]\ntimeout = 3\n", "[install]\nrequirement =\n  req.txt\n", "[global]\nverbose = 1\n",
     "[install]\npre = yes\n", "[DEFAULT]\nupgrade = true\n", "[global]\nindex-url = file:///nowhere\n",
+    "[global]\nconstraint = con.txt\n", "[global]\nconstraint =\n  con.txt\n  more.txt\n", "[install]\nrequirement = req.txt\n",
+    "[global]\nconstraint = sub/con.txt\n[install]\nconstraint = con.txt\n", "[install]\nconstraint = gone.txt\n",
+    "[DEFAULT]\nconstraint = con.txt\n[install]\n", "[list]\nformat = json\n", "[:env:]\nconstraint = con.txt\n",
+    "[install]\ngroup = dev\n", "[global]\nconstraint = con.txt\n[install]\nconstraint =\n", "[global]\ncache-dir = cache\n",
 )  # fmt: skip
 
 
@@ -78,6 +83,7 @@ class Rounds:
         self.hits = 0
         self.asked = 0
         self.wrong: list[Difference] = []
+        self.links = 0
         self.variables: dict[str, str | None] = {}
         self.cwd = box.project
         made = box.run("install", *NAMES)
@@ -203,6 +209,9 @@ class Rounds:
         path = os.path.join(self.site, self.chance.choice(infos), "METADATA")
         if not os.path.exists(path):
             return
+        if self.chance.random() < 0.3:  # as of an installer that links files from its cache
+            self.links += 1
+            os.link(path, os.path.join(self.box.project, f"link{self.links}"))
         before = os.stat(path)
         with open(path, "r+", encoding="utf-8") as file:
             text = file.read()
@@ -216,7 +225,7 @@ class Rounds:
 
     def _folder(self) -> None:
         """Let other folders be seen, or what is installed be named otherwise."""
-        kind = self.chance.randrange(5)
+        kind = self.chance.randrange(6)
         if kind == 0:
             self._toggle_system()
         elif kind == 1:
@@ -229,6 +238,9 @@ class Rounds:
                 file.write(os.path.join(self.box.project, "lib") + "\n.\n")
         elif kind == 3:
             self._restore()
+        elif kind == 4:
+            with open(os.path.join(self.site, "more.start"), "w", encoding="utf-8") as file:
+                file.write("more:run\n")
         else:
             infos = self._infos()
             if infos:
@@ -243,7 +255,7 @@ class Rounds:
             file.write(text.replace(off, on) if off in text else text.replace(on, off))
 
     def _restore(self) -> None:
-        for name in ("more.pth", "lib.egg-link"):
+        for name in ("more.pth", "more.start", "lib.egg-link"):
             if os.path.exists(os.path.join(self.site, name)):
                 os.unlink(os.path.join(self.site, name))
 

@@ -121,12 +121,39 @@ def test_metadata_written_in_place_with_its_old_times_is_another_question(asking
     assert asking().digest != before.digest
 
 
-def test_a_hard_link_more_of_shared_files_changes_nothing(asking, environment, work):
+def test_metadata_of_two_links_written_in_place_with_its_old_time_and_size_is_another_question(
+    asking, environment, work
+):
     path = f"{site_of(environment)}/six-1.0.dist-info/METADATA"
-    os.link(path, f"{work}/first")
+    os.link(path, f"{work}/link")
+    before, stat = asking(), os.stat(path)
+    write(path, "Name: y\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert os.stat(path).st_size == stat.st_size
+    assert asking().digest != before.digest
+
+
+@pytest.fixture
+def shared(environment, work):
+    """Give the metadata of pip, which all environments of a user share by hard links."""
+    path = f"{site_of(environment)}/pip-26.3.dist-info/METADATA"
+    os.mkdir(os.path.dirname(path))
+    write(path, "Name: pip\n")
+    os.link(path, f"{work}/image")
+    return path
+
+
+def test_another_environment_that_shares_pips_files_changes_nothing(asking, shared, work):
     before = asking()
-    os.link(path, f"{work}/second")
+    os.link(shared, f"{work}/another")
     assert asking().digest == before.digest
+
+
+def test_pips_shared_metadata_written_in_place_is_another_question(asking, shared):
+    before, stat = asking(), os.stat(shared)
+    write(shared, "Name: pop\n")
+    os.utime(shared, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert asking().digest != before.digest
 
 
 @pytest.mark.parametrize(
@@ -188,13 +215,37 @@ def test_variables_that_are_not_plain_leave_it_to_pip(asking, monkeypatch, name,
 @pytest.mark.parametrize(
     "text",
     [
-        "[install]\nupgrade = true\n", "[install]\nconstraint = con.txt\n", "[DEFAULT]\ntimeout = 3\n", "timeout\n",
-        "[global]\ntimeout = 3\n  4\n", "[global]\nfuture = 1\n", "[global]\npython = python3\n",
+        "[install]\nupgrade = true\n", "[install]\nconstraint = gone.txt\n", "[DEFAULT]\npre = 1\n[install]\n", "timeout\n",
+        "[global]\ntimeout = 3\n  4\n", "[global]\nfuture = 1\n", "[global]\npython = python3\n", "[install]\ngroup = dev\n",
+        "[global]\neditable =\n  .\n", "[global]\ncache-dir = x\n", "[:env:]\ntarget = x\n",
     ],
 )  # fmt: skip
 def test_a_configuration_that_is_not_plain_leaves_it_to_pip(asking, work, text):
     write(f"{work}/pip.conf", text)
     assert asking("install", "six") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[install]\nconstraint = con.txt\n", "[global]\nconstraint =\n  con.txt\n  con.txt\n", "[install]\nrequirement = req.txt\n",
+        "[DEFAULT]\ntimeout = 3\n[global]\nconstraint = con.txt\n",
+    ],
+)  # fmt: skip
+def test_a_file_that_the_configuration_names_counts_as_one_on_the_line(asking, work, text):
+    write(f"{work}/pip.conf", text)
+    before = asking("install", "six")
+    assert "con.txt" in before.variable.split("\n")[3 + before.read - 1]
+    write(f"{work}/con.txt", "idna<8\n")
+    assert asking("install", "six").digest != before.digest
+    write(f"{work}/con.txt", "-e .\n")
+    assert asking("install", "six") is None
+
+
+@pytest.mark.parametrize("text", ["[list]\nformat = json\n", "[download]\nconstraint = gone.txt\n"])
+def test_what_the_configuration_says_of_other_commands_does_not_count(asking, work, text):
+    write(f"{work}/pip.conf", text)
+    assert asking("install", "six") is not None
 
 
 def test_a_configuration_that_is_no_file_leaves_it_to_pip(asking, work):
@@ -229,6 +280,11 @@ def test_what_is_no_virtual_environment_leaves_it_to_pip(asking, environment):
 
 def test_a_path_file_that_runs_code_leaves_it_to_pip(asking, environment):
     write(f"{site_of(environment)}/hook.pth", "import hook\n")
+    assert asking() is None
+
+
+def test_a_start_file_leaves_it_to_pip(asking, environment):
+    write(f"{site_of(environment)}/hook.start", "hook:run\n")
     assert asking() is None
 
 
