@@ -6,12 +6,6 @@ import os
 import sys
 from _signal import SIGINT  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 
-from safepip.actions.execute import execute
-from safepip.core.decide import decide
-from safepip.core.invocation import read_invocation
-from safepip.system.observe import Context, ambient, enter, follow
-from safepip.system.process import end_by
-
 from .errors import CANNOT_CREATE, INTERNAL, SafepipError
 from .report import Report, without_secrets
 
@@ -27,16 +21,23 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     that it was typed as `python -m safepip`.
     """
     words = sys.argv[1:] if argv is None else argv
+    program = program or sys.argv[0]
+    if words[:1] == ["hook"] and not os.path.basename(program).startswith("pip"):
+        from safepip.shells.hook import answer
+
+        told = answer(words[1:])
+        if told is not None:
+            return _put(told)
     report = Report()
     try:
-        code = _run(words, program or sys.argv[0], report, module=module)
-        return code if code >= 0 else end_by(-code)
+        code = _run(words, program, report, module=module)
+        return code if code >= 0 else _end_by(-code)
     except SafepipError as error:
         if error.what:
             report.error(error.what, error.ways, code=error.code)
         return error.code
     except KeyboardInterrupt:
-        return end_by(SIGINT)  # as an interrupted Python ends: a shell's loop then ends as well
+        return _end_by(SIGINT)  # as an interrupted Python ends: a shell's loop then ends as well
     except OSError as error:
         where = f"{error.filename!s}: " if error.filename else ""
         report.error(f"{where}{error.strerror or error}")
@@ -47,6 +48,12 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
 
 
 def _run(words: Sequence[str], program: str, report: Report, *, module: bool) -> int:
+    # Imported here because a shell waits for `safepip hook`, which needs none of it.
+    from safepip.actions.execute import execute  # noqa: PLC0415
+    from safepip.core.decide import decide  # noqa: PLC0415
+    from safepip.core.invocation import read_invocation  # noqa: PLC0415
+    from safepip.system.observe import Context, ambient, enter, follow  # noqa: PLC0415
+
     invocation = read_invocation(program, words, module=module)
     if invocation.project:
         enter(invocation.project)
@@ -72,6 +79,21 @@ def _without_secrets(text: str, words: Sequence[str]) -> str:
         if word != clean:
             text = text.replace(word, clean)
     return text
+
+
+def _end_by(number: int) -> int:
+    from safepip.system.process import end_by  # noqa: PLC0415  as in _run
+
+    return end_by(number)
+
+
+def _put(told: bytes) -> int:
+    """Write the answer of a hook; a shell that is gone needs none."""
+    try:
+        os.write(1, told)
+    except OSError:
+        return CANNOT_CREATE
+    return 0
 
 
 def _abandon_stdout() -> None:

@@ -10,8 +10,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import safepip
 from safepip import errors
-from safepip.core.invocation import TOPICS, VERBS
-from safepip.shells.files import filled, read_file
+from safepip.core.invocation import TOPICS
+from safepip.shells.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,13 +66,8 @@ def files() -> dict[str, str]:
 
 
 def completion(shell: str, before: str, after: str) -> str:
-    """Return the part of what `init` prints that completes, with the two values that it needs."""
-    text = read_file(f"init.{shell}")
-    values = {"PROGRAM": "safepip", "WORDS": " ".join(VERBS)}
-    needed = [line for line in text.splitlines() if re.search("__(PROGRAM|WORDS)__", line)]
-    section = text.partition("# <complete>\n")[2].partition("# </complete>\n")[0]
-    settings = filled("\n".join(needed), values, "'{}'".format)
-    return f"{before}\n{settings}\n\n{section}{after}"
+    """Return the file that completes, which `init` has as well."""
+    return f"{before}\n{read_file(f'complete.{shell}')}{after}"
 
 
 # --- the manual page

@@ -11,7 +11,7 @@ from safepip.core.record import changed
 from safepip.report import quoted
 from safepip.system.environment import BROKEN
 from safepip.system.process import child_environ, spawn, start
-from safepip.system.registry import known, used
+from safepip.system.registry import used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def hand_over(
     if handover.change and not created and handover.environment is not None:
         _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
-        _tell_shells(handover.environment, context)
+        used(context.state, handover.environment)
     environ = child_environ(handover, locked=lock is not None)
     if handover.change and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
@@ -196,7 +196,7 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     made = create(plan, context, report)
     _give_hint(plan.hint, context, report)
     lock = _locked(made.path, context, report)
-    _tell_shells(made.path, context)
+    used(context.state, made.path)
     handover = changed(plan.handover, python=made.python)
     return hand_over(handover, context, report, lock=lock, created=True)
 
@@ -219,15 +219,6 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
     if left is not None:
         report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
         report.say(f'sudo chown -R "$USER" {quoted(environment)}')
-
-
-def _tell_shells(environment: str, context: Context) -> None:
-    """Let the hooks of shells activate an environment that safepip made or adopted, or the user trusts."""
-    if known(context.state, environment) is not None:
-        used(context.state, environment)
-        from safepip.shells.known import note_for_shells
-
-        note_for_shells(context.state, environment)
 
 
 def _locked(environment: str, context: Context, report: Report) -> int | None:

@@ -538,7 +538,7 @@ def _changes_environment(command: PipCommand) -> bool:
 def _tell(context: Context, environment: Environment) -> RunLine | None:
     """Return how the programs of an install are run from here: for people at a terminal, if they want hints."""
     wanted = context.ambient.terminal and context.settings.hints and not context.quiet
-    wanted = wanted and "SAFEPIP_HOOK" not in context.ambient.environ  # the shell activates it by itself
+    wanted = wanted and context.ambient.environ.get("SAFEPIP_HOOK", "0") == "0"  # else the shell activates it
     if not wanted or context.command.subcommand != "install":
         return None
     activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))

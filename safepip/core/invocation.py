@@ -19,6 +19,7 @@ VERBS = {
     "env": "Show, make, repair and remove environments",
     "app": "Install and update applications, with pipx",
     "init": "Print the code that makes a shell's pip safepip's",
+    "hook": "Answer what the code of init asks at a prompt",
     "shims": "Write programs pip, pip3 and pip3.N that start safepip",
     "explain": "Show what a pip line would do, and why",
     "doctor": "Show what is wrong here, and the command that repairs it",

@@ -79,6 +79,7 @@ class Settings(Record):
     auto_repair: bool = False
     quiet: bool = False
     hints: bool = True
+    prompt: bool = True
     trust: tuple[str, ...] = ()
     origins: tuple[tuple[str, str], ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -384,6 +385,7 @@ TABLE = (
     _row("fast", _FLAG, "answer an install of what is already there without starting pip"),
     _row("quiet", _FLAG, "print only errors"),
     _row("hints", _FLAG, "say how to run what was installed"),
+    _row("prompt", _FLAG, "shells show the environment that they activated in the prompt"),
 )
 ROWS = {row.key: row for row in TABLE}
 _DEFAULTS = Settings()

@@ -20,7 +20,6 @@ from virtualenv.seed.wheels.embed import get_embed_wheel
 from safepip.core.record import Record, changed
 from safepip.core.requirement import name_and_version
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.system import registry
 from safepip.system.environment import (
     ABSENT,
@@ -438,9 +437,6 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     old = registry.entry_of(context.state, under.device, under.inode)
     if old is not None:
         registry.discard(old)
-        forget_for_shells(context.state, old.known.path)
-    forget_for_shells(context.state, under.path)
-    note_for_shells(context.state, under.path)
     why = _why_kept(under)
     if not why:
         _keep(changed(under, stage=_REMOVING), context)

@@ -8,7 +8,6 @@ import shutil
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
 from safepip.report import quoted
-from safepip.shells.known import forget_for_shells
 from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN, configuration
 from safepip.system.project import owner
@@ -36,7 +35,6 @@ def remove(entry: Entry, context: Context, report: Report) -> None:
             if not entry.is_there:
                 raise SafepipError(REFUSED, f"{path} is another one than safepip made")
             _refuse_what_cannot_go(path, context)
-            forget_for_shells(context.state, path)
             os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
             with open(os.path.join(path, CREATING), "w", encoding="utf-8") as mark:
                 mark.write(configuration(path).get("safepip-creation", ""))

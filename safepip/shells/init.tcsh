@@ -1,39 +1,33 @@
-# safepip for tcsh. In ~/.tcshrc:  eval `safepip init tcsh`
-# What `init` prints is one line that sets _safepip_program, _state, _home, _links, _activate and _here and sources
-# this file: backticks would join more lines into one. An alias can neither branch nor loop: files do.
-# SAFEPIP_HOOK: what comes is in use without more ado, so that there is no need to say how.
+# safepip for tcsh. `safepip init tcsh` prints one line that sets _safepip_program, _safepip_hooked (0 with
+# --no-activate), _safepip_files and PATH, and sources this: backticks would join more lines into one.
 
-alias safepip 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
-alias pip 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
-alias pip3 'set _safepip_ran ; env SAFEPIP_HOOK="$_safepip_activate" "$_safepip_program:q" \!*'
-alias python '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python \!*'
-alias python3 '/bin/sh "$_safepip_here:q/python.sh" "$_safepip_program:q" python3 \!*'
+alias safepip 'set _safepip_seen = "" ; env SAFEPIP_HOOK="$_safepip_hooked" "$_safepip_program:q" \!*'
+alias pip 'set _safepip_seen = "" ; /bin/sh "$_safepip_files:q/typed.sh" pip \!*'
+alias pip3 'set _safepip_seen = "" ; /bin/sh "$_safepip_files:q/typed.sh" pip3 \!*'
+alias python '/bin/sh "$_safepip_files:q/typed.sh" python \!*'
+alias python3 '/bin/sh "$_safepip_files:q/typed.sh" python3 \!*'
 
-# By pip's own protocol; tcsh names what is typed in COMMAND_LINE.
-complete pip 'p@*@`"$_safepip_program" init --complete`@'
-complete pip3 'p@*@`"$_safepip_program" init --complete`@'
-complete safepip 'n@run@c@' 'n@init@(bash zsh fish sh tcsh powershell xonsh nushell)@' 'p@*@`"$_safepip_program" init --complete`@'
+complete pip 'p@*@`/bin/sh "$_safepip_files:q/typed.sh" hook complete 0`@'
+complete pip3 'p@*@`/bin/sh "$_safepip_files:q/typed.sh" hook complete 0`@'
+complete safepip 'n@run@c@' 'p@*@`/bin/sh "$_safepip_files:q/typed.sh" hook complete 0`@'
 
-# The programs of the home environment come last.
-if ( "$_safepip_links" != "" && ":${PATH}:" !~ *:"$_safepip_links":* ) then
-  set path = ( $path:q "$_safepip_links" )
+# What the answer calls on entering an environment, with the prompt's beginning in _safepip_given, and on leaving it.
+alias _safepip_undo 'eval "`/bin/sh $_safepip_files:q/typed.sh hook leave \!*`"'
+alias _safepip_enter 'alias deactivate _safepip_undo'
+alias _safepip_leave 'unalias deactivate'
+if ( $?prompt ) then
+  alias _safepip_enter 'set _safepip_prompt = "$prompt:q" ; set prompt = "$_safepip_given:q$prompt:q" ; alias deactivate _safepip_undo'
+  alias _safepip_leave 'set prompt = "$_safepip_prompt:q" ; unalias deactivate'
 endif
 
-set _safepip_off = ""
-set _safepip_cwd = ""
-if ( ! $?SAFEPIP_ACTIVATED ) setenv SAFEPIP_ACTIVATED ""
-# Inherited, or evaluated again: what else the rc file did to PATH may have put the environment behind.
-if ( $?VIRTUAL_ENV && "$SAFEPIP_ACTIVATED" != "" ) then
-  if ( "$VIRTUAL_ENV" == "$SAFEPIP_ACTIVATED" ) source "$_safepip_here/leave.tcsh"
+setenv _safepip_off ""
+setenv _safepip_watch ""
+setenv _safepip_home ""
+if ( ! $?_safepip_follows ) then
+  set _safepip_follows = "`alias precmd`"
+  alias precmd 'source "$_safepip_files:q/hook.tcsh"'
+  if ( "$_safepip_follows" != "" ) alias precmd "$_safepip_follows"' ; source "$_safepip_files:q/hook.tcsh"'
 endif
-
-if ( ! $?_safepip_hooked ) then
-  set _safepip_hooked
-  set _safepip_precmd = "`alias precmd`"
-  if ( "$_safepip_precmd" == "" ) then
-    alias precmd 'source "$_safepip_here/hook.tcsh"'
-  else
-    alias precmd "$_safepip_precmd"' ; source "$_safepip_here/hook.tcsh"'
-  endif
-  unset _safepip_precmd
-endif
+alias _safepip_begun 'set _safepip_seen = asked ; source "$_safepip_files:q/hook.tcsh"'
+set _safepip_seen = ""
+eval "`/bin/sh $_safepip_files:q/typed.sh hook start $_safepip_hooked`"

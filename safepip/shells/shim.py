@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 
+from safepip.system.files import replace_file, replace_link
 from safepip.system.interpreter import EXE, candidates
 
 from .files import filled, read_file
@@ -14,37 +14,33 @@ from .files import filled, read_file
 PYTHONS = ("python", "python3")
 _NAMED = ".safepip"  # links to safepip itself: the name that it is called by tells it what was typed
 _MADE = b"safepip made this"
-_NO_FIND = "_safepip_find() { :; }"
 
 
-def write_shims(
-    folder: str, names: tuple[str, ...], program: str, state: str | None, *, find: bool = True
-) -> None:
+def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: bool = True) -> None:
     """Write the shims called `names` to `folder`; `program` is the path of safepip's own.
 
     On Windows they are copies of it, which goes by the name that it is called by; those of Python are left out.
-    With `find` those of Python serve the project's environment, which is told by the hooks' own search.
+    With `project` those of Python serve the project's environment.
     """
     os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
     for name in names:
-        if EXE and name in PYTHONS:
-            continue
-        if EXE:
-            _copy(program, os.path.join(folder, name + EXE))
-        elif name not in PYTHONS:
+        path = os.path.join(folder, name)
+        if EXE and name not in PYTHONS:
+            with open(program, "rb") as file:
+                replace_file(path + EXE, file.read(), mode=0o755)
+        elif name in PYTHONS and not EXE:
+            values = {"NAME": name, "PROGRAM": program, "PROJECT": "1" if project else ""}
+            _write(path, "shim-python.sh", values)
+        elif not EXE:
             link = os.path.join(folder, _NAMED, name)
-            _link(program, link)
-            values = {"NAME": name, "PROGRAM": link}
-            _write(os.path.join(folder, name), _filled("shim-pip.sh", values))
-        else:
-            values = {"NAME": name, "PROGRAM": program, "STATE": state or ""}
-            _write(os.path.join(folder, name), _filled("shim-python.sh", values, _find() if find else _NO_FIND))
+            replace_link(link, program)
+            _write(path, "shim-pip.sh", {"NAME": name, "PROGRAM": link})
 
 
 def write_python_shims(folder: str, program: str, search: str) -> None:
     """Write shims of Python that only send `-m pip` to safepip, for those names that PATH `search` has."""
     names = tuple(name for name in PYTHONS if next(candidates((name,), search, ()), None))
-    write_shims(folder, names, program, None, find=False)
+    write_shims(folder, names, program, project=False)
 
 
 def is_free(path: str) -> bool:
@@ -85,31 +81,6 @@ def _is_shim(folder: str, name: str) -> bool:
     return is_free(path)
 
 
-def _filled(name: str, values: dict[str, str], find: str = "") -> str:
-    text = filled(read_file(name), {"NEXT": read_file("shim-next.sh").rstrip(), "FIND": find}, str)
-    return filled(text, values, shlex.quote)
-
-
-def _find() -> str:
-    """Return the search for the project's environment, which `init sh` has as well."""
-    return read_file("init.sh").partition("# <find>\n")[2].partition("# </find>\n")[0].rstrip()
-
-
-def _copy(program: str, path: str) -> None:
-    scratch = f"{path}.{os.getpid()}"
-    shutil.copyfile(program, scratch)
-    os.replace(scratch, path)
-
-
-def _link(program: str, path: str) -> None:
-    scratch = f"{path}.{os.getpid()}"
-    os.symlink(program, scratch)
-    os.replace(scratch, path)
-
-
-def _write(path: str, text: str) -> None:
-    scratch = f"{path}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with open(os.open(scratch, flags, 0o755), "wb") as file:
-        file.write(os.fsencode(text))
-    os.replace(scratch, path)
+def _write(path: str, name: str, values: dict[str, str]) -> None:
+    text = filled(read_file(name), {"NEXT": read_file("shim-next.sh").rstrip()}, str)
+    replace_file(path, os.fsencode(filled(text, values, shlex.quote)), mode=0o755)

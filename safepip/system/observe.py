@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     Changes = tuple[tuple[str, str | None], ...]
 
+HOOK = "SAFEPIP_HOOK"  # set by a shell's own functions: 0 where no environment is activated
 _NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 
@@ -250,6 +251,8 @@ class Context:
         wanted = self.settings.python
         if wanted is None:
             return self._on_path(_NAMES)
+        if wanted in _NAMES and HOOK in self.ambient.environ:  # typed as `python -m pip`: any will do, as for pip
+            return self._on_path((wanted, *_NAMES))
         if os.sep in wanted:
             return self._target(self._absolute(at_home(wanted, self.ambient.home)), named=False)
         version = ".".join(wanted.split(".")[:2])
@@ -299,16 +302,15 @@ class Context:
         """The changes of variables that a shell's hook would make at a prompt in this directory."""
         environ = self.ambient.environ
         at = environ.get(ACTIVATED)
-        if (
-            not at or at != environ.get("VIRTUAL_ENV") or self.untouched
-        ):  # where bare pip is asked for, PATH counts
+        if not at or at != environ.get("VIRTUAL_ENV"):
             return ()
-        from safepip.shells.known import due
+        if self.untouched:  # where bare pip is asked for, PATH counts
+            return ()
+        from safepip.shells.activation import due
 
-        changes = due(at, self._marked.environment if self._marked else None, self.state, environ)
+        changes = due(at, self._marked, self.state, environ)
         if changes:
             self.tell(f"the shell's hook activated {at}, which is not this directory's")
-            changes = ((ACTIVATED, dict(changes)["VIRTUAL_ENV"]), *changes)
         return changes
 
     @lazy
@@ -552,7 +554,7 @@ class Context:
         if path is not None:
             self.tell(f"{names[0]} on PATH: {path}")
             return self._target(path, named=named)
-        if named or names != _NAMES:
+        if named or not set(_NAMES).issubset(names):
             raise SafepipError(NOT_FOUND, f"there is no {names[0]} on PATH")
         base = getattr(sys, "_base_executable", None) or self.ambient.executable
         return self._target(base, named=False)

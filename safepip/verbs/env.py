@@ -23,7 +23,6 @@ from safepip.envs.listing import Listed, broken_environments, health, last_use, 
 from safepip.envs.removal import remove
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
 from safepip.report import quoted, shown
-from safepip.shells.known import forget_for_shells, note_for_shells
 from safepip.system import registry
 from safepip.system.environment import (
     ABSENT,
@@ -281,8 +280,7 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise unfit(found, context)
     from safepip.envs.create import create  # noqa: PLC0415  see above
 
-    made = create(_plan(found, base, context, system=said.system_site_packages), context, report)
-    note_for_shells(context.state, made.path)
+    create(_plan(found, base, context, system=said.system_site_packages), context, report)
     return 0
 
 
@@ -426,8 +424,6 @@ def _carry_out(one: Doomed, context: Context, report: Report) -> str:
             report.error(error.what, code=error.code)
             return ""
         return "removed"
-    if registry.known(context.state, one.entry.known.path) is None:
-        forget_for_shells(context.state, one.entry.known.path)
     registry.discard(one.entry)
     return "forgot"
 
@@ -461,13 +457,11 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
                 f"{context.state} cannot be written, so nothing can be remembered there",
                 f"what is named needs no trust: export SAFEPIP_ENV={shlex.quote(found.path)}",
             )
-        note_for_shells(context.state, found.path)
         report.say(f"{context.shown(found)} is trusted from now on")
     return 0
 
 
 def _revoke(found: Environment, context: Context, report: Report) -> None:
-    forget_for_shells(context.state, found.path)
     was = registry.forget(context.state, found.path)
     report.say(f"{context.shown(found)} {'is' if was else 'was'} not trusted{' any more' if was else ''}")
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import sys
 
-from safepip.core.invocation import VERBS
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
-from safepip.shells.files import FOLDER, filled, read_file
-from safepip.shells.links import HOME, LINKS, refresh
+from safepip.shells.files import FOLDER, read_file
+from safepip.shells.hook import begins
+from safepip.shells.links import refresh
+from safepip.shells.quoting import assignments, quote, render
 from safepip.shells.shim import write_python_shims
 from safepip.system.interpreter import EXE, is_program
-from safepip.system.process import inherited, start
+from safepip.system.process import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from safepip.report import Report
     from safepip.system.observe import Context
 
@@ -44,7 +42,17 @@ _LINES = {
     ),
 }
 _OF_SH = {"ksh": ".kshrc", "ksh93": ".kshrc", "mksh": ".mkshrc", "yash": ".yashrc"}
-_ENDINGS = {"powershell": "ps1", "xonsh": "xsh", "nushell": "nu"}
+_POSIX = ("bash", "zsh", "sh")
+_BEGUN = (*_POSIX, "fish")  # what a shell that begins changes is printed with the code; others ask for it
+_FILES = {
+    "bash": ("common.sh", "complete.bash", "init.bash"),
+    "zsh": ("common.sh", "complete.zsh", "init.zsh"),
+    "sh": ("common.sh", "init.sh"),
+    "fish": ("complete.fish", "init.fish"),
+    "powershell": ("init.ps1",),
+    "xonsh": ("init.xsh",),
+    "nushell": ("init.nu",),
+}
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
@@ -52,11 +60,6 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if words[:1] in {("--help",), ("-h",)}:
         sys.stdout.write(f"usage: {_USAGE}\nSHELL is one of {', '.join(_LINES)}\n")
         return 0
-    if words == ("--links",):  # typed by the code, after what may have changed the home environment
-        refresh(context.data)
-        return 0
-    if words == ("--complete",):
-        return _complete(context)
     name, options = _read(words)
     if "--undo" in options:
         return _undo(name, context, report)
@@ -69,14 +72,20 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def code(language: str, context: Context, *, activate: bool = True) -> str:
-    """Return the code for a shell of this language, its placeholders filled."""
-    values = _values(context)
-    quote = _QUOTES[language]
-    if language == "tcsh":
-        return _tcsh(values, activate=activate)
-    ending = _ENDINGS.get(language, language)
-    text = read_file(f"init.{ending}")
-    return filled(text if activate else _without_activation(text), values, quote)
+    """Return the code for a shell of this language."""
+    values = {"_safepip_program": own_program(), "_safepip_hooked": _hooked(context) if activate else "0"}
+    if language == "tcsh":  # one line: backticks, its only way to evaluate, join lines
+        start = os.path.join(FOLDER, "init.tcsh")
+        line = assignments(language, {**values, "_safepip_files": FOLDER})
+        return f"{line} ; source {quote(language, start)}\n"
+    if language in _POSIX:
+        values["_safepip_shell"] = language
+    begin = [render(language, begins(inherited(), values["_safepip_hooked"]))] if language in _BEGUN else []
+    return "\n".join([assignments(language, values), *map(read_file, _FILES[language]), *begin, ""])
+
+
+def _hooked(context: Context) -> str:
+    return "1" if context.settings.prompt else "plain"
 
 
 def own_program() -> str:
@@ -112,71 +121,6 @@ def _prepare(language: str, context: Context) -> None:
         write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
 
 
-def _values(context: Context) -> dict[str, str]:
-    data = context.data or ""
-    return {
-        "PROGRAM": own_program(),
-        "STATE": context.state or "",
-        "HOME": data and os.path.join(data, HOME),
-        "LINKS": data and os.path.join(data, LINKS),
-        "WORDS": " ".join(VERBS),
-        "PYTHONS": data and os.path.join(data, "pythons"),
-    }
-
-
-def _without_activation(text: str) -> str:
-    return re.sub(r"(?ms)^[ \t]*# <activate>\n.*?^[ \t]*# </activate>\n", "", text)
-
-
-def _tcsh(values: Mapping[str, str], *, activate: bool) -> str:
-    """Return one line: backticks, tcsh's only way to evaluate, join lines and drop what is quoted across them."""
-    settings = {**values, "ACTIVATE": "1" if activate else "", "HERE": FOLDER}
-    for name in ("WORDS", "PYTHONS"):
-        settings.pop(name)
-    line = " ; ".join(f"set _safepip_{name.lower()} = {_quoted_tcsh(value)}" for name, value in settings.items())
-    return f"{line} ; source {_quoted_tcsh(os.path.join(FOLDER, 'init.tcsh'))}\n"
-
-
-def _quoted_fish(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _quoted_tcsh(text: str) -> str:
-    return "'" + text.replace("'", "'\\''").replace("!", "\\!") + "'"
-
-
-def _quoted_powershell(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _quoted_nushell(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-_QUOTES: dict[str, Callable[[str], str]] = {
-    "bash": shlex.quote,
-    "zsh": shlex.quote,
-    "sh": shlex.quote,
-    "fish": _quoted_fish,
-    "tcsh": _quoted_tcsh,
-    "powershell": _quoted_powershell,
-    "xonsh": ascii,
-    "nushell": _quoted_nushell,
-}
-
-
-def _complete(context: Context) -> int:
-    """Answer tcsh, which gives the whole line as COMMAND_LINE, by pip's own protocol."""
-    line = context.ambient.environ.get("COMMAND_LINE", "")
-    typed = line.split()
-    at = len(typed) - (not line.endswith(" "))
-    if at == 1 and name_of(typed[0]) == "safepip":
-        sys.stdout.write(" ".join(VERBS) + " ")
-        sys.stdout.flush()
-    asking = {"COMP_WORDS": line, "COMP_CWORD": str(at), "PIP_AUTO_COMPLETE": "1"}
-    return start((own_program(),), {**inherited(), **asking})
-
-
 def _say_the_line(context: Context, report: Report) -> int:
     """Say which line to add to which file: on stderr, so that evaluating it does no harm."""
     for file, line in lines_to_add(context):
@@ -195,7 +139,7 @@ def lines_to_add(context: Context) -> tuple[tuple[str, str], ...]:
     on_path = shutil.which("safepip")
     same = on_path is not None and os.path.realpath(on_path) == os.path.realpath(program)
     called = {"powershell": "& ", "nushell": "^"}.get(language, "")  # a quoted path alone is a text there
-    named = "safepip" if same else called + _QUOTES[language](program)
+    named = "safepip" if same else called + quote(language, program)
     lines = (line.format(named) for line in _LINES[language])
     return tuple(zip(files, lines, strict=True))
 

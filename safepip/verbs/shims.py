@@ -10,7 +10,7 @@ import sys
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
 from safepip.system.files import recall, remember
-from safepip.system.interpreter import EXE
+from safepip.system.interpreter import EXE, candidates
 
 from .init import own_program
 
@@ -38,9 +38,12 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if foreign:
         what = f"{os.path.join(folder, foreign)} is there and not safepip's"
         raise SafepipError(CANNOT_CREATE, what, "name another folder: safepip shims DIR")
-    write_shims(folder, names, own_program(), context.state)
+    write_shims(folder, names, own_program())
     _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
+    search = context.ambient.environ.get("PATH", os.defpath)
+    if "python" in names and next(candidates(("python",), search, ()), None) is None:
+        report.say("there is no python on PATH: the one in that directory starts python3")
     return 0
 
 

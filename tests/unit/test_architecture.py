@@ -65,9 +65,13 @@ LATE = {
         "envs.install_inputs",
         "envs.git",
         "system.project_tools.tools",
-        "shells.known",
+        "shells.activation",
     ),
     "core.decide": ("core.app_routing",),
+}
+# What `safepip hook`, which a shell waits for, does without.
+WITHOUT_HOOK = {
+    "cli": {"actions.execute", "core.decide", "core.invocation", "system.observe", "system.process"},
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
@@ -157,7 +161,7 @@ def test_a_module_imports_only_from_those_above_it(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_a_cold_module_is_imported_late_and_only_by_the_last_door(module):
-    late = {name for name, late in imports(tree(module), module) if late}
+    late = {name for name, late in imports(tree(module), module) if late} - WITHOUT_HOOK.get(module, set())
     assert {name for name in late if not is_cold(name)} == set()
     assert {
         name for name in late if not room(module) and not {name, room(name)} & {*LATE.get(module, ())}
@@ -236,7 +240,7 @@ def users(*dotted):
             ("os.environ", "os.environb", "os.getenv", "os.putenv"),
             ["system.observe", "system.process", ALONE],
         ),
-        (("os.getcwd", "os.chdir"), ["system.observe"]),
+        (("os.getcwd", "os.chdir"), ["shells.hook", "system.observe"]),
         (("sys.argv",), ["cli", "launcher.start", "verbs.init", ALONE]),
         (("sys.stderr", "sys.__stderr__"), ["system.observe", "launcher.other_python", "report", *AFTER_PIP]),
         (("print", "input", "breakpoint"), []),
@@ -260,6 +264,7 @@ def users(*dotted):
                 "envs.pip",
                 "actions.pipx",
                 "system.project_tools.tools",
+                "verbs.hook",
             ],
         ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["actions.sudo"]),
@@ -322,6 +327,27 @@ os.execve = execve
 from safepip.cli import main
 sys.exit(main(sys.argv[1:], "safepip"))
 """
+HOOK_MODULES = {
+    "__future__",
+    "safepip",
+    "safepip.cli",
+    "safepip.core",
+    "safepip.core.record",
+    "safepip.errors",
+    "safepip.report",
+    "safepip.shells",
+    "safepip.shells.activation",
+    "safepip.shells.hook",
+    "safepip.shells.quoting",
+    "safepip.system",
+    "safepip.system.directories",
+    "safepip.system.environment",
+    "safepip.system.files",
+    "safepip.system.interpreter",
+    "safepip.system.process",
+    "safepip.system.project",
+    "safepip.system.registry",
+}
 HOT_MODULES = {
     "__future__",
     "safepip",
@@ -360,8 +386,6 @@ CHANGE_MODULES = {
     "safepip.envs.lock",
     "safepip.envs.requirements",
     "safepip.envs.noop_cache",
-    "safepip.shells",
-    "safepip.shells.known",
     "_blake2",
     "fcntl",
     "time",
@@ -410,6 +434,19 @@ def test_the_way_to_pip_loads_exactly(loaded, environment, home, line, managed, 
     found = loaded(line, managed)
     assert found & NEVER == set()
     assert found - {"time"} == (HOT_MODULES | extra) - {"time"}  # which some Pythons have loaded
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "nushell"])
+def test_what_a_shell_waits_for_loads_exactly(base_python, home, shell):
+    code = HOT.replace(
+        "import os\n",
+        "import os, sys\nat_end = lambda: sys.stderr.write(chr(10).join(set(sys.modules) - before))\n",
+    )
+    code = code.replace("sys.exit(main(", "main(").rstrip()[:-1] + "\nat_end()\n"
+    argv = [sys.executable, "-I", "-c", code, TREE, "hook", shell, "1", ""]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environ)
+    assert set(done.stderr.split()) - {"_signal"} == HOOK_MODULES
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there pip is waited for")

@@ -35,7 +35,7 @@ def failing(run, monkeypatch):
         def fail(*_args):
             raise error
 
-        monkeypatch.setattr(cli, "decide", fail)
+        monkeypatch.setattr("safepip.core.decide.decide", fail)
         return run(*words)
 
     return failing
@@ -75,11 +75,12 @@ def test_an_error_without_words_lets_another_programs_message_stand(failing):
 def test_an_interrupt_ends_it_by_that_signal():
     code = """
 from safepip import cli
+from safepip.core import decide
 
 def interrupted(*_):
     raise KeyboardInterrupt
 
-cli.decide = interrupted
+decide.decide = interrupted
 raise SystemExit(cli.main(["list"], "safepip"))
 """
     ended = subprocess.run([sys.executable, "-c", code], cwd=TREE, capture_output=True, check=False)
@@ -126,7 +127,8 @@ def test_errors_are_said_even_when_quiet(failing):
 def test_a_refusal_ends_with_its_code(run, monkeypatch):
     for code, word in ((77, "refused"), (73, "error")):
         monkeypatch.setattr(
-            cli, "decide", lambda _context, code=code: Refuse(code=code, what="w", ways=("y",), because="")
+            "safepip.core.decide.decide",
+            lambda _context, code=code: Refuse(code=code, what="w", ways=("y",), because=""),
         )
         assert run("list") == (code, "", f"safepip: {word}: w\nsafepip: y\n")
 
@@ -181,9 +183,9 @@ def test_the_plan_can_be_seen(run, monkeypatch):
 
 def test_after_stepping_down_everything_is_looked_at_anew(run, monkeypatch):
     seen = []
-    monkeypatch.setattr(cli, "decide", lambda context: seen.append(context) or PLAN)
+    monkeypatch.setattr("safepip.core.decide.decide", lambda context: seen.append(context) or PLAN)
     codes = iter((None, 5))
-    monkeypatch.setattr(cli, "execute", lambda *_args: next(codes))
+    monkeypatch.setattr("safepip.actions.execute.execute", lambda *_args: next(codes))
     assert run("list")[0] == 5
     assert len({id(context) for context in seen}) == 2
 
@@ -191,9 +193,9 @@ def test_after_stepping_down_everything_is_looked_at_anew(run, monkeypatch):
 def test_a_relative_project_is_entered_once_although_decided_anew(run, monkeypatch, work):
     os.mkdir("sub")
     seen = []
-    monkeypatch.setattr(cli, "decide", lambda context: seen.append(context.ambient.cwd) or PLAN)
+    monkeypatch.setattr("safepip.core.decide.decide", lambda context: seen.append(context.ambient.cwd) or PLAN)
     codes = iter((None, 5))
-    monkeypatch.setattr(cli, "execute", lambda *_args: next(codes))
+    monkeypatch.setattr("safepip.actions.execute.execute", lambda *_args: next(codes))
     run("--project", "sub", "list")
     assert seen == [os.path.join(work, "sub")] * 2
 

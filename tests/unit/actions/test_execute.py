@@ -38,7 +38,6 @@ from safepip.envs import health, journal, rebuild
 from safepip.envs.inventory import sites
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import Report
-from safepip.shells.known import is_known_to_shells
 from safepip.system import registry
 from safepip.system.environment import ABSENT, BROKEN, USABLE, Environment
 from safepip.system.interpreter import Interpreter
@@ -481,16 +480,7 @@ def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, rep
     assert (said[0], said[-1]) == ("safepip: n", "safepip: use uv")
     assert "creating new" in said[1] or f"creating {path}" in said[1]
     assert hinted(context.state, work)
-    assert is_known_to_shells(context.state, path)
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_shells_are_told_of_an_environment_that_safepip_knows(became, context, report, into, known):
-    if known:
-        registry.note(context.state, into.environment, registry.ADOPTED)
-    with pytest.raises(ReplacedError):
-        hand_over(into, context, report)
-    assert is_known_to_shells(context.state, into.environment) is known
+    assert registry.known(context.state, path).how == registry.MADE
 
 
 def test_a_throw_away_environments_code_is_returned(context, report, base, capfd):

@@ -19,7 +19,7 @@ from tree import TREE
 
 import safepip
 from safepip import errors
-from safepip.core.invocation import TOPICS, VERBS
+from safepip.core.invocation import TOPICS
 
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
 FOLDERS = ("safepip", "tests", "scripts")
@@ -282,13 +282,7 @@ def test_the_manual_is_formatted_without_complaint(shared):
 @pytest.mark.parametrize("name", sorted(SHARED - {"share/man/man1/safepip.1"}))
 def test_the_completions_are_those_of_init(shared, name):
     shell = {"completions": "bash", "site-functions": "zsh"}.get(name.split("/")[2], "fish")
-    section = (
-        read("safepip", "shells", f"init.{shell}").partition("# <complete>\n")[2].partition("# </complete>")[0]
-    )
-    assert section
-    assert section in shared[name]
-    assert f"'{' '.join(VERBS)}'" in shared[name]
-    assert "__" not in shared[name], "every placeholder is filled"
+    assert read("safepip", "shells", f"complete.{shell}") in shared[name]
 
 
 COMPLETED = {
@@ -298,8 +292,8 @@ COMPLETED = {
     ),
     "zsh": (
         "fpath=($PWD/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; "
-        "[[ $_comps[safepip] == _safepip ]] || exit 1; eval \"$(grep -v '^_safepip_complete' $fpath[1]/_safepip)\"; "
-        "_safepip_answers {1} safepip {0}; print -l $reply"
+        "[[ $_comps[safepip] == _safepip ]] || exit 1; _describe() {{ print -l ${{found%%:*}}; }}; "
+        "words=(safepip {0}); CURRENT=$(( {1} + 1 )); source $fpath[1]/_safepip"
     ),
     "fish": "complete -C 'safepip {0}' | string replace -r '\\t.*' ''; exit 0",
 }
@@ -314,9 +308,10 @@ def test_shells_find_them_and_complete_by_them(shared, shell, typed, at, expecte
     for name, text in shared.items():
         os.makedirs(tmp_path / os.path.dirname(name), exist_ok=True)
         (tmp_path / name).write_text(text)
-    program = tmp_path / "bin" / "safepip"  # answers by pip's protocol, as pip would
+    program = tmp_path / "bin" / "safepip"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\n[ "$PIP_AUTO_COMPLETE $COMP_CWORD" = "1 1" ] && echo install\nexit 0\n')
+    start = "import sys; sys.argv[0] = 'safepip'; from safepip.cli import main; sys.exit(main())"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={TREE} exec {sys.executable} -c "{start}" "$@"\n')
     program.chmod(0o755)
     environ = {
         **os.environ,

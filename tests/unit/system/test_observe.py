@@ -14,7 +14,6 @@ import pytest
 from safepip.core.invocation import read_invocation
 from safepip.core.record import changed
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.shells.known import note_for_shells
 from safepip.system import registry
 from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
 from safepip.system.observe import Ambient, Context, ambient, enter, follow
@@ -559,7 +558,7 @@ def other(home, finished):
 @pytest.fixture
 def hooked(world, made, programs):
     """The variables of a shell whose hook has activated the environment of the working directory."""
-    note_for_shells(world().state, made)
+    registry.note(world().state, made, registry.MADE)
     return {ACTIVATED: made, "VIRTUAL_ENV": made, "PATH": f"{made}/bin:{programs}"}
 
 
@@ -580,7 +579,7 @@ def test_the_environment_that_the_hook_would_activate_takes_its_place(world, hoo
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
     found = world(environ=hooked, cwd=other)
     assert dict(found.due)["VIRTUAL_ENV"] is None  # neither made nor adopted by safepip
-    note_for_shells(found.state, own)
+    registry.note(found.state, own, registry.MADE)
     due = dict(world(environ=hooked, cwd=other).due)
     assert due == {ACTIVATED: own, "VIRTUAL_ENV": own, "PATH": f"{own}/bin:{programs}"}
     assert world(environ={**hooked, **due}, cwd=other).due == ()
@@ -617,7 +616,7 @@ def test_what_the_user_chose_counts_anywhere(world, hooked, other, made, of_the_
 def test_what_the_user_put_before_it_on_path_stays_before(world, hooked, other, finished, programs, is_project):
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
     if is_project:
-        note_for_shells(world().state, own)
+        registry.note(world().state, own, registry.MADE)
     found = world(environ={**hooked, "PATH": f"/mine/bin:{hooked['PATH']}"}, cwd=other)
     put = f":{own}/bin" if is_project else ""
     assert dict(found.due)["PATH"] == f"/mine/bin{put}:{programs}"
@@ -625,25 +624,27 @@ def test_what_the_user_put_before_it_on_path_stays_before(world, hooked, other, 
 
 def test_what_is_no_more_on_path_is_not_put_there_again(world, hooked, other, finished, programs):
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
-    note_for_shells(world().state, own)
+    registry.note(world().state, own, registry.MADE)
     due = dict(world(environ={**hooked, "PATH": programs}, cwd=other).due)
     assert (due["VIRTUAL_ENV"], due["PATH"]) == (own, programs)
 
 
 def test_beside_a_conda_environment_nothing_is_activated(world, hooked, other, finished, programs):
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
-    note_for_shells(world().state, own)
+    registry.note(world().state, own, registry.MADE)
     conda = {**hooked, "CONDA_DEFAULT_ENV": "foo", "PATH": f"/foo/bin:{hooked['PATH']}"}
     due = dict(world(environ=conda, cwd=other).due)
     assert (due["VIRTUAL_ENV"], due["PATH"]) == (None, f"/foo/bin:{programs}")
     assert dict(world(environ={**hooked, "CONDA_DEFAULT_ENV": "base"}, cwd=other).due)["VIRTUAL_ENV"] == own
 
 
-def test_a_name_of_python_that_only_the_left_environment_has_is_forgotten(world, hooked, other, programs):
+def test_a_python_typed_in_a_shell_with_the_hook_may_be_another(world, programs):
+    """`python -m pip` where there is only python3: any will do, as for pip."""
     os.unlink(f"{programs}/python")
-    assert ("SAFEPIP_PYTHON", None) in world(environ={**hooked, "SAFEPIP_PYTHON": "python"}, cwd=other).due
-    for kept in ("python3", "3.12"):
-        assert "SAFEPIP_PYTHON" not in dict(world(environ={**hooked, "SAFEPIP_PYTHON": kept}, cwd=other).due)
+    environ = {"SAFEPIP_HOOK": "1", "SAFEPIP_PYTHON": "python", "PATH": programs}
+    assert os.path.basename(world(environ=environ).bare.python) == "python3"
+    with pytest.raises(SafepipError):
+        _ = world(environ={"SAFEPIP_PYTHON": "python", "PATH": programs}).bare
 
 
 def test_without_a_directory_nothing_is_active_by_it(world, hooked, programs):

@@ -127,7 +127,7 @@ def test_shims_are_copies_of_safepip_on_windows(work, monkeypatch):
     folder = os.path.join(work, "shims")
     for _ in "12":  # written again, they are no foreign files
         assert all(shim.is_free(os.path.join(folder, name)) for name in ("pip", "pip3.12"))
-        shim.write_shims(folder, ("pip", "pip3.12", "python"), program, None)
+        shim.write_shims(folder, ("pip", "pip3.12", "python"), program)
     assert sorted(os.listdir(folder)) == [".safepip", "pip.exe", "pip3.12.exe"]
     with open(os.path.join(folder, "pip.exe"), "rb") as file:
         assert file.read() == b"MZ launcher"

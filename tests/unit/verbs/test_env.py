@@ -14,7 +14,6 @@ from safepip.core.invocation import Invocation
 from safepip.core.record import changed
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import Report
-from safepip.shells.known import is_known_to_shells, note_for_shells
 from safepip.system import registry
 from safepip.system.environment import Environment
 from safepip.system.observe import Context, ambient
@@ -266,10 +265,8 @@ def test_prune_forgets_what_has_a_successor(run, made, context):
     shutil.rmtree(made)
     os.rename(made + ".copy", made)
     registry.note(context.state, made, registry.TRUSTED)
-    note_for_shells(context.state, made)
     assert run("prune", "--yes") == (0, f"forgot {made} (another one is there now)\n")
     assert registry.known(context.state, made).how == registry.TRUSTED
-    assert is_known_to_shells(context.state, made)
 
 
 def test_prune_never_takes_the_home_environment(run, made, context):
