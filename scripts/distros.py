@@ -3,9 +3,10 @@
 
 Each distribution's root is built once with debootstrap and kept outside of the repository. In it, as root and as
 an ordinary user, without a network and with a bare environment, run the steps below, from README's first command
-to its undoing, upon an overlay that shows what changed on the system. Printed is the table of distribution by
-step: seconds where a step did what it should; the exit code is 1 where one did not. Needs root, debootstrap and
-bubblewrap; the wheels that are installed are fetched once.
+to its undoing, upon an overlay that shows what changed on the system. `bookworm-to-trixie` is upgraded from Debian
+12 to 13 between them, which needs the network. Printed is the table of distribution by step: seconds where a step
+did what it should; the exit code is 1 where one did not. Needs root, debootstrap and bubblewrap; the wheels that
+are installed are downloaded once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PATIENCE = 600  # seconds after which a step counts as hung
+PATIENCE = 1800  # seconds after which a step counts as hung: an upgrade takes some minutes
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FULL = ("python3", "python3-pip", "python3-venv", "ca-certificates", "git")
 BARE = ("python3",)
@@ -44,11 +45,19 @@ class Distribution(NamedTuple):
     packages: tuple[str, ...] = FULL
     ubuntu: bool = False
     too_old: bool = False
+    next_suite: str = ""  # what it is upgraded to after the first steps
+    shares: str = ""  # the distribution whose root serves this one, too
+
+    @property
+    def root(self) -> str:
+        """Return the name of its root."""
+        return self.shares or self.name
 
 
 DISTRIBUTIONS = (
     Distribution("bookworm", "bookworm"),
     Distribution("bookworm-bare", "bookworm", BARE),
+    Distribution("bookworm-to-trixie", "bookworm", BARE, next_suite="trixie", shares="bookworm-bare"),
     Distribution("trixie", "trixie"),
     Distribution("trixie-bare", "trixie", BARE),
     Distribution("sid", "sid"),
@@ -76,6 +85,7 @@ class Step(NamedTuple):
 
     name: str
     typed: str
+    upgrades: bool = False  # typed by root, with the network
 
 
 STEPS = (
@@ -102,6 +112,32 @@ STEPS = (
         "pip install six\nsafepip run python3 -c 'import six'",
     ),
 )  # fmt: skip
+UPGRADED_STEPS = (
+    *STEPS[:3],
+    Step(
+        "upgrade",
+        "sed -i s/bookworm/$SUITE/g /etc/apt/sources.list\nexport DEBIAN_FRONTEND=noninteractive\n"
+        "apt-get update\napt-get --yes full-upgrade\napt-get --yes autoremove\n"
+        "test \"$(python3 -c 'import sys; print(sys.version_info[1])')\" != 11",
+        upgrades=True,
+    ),
+    Step(
+        "after it",
+        "cd\nfor words in --safepip-version help 'env list' history 'app list'; do safepip $words; done\n"
+        "for shell in bash sh; do\n"
+        "$shell -c 'eval \"$(~/.local/bin/safepip init '$shell')\"\npip --version' 2> said\n"
+        "if grep . said; then exit 1; fi\ndone\n"
+        "mkdir ~/third && cd ~/third && safepip install six && safepip run python -c 'import six'\n"
+        "if pycowsay moo; then exit 1; fi\ncd ~/project\nif safepip install six; then exit 1; fi",
+    ),
+    Step(
+        "repair",
+        "cd ~/project\nsafepip env repair\n.venv/bin/python -c 'import six'\n"
+        "safepip --app install -U pycowsay\npycowsay moo | grep moo\nsafepip app reinstall-all\n"
+        "pycowsay moo | grep moo\nsafepip env repair --all\nsafepip doctor",
+    ),
+    *(step for step in STEPS if step.name == "uninstall"),
+)
 # Where Python is too old nothing can be set up, but what is said must be plain.
 TOO_OLD = Step(
     "set-up",
@@ -110,7 +146,7 @@ TOO_OLD = Step(
     "cat said\ngrep -q 'needs Python 3.10 or newer' said\nif grep -q Traceback said; then exit 1; fi\ndone",
 )
 UNTOUCHED = "system untouched"
-COLUMNS = (*(step.name for step in STEPS), UNTOUCHED)
+COLUMNS = (*dict.fromkeys(step.name for step in (*STEPS, *UPGRADED_STEPS)), UNTOUCHED)
 
 
 class Outcome(NamedTuple):
@@ -247,19 +283,32 @@ def outcomes(distribution: Distribution, box: Box, user: User) -> dict[str, Outc
     """
     came: dict[str, Outcome] = {}
     scope = {} if box.python()[1] else {"SAFEPIP_SCOPE": "always"}
-    for step in (TOO_OLD,) if distribution.too_old else STEPS:
-        came[step.name] = box.run(user, step.typed, environ=scope)
+    for step in steps_for(distribution):
+        if step.upgrades:
+            environ = {"SUITE": distribution.next_suite}
+            came[step.name] = box.run(ROOT, step.typed, environ=environ, network=True)
+        else:
+            came[step.name] = box.run(user, step.typed, environ=scope)
         if not came[step.name].well:
             break
+    if distribution.next_suite:
+        return came
     changed = list(box.changed(user))
     came[UNTOUCHED] = Outcome(not changed, 0, "\n".join(changed))
     return came
 
 
+def steps_for(distribution: Distribution) -> tuple[Step, ...]:
+    """Return the steps that are tried in a distribution."""
+    if distribution.too_old:
+        return (TOO_OLD,)
+    return UPGRADED_STEPS if distribution.next_suite else STEPS
+
+
 @contextlib.contextmanager
 def fresh_box(distribution: Distribution, roots: str, binds: Mapping[str, str]) -> Iterator[Box]:
     """Give a box of the distribution in which nothing has happened yet; `binds` tells what of here is where."""
-    root = os.path.join(roots, distribution.name)
+    root = os.path.join(roots, distribution.root)
     if any(mark in root for mark in ":,\\"):
         raise Stop(64, f"mount cannot take this path apart: {root}", "name another place: --roots DIR")
     with tempfile.TemporaryDirectory(prefix="safepip-distro-", dir=roots) as work:
@@ -303,6 +352,8 @@ class Box:
 
     def entering(self, user: User, *, network: bool, environ: dict[str, str]) -> list[str]:
         """Return the command that runs what follows it in the root, on a machine that looks like a fresh one."""
+        online = ("/etc/resolv.conf", "/etc/hosts") if network else ()
+        binds = {**self.binds, **{path: path for path in online}}
         mount = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
         variables = {
             "HOME": user.home,
@@ -315,7 +366,7 @@ class Box:
             "unshare", "--mount", "sh", "-c", mount, "sh", self.overlay, self.merged,
             "bwrap", "--bind", self.merged, "/", "--dev", "/dev", "--proc", "/proc",
             "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108 (the box's own)
-            *(word for source, target in self.binds.items() for word in ("--ro-bind", source, target)),
+            *(word for source, target in binds.items() for word in ("--ro-bind", source, target)),
             *(() if network else ("--unshare-net",)),
             "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--cap-add", "ALL",
             "--clearenv",
@@ -341,7 +392,7 @@ def prepared(roots: str) -> Iterator[dict[str, str]]:
         pip = unpack_pip(newest_wheel(wheels) or "", os.path.join(work, "tools"))
         words = ["wheel", "--quiet", "--no-deps", "--no-index", "--find-links", wheels, "--wheel-dir", own, clone]
         if run_pip(sys.executable, pip, words) != 0:
-            raise Stop(69, "could not build safepip's wheel; pip's own words stand above")
+            raise Stop(69, "could not build safepip's wheel; see pip's output above")
         yield {clone: "/clone", own: "/own", wheels: "/wheels"}
 
 
@@ -382,7 +433,7 @@ def download(pip: str, folder: str, *arguments: str) -> None:
     """Run one `pip download` of wheels into `folder`."""
     words = ["download", "--quiet", "--only-binary=:all:", "--dest", folder, *arguments]
     if run_pip(sys.executable, pip, words) != 0:
-        raise Stop(69, "could not download the wheels that are installed there; pip's own words stand above")
+        raise Stop(69, "could not download the wheels that are installed there; see pip's output above")
 
 
 # --- roots
@@ -391,7 +442,7 @@ def download(pip: str, folder: str, *arguments: str) -> None:
 def build(distribution: Distribution, roots: str) -> None:
     """Build the root of a distribution unless it is there; it appears only once it is whole."""
     os.makedirs(roots, exist_ok=True)
-    root = os.path.join(roots, distribution.name)
+    root = os.path.join(roots, distribution.root)
     with locked(root + ".lock"):
         if is_built(distribution, roots):
             return
@@ -406,7 +457,7 @@ def build(distribution: Distribution, roots: str) -> None:
 
 def is_built(distribution: Distribution, roots: str) -> bool:
     """Tell whether the root of a distribution is there, made from what is asked for now."""
-    return stamp_of(os.path.join(roots, distribution.name)) == request_of(distribution)
+    return stamp_of(os.path.join(roots, distribution.root)) == request_of(distribution)
 
 
 def request_of(distribution: Distribution) -> str:
@@ -416,7 +467,7 @@ def request_of(distribution: Distribution) -> str:
 
 def debootstrap(distribution: Distribution, root: str, roots: str) -> None:
     """Fetch and unpack a distribution into `root`, with an ordinary user; mirrors are debootstrap's own."""
-    log = os.path.join(roots, f"{distribution.name}.log")
+    log = os.path.join(roots, f"{distribution.root}.log")
     options = ["--variant=minbase", f"--include={','.join(distribution.packages)}"]
     script = []
     if distribution.ubuntu:
@@ -429,7 +480,7 @@ def debootstrap(distribution: Distribution, root: str, roots: str) -> None:
             add = ["chroot", root, "useradd", "--create-home", "--uid", str(ANN.uid), "--user-group", ANN.name]
             made = subprocess.run(add, stdout=file, stderr=file, check=False)
     if made.returncode != 0:
-        raise Stop(69, f"could not build {distribution.name}; debootstrap's own words: {log}")
+        raise Stop(69, f"could not build {distribution.name}; see {log}")
 
 
 def ubuntu_keyring(roots: str) -> str:
@@ -440,7 +491,6 @@ def ubuntu_keyring(roots: str) -> str:
     trixie = next(one for one in DISTRIBUTIONS if one.name == "trixie")
     build(trixie, roots)
     with fresh_box(trixie, roots, {}) as box:
-        box.binds.update({path: path for path in ("/etc/resolv.conf", "/etc/hosts")})
         got = box.run(ROOT, "apt-get update && apt-get install --yes ubuntu-keyring", network=True)
         found = glob.glob(os.path.join(box.upper, UBUNTU_KEYS))
         if not got.well or not found:

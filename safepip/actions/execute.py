@@ -94,6 +94,10 @@ def hand_over(
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
     made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
     """
+    if any("safepip" in word.lower() for word in handover.words) and not report.quiet:
+        from safepip.doctor.installation import tell
+
+        tell(handover.environment, context, report)
     asker = _asker(handover, context, created=created)
     code = _answered(asker, context, report) if asker is not None else None
     if code is not None:

@@ -12,6 +12,7 @@ from . import (
     decision,
     directories,
     environments,
+    installation,
     own_settings,
     path,
     pip_settings,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 # In the order in which a helper would ask.
 CHECKS = (
-    surroundings, path, advisories, target, pip_settings, own_settings, decision, environments, shells,
-    stray_installs, applications, directories,
+    surroundings, path, installation, advisories, target, pip_settings, own_settings, decision, environments,
+    shells, stray_installs, applications, directories,
 )  # fmt: skip
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 
-from safepip.system.interpreter import BIN, EXE
-from safepip.system.pipx import home_of, installed_applications
+from safepip.envs.applications import broken
+from safepip.system.pipx import environments_of, installed_applications
 
 from .finding import listed, ok, problem
 
@@ -17,11 +16,15 @@ if TYPE_CHECKING:
 
 def check(context: Context) -> Findings:
     """Look at each application's Python."""
-    venvs = os.path.join(home_of(context), "venvs")
-    names = installed_applications(venvs)
-    for name in names:
-        if not os.path.exists(os.path.join(venvs, name, BIN, "python" + EXE)):
-            why = f"the application {name} lost its Python"
-            yield problem("application-broken", why, f"safepip app reinstall {shlex.quote(name)}")
-    if names:
-        yield ok("applications", f"with pipx: {listed(names)}, {len(names)} in all")
+    faults = broken(context)
+    for name, reason in faults.items():
+        yield problem("application-broken", f"the application {name} {reason}", _repair(name, faults))
+    names = installed_applications(environments_of(context))
+    whole = [name for name in names if name not in faults]
+    if whole:
+        yield ok("applications", f"with pipx: {listed(whole)}, {len(whole)} in all")
+
+
+def _repair(name: str, faults: dict[str, str]) -> str:
+    """Return the command that repairs an application; an upgrade of Python breaks all at once."""
+    return "safepip env repair --all" if len(faults) > 1 else f"safepip app reinstall {shlex.quote(name)}"

@@ -76,6 +76,13 @@ def check_installs_elsewhere(sandbox: Sandbox, ran: Ran, own: str, before: set[s
     assert {"alpha", "beta"} <= sandbox.packages()
 
 
+def check_says_how_to_update(ran: Ran, command: str) -> None:
+    """Pip carries the line out, which fails here: its index has no safepip."""
+    assert ran.code == 1
+    assert b"No matching distribution found for safepip" in ran.err
+    assert f"to update that one: {command}" in ran.said
+
+
 @pytest.mark.parametrize("first", [False, True], ids=["not on PATH", "first on PATH"])
 def test_plain_environment_of_its_own(sandbox: Sandbox, own: str, first: bool) -> None:
     folder = os.path.dirname(own)
@@ -120,6 +127,9 @@ def test_uv_tool(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, s
     path = {"PATH": f"{tooled['UV_TOOL_BIN_DIR']}:/usr/bin:/bin"}
     ran = sandbox.call([program, "install", "beta"], env=path)
     check_installs_elsewhere(sandbox, ran, tooled["UV_TOOL_DIR"], before)
+    check_says_how_to_update(
+        sandbox.call([program, "install", "-U", "safepip"], env=path), "uv tool upgrade safepip"
+    )
 
 
 def test_pipx(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, str], published_wheels: str) -> None:
@@ -133,5 +143,7 @@ def test_pipx(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, str]
     assert os.path.isfile(os.path.join(tooled["PIPX_MAN_DIR"], "man1", "safepip.1"))
     program = os.path.join(tooled["PIPX_BIN_DIR"], "safepip")
     before = site_of(tooled["PIPX_HOME"])
-    ran = sandbox.call([program, "install", "beta"], env={"PATH": f"{tooled['PIPX_BIN_DIR']}:/usr/bin:/bin"})
+    path = {"PATH": f"{tooled['PIPX_BIN_DIR']}:/usr/bin:/bin"}
+    ran = sandbox.call([program, "install", "beta"], env=path)
     check_installs_elsewhere(sandbox, ran, tooled["PIPX_HOME"], before)
+    check_says_how_to_update(sandbox.call([program, "install", "-U", "safepip"], env=path), "pipx upgrade safepip")

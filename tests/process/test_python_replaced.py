@@ -100,6 +100,18 @@ def test_every_command_of_safepips_goes_on(people: Mapping[str, Sandbox]) -> Non
     assert broken.code == 3
     assert GONE in broken.said[0]
     assert broken.said[1].endswith("safepip env repair")
+    told = b" ".join(ann.run("doctor", "--json", cwd=new).out.split())
+    assert b"the application black was made with Python" in told
+    assert b"safepip env repair --all" in told
+
+
+def test_an_update_of_safepip_by_pip_says_which_command_does_it(people: Mapping[str, Sandbox]) -> None:
+    ann = people["ann"]
+    new = os.path.join(ann.home, "update")
+    os.makedirs(new, exist_ok=True)
+    ran = ann.run("install", "-U", "safepip", cwd=new)
+    assert (ran.code, b"No matching distribution found for safepip" in ran.err) == (1, True)
+    assert any(line.startswith("to update that one: ") and line.endswith(BOOTSTRAP) for line in ran.said)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh", "sh"])

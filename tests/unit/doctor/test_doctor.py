@@ -473,7 +473,13 @@ def packages_for_a_python_that_is_gone(world):
     world.put(".local/lib/python2.0/site-packages/old_thing-1.egg-info")
 
 
-@fault("application-broken", "problem", "black lost its Python", "safepip app reinstall black", repaired=False)
+@fault(
+    "application-broken",
+    "problem",
+    "the application black is no environment",
+    "safepip app reinstall black",
+    repaired=False,
+)
 def an_application_whose_python_is_gone(world):
     world.put(".local/share/pipx/venvs/black/pipx_metadata.json", "{}")
 

@@ -1,0 +1,129 @@
+"""How safepip itself was installed, and the commands that update, repair and remove it."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+
+from safepip.core.record import Record
+from safepip.core.requirement import name_in, normalised_name
+from safepip.report import quoted
+from safepip.system.environment import BROKEN, configuration
+from safepip.system.interpreter import BIN, EXE
+
+from .finding import ok, problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.report import Report
+
+    from .finding import Context, Findings
+
+
+class Installation(Record):
+    """Who installed safepip, as "pipx", and the commands to type; `repair` is for when its Python was replaced."""
+
+    by: str
+    update: str
+    repair: str
+    remove: str
+
+
+def check(context: Context) -> Findings:
+    """Tell how safepip was installed, and find copies of it on PATH whose Python was replaced."""
+    own = own_installation(context)
+    yield ok("installed-by", f"safepip was installed by {own.by}; to update it: {own.update}")
+    for prefix in _environments_on_path(context):
+        found = context.examine(prefix, named=True)
+        if found.state == BROKEN:
+            why = f"the safepip in {prefix} cannot start: it {found.reason}"
+            yield problem("safepip-without-python", why, of_environment(prefix).repair)
+
+
+def own_installation(context: Context) -> Installation:
+    """Return how the safepip that runs was installed."""
+    above = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    by_script = _by_bootstrap(os.path.dirname(above))
+    if by_script is not None:
+        return by_script
+    if os.path.exists(os.path.join(above, "counted")):
+        replace = "put a newer safepip.pyz in its place"
+        return Installation(by="safepip.pyz", update=replace, repair=replace, remove="remove safepip.pyz")
+    ambient = context.ambient
+    if os.path.exists(os.path.join(above, ".git")):
+        pull = f"git -C {quoted(above)} pull"
+        return Installation(by=f"the clone {above}", update=pull, repair=pull, remove=f"rm -r {quoted(above)}")
+    if ambient.prefix != ambient.base_prefix:
+        return of_environment(ambient.prefix)
+    options = " --user --break-system-packages" if above == site.getusersitepackages() else ""
+    pip = f"{quoted(ambient.executable)} -m pip"
+    install = f"{pip} install{options} -U safepip"
+    return Installation(by="pip", update=install, repair=install, remove=f"{pip} uninstall safepip")
+
+
+def of_environment(prefix: str) -> Installation:
+    """Return how the safepip in an environment was installed: each tool leaves a file of its own there."""
+    if os.path.exists(os.path.join(prefix, "pipx_metadata.json")):
+        return _with_words("pipx", "pipx upgrade", "pipx reinstall", "pipx uninstall")
+    if os.path.exists(os.path.join(prefix, "uv-receipt.toml")):
+        return _with_words("uv tool", "uv tool upgrade", "uv tool install --reinstall", "uv tool uninstall")
+    if "uv" in configuration(prefix) and f"{os.sep}archive-v" in os.path.realpath(prefix):
+        return _with_words("uvx", "uvx --refresh", "uvx --refresh", "uv cache clean")
+    python = quoted(os.path.join(prefix, BIN, "python" + EXE))
+    made = f"python3 -m venv --clear {quoted(prefix)}"
+    return Installation(
+        by=f"pip in {prefix}",
+        update=f"{python} -m pip install -U safepip",
+        repair=f"{made} && {python} -m pip install safepip",
+        remove=f"{python} -m pip uninstall safepip",
+    )
+
+
+def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
+    return Installation(by=by, update=f"{update} safepip", repair=f"{repair} safepip", remove=f"{remove} safepip")
+
+
+def _by_bootstrap(app: str) -> Installation | None:
+    """Return what scripts/bootstrap.py noted in the directory that it filled, or None."""
+    try:
+        with open(os.path.join(app, ".bootstrap"), encoding="utf-8") as file:
+            noted = json.load(file)
+        again, update, remove = str(noted["again"]), str(noted["update"]), str(noted["remove"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    by = "safepip.pyz --install" if again.endswith("--install") else "bootstrap.py"
+    return Installation(by=by, update=update, repair=again, remove=remove)
+
+
+def _environments_on_path(context: Context) -> list[str]:
+    """Return the environments of other programs called safepip on PATH."""
+    from .path import on_path  # noqa: PLC0415  it asks this module nothing
+
+    own = os.path.realpath(context.ambient.prefix)
+    prefixes = (program.serves for program in on_path(("safepip",), context))
+    return [prefix for prefix in prefixes if "pyvenv.cfg" in _names(prefix) and os.path.realpath(prefix) != own]
+
+
+def _names(folder: str) -> list[str]:
+    return os.listdir(folder) if folder and os.path.isdir(folder) else []
+
+
+def tell(environment: str | None, context: Context, report: Report) -> None:
+    """Say how safepip itself is updated or removed, where the line does that to another copy of it.
+
+    The line is carried out all the same, as pip would: a project may well depend on safepip.
+    """
+    command = context.command
+    if "safepip" not in {normalised_name(name_in(requirement)) for requirement in command.requirements}:
+        return
+    if environment is not None and os.path.realpath(environment) == os.path.realpath(context.ambient.prefix):
+        return
+    own = own_installation(context)
+    where = environment or context.bare.python
+    if command.subcommand == "install" and command.upgrade:
+        report.say(f"this installs a copy into {where}; the safepip that runs was installed by {own.by}")
+        report.say(f"to update that one: {own.update}")
+    elif command.subcommand == "uninstall":
+        report.say(f"this is about {where}; the safepip that runs was installed by {own.by}")
+        report.say(f"to remove that one: {own.remove}")
