@@ -17,10 +17,12 @@ import sys
 
 from safepip.core.app_routing import narrowed, wanted
 from safepip.core.decide import decide
+from safepip.core.pip_line import keys, normalised
 from safepip.core.record import changed
 from safepip.envs import applications
 from safepip.envs.create import build
 from safepip.envs.lock import acquire
+from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
 from safepip.system.directories import at_home
@@ -51,12 +53,8 @@ _WAYS = (
     "or have your system's pipx: apt install pipx, brew install pipx, …",
 )
 
-# What would lead pipx's own pip elsewhere: the line's and the settings' word on that has been heard.
-_REMOVED = (
-    "PIP_PYTHON", "PIP_USER", "PIP_NO_USER", "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_UPGRADE", "PIP_TARGET",
-    "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN", "PIP_REPORT", "_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME",
-    "__PYVENV_LAUNCHER__",
-)  # fmt: skip
+# What would lead a Python that is started elsewhere.
+_REMOVED = ("_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
 def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
@@ -169,7 +167,10 @@ def environ_of(context: Context) -> dict[str, str]:
     working directory is not importable (pipx's issue 1575). The folder of programs is last on PATH, so that
     pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
     """
+    heard = (keys("wanted") | keys("place") | keys("effect")) - keys("pipx")  # in the line and the settings
     environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
+    for name in [name for name in environ if name.startswith("PIP_") and normalised(name[4:]) in heard]:
+        del environ[name]
     environ.setdefault("PIPX_DEFAULT_BACKEND", "pip")
     python = interpreter_of(context)
     if python is not None:
@@ -254,8 +255,8 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
-    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
-    environ |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environ = {name: value for name, value in own_variables(inherited(), path).items() if name not in _REMOVED}
+    environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     floor = ".".join(map(str, FLOOR))
     python = os.path.join(path, BIN, "python" + EXE)
     argv = [python, "-I", "-m", "pip", "install", "--quiet", *index, "--", f"pipx>={floor}"]

@@ -29,6 +29,7 @@ from .git import tracks
 from .image import image_for, put_pip
 from .lock import LOCK, acquire, can_lock, holder
 from .os_packages import offer
+from .pip import own_variables
 from .progress import shown_while
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
@@ -346,14 +347,7 @@ def _seed_old(python: str, interpreter: Interpreter) -> None:
 
 def _silently(argv: list[str]) -> int:
     null = subprocess.DEVNULL
-    return subprocess.call(argv, env=_index_only(), stdin=null, stdout=null, stderr=null)
-
-
-def _index_only() -> dict[str, str]:
-    """Return the user's variables without those of pip's that say where to install to."""
-    moving = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE")
-    kept = {name: value for name, value in inherited().items() if name not in moving}
-    return {**kept, "PIP_USER": "0"}
+    return subprocess.call(argv, env=own_variables(inherited()), stdin=null, stdout=null, stderr=null)
 
 
 def _sign(creator: Creator, token: str) -> None:

@@ -5,23 +5,35 @@ from __future__ import annotations
 import os
 import subprocess
 
+from safepip.core.pip_line import keys, settings
 from safepip.core.plan import Handover
+from safepip.system import pip_config
 from safepip.system.interpreter import BIN
 from safepip.system.process import child_environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from safepip.system.environment import Environment
 
-# What the user has set for all installs, and what would add to or move one that safepip makes.
-_LEFT_OUT = (
-    "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "PIP_GROUP", "PIP_USER",
-    "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_REPORT", "PIP_REQUIRE_HASHES",
-    "PIP_REQUIRE_VIRTUALENV", "PIP_UPGRADE", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_ONLY_DEPS",
-    "PIP_REQUIREMENTS_FROM_SCRIPT", "PIP_NO_CLEAN", "PIP_LOG", "PIP_QUIET", "PIP_VERBOSE",
-)  # fmt: skip
+
+def own_variables(environ: Mapping[str, str], prefix: str | None = None) -> dict[str, str]:
+    """Return the variables for a pip that works for safepip itself, under the Python at `prefix`.
+
+    Where packages come from and how they are built is the user's, from variables and configuration files alike.
+    What else the user set for all installs could add to this one or lead it elsewhere. Only variables are sure to
+    keep that out, so pip reads no file.
+    """
+    files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=prefix, strict=True)
+    kept = keys("source") | keys("build")
+    found = {name: value for name, value in environ.items() if not name.startswith(("PIP_", "_PIP_"))}
+    for key, value, _ in settings("install", environ, files):
+        if key in kept:
+            found[f"PIP_{key.upper().replace('-', '_')}"] = value
+    found["PIP_CONFIG_FILE"] = os.devnull
+    found["PIP_USER"] = "0"  # an environment that sees the system's packages has a user site
+    return found
 
 
 def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False, lock: int | None = None) -> str:
@@ -36,9 +48,8 @@ def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False, l
         program=os.path.join(found.path, BIN, "pip"),
         environment=found.path,
         enter=True,
-        changes=(*((name, None) for name in _LEFT_OUT), ("PIP_USER", "0")),  # a pip.conf may ask for the user site
     )
-    environ = child_environ(handover, locked=True)
+    environ = own_variables(child_environ(handover, locked=True), found.path)
     if sealed:
         environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
         environ["PIP_CONFIG_FILE"] = os.devnull

@@ -140,6 +140,29 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
     assert "creating" not in os.listdir(os.path.join(own, ".safepip"))
 
 
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_no_group_target_or_constraint_of_all_installs_gets_into_safepips_own_pipx(
+    bare: Sandbox, app_wheels: str, where: str
+) -> None:
+    bare.write("pyproject.toml", '[dependency-groups]\ndev = ["lib"]\n')
+    bare.write("con.txt", "pipx<1\n")
+    settings = {
+        "group": "dev",
+        "constraint": f"{bare.home}/con.txt",
+        "target": f"{bare.home}/target",
+        "dry-run": "1",
+    }
+    if where == "variable":
+        bare.variables.update((f"PIP_{key.upper().replace('-', '_')}", value) for key, value in settings.items())
+    else:
+        lines = (f"{key} = {value}\n" for key, value in settings.items())
+        bare.write(".config/pip/pip.conf", "[install]\n" + "".join(lines))
+    done(bare.run("app", "list"))
+    packages = bare.packages(os.path.join(bare.home, ".local/share/safepip/pipx/bin/python"))
+    assert {"pipx", "lib"} & packages == {"pipx"}
+    assert not os.path.exists(f"{bare.home}/target")
+
+
 def test_a_pipx_that_came_later_sees_the_same(bare: Sandbox, pipx: str) -> None:
     done(bare.run("install", "httpie"))
     listed = bare.call([os.path.join(pipx, "pipx"), "list", "--short"])
