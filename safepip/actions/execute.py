@@ -10,7 +10,7 @@ from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, 
 from safepip.core.record import changed
 from safepip.report import quoted
 from safepip.system.environment import BROKEN
-from safepip.system.process import child_environ, spawn, start
+from safepip.system.process import child_environ, start
 from safepip.system.registry import used
 
 TYPE_CHECKING = False
@@ -38,8 +38,9 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
     match plan:
         case Pip(handover=handover):
             _say_all(plan.notices, report)
-            _tell_where(plan.sought, context, report)
-            return hand_over(handover, context, report, show_help=context.invocation.show_help)
+            if plan.sought:
+                handover = changed(handover, closing=_whereabouts(plan, context, report))
+            return hand_over(handover, context, report)
         case InEnvironment(handover=handover):
             _say_all(plan.notices, report)
             _give_hint(plan.hint, context, report)
@@ -87,12 +88,11 @@ def hand_over(
     *,
     lock: int | None = None,
     created: bool = False,
-    show_help: bool = False,
 ) -> int:
     """Become pip: exec it in this process, its environment's lock held through the exec.
 
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
-    made for this line. With `show_help` pip runs as a child, so that safepip's own words can follow its help.
+    made for this line.
     """
     if any("safepip" in word.lower() for word in handover.words) and not report.quiet:
         from safepip.doctor.installation import tell
@@ -112,9 +112,18 @@ def hand_over(
         question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
         if question is not None:
             environ["SAFEPIP_RUN_KEEP"] = question.variable
-    if show_help:
-        return _help(handover, environ)
+    if context.first_reading.outcome == "main_help":
+        _introduce(context)
     return start(handover.argv, environ)
+
+
+def _introduce(context: Context) -> None:
+    """Print what safepip can do before pip's help, unless bare pip was typed or asked for."""
+    if context.invocation.shim or context.invocation.system or context.untouched:
+        return
+    from safepip.verbs.help import overview
+
+    _print(overview())
 
 
 def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:
@@ -144,12 +153,13 @@ def _say_all(lines: tuple[str, ...], report: Report) -> None:
         report.say(line)
 
 
-def _tell_where(sought: tuple[str, ...], context: Context, report: Report) -> None:
-    """Say where packages are that pip is about to look for in vain."""
-    if sought and not report.quiet:
-        from safepip.doctor.locate import whereabouts
+def _whereabouts(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
+    """Return what to say of packages that pip is about to look for in vain."""
+    if report.quiet:
+        return ()
+    from safepip.doctor.locate import whereabouts
 
-        _say_all(whereabouts(sought, context), report)
+    return whereabouts(plan.sought, context) or (plan.otherwise,)
 
 
 def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
@@ -172,16 +182,6 @@ def _print(text: str) -> None:
     if sys.stdout is not None:  # closed
         sys.stdout.write(text)
         sys.stdout.flush()
-
-
-def _help(handover: Handover, environ: dict[str, str]) -> int:
-    """Show pip's help, then what safepip adds to it."""
-    code = spawn(handover.argv, environ)
-    if code == 0:
-        page = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "help.txt")
-        with open(page, encoding="utf-8") as file:
-            _print(file.read())
-    return code
 
 
 def _create(plan: Create, context: Context, report: Report) -> int | None:

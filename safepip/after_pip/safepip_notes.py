@@ -1,71 +1,25 @@
-"""What is noted, kept and said when pip has ended.
+"""What is noted and kept when pip has ended.
 
 It is named and lies so that it can be imported beside pip: the runner's own folder holds nothing else, for that
 comes first on sys.path; this one is there for the import alone, and hides no module of anybody's.
 
 Imported by runner.py before it starts pip, under any Python that pip runs on, where safepip left a journal of
-what is installed or has something to tell. From pip 26.3 on nothing can be imported when pip has ended: `os` and
+what is installed. From pip 26.3 on nothing can be imported when pip has ended: `os` and
 `sys` must do.
 """
 
 import os
 import sys
 
-PLAIN = "-.+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # signs of a name that may be shown
 RAW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # through no link; on Windows no other line ends
 KINDS = (b".dist-info", b".egg-info", b".egg-link")
 # All that pip prints where it does nothing, and asks no index.
 IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
 
 
-def noted(pip_main, journal, keep, tell):
-    """Return pip's main function, which then notes what changed and says how programs that came are run."""
-    noting = _Noting(pip_main, journal, keep) if journal else pip_main
-    return _Telling(noting, tell) if tell else noting
-
-
-class _Telling:
-    """Calls pip, and says how the programs that came are run."""
-
-    def __init__(self, pip_main, tell):
-        self.pip_main = pip_main
-        self.tell = tell
-
-    def __call__(self):
-        before = _programs()
-        code = self.pip_main()
-        if not code:
-            _tell(sorted(_programs() - before), self.tell)
-        return code
-
-
-def _programs():
-    """Return the names of the programs in the environment."""
-    try:
-        return set(os.listdir(os.path.dirname(sys.executable)))
-    except OSError:
-        return set()
-
-
-def _tell(came, tell):
-    """Say how the programs that came are run, or what there is in a new environment: one line.
-
-    One called as a package that was asked for goes before its companions and those of its dependencies.
-    """
-    spare, _, how = tell.partition(":")
-    asked = spare.split(" ")
-    spare = asked.pop(0)
-    plain = [name for name in came if not name.strip(PLAIN) and not name.startswith(("pip", "__pycache__"))]
-    known = {_folded(name): name for name in plain}
-    program = next(iter([known[name] for name in map(_folded, asked) if name in known] + plain), spare)
-    if program:
-        sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program, 1))
-
-
-def _folded(name):
-    """Return a name as packages are compared, without the ending of a program on Windows."""
-    name = name.lower().replace("_", "-").replace(".", "-")
-    return name[:-4] if name.endswith("-exe") else name  # noqa: FURB188  Python 2
+def noted(pip_main, journal, keep):
+    """Return pip's main function, which then notes what changed."""
+    return _Noting(pip_main, journal, keep)
 
 
 class _Noting:
@@ -168,10 +122,10 @@ def _sees_itself_only(environment):
     library = os.path.dirname(os.__file__)
     archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
     standard = (library, os.path.join(library, "lib-dynload"), archive)
-    sites = [os.path.join(environment, os.fsdecode(site)) for site in _sites(os.fsencode(environment))]
+    sites = [os.path.join(environment, os.fsdecode(site)) for site in sites_of(os.fsencode(environment))]
     programs = os.path.join(environment, "bin")
     known = set(standard) | set(sites) | {programs}
-    infos = [name for name in _names(programs) if name.lower().endswith("-info")]
+    infos = [name for name in names_in(programs) if name.lower().endswith("-info")]
     return known.issuperset(sys.path) and not infos
 
 
@@ -200,8 +154,8 @@ def _listing(environment):
     """Return what is installed, as rows of bytes: what `snapshot` in safepip's envs/journal.py writes."""
     distributions, folders = [], []
     programs = b"Scripts" if os.name == "nt" else b"bin"
-    for folder in [programs] + _sites(environment):  # noqa: RUF005  Python 2
-        names = _names(os.path.join(environment, folder))
+    for folder in [programs] + sites_of(environment):  # noqa: RUF005  Python 2
+        names = names_in(os.path.join(environment, folder))
         folders.append(b"n\t" + _escaped(folder) + b"\t" + b" ".join(map(_escaped, names)))
         if folder != programs:
             found = [name for name in names if name.endswith(KINDS) and not name.startswith(b"~")]
@@ -209,19 +163,21 @@ def _listing(environment):
     return distributions + folders
 
 
-def _sites(environment):
+def sites_of(environment):
+    """Return the folders of modules in an environment, relative to it, as bytes."""
     if os.name == "nt":
         return [b"Lib/site-packages"]
     found = []
     for library in (b"lib", b"lib64"):
         if not os.path.islink(os.path.join(environment, library)):
-            names = _names(os.path.join(environment, library))
+            names = names_in(os.path.join(environment, library))
             versions = [name for name in names if name.startswith((b"python", b"pypy"))]
             found += [library + b"/" + name + b"/site-packages" for name in versions]
     return found
 
 
-def _names(folder):
+def names_in(folder):
+    """Return the names in a folder, sorted; none where it cannot be read."""
     try:
         return sorted(os.listdir(folder))
     except OSError:

@@ -6,12 +6,21 @@ import os.path
 
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from safepip.report import quoted
-from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
+from safepip.system.environment import (
+    ABSENT,
+    BROKEN,
+    FOREIGN,
+    MADE_ELSEWHERE,
+    NOWHERE,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+)
 from safepip.system.interpreter import BIN, EXE, OLDEST
 
-from .invocation import FLAGS, VALUED, VERBS
+from .invocation import FLAGS, TOPICS, VALUED, VERBS
 from .pip_options import SUBCOMMANDS
-from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunLine, StepDown, Throwaway, Verb, Version
+from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunHint, StepDown, Throwaway, Verb, Version
 from .record import changed
 from .requirement import name_in
 
@@ -87,7 +96,30 @@ def decide(context: Context) -> Plan:
         return Refuse(code=USAGE, what=late, ways=(), because=late)
     if context.named is None and context.invocation.route == "app":
         return _routed(context)
-    return _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
+    plan = _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
+    answer = _answer_to_slip(context)
+    if answer and isinstance(plan, Pip | InEnvironment):
+        plan = changed(plan, notices=(*plan.notices, answer))
+    return plan
+
+
+def _answer_to_slip(context: Context) -> str | None:
+    """Return which word of safepip's own was meant by one that neither pip nor safepip knows, or None."""
+    command = context.command
+    if context.invocation.shim:
+        return None
+    if command.subcommand == "help":
+        topic = next((word for word in command.argv[command.argv.index("help") + 1 :] if word[:1] != "-"), None)
+        known = topic is None or topic in SUBCOMMANDS or topic in VERBS or topic in TOPICS
+        return None if known else f"safepip help knows pip's commands, {', '.join((*VERBS, *TOPICS))}"
+    if command.outcome != "unknown_command":
+        return None
+    from difflib import get_close_matches
+
+    typed = str(command.error).partition('"')[2].rstrip('"')
+    begun = [word for word in (*SUBCOMMANDS, *VERBS) if len(typed) > 2 and word.startswith(typed)]
+    near = begun or get_close_matches(typed, (*SUBCOMMANDS, *VERBS), n=1)
+    return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
 
 
 def _late_option(context: Context) -> str | None:
@@ -124,7 +156,9 @@ def _active(context: Context) -> Plan | None:
     owner = context.owner_behind_sudo(active.path)
     if owner and _changes_environment(context.command):
         return StepDown(uid=owner[0], gid=owner[1], because=f"{because}, and belongs to who called sudo")
-    return _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
+    plan = _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
+    told: Pip = changed(plan, notices=_warnings(context))
+    return told
 
 
 def _left_to_pip(context: Context) -> Plan | None:
@@ -161,27 +195,13 @@ def _routed(context: Context) -> Plan:
     if harmless:
         because = f"{_why(context)}, but {harmless}"
         usable = context.reading.state == USABLE
-        plan = _pip_of(context, context.reading, because) if usable else _pip_of_target(context, because)
-        meant = _meant(context)
-        return changed(plan, notices=(*plan.notices, meant)) if meant and isinstance(plan, Pip) else plan
+        return _pip_of(context, context.reading, because) if usable else _pip_of_target(context, because)
     if context.sudo_user:
         uid, gid = context.sudo_user
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
     environment = context.place if context.command.subcommand in _CHANGING else context.reading
     otherwise = _into(context, environment, f"{_why(context)}, and {_where(context)}", may_create=True)
     return _applications(context, otherwise) or otherwise
-
-
-def _meant(context: Context) -> str | None:
-    """Return which word of safepip's own is nearest to the command that pip does not know, or None."""
-    if context.command.outcome != "unknown_command" or context.invocation.shim:
-        return None
-    from difflib import get_close_matches
-
-    typed = str(context.command.error).partition('"')[2].rstrip('"')
-    begun = [word for word in (*SUBCOMMANDS, *VERBS) if len(typed) > 2 and word.startswith(typed)]
-    near = begun or get_close_matches(typed, (*SUBCOMMANDS, *VERBS), n=1)
-    return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
 
 
 def _applications(context: Context, otherwise: Plan) -> Plan | None:
@@ -229,13 +249,13 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
     plan = _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
     if not isinstance(plan, Pip):
         return plan
-    is_sought = context.command.subcommand == "uninstall"
-    told: Pip = changed(
-        plan,
-        sought=context.command.requirements if is_sought else (),
-        notices=(*_of_another(context, environment), *plan.notices),
-    )
-    return told
+    notices = (*_of_another(context, environment), *plan.notices)
+    if context.command.subcommand != "uninstall":
+        told: Pip = changed(plan, notices=notices)
+        return told
+    closing = f"{context.shown(environment)} does not exist yet, so nothing is installed in it"
+    sought: Pip = changed(plan, notices=notices, sought=context.command.requirements, otherwise=closing)
+    return sought
 
 
 def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
@@ -260,7 +280,7 @@ def _in_usable(context: Context, environment: Environment, because: str) -> InEn
         enter=True,
         changes=changes,
         change=_changes_environment(command),
-        tell=None if place else _tell(context, environment),
+        run_hint=None if place else _run_hint(context, environment),
     )
     return InEnvironment(
         environment=environment,
@@ -306,18 +326,17 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         return Throwaway(
             interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
         )
-    handover = planned.handover
     return Create(
         environment=environment,
         interpreter=interpreter,
-        handover=changed(handover, tell=handover.tell and changed(handover.tell, otherwise="python")),
+        handover=planned.handover,
         because=because,
         called=context.shown(environment),
         why=_why(context),
         purpose=_purpose(context),
         system_site_packages=context.settings.system_site_packages,
         redirect=_redirect(context, environment),
-        notices=planned.notices + _instead(context, environment),
+        notices=(*planned.notices, *_nested(context), *_instead(context, environment)),
         hint=planned.hint,
         project=project_of(context, environment),
     )
@@ -329,6 +348,14 @@ def _instead(context: Context, environment: Environment) -> tuple[str, ...]:
     if not environment.instead or is_said:
         return ()
     return (f"{environment.instead}; this project's environment is kept in {environment.path}",)
+
+
+def _nested(context: Context) -> tuple[str, ...]:
+    """Return what to say where `git init` made a project of its own inside one that has an environment."""
+    project = context.project
+    if project is None or context.named or context.around is None:
+        return ()
+    return (f"{project.root} is a project of its own now ({project.marker}): {context.around} does not serve it",)
 
 
 def project_of(context: Context, environment: Environment) -> str:
@@ -416,6 +443,9 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
     """Return why an environment in that state may not be used, or None: it is whole, or yet to be made."""
     shown = context.shown(environment)
     what = f"{shown} {environment.reason}"
+    if environment.state == UNTRUSTED and environment.reason.startswith(MADE_ELSEWHERE):
+        way = f"rebuild it here with the same packages: safepip env repair {quoted(shown)}"
+        return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
     if environment.state == UNTRUSTED:
         way = f"if you trust it: safepip env trust {quoted(shown)}"
         return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
@@ -535,15 +565,18 @@ def _changes_environment(command: PipCommand) -> bool:
     return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
 
 
-def _tell(context: Context, environment: Environment) -> RunLine | None:
-    """Return how the programs of an install are run from here: for people at a terminal, if they want hints."""
-    wanted = context.ambient.terminal and context.settings.hints and not context.quiet
-    wanted = wanted and context.ambient.environ.get("SAFEPIP_HOOK", "0") == "0"  # else the shell activates it
-    if not wanted or context.command.subcommand != "install":
+def _run_hint(context: Context, environment: Environment) -> RunHint | None:
+    """Return how to run what an install brings: for people at a terminal whose shell does not activate it."""
+    environ = context.ambient.environ
+    if context.command.subcommand != "install" or not context.ambient.terminal:
+        return None
+    if environ.get("SAFEPIP_HOOK", "0") != "0" or "SAFEPIP_ACTIVATED" in environ:
+        return None
+    if context.quiet or not context.settings.hints:
         return None
     activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
-    named = [name_in(requirement) for requirement in context.command.requirements]
-    return RunLine(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
+    named = map(name_in, context.command.requirements)
+    return RunHint(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
 
 
 def _warnings(context: Context) -> tuple[str, ...]:
@@ -566,7 +599,9 @@ def _moved(context: Context, environment: Environment) -> tuple[str, ...]:
 def _why(context: Context) -> str:
     if context.managed:
         return f"{context.target.python} is managed by the system"
-    return 'the setting scope is "always"'
+    if context.settings.scope == "always":
+        return 'the setting scope is "always"'
+    return "--app asks for it" if context.invocation.route == "app" else ""
 
 
 def _where(context: Context) -> str:

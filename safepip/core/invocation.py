@@ -62,7 +62,6 @@ class Invocation(Record):
     project: str | None = None
     route: str | None = None
     show_version: bool = False
-    show_help: bool = False
     verb: str | None = None
     arguments: tuple[str, ...] = ()
     error: str | None = None
@@ -152,6 +151,4 @@ def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
     if len(rest) == 2 and rest[0] == "help" and rest[1] in TOPICS:
         page: Invocation = changed(told, verb="help", arguments=rest[1:])
         return page
-    asked = any(word in {"--help", "-h"} for word in told.words[: len(told.words) - len(rest)])
-    plain: Invocation = changed(told, show_help=asked)
-    return plain
+    return told

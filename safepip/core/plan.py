@@ -16,16 +16,11 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(PACKAGE, "after_pip", "runner", "runner.py")
 
 
-class RunLine(Record):
-    """How people run what came with an install: the line `how`, with {} where the program's name goes.
-
-    That is one that came, before others one called as a package that was `asked` for; where none came, it is
-    `otherwise`, and without that nothing is said.
-    """
+class RunHint(Record):
+    """How to run what comes with the packages that were `asked` for: `how`, with {} where the program goes."""
 
     how: str
     asked: tuple[str, ...] = ()
-    otherwise: str = ""
 
 
 class Handover(Record):
@@ -33,8 +28,8 @@ class Handover(Record):
 
     `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
     PATH; `changes` are further changes of the child's variables (name and value, None to remove);
-    `change` tells whether the line may change what is installed there, so that its lock is taken; `tell` is
-    what to say when it is done.
+    `change` tells whether the line may change what is installed there, so that its lock is taken; `run_hint`
+    and the lines `closing` are for the user's eyes when pip has ended.
     """
 
     python: str
@@ -44,7 +39,8 @@ class Handover(Record):
     enter: bool = False
     changes: tuple[tuple[str, str | None], ...] = ()
     change: bool = False
-    tell: RunLine | None = None
+    run_hint: RunHint | None = None
+    closing: tuple[str, ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -55,13 +51,15 @@ class Handover(Record):
 class Pip(Record):
     """Hand the line over untouched, to the interpreter that it was typed for or an environment's pip.
 
-    `sought` are requirements that pip will not find to remove: where they really are is to be said first.
+    `sought` are requirements that pip will not find to remove: where they really are is to be said when pip has
+    ended, or `otherwise` where that is not known.
     """
 
     handover: Handover
     because: str
     notices: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 class InEnvironment(Record):

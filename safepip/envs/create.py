@@ -72,7 +72,8 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
         if found.state == UNFINISHED:
             _refuse_anothers(path, plan.called, context.ambient.user)
         search = context.ambient.environ.get("PATH", "")
-        for line in filter(None, (_announcement(plan, path, report, search), offer(plan, context))):
+        announcement = _announcement(plan, path, search, attended=context.ambient.attended)
+        for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
         with _told_plainly(path), shown_while("making it", context, report):
             _make(plan, context, report)
@@ -191,10 +192,10 @@ def _app_data(cache: str | None) -> Iterator[str]:
         yield folder
 
 
-def _announcement(plan: Create, path: str, report: Report, search: str) -> str:
+def _announcement(plan: Create, path: str, search: str, *, attended: bool) -> str:
     """Return what is said before the environment is made; `search` is PATH."""
-    if report.terminal:
-        return f"{plan.why}; creating {plan.called} {plan.purpose}"
+    if attended:
+        return f"{plan.why and f'{plan.why}; '}creating {plan.called} {plan.purpose}"
     programs = os.path.dirname(plan.handover.python)
     if _is_found(programs, search):
         return f"creating {path}, where PATH finds python3"

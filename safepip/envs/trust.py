@@ -11,6 +11,7 @@ import re
 import shlex
 import stat
 
+from safepip.system.environment import MADE_ELSEWHERE
 from safepip.system.interpreter import BIN, EXE
 
 from .git import tracks
@@ -178,7 +179,7 @@ def made_elsewhere(path: str) -> str | None:
     place = recorded_place(path)
     if place is None:
         return "does not record where it was made, so it could come from anywhere"
-    return None if place == os.path.realpath(path) else f"was made elsewhere (in {place}) and copied here"
+    return None if place == os.path.realpath(path) else f"{MADE_ELSEWHERE} (in {place}) and copied here"
 
 
 def recorded_place(path: str) -> str | None:

@@ -30,6 +30,7 @@ NOWHERE = "nowhere"
 OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
+MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
 OTHER_SYSTEM = "was made on another system"
 
 

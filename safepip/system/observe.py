@@ -51,7 +51,10 @@ _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_
 
 
 class Ambient(Record):
-    """What surrounds the process: one door for it all. An empty variable counts as unset."""
+    """What surrounds the process: one door for it all. An empty variable counts as unset.
+
+    `terminal` tells whether stderr is one, `attended` whether any of the three streams is.
+    """
 
     environ: Mapping[str, str]
     cwd: str | None
@@ -62,6 +65,7 @@ class Ambient(Record):
     prefix: str
     base_prefix: str
     terminal: bool
+    attended: bool = False
 
 
 class Target(Record):
@@ -133,6 +137,7 @@ def ambient() -> Ambient:
         prefix=sys.prefix,
         base_prefix=sys.base_prefix,
         terminal=sys.stderr is not None and sys.stderr.isatty(),
+        attended=any(map(os.isatty, (0, 1, 2))),
     )
 
 
@@ -409,6 +414,15 @@ class Context:
             return place
         found = self.examine(project.disposable)
         return found if found.state == env.USABLE else place
+
+    @lazy
+    def around(self) -> str | None:
+        """The environment that would serve here if the project's root were not under version control itself."""
+        project = self.project
+        if project is None or not project.marker:
+            return None
+        outer = find(os.path.dirname(project.root), self.ambient.home, self.owners)
+        return outer.environment if outer is not None else None
 
     @lazy
     def keeper(self) -> str | None:

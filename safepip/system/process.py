@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from safepip.core.plan import Handover, RunLine
+    from safepip.core.plan import Handover, RunHint
 
     Changes = list[tuple[str, str | None]]
 
@@ -102,8 +102,10 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     spare = _spare_pip()
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))
-    if handover.tell:
-        changes.append(("SAFEPIP_RUN_TELL", _packed(handover.tell)))
+    if handover.run_hint:
+        changes.append(("SAFEPIP_RUN_HINT", _packed(handover.run_hint)))
+    if handover.closing:
+        changes.append(("SAFEPIP_RUN_CLOSING", "\n".join(map(shown, handover.closing))))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
     if environment is not None:
@@ -111,9 +113,9 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     return [*changes, *handover.changes]
 
 
-def _packed(tell: RunLine) -> str:
-    """Return the line as runner.py reads it: `otherwise` and the names asked for, a colon (in none), `how`."""
-    return f"{' '.join([tell.otherwise, *tell.asked])}:{shown(tell.how)}"
+def _packed(hint: RunHint) -> str:
+    """Return the hint as runner.py reads it: the names asked for, a colon (which is in no name), and `how`."""
+    return f"{' '.join(hint.asked)}:{shown(hint.how)}"
 
 
 def _entering(environment: str, search: str) -> Changes:

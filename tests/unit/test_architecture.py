@@ -76,7 +76,7 @@ WITHOUT_HOOK = {
 LATE_CIRCLES = {"actions.execute", "actions.pipx"}
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
-AFTER_PIP = ("after_pip.safepip_notes", "after_pip.safepip_spare")
+AFTER_PIP = ("after_pip.safepip_hint", "after_pip.safepip_notes", "after_pip.safepip_spare")
 # What starts all the rest, under any Python: it imports safepip late, and no module of safepip imports it.
 LAUNCHER = ("launcher.__init__", "launcher.other_python", "launcher.start")
 
@@ -124,7 +124,7 @@ def named(node, module):
     package = module.split(".")[:-1] if node.level == 1 else []
     base = ".".join([*package, *([node.module] if node.module else [])])
     if node.level == 0:
-        if not (node.module or "").startswith("safepip"):
+        if (node.module or "").partition(".")[0] != "safepip":
             return []
         base = node.module.removeprefix("safepip").removeprefix(".")
     inner = [".".join(part for part in (base, alias.name) if part) for alias in node.names]
@@ -297,7 +297,7 @@ def test_few_may_touch(names, allowed):
 
 def test_stdout_is_pips_but_for_the_results_of_own_words():
     found = users("sys.stdout", "sys.__stdout__")
-    listening = [AFTER_PIP[0]]  # what pip prints is heard, and never changed
+    listening = ["after_pip.safepip_notes"]  # what pip prints is heard, and never changed
     assert [module for module in found if room(module) != "verbs"] == [
         "actions.execute",
         *listening,

@@ -15,7 +15,8 @@ PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/noop_cache.py words it, whose answer is to be kept if all was there
-TELL = "SAFEPIP_RUN_TELL"  # "PROGRAM NAMES:how to run {}": a new one of NAMES, else new, else PROGRAM, if any
+HINT = "SAFEPIP_RUN_HINT"  # "NAMES:how to run {}", to be said of what comes with the packages called so
+CLOSING = "SAFEPIP_RUN_CLOSING"  # lines to be said when pip has ended
 AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -23,14 +24,15 @@ def main():
     """Start pip under the name and in the surroundings that were asked for; return its exit code."""
     program = os.environ.pop(PROGRAM, "pip")
     spare = os.environ.pop(SPARE, "")
-    tell = os.environ.pop(TELL, "")
+    hint = os.environ.pop(HINT, "")
+    closing = os.environ.pop(CLOSING, "")
     journal = os.environ.pop(JOURNAL, "")
     keep = os.environ.pop(KEEP, "")
     _put_launcher_folder(program)
     pip_main = _find_pip(spare)
     sys.argv[0] = _module_path() if program == "-m" else program
-    if journal or tell:
-        pip_main = _noted(pip_main, journal, keep, tell)
+    if journal or hint or closing:
+        pip_main = _with_what_follows(pip_main, journal, keep, hint, closing)
     return pip_main()
 
 
@@ -76,14 +78,25 @@ def _module_path():
     return os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
 
 
-def _noted(pip_main, journal, keep, tell):
+def _with_what_follows(pip_main, journal, keep, hint, closing):
     """Return pip's main function with what is to be noted and said when it has ended."""
     sys.path.insert(0, AFTER_PIP)
     try:
-        import safepip_notes
+        if journal:
+            import safepip_notes
+
+            pip_main = safepip_notes.noted(pip_main, journal, keep)
+        if hint:
+            import safepip_hint
+
+            pip_main = safepip_hint.Hinting(pip_main, hint)
+        if closing:
+            import safepip_hint
+
+            pip_main = safepip_hint.Closing(pip_main, closing)
     finally:
         sys.path.remove(AFTER_PIP)
-    return safepip_notes.noted(pip_main, journal, keep, tell)
+    return pip_main
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from safepip import __version__
 from safepip.actions import pipx, sudo
 from safepip.actions.execute import execute, hand_over
 from safepip.core.invocation import VERBS, read_invocation
+from safepip.core.pip_line import read
 from safepip.core.plan import (
     RUNNER,
     Create,
@@ -26,7 +27,7 @@ from safepip.core.plan import (
     Pipx,
     Refuse,
     Repair,
-    RunLine,
+    RunHint,
     StepDown,
     Throwaway,
     Verb,
@@ -150,12 +151,12 @@ def test_an_environment_is_entered_where_the_plan_says_so(monkeypatch, enter):
     assert ("VIRTUAL_ENV" in found, "PYTHONHOME" in found) == (enter, not enter)
 
 
-def test_what_is_to_be_told_is_told_to_the_runner():
-    assert "SAFEPIP_RUN_TELL" not in child_environ(PLAIN)
-    line = RunLine(how="run {} in a\x1bb")
-    assert child_environ(changed(PLAIN, tell=line))["SAFEPIP_RUN_TELL"] == ":run {} in a\\x1bb"
-    line = changed(line, how="run {}", asked=("six", "click"), otherwise="python")
-    assert child_environ(changed(PLAIN, tell=line))["SAFEPIP_RUN_TELL"] == "python six click:run {}"
+def test_what_is_to_be_said_is_given_to_the_runner():
+    assert {"SAFEPIP_RUN_HINT", "SAFEPIP_RUN_CLOSING"}.isdisjoint(child_environ(PLAIN))
+    hint = RunHint(how="run {} in a\x1bb", asked=("six", "click"))
+    found = child_environ(changed(PLAIN, run_hint=hint, closing=("one", "tw\x1bo")))
+    assert found["SAFEPIP_RUN_HINT"] == "six click:run {} in a\\x1bb"
+    assert found["SAFEPIP_RUN_CLOSING"] == "one\ntw\\x1bo"
 
 
 def test_only_a_lock_marks_the_handover():
@@ -390,17 +391,24 @@ def test_where_nothing_is_wrong_nothing_is_told(became, context, report, into, c
     assert capfd.readouterr() == ("", "")
 
 
-def ended_with(code):
-    """Stand in for a pip that says nothing and ends with this code."""
-    real = subprocess.Popen
-    return lambda _argv, **how: real(["/bin/sh", "-c", f"exit {code}"], **how)
-
-
-@pytest.mark.parametrize(("code", "shown"), [(0, True), (2, False)])
-def test_after_pips_help_comes_safepips(context, report, monkeypatch, capfd, code, shown):
-    monkeypatch.setattr(subprocess, "Popen", ended_with(code))
-    assert hand_over(PLAIN, context, report, show_help=True) == code
-    assert ("--safepip-version" in capfd.readouterr().out) is shown
+@pytest.mark.parametrize(
+    ("words", "how", "shown"),
+    [
+        ((), {}, True),
+        (("help",), {}, True),
+        (("--help",), {}, True),
+        (("-q", "-h", "list"), {}, True),
+        (("list", "--help"), {}, False),
+        (("--help",), {"shim": True}, False),
+        (("--help",), {"system": True}, False),
+    ],
+)
+def test_before_pips_help_comes_safepips(became, context, report, capfd, words, how, shown):
+    context.invocation = changed(context.invocation, words=words, **how)
+    context.first_reading = read(words, {}, ())
+    with pytest.raises(ReplacedError):
+        hand_over(PLAIN, context, report)
+    assert capfd.readouterr().out.startswith("safepip is pip") is shown
 
 
 # -- each plan
@@ -422,20 +430,16 @@ def test_where_packages_are_that_are_not_here_is_said(became, context, report, f
     kept = shutil.copytree(finished, os.path.join(home, "data", "home"), symlinks=True)
     holding(kept, "six")
     context.data = os.path.dirname(kept)
-    for quiet in (False, True):
-        report.quiet = quiet
-        with pytest.raises(ReplacedError):
-            execute(Pip(handover=PLAIN, because="x", sought=("six",)), context, report)
+    sought = Pip(handover=PLAIN, because="x", sought=("six",), otherwise="nowhere")
+    act(sought, context, report)
     said = f"six is in the home environment: safepip --env {kept} uninstall six"
-    assert capfd.readouterr().err == f"safepip: {said}\n"
-
-
-def test_help_is_shown_where_it_was_asked_of_safepip(became, context, report, monkeypatch, capfd):
-    context.invocation = changed(context.invocation, show_help=True)
-    monkeypatch.setattr(subprocess, "Popen", ended_with(0))
-    assert execute(Pip(handover=PLAIN, because="x"), context, report) == 0
-    assert became == []
-    assert capfd.readouterr().out
+    assert became[0].environ["SAFEPIP_RUN_CLOSING"] == said
+    act(changed(sought, sought=("none",)), context, report)
+    assert became[1].environ["SAFEPIP_RUN_CLOSING"] == "nowhere"
+    report.quiet = True
+    act(sought, context, report)
+    assert "SAFEPIP_RUN_CLOSING" not in became[2].environ
+    assert capfd.readouterr().err == ""
 
 
 def env(path, state=USABLE):
@@ -549,7 +553,7 @@ def test_what_would_end_safepip_is_passed_on_to_its_child():
     In a process of its own: where there is another thread (a test runner's), that one may get the signal.
     """
     code = (
-        "import os; from safepip.actions.execute import spawn\n"
+        "import os; from safepip.system.process import spawn\n"
         "told = f'kill -TERM {os.getpid()}; sleep 20 >&- 2>&-'\n"
         "print(spawn(('/bin/sh', '-c', told), {'PATH': os.environ['PATH']}))"
     )

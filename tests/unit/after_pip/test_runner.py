@@ -144,10 +144,11 @@ def test_what_safepip_has_to_say_is_removed_from_the_variables(with_pip):
     variables = {
         "SAFEPIP_RUN_AS": "/x/pip",
         "SAFEPIP_RUN_SPARE": "/x",
-        "SAFEPIP_RUN_TELL": ":x",
+        "SAFEPIP_RUN_HINT": ":x",
+        "SAFEPIP_RUN_CLOSING": "x",
         "SAFEPIP_HANDOVER": "1:x",
     }
-    environ = seen(with_pip, **variables)["environ"]
+    environ = json.loads(start(with_pip, **variables).stdout)["environ"]
     assert [name for name in environ if name.startswith("SAFEPIP_RUN")] == []
     assert environ["SAFEPIP_HANDOVER"] == "1:x"
 
@@ -158,7 +159,7 @@ def test_pips_exit_code_passes(with_pip, code):
 
 
 def test_pips_exit_passes(with_pip):
-    assert start(with_pip, FAKE_PIP_DOES="sys.exit(7)", SAFEPIP_RUN_TELL=":x").returncode == 7
+    assert start(with_pip, FAKE_PIP_DOES="sys.exit(7)", SAFEPIP_RUN_HINT=":x").returncode == 7
 
 
 # -- the spare pip
@@ -237,79 +238,101 @@ def test_a_newer_pip_is_entered_as_its_launcher_does(environment, names):
     assert start(environment, "list").stdout == "cli\n"
 
 
-def test_nothing_is_imported_once_pip_has_started(environment):
-    """Pip blocks imports once it has installed something."""
-    site = os.path.join(environment, "lib", f"python{MINOR}", "site-packages")
-    put_pip(site)
-    does = (
-        "import builtins\n"
-        "def refuse(name, *rest, **more): raise AssertionError(name)\n"
-        f"open({environment!r} + '/bin/flask', 'w').close(); json.dumps(1)\n"
-        "builtins.__import__ = refuse"
+HOW = "safepip run {}      or: source .venv/bin/activate"
+
+
+def distribution(environment, name, programs=(), *, requested=True, scripts=()):
+    """Return code for a pip that installs a distribution: `programs` are lines of its entry points."""
+    info = os.path.join(environment, "lib", f"python{MINOR}", "site-packages", f"{name}-1.0.dist-info")
+    files = {"RECORD": "".join(f"../../../bin/{script},,\n" for script in scripts)}
+    if requested:
+        files["REQUESTED"] = ""
+    if programs:
+        files["entry_points.txt"] = (
+            "[console_scripts]\n" + "".join(f"{line}\n" for line in programs) + "\n[x]\ny=z\n"
+        )
+    return f"os.mkdir({info!r})\n" + "".join(
+        f"open({os.path.join(info, file)!r}, 'w').write({text!r})\n" for file, text in files.items()
     )
-    done = start(environment, FAKE_PIP_DOES=does, SAFEPIP_RUN_TELL=":run {}")
-    assert (done.returncode, done.stderr) == (0, "safepip: run it with: run flask\n")
-
-
-# -- what came
-
-
-HOW = "python:safepip run {}      or: source .venv/bin/activate"
 
 
 @pytest.fixture
-def tells(environment):
-    """Start a pip that makes these programs; return what is told."""
+def says(environment):
+    """Start a pip that installs these distributions; return what is said."""
     put_pip(os.path.join(environment, "lib", f"python{MINOR}", "site-packages"))
 
-    def tells(*names, tell=HOW, **variables):
-        does = f"[open({environment!r} + '/bin/' + name, 'w').close() for name in {names!r}]"
-        return start(environment, SAFEPIP_RUN_TELL=tell, FAKE_PIP_DOES=does, **variables).stderr
+    def says(*installed, asked="", does="", **variables):
+        code = does + "".join(distribution(environment, *one[:2], **dict(one[2:])) for one in installed)
+        return start(environment, SAFEPIP_RUN_HINT=f"{asked}:{HOW}", FAKE_PIP_DOES=code, **variables).stderr
 
-    return tells
+    return says
 
 
-def test_a_program_that_came_is_told(tells):
-    assert (
-        tells("zebra", "flask") == "safepip: run it with: safepip run flask      or: source .venv/bin/activate\n"
+def run(program):
+    return f"safepip: run it with: {HOW.replace('{}', program)}\n"
+
+
+CODE = f"safepip: run your code with: {HOW.replace('{}', 'FILE.py')}\n"
+A_DEPENDENCY = ("requested", False)
+
+
+def test_nothing_is_imported_once_pip_has_started(says):
+    """Pip blocks imports once it has installed something."""
+    does = (
+        "import builtins\n"
+        "def refuse(name, *rest, **more): raise AssertionError(name)\n"
+        "json.dumps(1)\nbuiltins.__import__ = refuse\n"
     )
+    assert says(("flask", ["flask = flask.cli:main"]), does=does) == run("flask")
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("installed", "said"),
     [
-        ("pytest", "pytest"),
-        ("x PyTest", "pytest"),
-        ("Py_Test", "py.test"),
-        ("tools pygmentize", "pygmentize"),
-        ("x", "py.test"),
+        ([("flask", ["flask = flask.cli:main"])], run("flask")),
+        ([("requests", []), ("idna", ["idna = idna.cli:main"], A_DEPENDENCY)], CODE),
+        ([("flask", ["flask = flask.cli:main"]), ("dotenv", ["dotenv = d:m"], A_DEPENDENCY)], run("flask")),
+        ([("pytest", ["py.test = pytest:main", "pytest = pytest:main"])], run("pytest")),
+        ([("Django", ["django-admin = django.core.management:main"])], run("django-admin")),
+        ([("jupyterlab", ["jlpm = jupyterlab.jlpm:main", "jupyter-lab = jupyterlab:main"])], run("jupyter-lab")),
+        ([("awscli", [], ("scripts", ("aws", "aws_completer")))], run("aws")),
+        ([("build", ["pyproject-build = build.__main__:main"])], run("pyproject-build")),
+        ([("python_lsp_server", ["pylsp = pylsp.__main__:main"])], run("pylsp")),
+        ([("numpy", ["f2py = numpy.f2py.f2py2e:main", "numpy-config = numpy._configtool:main"])], CODE),
+        ([("rsa", ["pyrsa-keygen = rsa.cli:a", "pyrsa-sign = rsa.cli:b"])], CODE),
+        ([("aaa", []), ("zebra", ["zebra = zebra:main"])], run("zebra")),
+        ([("pip", ["pip = pip:main"])], ""),
+        ([("idna", ["idna = idna.cli:main"], A_DEPENDENCY)], ""),
+        ([("odd", ["o\x1bdd = odd:main"])], CODE),
+        ([], ""),
     ],
+    ids=lambda value: "+".join(one[0] for one in value) if isinstance(value, list) else "",
 )
-def test_a_program_called_as_what_was_asked_for_goes_first(tells, asked, told):
-    said = tells("py.test", "pygmentize", "pytest", tell=HOW.replace("python:", f"python {asked}:"))
-    assert said.startswith(f"safepip: run it with: safepip run {told} ")
+def test_the_program_of_a_package_that_was_asked_for_is_told(says, installed, said):
+    assert says(*installed) == said
 
 
-@pytest.mark.parametrize("names", [(), ("pip3.99",)])
-def test_where_none_came_the_spare_one_is_told(tells, names):
-    assert tells(*names).startswith("safepip: run it with: safepip run python ")
+@pytest.mark.parametrize(("asked", "told"), [("b a", "b"), ("x A", "a"), ("", "a")])
+def test_the_order_of_the_line_counts(says, asked, told):
+    assert says(("a", ["a = a:m"]), ("b", ["b = b:m"]), asked=asked) == run(told)
 
 
-@pytest.mark.parametrize("names", [(), ("pip3.99", "__pycache__x")])
-def test_where_none_came_and_there_is_no_spare_one_nothing_is_told(tells, names):
-    assert tells(*names, tell=HOW.removeprefix("python")) == ""
+def test_where_pip_marks_nothing_the_names_on_the_line_count(says):
+    """As before pip 20.2."""
+    installed = [("Flask_X", ["flask-x = f:m"], A_DEPENDENCY), ("idna", ["idna = i:m"], A_DEPENDENCY)]
+    assert says(*installed, asked="flask.x") == run("flask-x")
 
 
-def test_braces_in_a_path_are_no_place_for_a_name(tells):
-    assert tells("flask", tell=":run {} in /a{}b") == "safepip: run it with: run flask in /a{}b\n"
+def test_nothing_is_told_where_pip_failed(says):
+    assert says(("flask", ["flask = f:m"]), FAKE_PIP_CODE="1") == ""
 
 
-def test_nothing_is_told_where_pip_failed(tells):
-    assert tells("flask", FAKE_PIP_CODE="1") == ""
-
-
-def test_nothing_is_told_unasked(tells):
-    assert tells("flask", tell="") == ""
+@pytest.mark.parametrize("code", [0, 1])
+def test_closing_lines_come_behind_pips(with_pip, code):
+    done = start(
+        with_pip, FAKE_PIP_DOES="sys.stderr.write('pip\\n')", FAKE_PIP_CODE=str(code), SAFEPIP_RUN_CLOSING="a\nb"
+    )
+    assert (done.returncode, done.stderr) == (code, "pip\nsafepip: a\nsafepip: b\n")
 
 
 # -- older Pythons

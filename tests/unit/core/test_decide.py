@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from safepip.core.decide import decide
-from safepip.core.invocation import VERBS, read_invocation
+from safepip.core.invocation import TOPICS, VERBS, read_invocation
 from safepip.core.pip_line import ConfigFile, opts_out, read
 from safepip.core.plan import (
     RUNNER,
@@ -24,7 +24,7 @@ from safepip.core.plan import (
     Pipx,
     Refuse,
     Repair,
-    RunLine,
+    RunHint,
     StepDown,
     Throwaway,
     Verb,
@@ -770,23 +770,23 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
 @pytest.mark.parametrize(
     ("line", "facts", "tell"),
     [
-        ("install six", {}, RunLine(how=HOW, asked=("six",))),
-        ("install six", NOTHING, RunLine(how=HOW, asked=("six",), otherwise="python")),
-        ("install -r x.txt", {}, RunLine(how=HOW)),
+        ("install six", {}, RunHint(how=HOW, asked=("six",))),
+        ("install six", NOTHING, RunHint(how=HOW, asked=("six",))),
+        ("install -r x.txt", {}, RunHint(how=HOW)),
         (
             "install a 'b_c[d]>=1' ./e ../e f/g.whl git+https://h/i 'j @ https://k' https://l C:\\\\m n",
             {},
-            RunLine(how=HOW, asked=("a", "b-c", "j", "n")),
+            RunHint(how=HOW, asked=("a", "b-c", "j", "n")),
         ),
         (
             "install six",
             {"named": ("--env", env(OTHER))},
-            RunLine(how=f"safepip run {{}}      or: source {OTHER}/bin/activate", asked=("six",)),
+            RunHint(how=f"safepip run {{}}      or: source {OTHER}/bin/activate", asked=("six",)),
         ),
         (
             "install six",
             {"named": ("--env", env("/a b"))},
-            RunLine(how="safepip run {}      or: source '/a b/bin/activate'", asked=("six",)),
+            RunHint(how="safepip run {}      or: source '/a b/bin/activate'", asked=("six",)),
         ),
         ("list", {}, None),
         ("-q install six", {}, None),
@@ -798,8 +798,61 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
     ],
 )
 def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
-    assert handover(line, terminal=True, **facts).tell == tell
-    assert handover(line, terminal=False, **facts).tell is None
+    assert handover(line, terminal=True, **facts).run_hint == tell
+    assert handover(line, terminal=False, **facts).run_hint is None
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, ACTIVE, UNMANAGED, NOTHING], ids=["environment", "active", "unmanaged", "none"]
+)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("histroy", "maybe you meant: safepip history"),
+        ("expl", "maybe you meant: safepip explain"),
+        ("help nosuch", "safepip help knows pip's commands, run, "),
+        ("instal x", ""),
+        ("help install", ""),
+        ("help", ""),
+    ],
+)
+def test_a_word_that_neither_knows_is_answered_wherever_it_is_typed(line, said, facts):
+    notices = decide(context(line, **facts)).notices
+    assert len(notices) == bool(said)
+    assert "".join(notices).startswith(said)
+
+
+def test_topics_are_named_only_where_safepip_was_typed():
+    assert decide(context("help nosuch", program="pip")).notices == ()
+    assert all(topic in decide(context("help nosuch")).notices[0] for topic in TOPICS)
+
+
+def test_a_wrong_setting_is_warned_of_in_an_active_environment():
+    fault = Fault(origin="SAFEPIP_SCOPE", what="scope must be managed or always")
+    assert decide(context("list", settings=Settings(warnings=(fault,)), **ACTIVE)).notices == (str(fault),)
+
+
+def test_an_environment_that_was_named_is_made_for_no_other_reason():
+    plan = decide(context("install six", named=("--env", env("/x", ABSENT)), **UNMANAGED))
+    assert plan.why == ""
+
+
+def test_a_project_inside_one_with_an_environment_says_so_when_its_own_is_made():
+    plan = decide(context("install six", around="/outer/.venv", **NOTHING))
+    assert [line for line in plan.notices if "a project of its own now" in line and "/outer/.venv" in line]
+    assert decide(context("install six", around="/outer/.venv")).notices == ()
+
+
+def test_a_copied_environment_is_to_be_rebuilt_in_its_place():
+    copied = changed(env("/x/.venv", UNTRUSTED), reason="was made elsewhere (in /y/.venv) and copied here")
+    plan = decide(context("install six", place=copied))
+    assert plan.ways == ("rebuild it here with the same packages: safepip env repair /x/.venv",)
+
+
+def test_what_is_sought_without_an_environment_is_answered_anyway():
+    plan = decide(context("uninstall six", **NOTHING))
+    assert plan.sought == ("six",)
+    assert plan.otherwise.endswith("does not exist yet, so nothing is installed in it")
 
 
 def test_a_stale_virtual_env_is_warned_of_once():

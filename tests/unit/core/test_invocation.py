@@ -171,20 +171,6 @@ def test_a_single_dash_is_a_word():
     assert read("- --system") == Invocation(words=("-", "--system"))
 
 
-@pytest.mark.parametrize("line", ["--help", "-h", "--system --help", "-q -h list"])
-def test_help_before_the_subcommand_is_pips_with_a_section_of_safepips(line):
-    assert read(line).show_help
-
-
-@pytest.mark.parametrize("line", ["list --help", "install -h", "help", "-- --help"])
-def test_help_on_a_subcommand_is_pips_alone(line):
-    assert not read(line).show_help
-
-
-def test_called_as_pip_help_is_pips_alone():
-    assert not read("--help", "pip").show_help
-
-
 def test_words_are_kept_byte_for_byte():
     odd = ["install", "", " ", "caf\udce9", "a\nb", "-", "--", "--system"]
     assert read_invocation("safepip", odd).words == tuple(odd)

@@ -195,12 +195,12 @@ def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
 )
 def test_without_a_terminal_it_is_said_who_sees_the_packages(plan, search, said):
     path = plan.environment.path
-    told = module._announcement(plan, path, Report(), search.format(f"{path}/bin"))
+    told = module._announcement(plan, path, search.format(f"{path}/bin"), attended=False)
     assert told == said.format(f"{path}/bin", path)
 
 
 def test_at_a_terminal_it_is_said_why(plan):
-    told = module._announcement(plan, plan.environment.path, Report(terminal=True), "")
+    told = module._announcement(plan, plan.environment.path, "", attended=True)
     assert told == "y; creating .venv for this project (once)"
 
 

@@ -9,10 +9,14 @@ import re
 import pytest
 
 from safepip.core import pip_options, settings
-from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS
-from safepip.verbs.help import PAGES, main
+from safepip.core.invocation import OPTIONS, TOPICS, VERBS, Invocation
+from safepip.report import Report
+from safepip.system.observe import Context, ambient
+from safepip.verbs import carry_out
+from safepip.verbs.help import PACKAGE, main, overview
 
-OWN_OPTIONS = (*FLAGS, *VALUED, "--python")
+OWN_OPTIONS = (*OPTIONS, "--python")
+PAGES = os.path.join(PACKAGE, "help")
 
 
 def text_of(topic):
@@ -43,11 +47,22 @@ def test_a_page_is_printed_to_standard_output(topic, capsys):
     assert capsys.readouterr() == (text_of(topic), "")
 
 
-def test_the_help_names_each_topic_once():
-    with open(f"{PAGES}.txt", encoding="utf-8") as file:
-        _, _, pages = file.read().partition("help TOPIC:")
-    named = [word for line in pages.split("\n") for word in re.split(r", |  +", line)]
-    assert {topic: named.count(topic) for topic in TOPICS} == dict.fromkeys(TOPICS, 1)
+def test_the_overview_names_every_verb_and_option_in_ten_lines():
+    lines = overview().rstrip("\n").split("\n")
+    assert len(lines) == 10
+    assert max(map(len, lines)) <= 80
+    named = re.findall(r"--[a-z-]+|[a-z]+", overview())
+    assert {*VERBS, *OPTIONS} <= set(named)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_says_what_it_does_with_an_example(verb, capsys):
+    assert carry_out(verb, ("--help",), Context(Invocation(words=()), ambient()), Report()) == 0
+    printed = capsys.readouterr().out
+    assert f"safepip {verb}" in printed.partition("\n")[0]
+    if verb not in {"init", "hook", "shims", "shell"}:
+        assert VERBS[verb] in printed
+        assert f"example: safepip {verb}" in printed
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -61,11 +76,11 @@ def test_what_a_page_says_of_safepip_exists(topic):
 
 def test_the_page_on_settings_has_every_key_and_no_other():
     heads = re.findall(r"^  ([a-z][a-z-]+(?:, [a-z-]+)*)(?:  |\n)", text_of("settings"), re.MULTILINE)
-    assert sorted(key for head in heads for key in head.split(", ")) == sorted(settings._KINDS)
+    assert sorted(key for head in heads for key in head.split(", ")) == sorted(settings.ROWS)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_variable_that_a_page_names_is_one(topic):
-    known = {"SAFEPIP_" + key.upper().replace("-", "_") for key in settings._KINDS}
+    known = {"SAFEPIP_" + key.upper().replace("-", "_") for key in settings.ROWS}
     named = set(re.findall(r"\bSAFEPIP_[A-Z_]+", text_of(topic)))
     assert named <= known | {"SAFEPIP_ENV", "SAFEPIP_BYPASS", "SAFEPIP_DEBUG"}
