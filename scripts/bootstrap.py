@@ -26,7 +26,7 @@ import configparser
 import contextlib
 import glob
 import hashlib
-import html.parser
+import html
 import http.client
 import json
 import os
@@ -63,36 +63,6 @@ REMOVED = (
     "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_BUILD_TRACKER",
     "_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME", "PYTHONPATH", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
 )  # fmt: skip
-
-# {python}, {app} and {again} are quoted for sh. The first test costs nothing: it starts no process.
-LAUNCHER = """\
-#!/bin/sh
-{mark}
-python={python}
-app={app}
-start=$app/lib/safepip/launcher/start.py
-[ -x "$python" ] && [ -f "$start" ] && exec "$python" -IS "$start" "$0" "$@"
-
-# That Python is gone, or safepip's files are. start.py --fits writes the Python that it finds above.
-fail() {{
-    printf 'safepip: error: %s\\n' "$1" >&2
-    printf 'safepip: set safepip up again: %s\\n' {again} >&2
-    exit 127
-}}
-[ -f "$start" ] || fail "its files in $app are gone"
-[ -z "$SAFEPIP_ASKING" ] || exit 127  # a shim of safepip's on PATH leads back here
-folders=$PATH:/usr/local/bin:/usr/bin
-IFS=:
-for folder in $folders; do
-    for found in "$folder"/python3 "$folder"/python3.[0-9] "$folder"/python3.[0-9][0-9]; do
-        case $found in /*) ;; *) continue ;; esac
-        [ -x "$found" ] || continue
-        found=$(SAFEPIP_ASKING=1 "$found" -IS "$start" --fits "$0" 2>/dev/null </dev/null) || continue
-        exec "$found" -IS "$start" "$0" "$@"
-    done
-done
-fail "$python is gone, and PATH has no other Python that safepip runs on"
-"""
 
 
 class Stop(Exception):  # noqa: N818 (a planned end)
@@ -181,7 +151,7 @@ def complain(code: int, *lines: str) -> int:
 
 
 def use_recent_python() -> None:
-    """Go on under a newer Python from PATH where this one is too old; Stop where there is none."""
+    """Go on under a newer Python from PATH where this one is too old; Stop if there is none."""
     if tuple(sys.version_info[:2]) >= OLDEST:
         return
     words = sys.argv if os.path.isfile(sys.argv[0]) else ["-m", "safepip.bootstrap", *sys.argv[1:]]  # in a wheel
@@ -299,7 +269,8 @@ def refuse_foreign(places: Places) -> None:
             f"{places.launcher} exists and was not made by this script",
             "it is left alone: remove it, or move it away, and run this again",
         )
-    if os.path.isdir(places.app) and os.listdir(places.app) and not is_own_app(places.app):
+    is_own = os.path.isfile(os.path.join(places.app, STATE_FILE))
+    if os.path.isdir(places.app) and os.listdir(places.app) and not is_own:
         raise Stop(73, f"{places.app} exists and was not made by this script", "move it away first")
 
 
@@ -309,11 +280,6 @@ def is_own_launcher(path: str) -> bool:
         return False
     with open(path, "rb") as file:
         return LAUNCHER_MARK.encode() in file.read(4096)
-
-
-def is_own_app(app: str) -> bool:
-    """Return True if this script made the directory `app`."""
-    return os.path.isfile(os.path.join(app, STATE_FILE))
 
 
 @contextlib.contextmanager
@@ -337,7 +303,8 @@ def from_clone(work: str, options: argparse.Namespace) -> "list[str]":
     """Put wheels of safepip, from this clone or wheel, and of all it needs into `work`; return their paths."""
     pip = obtain_pip(work, options.index_url)
     folder = os.path.join(work, "wheels")
-    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(options.index_url), CLONE]
+    index = ["--index-url", options.index_url] if options.index_url else []
+    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index, CLONE]
     if run_pip(sys.executable, pip, arguments) != 0:
         raise Stop(
             69,
@@ -435,10 +402,11 @@ def replace_file(path: str, content: bytes, mode: int) -> None:
 
 def write_launcher(places: Places, python: str, again: str) -> None:
     """Write the command, or replace it."""
-    words = {"python": shlex.quote(python), "app": shlex.quote(places.app), "again": shlex.quote(again)}
+    text = read_bytes(os.path.join(places.lib, "safepip", "launcher", "command.sh"))
+    for name, value in (("PYTHON", python), ("APP", places.app), ("AGAIN", again)):
+        text = text.replace(f"__{name}__".encode(), os.fsencode(shlex.quote(value)))
     os.makedirs(os.path.dirname(places.launcher), exist_ok=True)
-    text = LAUNCHER.format(mark=LAUNCHER_MARK, **words)
-    replace_file(places.launcher, os.fsencode(text), 0o755)
+    replace_file(places.launcher, text, 0o755)
 
 
 def link_shared(places: Places) -> None:
@@ -474,11 +442,6 @@ def pip_environ(environ: "Mapping[str, str]") -> "dict[str, str]":
     return {**kept, **NEUTRALISED, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-def index_options(index_url: "str | None") -> "list[str]":
-    """Return pip's options for the index that was asked for."""
-    return ["--index-url", index_url] if index_url else []
-
-
 # --- where a pip comes from
 
 
@@ -486,7 +449,7 @@ def obtain_pip(work: str, index_url: "str | None") -> str:
     """Unpack some pip into the folder `work`; return the path that `python PATH ARGS` runs as pip.
 
     The first of: what this Python's own pip downloads (no more, for the interpreter may be managed, and a pip
-    before 22.3 cannot serve another), what ensurepip or the system keeps, what this script fetches by itself.
+    before 22.3 cannot serve another), what ensurepip or the system has, what this script downloads itself.
     """
     return unpack_pip(downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url), work)
 
@@ -507,14 +470,10 @@ def downloaded_pip(work: str, index_url: "str | None") -> "str | None":
         "import runpy, sys; sys.path = [path for path in sys.path if path]; "
         "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
     )
-    options = ["--no-deps", "--only-binary=:all:", "--dest", work, *index_options(index_url)]
-    subprocess.run(
-        [sys.executable, "-c", start, "download", *options, "pip"],
-        env=pip_environ(os.environ),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
+    index = ["--index-url", index_url] if index_url else []
+    options = ["--no-deps", "--only-binary=:all:", "--dest", work, *index]
+    command, quiet = [sys.executable, "-c", start, "download", *options, "pip"], subprocess.DEVNULL
+    subprocess.run(command, env=pip_environ(os.environ), stdout=quiet, stderr=quiet, check=False)
     return newest_wheel(work)
 
 
@@ -554,11 +513,11 @@ def allows(requires: str, python: "tuple[int, ...]") -> bool:
     return all(python >= tuple(map(int, floor.split("."))) for floor in floors)
 
 
-# --- fetching a pip without one
+# --- downloading a pip without one
 
 
 def fetched_pip(work: str, index_url: "str | None") -> str:
-    """Fetch the newest fitting pip from where pip would look; return the wheel's path; Stop where none is."""
+    """Download the newest fitting pip from where pip would look; return the wheel's path, or Stop."""
     settings = pip_settings(os.environ, config_files(os.environ))
     opener = make_opener(settings)
     places = pages(settings, index_url)
@@ -611,7 +570,7 @@ def unpacked_packages(work: str, packages: "list[str]") -> str:
 
 
 def runs(command: "list[str]", folder: str) -> bool:
-    """Tell whether `command` succeeds in `folder`; what it says is of no interest."""
+    """Return True if `command` succeeds in `folder`; its output is ignored."""
     quiet = subprocess.DEVNULL
     done = subprocess.run(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
     return done.returncode == 0
@@ -632,10 +591,10 @@ def offered_at(page: str, opener: urllib.request.OpenerDirector) -> "list[IndexF
 
 
 def no_pip(troubles: "list[str]") -> Stop:
-    """Return the end of a search for pip that found none; `troubles` say which places failed and why."""
+    """Return the error that no pip was found; `troubles` say which places failed and why."""
     return Stop(
         69,
-        "there is no pip on this machine, and none could be fetched",
+        "this machine has no pip, and none could be downloaded",
         *(f"tried {trouble}" for trouble in troubles),
         advice(),
         "or name a package index: run this again with --index-url URL",
@@ -664,9 +623,6 @@ def config_files(environ: "Mapping[str, str]") -> "list[str]":
     everybodys = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
     shared = [os.path.join(folder, "pip") for folder in everybodys.split(":") if folder]
     own = [home + "/.pip", os.path.join(environ.get("XDG_CONFIG_HOME") or home + "/.config", "pip")]
-    if sys.platform == "darwin":
-        shared.append("/Library/Application Support/pip")
-        own.append(home + "/Library/Application Support/pip")
     folders = [*shared, "/etc", *([] if named and os.path.exists(named) else own), sys.prefix]
     return [os.path.join(folder, "pip.conf") for folder in folders] + ([named] if named else [])
 
@@ -683,7 +639,7 @@ def pip_settings(environ: "Mapping[str, str]", files: "Iterable[str]") -> "dict[
 
 
 def read_config(path: str) -> configparser.RawConfigParser:
-    """Read one configuration file of pip; one that is missing or broken says nothing."""
+    """Read one configuration file of pip; a missing or broken one is empty."""
     parser = configparser.RawConfigParser()
     with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError):
         parser.read(path, encoding="utf-8")
@@ -726,7 +682,7 @@ def files_at(place: str, opener: urllib.request.OpenerDirector) -> "list[IndexFi
 
 
 def local_path(place: str) -> "str | None":
-    """Return the path that `place` is about, None where it is on another machine."""
+    """Return the path that `place` names, None if it is on another machine."""
     if place.startswith("file:"):
         return urllib.request.url2pathname(urllib.parse.urlsplit(place).path)
     return None if "://" in place else os.path.abspath(place)
@@ -739,7 +695,7 @@ def path_url(path: str) -> str:
 
 def request(url: str) -> urllib.request.Request:
     """Return a request for `url` with its credentials in a header."""
-    made = urllib.request.Request(without_credentials(url), headers={"Accept": "text/html"})  # noqa: S310 (the user's URL)
+    made = urllib.request.Request(without_credentials(url), headers={"Accept": "text/html"})  # noqa: S310
     user, at, _ = urllib.parse.urlsplit(url).netloc.rpartition("@")
     if at:
         token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
@@ -753,41 +709,31 @@ def without_credentials(url: str) -> str:
 
 
 def parse_html(text: str, base: str) -> "list[IndexFile]":
-    """Return the files of a page of an index in HTML (PEP 503) that stands at the URL `base`."""
-    reader = PageReader(base)
-    reader.feed(text)
-    return reader.files
-
-
-class PageReader(html.parser.HTMLParser):
-    """Collects the anchors of a page, less those that are yanked (PEP 592)."""
-
-    def __init__(self, base: str) -> None:
-        super().__init__()
-        self.base = base
-        self.files = []  # type: list[IndexFile]
-
-    def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
-        """Take what one tag says."""
-        values = dict(attrs)
-        href = values.get("href") or ""
-        if tag == "base" and href:
-            self.base = urllib.parse.urljoin(self.base, href)
-        elif tag == "a" and href and "data-yanked" not in values:
-            url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(self.base, href))
-            sha256 = urllib.parse.parse_qs(fragment).get("sha256", [""])[0]
-            self.files.append(IndexFile(url, sha256, values.get("data-requires-python") or ""))
+    """Return the files of an index page (PEP 503) at the URL `base`; yanked ones are left out (PEP 592)."""
+    files = []
+    for tag, inside in re.findall(r"<(base|a)\s([^>]*)>", text):
+        values = {
+            name: html.unescape(value) for name, value in re.findall(r"""([\w-]+)=["']([^"']*)["']""", inside)
+        }
+        if "href" not in values or "data-yanked" in inside:
+            continue
+        url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(base, values["href"]))
+        if tag == "base":
+            base = url
+            continue
+        sha256 = urllib.parse.parse_qs(fragment).get("sha256", [""])[0]
+        files.append(IndexFile(url, sha256, values.get("data-requires-python", "")))
+    return files
 
 
 def download(file: IndexFile, work: str, opener: urllib.request.OpenerDirector) -> str:
-    """Bring `file` into the folder `work`, check it against its hash, return its path."""
+    """Download `file` into the folder `work`, check its hash, return its path."""
     path = local_path(file.url)
-    if path is None:
+    if path is not None:
+        content = read_bytes(path)
+    else:
         with opener.open(request(file.url), timeout=60) as answer:
             content = answer.read()
-    else:
-        with open(path, "rb") as source:
-            content = source.read()
     if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
         raise Stop(69, f"{without_credentials(file.url)} is not what its index promised (sha256 differs)")
     target = os.path.join(work, urllib.parse.unquote(file.url.rpartition("/")[2]))
@@ -809,10 +755,10 @@ def demonstrate(places: Places, say: "Callable[[str], None]") -> None:
             file.write('[project]\nname = "demo"\nversion = "1"\n')
         make_demo_wheel(work)
         say(f"\ntrying it in a temporary project, {project}:")
-        installing = [places.launcher, "install", "--no-index", "--find-links", work, "safepip-demo"]
-        using = [os.path.join(project, ".venv", "bin", "python"), "-c", "import safepip_demo"]
-        for command, shown in ((installing, "safepip install safepip-demo"), (using, shlex.join(using))):
-            show_step(command, shown, project, say)
+        install = [places.launcher, "install", "--no-index", "--find-links", work, "safepip-demo"]
+        show_step(install, "safepip install safepip-demo", project, say)
+        use = [os.path.join(project, ".venv", "bin", "python"), "-c", "import safepip_demo"]
+        show_step(use, shlex.join(use), project, say)
 
 
 def make_demo_wheel(folder: str) -> None:
@@ -830,13 +776,12 @@ def make_demo_wheel(folder: str) -> None:
 
 
 def show_step(command: "list[str]", shown: str, project: str, say: "Callable[[str], None]") -> None:
-    """Run one command of the demonstration and show what it says; Stop where it fails."""
+    """Run one command of the demonstration and show its output; Stop if it fails."""
     environ = demo_environ(os.environ, os.path.dirname(project))
     say(f"  $ {shown}")
+    pipe, same = subprocess.PIPE, subprocess.STDOUT
     try:
-        result = subprocess.run(
-            command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
+        result = subprocess.run(command, cwd=project, env=environ, stdout=pipe, stderr=same, check=False)
     except OSError as error:
         raise Stop(1, f"the demonstration failed: {command[0]}: {error.strerror}") from None
     lines = os.fsdecode(result.stdout).splitlines()
@@ -847,7 +792,7 @@ def show_step(command: "list[str]", shown: str, project: str, say: "Callable[[st
 
 
 def demo_environ(environ: "Mapping[str, str]", work: str) -> "dict[str, str]":
-    """Return `environ` made so that safepip leaves no trace outside `work`, deaf to the user's settings.
+    """Return `environ` without the user's settings, so that safepip leaves no trace outside `work`.
 
     The Python first on PATH is the one below this script's, never a virtual environment, which safepip would
     serve; with `scope = "always"` a Python that is not managed is left alone as well.
@@ -861,7 +806,7 @@ def demo_environ(environ: "Mapping[str, str]", work: str) -> "dict[str, str]":
 
 
 def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
-    """Say how to go on; the path is absolute, for no new shell need have it on PATH."""
+    """Say how to go on; by the absolute path, because PATH of a new shell may lack it."""
     program = shlex.quote(places.launcher)
     folder = os.path.dirname(places.launcher)
     on_path = folder in os.environ.get("PATH", "").split(os.pathsep)
@@ -932,16 +877,13 @@ def purge_or_list(source: Source, *, purge: bool) -> None:
 
 def startup_files(environ: "Mapping[str, str]") -> "list[str]":
     """Return the start-up files of shells in which a line still names safepip."""
-    home = os.path.expanduser("~")
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    in_home = (
-        ".bashrc", ".bash_profile", ".bash_aliases", ".zshrc", ".profile", ".shrc", ".kshrc", ".mkshrc", ".tcshrc",
-        ".cshrc", ".xonshrc",
-    )  # fmt: skip
-    in_config = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu")
-    paths = [os.path.join(home, name) for name in in_home] + [os.path.join(config, name) for name in in_config]
-    pattern = re.compile(rb"^[^#\n]*safepip(?:['\"]? init |['\"]?$)", re.MULTILINE)
-    return [path for path in paths if os.path.isfile(path) and pattern.search(read_bytes(path))]
+    home = glob.escape(os.path.expanduser("~"))
+    config = glob.escape(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"))
+    names = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu", "nushell/config.nu")
+    patterns = [f"{home}/.*rc", f"{home}/.*profile", f"{home}/.bash_*", *(f"{config}/{name}" for name in names)]
+    line = re.compile(rb"^[^#\n]*safepip(?:['\"]? init |['\"]?$)", re.MULTILINE)
+    found = (path for pattern in patterns for path in sorted(glob.glob(pattern)))
+    return [path for path in found if os.path.isfile(path) and line.search(read_bytes(path))]
 
 
 if __name__ == "__main__":

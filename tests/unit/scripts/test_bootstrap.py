@@ -110,8 +110,7 @@ def test_a_foreign_command_is_left_alone(tmp_path, monkeypatch, capsys):
 
 
 def test_a_link_to_a_command_is_foreign(tmp_path):
-    places = bootstrap.Places(str(tmp_path / "app"), str(tmp_path / "own"))
-    bootstrap.write_launcher(places, "/usr/bin/python3", "again")
+    places = place(tmp_path, make_safepip(tmp_path / "wheels"))
     link = tmp_path / "safepip"
     link.symlink_to(places.launcher)
     assert bootstrap.is_own_launcher(places.launcher)
@@ -130,7 +129,7 @@ def test_a_foreign_folder_in_the_place_of_the_environment_is_left_alone(tmp_path
     bootstrap.refuse_foreign(places)
 
 
-LAUNCHER = ("__init__", "start", "other_python")
+LAUNCHER = ("__init__.py", "start.py", "other_python.py", "command.sh")
 
 
 def make_safepip(folder: Path, text: str = "def main():\n    return 0\n") -> list[str]:
@@ -138,7 +137,7 @@ def make_safepip(folder: Path, text: str = "def main():\n    return 0\n") -> lis
     folder.mkdir()
     shared = {"safepip-1.data/data/share/man/man1/safepip.1": ".TH", "safepip-1.data/scripts/other": ""}
     source = SCRIPT.parent.parent / "safepip"
-    own = {f"safepip/launcher/{name}.py": (source / "launcher" / f"{name}.py").read_text() for name in LAUNCHER}
+    own = {f"safepip/launcher/{name}": (source / "launcher" / name).read_text() for name in LAUNCHER}
     files = {**own, **shared, "safepip/__init__.py": "", "safepip/cli.py": text, "safepip/system/__init__.py": ""}
     needed = {f"{name}/__init__.py": "" for name in ("pip", "filelock", "virtualenv")}
     for name, content in (("safepip", {**files, "safepip/system/settings_files.py": ""}), ("needed", needed)):
