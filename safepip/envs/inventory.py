@@ -8,7 +8,7 @@ import os
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
-from safepip.system.environment import CONFIG, OWN, configuration, names_in
+from safepip.system.environment import CONFIG, OWN, configuration, named_version, names_in
 from safepip.system.interpreter import BIN
 
 from . import history, journal
@@ -23,9 +23,13 @@ _KINDS = (".dist-info", ".egg-info", ".egg-link")
 # What creators of environments put there beside the distributions.
 _OF_CREATORS = (
     CONFIG, OWN, LOCK, ".gitignore", "CACHEDIR.TAG", "_virtualenv.py", "_virtualenv.pth", "_virtualenv_patch.py",
-    "distutils-precedence.pth", "easy-install.pth", "setuptools.pth", "__pycache__", "include", "lib64",
+    "distutils-precedence.pth", "easy-install.pth", "setuptools.pth", "_virtualenv.start",
+    "distutils-precedence.start", "__pycache__", "include", "lib64",
 )  # fmt: skip
-_OF_PROGRAMS = ("python", "pypy", "activate", "Activate", "deactivate", "pydoc", "pip", "easy_install", "wheel")
+# 𝜋thon is a link that venv of Python 3.14 makes.
+_OF_PROGRAMS = (
+    "python", "pypy", "𝜋thon", "activate", "Activate", "deactivate", "pydoc", "pip", "easy_install", "wheel",
+)  # fmt: skip
 
 
 class Distribution(Record):
@@ -68,9 +72,7 @@ def sites(path: str) -> list[str]:
 
 def made_with(path: str) -> str:
     """Return the minor version of the Python that the environment was made with, or empty."""
-    config = configuration(path)
-    version = config.get("version") or config.get("version_info") or ""
-    return ".".join(version.split(".")[:2])
+    return named_version(configuration(path))
 
 
 def holds(site: str) -> bool:

@@ -46,9 +46,9 @@ _COUNTING_TOO = frozenset((
 # The parts of a distribution's metadata that change when it does: pip writes a dist-info (PEP 376) as a whole.
 _TELLING = {".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt")}
 _OF_PIP = ("pip", "pip/_internal", "pip/_vendor")  # without one of its directories pip fails
-_KNOWN_PATHS = ("distutils-precedence.pth", "_virtualenv.pth")  # of setuptools and virtualenv
+_KNOWN_PATHS = ("distutils-precedence", "_virtualenv")  # of setuptools and virtualenv: these find no distribution
 _ELSEWHERE = (".egg", ".egg-link")  # these lead to distributions that lie elsewhere
-_STARTING = ".start"  # runs code when Python starts (PEP 829)
+_STARTING = (".pth", ".start")  # read when Python starts; the latter since 3.15 (PEP 829)
 
 
 class Question(Record):
@@ -262,9 +262,9 @@ def _distributions(site: str) -> str | None:
         found = [site, _state(".", folder), *(_state(name, folder) for name in _OF_PIP)]
         for name in names:
             suffix = name[name.rfind(".") :].lower()
-            if suffix in _ELSEWHERE or suffix == _STARTING:
+            if suffix in _ELSEWHERE:
                 return None
-            if suffix == ".pth":
+            if suffix in _STARTING:
                 if not _is_plain_path_file(os.path.join(site, name), name):
                     return None
                 found += (name, _state(name, folder))
@@ -279,9 +279,12 @@ def _distributions(site: str) -> str | None:
 
 
 def _is_plain_path_file(path: str, name: str) -> bool:
-    """Return True if a path file runs no code, which could lead elsewhere another time."""
+    """Return True if such a file runs no code, which could lead elsewhere another time."""
+    stem, _, suffix = name.rpartition(".")
+    if stem in _KNOWN_PATHS:
+        return True
     content = _content(path)
-    return name in _KNOWN_PATHS or (content is not None and b"import" not in content)
+    return suffix == "pth" and content is not None and b"import" not in content
 
 
 def _state(name: str, folder: int) -> str:

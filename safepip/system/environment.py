@@ -285,12 +285,22 @@ def _base_of(path: str, python: str, config: dict[str, str]) -> str:
 
 
 def _made_with(path: str, known: dict[str, str] | None = None) -> str:
-    config = known or configuration(path)
-    version = config.get("version") or config.get("version_info") or ""
-    if not version:
-        names = sorted(names_in(os.path.join(path, "lib")))
-        version = next((name[6:] for name in names if name.startswith("python")), "?")
-    return ".".join(version.split(".")[:2])
+    version = named_version(known or configuration(path))
+    if version:
+        return version
+    names = sorted(names_in(os.path.join(path, "lib")))
+    return next((name[6:] for name in names if name.startswith("python")), "?")
+
+
+def named_version(config: dict[str, str]) -> str:
+    """Return the minor version of Python that a pyvenv.cfg names, or empty.
+
+    `python-version` (PEP 838) comes first. venv and virtualenv write `version`, and uv `version_info`.
+    """
+    for key in ("python-version", "version", "version_info"):
+        if config.get(key):
+            return ".".join(config[key].split(".")[:2])
+    return ""
 
 
 def names_in(folder: str) -> list[str]:

@@ -100,6 +100,7 @@ def test_a_row_that_is_none_hides_no_other(environment, site):
 def test_strays_are_what_neither_a_distribution_nor_a_creator_put_there(environment, site):
     installed(site, "alpha", files=("alpha.py", "../../../bin/alpha"))
     assert inventory.strays(environment) == []
+    put(os.path.join(environment, "bin", "𝜋thon"))  # venv of Python 3.14 makes it
     put(os.path.join(environment, "bin", "mine"))
     put(os.path.join(site, "notes.txt"))
     put(os.path.join(site, "__pycache__", "alpha.pyc"))
@@ -152,6 +153,8 @@ def test_to_look_at_an_environment_is_no_use_of_it(environment):
     [
         ("version = 3.11.4\ninclude-system-site-packages = true\n", "3.11", True),
         ("version_info = 3.12.1.final.0\ninclude-system-site-packages = false\n", "3.12", False),
+        ("python-version = 3.15\nversion = 3.15.2\n", "3.15", False),
+        ("python-version = 3.15\nversion_info = 3.14.1\n", "3.15", False),
         ("home = /usr/bin\n", "", False),
     ],
 )

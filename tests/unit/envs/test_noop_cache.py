@@ -283,6 +283,14 @@ def test_a_path_file_that_runs_code_leaves_it_to_pip(asking, environment):
     assert asking() is None
 
 
+@pytest.mark.parametrize("name", ["_virtualenv.pth", "_virtualenv.start", "distutils-precedence.pth"])
+def test_code_of_virtualenv_and_setuptools_finds_no_distribution(asking, environment, name):
+    write(f"{site_of(environment)}/{name}", "import x\n")
+    before = asking()
+    write(f"{site_of(environment)}/{name}", "import yy\n")
+    assert asking().digest != before.digest
+
+
 def test_a_start_file_leaves_it_to_pip(asking, environment):
     write(f"{site_of(environment)}/hook.start", "hook:run\n")
     assert asking() is None

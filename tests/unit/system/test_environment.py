@@ -166,6 +166,7 @@ def test_a_python_that_is_gone_is_said(environment, look):
     [
         ({"version": "3.9.2"}, "lib/python3.1", "3.9"),
         ({"version": None, "version_info": "3.8.1.final.0"}, "lib/python3.1", "3.8"),
+        ({"version": None, "version_info": None, "python-version": "3.9"}, "lib/python3.1", "3.9"),
         ({"version": None, "version_info": None}, "lib/python3.7", "3.7"),
         ({"version": None, "version_info": None}, None, "?"),
     ],
