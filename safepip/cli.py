@@ -11,7 +11,7 @@ from .report import Report, without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def main(argv: Sequence[str] | None = None, program: str | None = None, *, module: bool = False) -> int:
@@ -62,6 +62,7 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         context = Context(invocation, ambient(), report.debug)
         report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
         report.terminal = context.ambient.terminal
+        report.colour = report.terminal and not _is_colourless(words, context.ambient.environ)
         if context.due:
             follow(context.due)
             continue
@@ -71,6 +72,14 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
             report.debug(f"plan: {_without_secrets(repr(plan), words)}")
         code = execute(plan, context, report)
     return code
+
+
+def _is_colourless(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return True where pip would not use colours either: by NO_COLOR, --no-color, or what the terminal can."""
+    if sys.platform == "win32" or environ.get("TERM", "") in {"dumb", "unknown"}:
+        return True
+    by_variable = "NO_COLOR" in environ or "PIP_NO_COLOR" in environ
+    return by_variable or any(word.startswith("--no-col") for word in words)  # shorter ones are ambiguous
 
 
 def _without_secrets(text: str, words: Sequence[str]) -> str:

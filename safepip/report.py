@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "safepip: "
+_RED, _NO_COLOUR = "\x1b[1;31m", "\x1b[0m"  # as pip shows its own "error"
 _PLAIN = "@%+=:,./-_" + os.sep  # signs that no shell reads anything into
 _MOST_URLS = 50  # in one word
 
@@ -23,6 +24,7 @@ class Report:
         self.quiet = quiet
         self.debugging = debug
         self.terminal = terminal
+        self.colour = False
         self._passing = ""  # the line that is to go
 
     def say(self, line: str) -> None:
@@ -45,7 +47,11 @@ class Report:
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
         """Say what went wrong, or is refused if `code` says so, then each way on, be silence asked for or not."""
         kind = "refused" if code == REFUSED else "error"
-        for line in (f"{kind}: {what}", *ways):
+        if self.colour:
+            kind = f"{_RED}{kind}{_NO_COLOUR}"
+        self.passing("")
+        _put(f"{PREFIX}{kind}: {shown(what)}\n")
+        for line in ways:
             self._write(line)
 
     def debug(self, line: str) -> None:

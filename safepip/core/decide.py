@@ -593,7 +593,7 @@ def _moved(context: Context, environment: Environment) -> tuple[str, ...]:
     before = context.moved_from(environment)
     if before is None or context.command.subcommand == "freeze":
         return ()
-    return (f"{context.shown(environment)} was moved here from {before}; mend its scripts: safepip env repair",)
+    return (f"{context.shown(environment)} was moved here from {before}; repair its scripts: safepip env repair",)
 
 
 def _why(context: Context) -> str:

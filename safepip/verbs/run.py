@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal only adds enums, which cost more than the rest
 import os
+import sys
 
 from safepip.core.record import changed
-from safepip.errors import NOT_FOUND, SafepipError
+from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
+from safepip.report import quoted
 from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.system.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
 from safepip.system.observe import Context
@@ -87,6 +89,8 @@ def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple
     path = _in(found, name)
     if path is None and is_file:
         return (found.python, *words)
+    if path is None and os.path.isfile(os.path.join(found.path, BIN, name)):
+        raise _not_executable(os.path.join(found.path, BIN, name), found, context)
     return (path or _elsewhere(name, found, context), *words[1:])
 
 
@@ -107,13 +111,36 @@ def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, 
     why = "is gone" if gone else "is another environment's"
     why += f": {context.shown(found)} was moved here from {before}" if before else ""
     report.say(f"{os.path.basename(argv[0])} names {python}, which {why}")
-    report.say("running it with the Python of this environment; mend its scripts: safepip env repair")
+    report.say("running it with the Python of this environment; repair its scripts: safepip env repair")
     return (found.python, *argv)
 
 
 def _in(environment: Environment, name: str) -> str | None:
     path = os.path.join(environment.path, BIN, name)
     return next((tried for tried in (path, path + EXE) if is_program(tried)), None)
+
+
+def _not_executable(path: str, found: Environment, context: Context) -> SafepipError:
+    """Return why a program of the environment cannot be run, and how its Python runs it all the same."""
+    flags = os.statvfs(path).f_flag if sys.platform != "win32" else 0
+    why = "its file system is mounted noexec" if flags & getattr(os, "ST_NOEXEC", 0) else "it is not executable"
+    name = os.path.basename(path)
+    module = _module_of(name, found)
+    start_it = f"-m {module}" if module else quoted(os.path.join(context.shown(found), BIN, name))
+    way = f"run it with Python: safepip run python {start_it}"
+    return SafepipError(CANNOT_RUN, f"{path} cannot be run: {why}", way)
+
+
+def _module_of(program: str, found: Environment) -> str:
+    """Return the package that `python -m` runs as this program, by the metadata, or ""."""
+    from importlib.metadata import distributions  # noqa: PLC0415  on the way to an error only
+
+    for distribution in distributions(path=[found.site]):
+        for entry in distribution.entry_points.select(group="console_scripts", name=program):
+            package = entry.module.partition(".")[0]
+            if os.path.isfile(os.path.join(found.site, package, "__main__.py")):
+                return package
+    return ""
 
 
 def _elsewhere(name: str, found: Environment, context: Context) -> str:

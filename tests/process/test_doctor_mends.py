@@ -145,6 +145,10 @@ def test_colour_only_at_a_terminal(box: Sandbox) -> None:
     assert b"\x1b[32mok" in box.call(at_terminal, env={"TERM": "xterm"}).out
     assert b"\x1b[" not in box.call(at_terminal, env={"TERM": "xterm", "NO_COLOR": "1"}).out
     assert b"\x1b[32mok" in box.call(at_terminal, env={"TERM": "xterm", "NO_COLOR": ""}).out
+    wrong = ["script", "-qec", f"{box.safepip} env nosuch", "/dev/null"]
+    assert box.call(wrong, env={"TERM": "xterm"}).out.startswith(b"safepip: \x1b[1;31merror\x1b[0m: env has")
+    for plain in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm", "PIP_NO_COLOR": "1"}):
+        assert box.call(wrong, env=plain).out.startswith(b"safepip: error: env has")
 
 
 # --- --managed

@@ -404,7 +404,7 @@ def test_a_moved_project_works_again(plain: Sandbox) -> None:
         subprocess.run([beta], check=False)
     listed = plain.run("list")
     assert (listed.code, listed.said) == (
-        0, [f".venv was moved here from {plain.home}/project/.venv; mend its scripts: safepip env repair"]
+        0, [f".venv was moved here from {plain.home}/project/.venv; repair its scripts: safepip env repair"]
     )  # fmt: skip
     repaired(plain)
     assert state(plain) == before

@@ -14,6 +14,13 @@ from safepip.errors import REFUSED
 from safepip.report import Report, quoted, shown, without_credentials, without_secrets
 
 
+def test_only_the_word_error_is_coloured(capfd):
+    report = Report()
+    report.colour = True
+    report.error("no \x1b[2J", ("way",))
+    assert capfd.readouterr().err == "safepip: \x1b[1;31merror\x1b[0m: no \\x1b[2J\nsafepip: way\n"
+
+
 def test_every_line_begins_with_the_name_and_goes_to_stderr(capfd):
     report = Report(debug=True)
     report.say("one fact")

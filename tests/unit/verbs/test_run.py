@@ -54,6 +54,24 @@ def started(found, monkeypatch):
     return started
 
 
+@pytest.mark.parametrize(("main_module", "way"), [(True, "-m flask"), (False, ".venv/bin/flask")])
+def test_a_program_that_cannot_be_executed_is_126_with_the_way_by_python(found, work, started, main_module, way):
+    """As on a file system that is mounted noexec."""
+    site = os.path.join(found.path, "lib", "site")
+    os.makedirs(os.path.join(site, "Flask-1.0.dist-info"))
+    os.makedirs(os.path.join(site, "flask"))
+    entries = "[console_scripts]\nflask = flask.cli:main\n"
+    files = {"Flask-1.0.dist-info/METADATA": "Name: Flask\n", "Flask-1.0.dist-info/entry_points.txt": entries}
+    for name, text in {**files, **({"flask/__main__.py": ""} if main_module else {})}.items():
+        with open(os.path.join(site, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    os.chmod(os.path.join(found.path, BIN, "flask"), 0o644)
+    context = Context(Invocation(words=()), ambient(), active=changed(found, site=site), named=None)
+    with pytest.raises(SafepipError) as raised:
+        run.main(("flask", "--version"), context, Report())
+    assert (raised.value.code, raised.value.ways) == (126, (f"run it with Python: safepip run python {way}",))
+
+
 @pytest.fixture(autouse=True)
 def signals(monkeypatch):
     monkeypatch.setattr(run, "_give_signals_back", lambda: None)
