@@ -88,11 +88,13 @@ def hand_over(
     *,
     lock: int | None = None,
     created: bool = False,
-) -> int:
+    discard: str | None = None,
+) -> int | None:
     """Become pip: exec it in this process, its environment's lock held through the exec.
 
     `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
-    made for this line.
+    made for this line, and `discard` how it is removed again should pip install nothing. Return None where the
+    environment was removed before its lock could be taken, so that the line is to be decided again.
     """
     if any("safepip" in word.lower() for word in handover.words) and not report.quiet:
         from safepip.doctor.installation import tell
@@ -103,8 +105,12 @@ def hand_over(
     if code is not None:
         return code
     if handover.change and not created and handover.environment is not None:
-        _warn_of_root(handover.environment, context, report)
         lock = _locked(handover.environment, context, report)
+        if not os.path.lexists(handover.python):  # made by an install that failed meanwhile
+            if lock is not None:
+                os.close(lock)
+            return None
+        _warn_of_root(handover.environment, context, report)
         used(context.state, handover.environment)
     environ = child_environ(handover, locked=lock is not None)
     if handover.change and handover.environment is not None:
@@ -112,6 +118,8 @@ def hand_over(
         question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
         if question is not None:
             environ["SAFEPIP_RUN_KEEP"] = question.variable
+        if discard is not None and "SAFEPIP_RUN_JOURNAL" in environ:
+            environ["SAFEPIP_RUN_DISCARD"] = discard
     if context.first_reading.outcome == "main_help":
         _introduce(context)
     return start(handover.argv, environ)
@@ -190,6 +198,7 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
 
     gc.disable()  # virtualenv's 300 modules are here to stay; to look for garbage among them takes 6 ms
     from safepip.envs.create import create
+    from safepip.envs.removal import discarding
 
     if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
@@ -198,11 +207,15 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
             return None
     _say_all(plan.notices, report)
     made = create(plan, context, report)
+    path = made.environment.path
     _give_hint(plan.hint, context, report)
-    lock = _locked(made.path, context, report)
-    used(context.state, made.path)
-    handover = changed(plan.handover, python=made.python)
-    return hand_over(handover, context, report, lock=lock, created=True)
+    handover = changed(plan.handover, python=made.environment.python)
+    if not made.by_this_command:
+        return hand_over(handover, context, report)
+    lock = _locked(path, context, report)
+    used(context.state, path)
+    discard = None if lock is None else discarding(made, plan.called, lock, context, report)
+    return hand_over(handover, context, report, lock=lock, created=True, discard=discard)
 
 
 def _repair(plan: Repair, context: Context, report: Report) -> int | None:

@@ -17,15 +17,24 @@ KINDS = (b".dist-info", b".egg-info", b".egg-link")
 IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
 
 
-def noted(pip_main, journal, keep):
-    """Return pip's main function, which then notes what changed."""
-    return _Noting(pip_main, journal, keep)
+def noted(pip_main, journal, keep, discard):
+    """Return pip's main function, which then notes what changed.
+
+    `discard` tells how a new environment is removed again if nothing was installed, and may be empty.
+    """
+    discarding = None
+    if discard:
+        import safepip_discard
+
+        discarding = safepip_discard.Discarding(discard)
+    return _Noting(pip_main, journal, keep, discarding)
 
 
 class _Noting:
     """Calls pip, and notes what changed however it ends, unless it is killed: then the journal tells."""
 
-    def __init__(self, pip_main, environment, keep):
+    def __init__(self, pip_main, environment, keep, discard):
+        self.discard = discard
         self.keep = keep if sys.stdout and sys.stderr else ""  # either may be closed
         self.pip_main = _Keeping(pip_main) if self.keep else pip_main
         self.environment = environment if isinstance(environment, bytes) else os.fsencode(environment)
@@ -41,6 +50,8 @@ class _Noting:
                 idle = _note(self.environment, failed)
                 if self.keep and idle and not failed:
                     _keep(self.environment, self.keep, self.pip_main.answer())
+                if self.discard and idle and failed:
+                    self.discard()
             except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
                 pass
 

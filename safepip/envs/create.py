@@ -17,6 +17,7 @@ from hashlib import sha256
 from filelock import FileLock, Timeout
 from virtualenv import session_via_cli
 
+from safepip.core.record import Record
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import shown
 from safepip.system.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
@@ -56,7 +57,19 @@ if TYPE_CHECKING:
     from safepip.system.observe import Context
 
 
-def create(plan: Create, context: Context, report: Report) -> Environment:
+class Made(Record):
+    """The usable `environment`, and whether this command made it.
+
+    `existed` if its directory was there before, empty; `redirect` is the file that was written for it, or "".
+    """
+
+    environment: Environment
+    by_this_command: bool = False
+    existed: bool = False
+    redirect: str = ""
+
+
+def create(plan: Create, context: Context, report: Report) -> Made:
     """Make the environment that the plan names, unless another command has by now; return it, usable.
 
     Of any number of commands at once one makes it and the others wait. What a failed or interrupted
@@ -66,7 +79,7 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
     with creation_lock(path, context, report):
         found = context.examine(path, named=context.named is not None)
         if found.state == USABLE:
-            return found
+            return Made(environment=found)
         if found.state not in {ABSENT, UNFINISHED}:
             raise SafepipError(NO_ENVIRONMENT, f"{plan.called} {found.reason}")
         if found.state == UNFINISHED:
@@ -75,23 +88,25 @@ def create(plan: Create, context: Context, report: Report) -> Environment:
         announcement = _announcement(plan, path, search, attended=context.ambient.attended)
         for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
+        existed = os.path.isdir(path)
         with _told_plainly(path), shown_while("making it", context, report):
-            _make(plan, context, report)
+            by_this_command = _make(plan, context, report)
         made = context.examine(path, named=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
-    if plan.redirect is not None:
-        _redirect(plan.redirect, path)
-    return made
+    redirect = plan.redirect if plan.redirect and _redirect(plan.redirect, path) else ""
+    return Made(environment=made, by_this_command=by_this_command, existed=existed, redirect=redirect)
 
 
-def _redirect(file: str, path: str) -> None:
-    """Say in a `.venv` file of the project where its environment is (PEP 832); what is there already stays."""
+def _redirect(file: str, path: str) -> bool:
+    """Write a `.venv` file in the project that leads to its environment (PEP 832), unless something is there."""
     folder = os.path.dirname(file)
     inside = path.startswith(os.path.join(folder, ""))
     line = (os.path.relpath(path, folder) if inside else path) + "\n"
     with contextlib.suppress(FileExistsError), open(file, "xb") as redirect:
         redirect.write(os.fsencode(line))
+        return True
+    return False
 
 
 def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, system: bool = False) -> None:
@@ -247,15 +262,20 @@ def key_of(path: str) -> str:
     return sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
 
 
+def creation_lock_file(state: str, path: str) -> str:
+    """Return the file that is locked while an environment is made at `path`."""
+    return os.path.join(state, "locks", key_of(path))
+
+
 def _lock_in_state(path: str, context: Context) -> FileLock | None:
     if context.state is None:
         return None
-    folder = os.path.join(context.state, "locks")
+    file = creation_lock_file(context.state, path)
+    folder = os.path.dirname(file)
     try:
         make_folder(folder)
     except OSError:
         return None
-    file = os.path.join(folder, key_of(path))
     strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
     return FileLock(file) if os.access(folder, os.W_OK) and not strange and can_lock(file) else None
 
@@ -271,8 +291,8 @@ def _told_plainly(path: str) -> Iterator[None]:
         raise SafepipError(CANNOT_CREATE, f"{path} cannot be created: {error.strerror or error}", way) from error
 
 
-def _make(plan: Create, context: Context, report: Report) -> None:
-    """Make the environment in place: the mark first, what it takes in between, the mark away last.
+def _make(plan: Create, context: Context, report: Report) -> bool:
+    """Make the environment in place, marked as unfinished until it is; False if another command finished it.
 
     Where the state cannot hold a lock, the environment's own lets one of several commands do it.
     """
@@ -286,7 +306,7 @@ def _make(plan: Create, context: Context, report: Report) -> None:
         lock = acquire(path, context.settings.lock_timeout, report, warn=False)  # it is taken once more
         if context.examine(path, named=True).state not in {ABSENT, UNFINISHED}:
             _unmark(path)
-            return
+            return False
         begun = True
         _begin(path)
         _empty(path)
@@ -299,6 +319,7 @@ def _make(plan: Create, context: Context, report: Report) -> None:
     finally:
         if lock is not None:
             os.close(lock)
+    return True
 
 
 def _mark(path: str) -> None:

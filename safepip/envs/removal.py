@@ -7,7 +7,7 @@ import os
 import shutil
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
-from safepip.report import quoted
+from safepip.report import quoted, shown
 from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN, configuration
 from safepip.system.project import owner
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
     from safepip.system.registry import Entry
+
+    from .create import Made
 
 
 def remove(entry: Entry, context: Context, report: Report) -> None:
@@ -43,6 +45,32 @@ def remove(entry: Entry, context: Context, report: Report) -> None:
         finally:
             if lock is not None:
                 os.close(lock)
+
+
+def discarding(made: Made, called: str, lock: int, context: Context, report: Report) -> str | None:
+    """Return what after_pip/safepip_discard.py has to know to remove a new environment again, or None.
+
+    `lock` is the descriptor that holds its lock, `called` its name for the user.
+    """
+    from .create import creation_lock_file  # noqa: PLC0415  with virtualenv, which is slow to import
+
+    if context.state is None:
+        return None
+    path = made.environment.path
+    found = os.stat(path)
+    lines = (
+        str(found.st_dev),
+        str(found.st_ino),
+        str(lock),
+        "existed" if made.existed else "",
+        "quiet" if report.quiet else "",
+        creation_lock_file(context.state, path),
+        context.state,
+        made.redirect,
+        shown(called),
+        path,
+    )
+    return None if any("\n" in line for line in lines) else "\n".join(lines)
 
 
 def _refuse_what_cannot_go(path: str, context: Context) -> None:

@@ -76,7 +76,12 @@ WITHOUT_HOOK = {
 LATE_CIRCLES = {"actions.execute", "actions.pipx"}
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
-AFTER_PIP = ("after_pip.safepip_hint", "after_pip.safepip_notes", "after_pip.safepip_spare")
+AFTER_PIP = (
+    "after_pip.safepip_discard",
+    "after_pip.safepip_hint",
+    "after_pip.safepip_notes",
+    "after_pip.safepip_spare",
+)
 # What starts all the rest, under any Python: it imports safepip late, and no module of safepip imports it.
 LAUNCHER = ("launcher.__init__", "launcher.other_python", "launcher.start")
 

@@ -15,6 +15,7 @@ PROGRAM = "SAFEPIP_RUN_AS"  # path of the program that pip takes itself for; "-m
 SPARE = "SAFEPIP_RUN_SPARE"  # folder with the pip to use where the interpreter has none
 JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what was installed before
 KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/noop_cache.py words it, whose answer is to be kept if all was there
+DISCARD = "SAFEPIP_RUN_DISCARD"  # how the new environment is removed again if nothing was installed
 HINT = "SAFEPIP_RUN_HINT"  # "NAMES:how to run {}", to be said of what comes with the packages called so
 CLOSING = "SAFEPIP_RUN_CLOSING"  # lines to be said when pip has ended
 AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,11 +29,12 @@ def main():
     closing = os.environ.pop(CLOSING, "")
     journal = os.environ.pop(JOURNAL, "")
     keep = os.environ.pop(KEEP, "")
+    discard = os.environ.pop(DISCARD, "")
     _put_launcher_folder(program)
     pip_main = _find_pip(spare)
     sys.argv[0] = _module_path() if program == "-m" else program
     if journal or hint or closing:
-        pip_main = _with_what_follows(pip_main, journal, keep, hint, closing)
+        pip_main = _with_what_follows(pip_main, journal, keep, discard, hint, closing)
     return pip_main()
 
 
@@ -78,14 +80,14 @@ def _module_path():
     return os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
 
 
-def _with_what_follows(pip_main, journal, keep, hint, closing):
+def _with_what_follows(pip_main, journal, keep, discard, hint, closing):
     """Return pip's main function with what is to be noted and said when it has ended."""
     sys.path.insert(0, AFTER_PIP)
     try:
         if journal:
             import safepip_notes
 
-            pip_main = safepip_notes.noted(pip_main, journal, keep)
+            pip_main = safepip_notes.noted(pip_main, journal, keep, discard)
         if hint:
             import safepip_hint
 

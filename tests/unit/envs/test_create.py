@@ -54,7 +54,9 @@ def refused(plan, context):
 
 
 def test_an_environment_is_made_with_pip_and_known(plan, context, base, capfd):
-    made = create(plan, context, Report())
+    done = create(plan, context, Report())
+    made = done.environment
+    assert (done.by_this_command, done.existed, done.redirect) == (True, False, "")
     path = plan.environment.path
     assert (made.path, made.state, made.version, made.has_pip) == (path, USABLE, base.minor, True)
     assert registry.known(context.state, path).how == registry.MADE
@@ -68,7 +70,8 @@ def test_an_environment_is_made_with_pip_and_known(plan, context, base, capfd):
 def test_one_that_another_command_has_made_meanwhile_serves(plan, context, environment):
     registry.note(context.state, environment, registry.MADE)
     before = os.stat(os.path.join(environment, "pyvenv.cfg")).st_mtime_ns
-    assert create(plan, context, Report(quiet=True)).state == USABLE
+    done = create(plan, context, Report(quiet=True))
+    assert (done.environment.state, done.by_this_command) == (USABLE, False)
     assert os.stat(os.path.join(environment, "pyvenv.cfg")).st_mtime_ns == before
 
 
@@ -85,17 +88,18 @@ def test_an_unfinished_one_is_emptied_and_finished(plan, context, begun):
     os.makedirs(os.path.join(path, ".safepip"))
     with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
         mark.write("token" if begun else "")
-    assert create(plan, context, Report(quiet=True)).state == USABLE
+    done = create(plan, context, Report(quiet=True))
+    assert (done.environment.state, done.by_this_command, done.existed) == (USABLE, True, True)
     assert not os.path.exists(os.path.join(path, "lib", "old"))
 
 
 def test_a_redirect_is_written_beside_what_is_there(plan, context, work):
     file = os.path.join(work, "p", ".venv")
     os.mkdir(os.path.dirname(file))
-    create(changed(plan, redirect=file), context, Report(quiet=True))
+    assert create(changed(plan, redirect=file), context, Report(quiet=True)).redirect == file
     with open(file, encoding="utf-8") as redirect:
         assert redirect.read() == f"{plan.environment.path}\n"
-    create(changed(plan, redirect=file), context, Report(quiet=True))
+    assert create(changed(plan, redirect=file), context, Report(quiet=True)).redirect == ""
 
 
 def test_a_redirect_that_is_there_stays(work):
