@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 
+import machine
 import pytest
 from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Ran, Sandbox, look, make_wheel
 
@@ -155,6 +156,7 @@ def test_no_group_target_or_constraint_of_all_installs_gets_into_safepips_own_pi
     if where == "variable":
         bare.variables.update((f"PIP_{key.upper().replace('-', '_')}", value) for key, value in settings.items())
     else:
+        machine.skip_where_pip_reads_files()
         lines = (f"{key} = {value}\n" for key, value in settings.items())
         bare.write(".config/pip/pip.conf", "[install]\n" + "".join(lines))
     done(bare.run("app", "list"))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import machine
 import pytest
 from sandbox import SYSTEM_PATH, Ran, Sandbox, look, system_listing
 
@@ -203,6 +204,8 @@ def test_a_place_is_handed_to_pip_untouched(
 @contextlib.contextmanager
 def configured(sandbox: Sandbox, text: str | None) -> Iterator[None]:
     """Have `text` stand in the user's pip.conf meanwhile."""
+    if text:
+        machine.skip_where_pip_reads_files()
     folder = os.path.join(sandbox.home, ".config", "pip")
     os.makedirs(folder)
     with open(os.path.join(folder, "pip.conf"), "w", encoding="utf-8") as file:

@@ -7,6 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+import machine
 import pytest
 from sandbox import Sandbox, make_sdist, put_recording_pip, write_source
 
@@ -164,6 +165,8 @@ USER = (
 def test_user_installs_go_into_the_environment_with_one_notice(
     emptied: Sandbox, options: list[str], variables: dict[str, str], configuration: str, named: str
 ) -> None:
+    if configuration:
+        machine.skip_where_pip_reads_files()
     os.makedirs(folder := os.path.join(emptied.home, ".config", "pip"), exist_ok=True)
     with open(path := os.path.join(folder, "pip.conf"), "w", encoding="utf-8") as file:
         file.write(configuration)
