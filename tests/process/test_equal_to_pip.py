@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sandbox import Ran, Sandbox, look, put_recording_pip, without_times, write_source
 
+from safepip.core.invocation import Invocation
+from safepip.system.observe import Context, ambient
+from safepip.verbs.explain import explain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -33,6 +37,12 @@ def read_lines() -> list[str]:
 
 
 LINES = read_lines()
+# Compared with real pip runs; the variable has all of them compared.
+COMPARED = LINES if os.environ.get("SAFEPIP_TEST_ALL_LINES") else LINES[::4]
+# Lines whose target could differ between the two worlds.
+COMPARED_TWICE = [
+    line for line in COMPARED if not line.startswith(("cache", "hash", "help", "completion", "config"))
+][::3]
 
 
 class Twins:
@@ -50,10 +60,10 @@ class Twins:
 
     def both(self, line: str) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """Return how the line ended with pip, and with safepip."""
-        variables, words = self._split(line)
+        variables, words = self.split(line)
         return self._ended(self.bare, words, variables), self._ended(self.box.safepip, words, variables)
 
-    def _split(self, line: str) -> tuple[Mapping[str, str], list[str]]:
+    def split(self, line: str) -> tuple[Mapping[str, str], list[str]]:
         words = [word.replace("WHEELS", self.box.variables["PIP_FIND_LINKS"]) for word in shlex.split(line)]
         variables = {}
         while words and re.match(r"[A-Z]+_?[A-Z_]*=", words[0]):
@@ -157,16 +167,29 @@ def unmanaged(make_sandbox: Callable[..., Sandbox], unmanaged_python: str) -> Tw
 
 
 @pytest.mark.parametrize("line", LINES)
+def test_the_plan_in_an_activated_environment_is_the_line_as_typed(
+    activated: Twins, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every line the plan; what pip makes of it is then compared for some."""
+    variables, words = activated.split(line)
+    environ = {**activated.box.variables, **variables}
+    for name in set(os.environ) - set(environ):
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(activated.box.project)
+    explained, _, _ = explain(tuple(words), Context(Invocation(words=()), ambient()))
+    assert explained["plan"] == "pip", explained
+    assert explained["argv"][-len(words) :] == words
+
+
+@pytest.mark.parametrize("line", COMPARED)
 def test_in_an_activated_environment(activated: Twins, line: str) -> None:
     bare, ours = activated.both(line)
     assert ours == bare
 
 
-# Every other kind of line would only repeat the above; these are the ones whose target could differ.
-TELLING = [line for line in LINES if not line.startswith(("cache", "hash", "help", "completion", "config"))][::3]
-
-
-@pytest.mark.parametrize("line", TELLING)
+@pytest.mark.parametrize("line", COMPARED_TWICE)
 def test_on_an_unmanaged_interpreter(unmanaged: Twins, line: str) -> None:
     bare, ours = unmanaged.both(line)
     assert ours == bare
