@@ -6,8 +6,8 @@ import os
 import shlex
 from functools import cache
 
+from safepip.envs.half_removed import half_removed
 from safepip.envs.health import left_by_root
-from safepip.envs.inventory import sites
 from safepip.envs.journal import is_left
 from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewhere
 from safepip.envs.trust import made_elsewhere
@@ -22,7 +22,6 @@ from safepip.system.environment import (
     UNTRUSTED,
     USABLE,
     examine,
-    names_in,
 )
 from safepip.system.interpreter import interview
 from safepip.system.registry import entries
@@ -158,7 +157,7 @@ def _faults_inside(role: str, found: Environment, repair: str, context: Context)
     if not found.has_pip and lacks_pip(found, context):
         why = f"{path} has lost its pip: safepip's serves it, but its python -m pip fails"
         yield warning("environment-without-pip", why, repair)
-    half_removed = [name for site in sites(found.path) for name in names_in(site) if name.startswith("~")]
-    if half_removed:
-        why = f"pip warns at every command: an interrupted one left {listed(half_removed)} in {path}"
+    moved_aside = [os.path.basename(left_path) for left_path in half_removed(found.path)]
+    if moved_aside:
+        why = f"pip warns at every command: an interrupted one left {listed(moved_aside)} in {path}"
         yield warning("half-removed", why, repair)

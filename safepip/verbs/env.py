@@ -19,6 +19,7 @@ from safepip.core.plan import Create, Handover
 from safepip.core.record import Record, changed
 from safepip.envs import inventory
 from safepip.envs.applications import broken
+from safepip.envs.half_removed import half_removed, set_aside
 from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
@@ -485,7 +486,11 @@ def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
 def _rebuild(found: Environment, context: Context, report: Report) -> None:
     from safepip.envs.rebuild import repair  # noqa: PLC0415  see above
 
-    repair(found.path, context.shown(found), context, report)
+    had_leftovers = bool(half_removed(found.path))
+    repair(found.path, context.shown(found), context, report, unasked=had_leftovers)
+    moved = set_aside(found.path, context, report)
+    if moved:
+        report.say(f"moved what an interrupted pip left, {_some(moved)}, to {context.shown(found)}/.safepip/left")
 
 
 def _repair_all(context: Context, report: Report) -> int:

@@ -426,13 +426,7 @@ def an_environment_that_lost_pip(world):
     world.make_environment(how=MADE)
 
 
-@fault(
-    "half-removed",
-    "warning",
-    "left ~ix-1.0.dist-info in ~/work/.venv",
-    "safepip env repair .venv",
-    repaired=False,
-)
+@fault("half-removed", "warning", "left ~ix-1.0.dist-info in ~/work/.venv", "safepip env repair .venv")
 def what_an_interrupted_uninstall_left(world):
     world.make_environment()
     os.mkdir(os.path.join(world.site(), "~ix-1.0.dist-info"))
