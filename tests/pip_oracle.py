@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from safepip.core.pip_line import PipCommand
 
+    Given = tuple[optparse.Option, str, Any, int]  # as optparse tells it, and how many words were left
+
 # An enumeration from pip 26 on; older ones can be imported, so that what needs this pip is skipped there.
 KINDS = {name: getattr(Kind, name.upper(), name) for name in ("global", "user", "site", "env")}
 KEPT_CALLBACKS = ("_handle_config_settings", "_handle_no_cache_dir")
@@ -90,7 +92,7 @@ def facts(command: PipCommand) -> dict[str, Any]:
 
 def _truth(argv: list[str], files: Sequence[ConfigFile]) -> dict[str, Any]:
     told: dict[str, Any] = {"outcome": "ok", "subcommand": None, "main_python": None}
-    before: list[tuple[optparse.Option, str, Any]] = []
+    before: list[Given] = []
     try:
         with _recorded(before):
             name, rest = _first(argv, files, told)
@@ -104,7 +106,7 @@ def _truth(argv: list[str], files: Sequence[ConfigFile]) -> dict[str, Any]:
         return {**told, "outcome": "version"}
     told["subcommand"] = name
     parser = _parser(name, files, isolated="--isolated" in rest)
-    given: list[tuple[optparse.Option, str, Any]] = []
+    given: list[Given] = []
     try:
         with _recorded(given):
             options, operands = parser.parse_args(rest)
@@ -115,7 +117,12 @@ def _truth(argv: list[str], files: Sequence[ConfigFile]) -> dict[str, Any]:
     if options.python and not told["main_python"]:
         told["outcome"] = "python_after_subcommand"
     told["python"] = told["main_python"] or options.python or None
-    return {**told, **_values(options, operands, parser, given), "python_words": _python_words(argv, before)}
+    named = _python_words(argv, before)
+    if told["main_python"]:  # then pip starts again under it, and there ignores what the line says of it
+        removed = argv.index(name)
+        named |= {at + (at >= removed) for at in _python_words(rest, given)}
+    words = [argv[at] for at in sorted(named)]
+    return {**told, **_values(options, operands, parser, given), "python_words": words}
 
 
 def _first(argv: list[str], files: Sequence[ConfigFile], told: dict[str, Any]) -> tuple[str, list[str]]:
@@ -187,21 +194,19 @@ def _accept(_option: optparse.Option, _shown: str, _value: str, _parser: Any) ->
 
 
 @contextlib.contextmanager
-def _recorded(given: list[tuple[optparse.Option, str, Any]]) -> Iterator[None]:
+def _recorded(given: list[Given]) -> Iterator[None]:
     """Note each option that optparse takes from the words."""
     process = optparse.Option.process
 
     def noted(option: optparse.Option, shown: str, value: Any, values: Any, parser: Any) -> Any:
-        given.append((option, shown, value))
+        given.append((option, shown, value, len(parser.rargs)))
         return process(option, shown, value, values, parser)
 
     with mock.patch.object(optparse.Option, "process", noted):
         yield
 
 
-def _values(
-    options: Any, operands: list[str], parser: Any, given: list[tuple[optparse.Option, str, Any]]
-) -> dict[str, Any]:
+def _values(options: Any, operands: list[str], parser: Any, given: list[Given]) -> dict[str, Any]:
     told: dict[str, Any] = {"user": _user(options, parser, given)}
     dests = {
         "break_system_packages": "override_externally_managed",
@@ -223,13 +228,13 @@ def _values(
     told["requirements"] = tuple(operands)
     told.update((name, tuple(getattr(options, dest, ()))) for name, dest in dests.items())
     told["quiet"], told["verbose"] = options.quiet, options.verbose
-    told["options"] = tuple((option._long_opts[0], option.dest, value) for option, _, value in given)
-    users = [shown for option, shown, _ in given if option.dest in {"user", "use_user_site"}]
+    told["options"] = tuple((option._long_opts[0], option.dest, value) for option, _, value, _ in given)
+    users = [shown for option, shown, _, _ in given if option.dest in {"user", "use_user_site"}]
     told["user_words"] = users.count("--user")
     return told
 
 
-def _user(options: Any, parser: Any, given: list[tuple[optparse.Option, str, Any]]) -> bool | None:
+def _user(options: Any, parser: Any, given: list[Given]) -> bool | None:
     """Return whether the user site is asked for; of list and its like, pip's default does not count."""
     if hasattr(options, "use_user_site"):
         return None if options.use_user_site is None else bool(options.use_user_site)
@@ -237,27 +242,20 @@ def _user(options: Any, parser: Any, given: list[tuple[optparse.Option, str, Any
         return None
     parser.defaults["user"] = None
     default = parser.get_default_values().user
-    if any(option.dest == "user" for option, _, _ in given) or default is not None:
+    if any(option.dest == "user" for option, _, _, _ in given) or default is not None:
         return bool(options.user)
     return None
 
 
-def _python_words(argv: list[str], before: list[tuple[optparse.Option, str, Any]]) -> list[str]:
-    """Return the words that gave `--python` before the subcommand: those that, one by one, match."""
-    words = iter(argv)
-    found: list[str] = []
-    for option, shown, value in before:
-        if not shown.startswith("--"):
-            continue
-        for word in words:
-            name, equals, attached = word.partition("=")
-            if len(name) > 2 and shown.startswith(name) and (not equals or attached == value):
-                break
-        taken = [word]
-        if option.takes_value() and not equals:
-            taken.append(next(words))
+def _python_words(words: list[str], given: list[Given]) -> set[int]:
+    """Return where in `words` those are that one reading took for `--python`."""
+    found: set[int] = set()
+    for option, _, value, left in given:
         if option.dest == "python":
-            found += taken
+            last = len(words) - left - 1
+            name, equals, attached = words[last].partition("=")
+            is_one_word = name.startswith("--") and equals and attached == value != words[last]
+            found |= {last} if is_one_word else {last - 1, last}
     return found
 
 
