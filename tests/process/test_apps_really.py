@@ -243,8 +243,8 @@ def test_the_verb_is_pipx_itself(world: Sandbox) -> None:
 
 def test_help_needs_no_pipx(bare: Sandbox) -> None:
     before = bare.traces()
-    assert done(bare.run("app", "--help")).out.startswith(b"usage: safepip app VERB")
-    assert done(bare.run("app")).out.startswith(b"usage: safepip app VERB")
+    assert done(bare.run("app", "--help")).out.startswith(b"usage: safepip app WORD")
+    assert done(bare.run("app")).out.startswith(b"usage: safepip app WORD")
     assert bare.traces() == before
 
 

@@ -354,6 +354,16 @@ def test_files_of_root_in_an_environment(nobodys: Sandbox) -> None:
     )
 
 
+def test_an_environment_that_is_wholly_roots(nobodys: Sandbox) -> None:
+    assert as_nobody(nobodys, "install", "alpha").code == 0
+    give_away(nobodys.venv, 0)
+    line = f'sudo chown -R "$USER" {nobodys.venv}'
+    ran = as_nobody(nobodys, "install", "beta")
+    assert (ran.code, line in ran.said) == (1, True)
+    broken_for_nobody(nobodys, "environment-of-root", "~/project/.venv belongs to root", line)
+    assert as_nobody(nobodys, "install", "beta").code == 0
+
+
 def test_an_environment_of_another_user(nobodys: Sandbox) -> None:
     assert as_nobody(nobodys, "install", "alpha").code == 0
     give_away(nobodys.venv, 4242)

@@ -86,7 +86,7 @@ def test_an_install_that_pip_must_fail_ends_with_the_true_error(bare_project: Sa
 
 SAME_AS_BARE = (
     ["list"], ["list", "--format=json"], ["freeze"], ["freeze", "--all"], ["check"], ["show", "pip"], ["inspect"],
-    ["--version"], ["help"], [], ["help", "install"], ["install", "--help"], ["cache", "dir"], ["config", "list"],
+    ["--version"], ["help", "install"], ["install", "--help"], ["cache", "dir"], ["config", "list"],
     ["isntall", "alpha"], ["uninstall"], ["uninstall", "-y", "alpha"], ["completion", "--bash"], ["hash", "missing.whl"],
     ["download", "--no-deps", "-d", "got", "alpha"],
 )  # fmt: skip
@@ -103,17 +103,30 @@ def test_without_an_environment_the_target_interpreters_pip_answers(
     assert (ran.code, ran.out, ran.pips_err) == wanted
 
 
-def test_help_ends_with_safepips_own_words(bare_project: Sandbox) -> None:
-    pips, ours = bare_pip(bare_project, "--help"), bare_project.run("--help")
-    assert ours.out.startswith(pips.out)
-    assert b"explain" in ours.out[len(pips.out) :]
+@pytest.mark.parametrize("line", [[], ["help"], ["--help"], ["-h"]], ids=" ".join)
+def test_help_begins_with_ten_lines_of_safepips_only_where_that_was_typed(
+    bare_project: Sandbox, line: list[str]
+) -> None:
+    pips, ours = bare_pip(bare_project, *line), bare_project.run(*line)
     assert (ours.code, ours.err) == (0, b"")
+    own, blank, rest = ours.out.partition(b"\n\n")
+    assert (len(own.splitlines()), blank + rest) == (10, blank + pips.out)
+    assert bare_project.call([bare_project.named("pip"), *line]) == pips
+
+
+def test_help_of_nothing_names_the_topics(bare_project: Sandbox) -> None:
+    ran = bare_project.run("help", "nonsense")
+    assert (ran.code, ran.out) == (1, b"")
+    assert "deciding, docker, make" in ran.said[0]
+    assert b'unknown command "nonsense"' in ran.pips_err
 
 
 def test_uninstall_without_an_environment_keeps_pips_refusal(bare_project: Sandbox) -> None:
     ran = bare_project.run("uninstall", "-y", "alpha")
     assert ran.code == 1
     assert b"externally-managed-environment" in ran.err
+    assert ran.said == [".venv does not exist yet, so nothing is installed in it"]
+    assert ran.err.endswith(b"installed in it\n")
 
 
 # --- dry runs
