@@ -25,6 +25,7 @@ from safepip.envs.lock import acquire
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
+from safepip.report import quoted
 from safepip.system.directories import at_home
 from safepip.system.environment import BROKEN, CREATING, OWN, USABLE, is_environment
 from safepip.system.files import make_folder
@@ -190,7 +191,9 @@ def programs_of(context: Context) -> str:
 
 
 def tell_of_path(context: Context, report: Report) -> None:
-    """Say how to put the folder of programs on PATH, where it is not."""
+    """Say how to put the folder of programs on PATH, where it is not; safepip itself may lie in it."""
+    from safepip.verbs.init import own_program  # noqa: PLC0415  rarely needed
+
     folder = programs_of(context)
     entries = context.ambient.environ.get("PATH", "").split(os.pathsep)
     if os.path.realpath(folder) in {os.path.realpath(entry) for entry in entries if entry}:
@@ -198,7 +201,8 @@ def tell_of_path(context: Context, report: Report) -> None:
     lines = {"fish": f"fish_add_path {folder}", "csh": f"set path = ($path {folder})"}
     shell = os.path.basename(context.ambient.environ.get("SHELL", ""))
     line = lines.get(shell.removeprefix("t"), f'export PATH="$PATH:{folder}"')
-    report.say(f"{folder} is not on PATH; for good: safepip app ensurepath      now: {line}")
+    program = quoted(own_program())
+    report.say(f"{folder} is not on PATH; for good: {program} app ensurepath      now: {line}")
 
 
 # -- a pipx of safepip's own

@@ -93,8 +93,9 @@ def own_program() -> str:
     typed = os.path.abspath(sys.argv[0])
     typed += "" if typed.endswith(EXE) else EXE
     beside = os.path.join(os.path.dirname(sys.executable), "safepip" + EXE)
-    found = (path for path in (typed, beside) if os.path.basename(path).startswith("safepip") and is_program(path))
-    path = next(found, None) or shutil.which("safepip")
+    behind = os.path.realpath(typed)  # a shim's link called pip, made for the safepip that it leads to
+    named = (path for path in (typed, behind, beside) if os.path.basename(path).startswith("safepip"))
+    path = next(filter(is_program, named), None) or shutil.which("safepip")
     if path is None:
         mode = (f"make it one: chmod +x {typed}",) if os.path.isfile(typed) else ()
         raise SafepipError(NOT_FOUND, "there is no program safepip, neither beside its Python nor on PATH", *mode)

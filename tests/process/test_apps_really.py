@@ -131,7 +131,7 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
     programs = os.path.join(bare.home, ".local/bin")
     assert ran.said[:2] == [ANNOUNCED, f"fetching pipx into {own} (once)"]
     assert ran.said[2].startswith(
-        f"{programs} is not on PATH; for good: safepip app ensurepath      now: export PATH="
+        f"{programs} is not on PATH; for good: {bare.safepip} app ensurepath      now: export PATH="
     )
     assert b"pipx ensurepath`" not in ran.err, "pipx itself is not on PATH"
     assert version(bare) == "2.0"
