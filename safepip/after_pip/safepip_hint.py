@@ -115,6 +115,10 @@ def _main_program(name, programs):
 
 def _programs(info):
     """Return the programs of a distribution, each with the module that it calls, "" for a plain script."""
+    return _entry_points(info) or [(name, "") for name in _scripts(info)]
+
+
+def _entry_points(info):
     section, found = "", []
     for line in _lines(info, b"entry_points.txt"):
         name, equals, value = line.partition("=")
@@ -122,11 +126,16 @@ def _programs(info):
             section = line
         elif equals and section in ("[console_scripts]", "[gui_scripts]"):
             found.append((name.strip(), value.partition(":")[0].strip()))
-    if found:
-        return found
-    paths = [line.partition(",")[0].replace("\\", "/") for line in _lines(info, b"RECORD")]
-    scripts = [path.rpartition("/") for path in paths if path.startswith("../")]
-    return [(name, "") for folder, _, name in scripts if folder.endswith(("/bin", "/Scripts"))]
+    return found
+
+
+def _scripts(info):
+    found = []
+    for line in _lines(info, b"RECORD"):
+        folder, _, name = line.partition(",")[0].replace("\\", "/").rpartition("/")
+        if folder.startswith("../") and folder.endswith(("/bin", "/Scripts")):
+            found.append(name)
+    return found
 
 
 def _lines(info, name):

@@ -104,21 +104,32 @@ def decide(context: Context) -> Plan:
 
 
 def _answer_to_slip(context: Context) -> str | None:
-    """Return which word of safepip's own was meant by one that neither pip nor safepip knows, or None."""
+    """Return what to say of a word that neither pip nor safepip knows, or None."""
     command = context.command
     if context.invocation.shim:
         return None
     if command.subcommand == "help":
-        topic = next((word for word in command.argv[command.argv.index("help") + 1 :] if word[:1] != "-"), None)
-        known = topic is None or topic in SUBCOMMANDS or topic in VERBS or topic in TOPICS
-        return None if known else f"safepip help knows pip's commands, {', '.join((*VERBS, *TOPICS))}"
-    if command.outcome != "unknown_command":
+        behind = command.argv[command.argv.index("help") + 1 :]
+        topics = [word for word in behind if not word.startswith("-")]
+        return _list_of_topics(topics[0]) if topics else None
+    if command.outcome == "unknown_command":
+        return _nearest_verb(str(command.error).partition('"')[2].rstrip('"'))
+    return None
+
+
+def _list_of_topics(topic: str) -> str | None:
+    if topic in {*SUBCOMMANDS, *VERBS, *TOPICS}:
         return None
+    return f"safepip help knows pip's commands, {', '.join((*VERBS, *TOPICS))}"
+
+
+def _nearest_verb(typed: str) -> str | None:
     from difflib import get_close_matches
 
-    typed = str(command.error).partition('"')[2].rstrip('"')
-    begun = [word for word in (*SUBCOMMANDS, *VERBS) if len(typed) > 2 and word.startswith(typed)]
-    near = begun or get_close_matches(typed, (*SUBCOMMANDS, *VERBS), n=1)
+    words = (*SUBCOMMANDS, *VERBS)
+    near = get_close_matches(typed, words, n=1)
+    if len(typed) > 2:
+        near = [word for word in words if word.startswith(typed)] or near
     return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
 
 

@@ -29,17 +29,19 @@ def whereabouts(requirements: Sequence[str], context: Context) -> tuple[str, ...
 
     Nothing is run; a package that two places have is told of in the first.
     """
-    found = (wanted(one) for one in requirements)
-    left = dict.fromkeys(one.name for one in found if one is not None)
+    left = list(dict.fromkeys(one.name for one in map(wanted, requirements) if one is not None))
     lines = []
     for folders, called, remove, only in _places(context, tuple(left)):
-        counting = [name for name in left if only in {None, name}]
-        here = [name for name in counting if any(has_distribution(folder, name) for folder in folders)]
+        here = _held(folders, [name for name in left if only in {None, name}])
         if here:
-            left = dict.fromkeys(name for name in left if name not in here)
+            left = [name for name in left if name not in here]
             are = "is" if len(here) == 1 else "are"
             lines.append(f"{', '.join(here)} {are} {called}: {remove.format(' '.join(here))}")
     return tuple(lines[:_MOST])
+
+
+def _held(folders: tuple[str, ...], names: list[str]) -> list[str]:
+    return [name for name in names if any(has_distribution(folder, name) for folder in folders)]
 
 
 def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:

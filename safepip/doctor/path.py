@@ -117,19 +117,20 @@ def _safepips(program: str, context: Context) -> Findings:
 def project_of(program: str) -> str:
     """Return the name of the distribution that installed a program, by its metadata, or ""."""
     name = os.path.basename(program)
-    starts = (os.path.realpath(program), python_named(head_of(program)))
-    prefixes = {os.path.dirname(os.path.dirname(start)) for start in starts if start}
-    sites = [
-        site
-        for prefix in sorted(prefixes)
-        for site in glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "*-packages"))
-    ]
-    for distribution in distributions(path=sites):
+    beside = [os.path.realpath(program), python_named(head_of(program))]
+    for distribution in distributions(path=_sites_beside(beside)):
         scripts = distribution.entry_points.select(group="console_scripts", name=name)
-        recorded = (os.fspath(file) for file in distribution.files or ())
-        if scripts or any(path.endswith(f"/bin/{name}") for path in recorded):
+        recorded = [file for file in distribution.files or () if os.fspath(file).endswith(f"/bin/{name}")]
+        if scripts or recorded:
             return str(distribution.metadata["Name"]).lower()
     return ""
+
+
+def _sites_beside(programs: list[str]) -> list[str]:
+    """Return the folders of modules that belong to the directories of these programs."""
+    prefixes = {os.path.dirname(os.path.dirname(path)) for path in programs if path}
+    patterns = (os.path.join(glob.escape(prefix), "lib", "python*", "*-packages") for prefix in sorted(prefixes))
+    return [site for pattern in patterns for site in glob.glob(pattern)]
 
 
 # -- pip

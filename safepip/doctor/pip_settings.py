@@ -124,10 +124,7 @@ def _in_force(setting: PipSetting, context: Context) -> Finding:
 
 
 def _all(context: Context) -> Iterator[PipSetting]:
-    for name, value in sorted(context.ambient.environ.items()):
-        key = normalised(name[4:]) if name.startswith("PIP_") else ""
-        if key in _LOOKED_AT:
-            yield PipSetting(key=key, value=value, where=name)
+    yield from _of_variables(context.ambient.environ)
     files = _files(context)
     last = {file.kind: file.path for file in files}
     home = context.ambient.home or os.sep
@@ -136,6 +133,13 @@ def _all(context: Context) -> Iterator[PipSetting]:
         written = last[file.kind] == file.path and os.path.dirname(file.path) not in old
         for setting in _of_file(file):
             yield changed(setting, simple=written and setting.spelled == setting.key != "python")
+
+
+def _of_variables(environ: Mapping[str, str]) -> Iterator[PipSetting]:
+    for name, value in sorted(environ.items()):
+        key = normalised(name[4:]) if name.startswith("PIP_") else ""
+        if key in _LOOKED_AT:
+            yield PipSetting(key=key, value=value, where=name)
 
 
 def _of_file(file: ConfigFile) -> Iterator[PipSetting]:
@@ -190,23 +194,25 @@ def _missing(setting: PipSetting, context: Context) -> str:
 
 def _rejected(files: Sequence[ConfigFile], context: Context) -> Iterator[tuple[PipSetting, str]]:
     """Yield the settings that pip stops at, for it reads every value before it looks at the line."""
-    environ = context.ambient.environ
-    told = set()
-    for setting in _all(context):
-        told.add(setting.where)
+    known_settings = list(_all(context))
+    for setting in known_settings:
         if setting.key in _FLAGS and setting.value.lower() not in (*_TRUE, *_FALSE):
             error = f"{setting.value!r} is not a truth value for {setting.key}"
             yield changed(setting, simple=False), error
-    for name in sorted(environ):
-        if name.startswith("PIP_") and name not in told:
-            error = _error({name: environ[name]}, ())
-            if error:
-                yield PipSetting(key=normalised(name[4:]), value=environ[name], where=name), error
+    looked_at = {setting.where for setting in known_settings}
+    yield from _rejected_variables(context.ambient.environ, looked_at)
     for file in files:
-        if not file.error and file.path not in told:
-            error = _error({}, (file,))
-            if error:
-                yield _culprit(file), error
+        error = "" if file.error or file.path in looked_at else _error({}, (file,))
+        if error:
+            yield _culprit(file), error
+
+
+def _rejected_variables(environ: Mapping[str, str], looked_at: set[str]) -> Iterator[tuple[PipSetting, str]]:
+    names = sorted(name for name in environ if name.startswith("PIP_"))
+    for name in names:
+        error = "" if name in looked_at else _error({name: environ[name]}, ())
+        if error:
+            yield PipSetting(key=normalised(name[4:]), value=environ[name], where=name), error
 
 
 def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:

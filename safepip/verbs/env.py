@@ -388,25 +388,33 @@ def _prune(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
-    """Return why a record is not needed any more, or None.
-
-    On a disk that is not there now nothing is gone: another device lies at its place.
-    """
-    known = entry.known
+    """Return why a record is not needed any more, or None."""
     if not entry.is_there:
-        there = _device(known.path) == entry.device
-        why = "another one is there now" if os.path.lexists(known.path) else "it is gone"
-        return Doomed(entry=entry, why=why, remove=False) if there else None
-    if known.how != registry.MADE:
+        return _lost(entry)
+    if entry.known.how != registry.MADE:
         return None
-    project = known.project
+    project = entry.known.project
     if project and not os.path.lexists(project) and _device(project) == _device(os.path.dirname(project)):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
-    is_home = context.data is not None and known.path == os.path.join(context.data, "home")
+    return None if unused is None else _unused(entry, unused, context)
+
+
+def _lost(entry: Entry) -> Doomed | None:
+    """Return why the environment of a record is gone; on a disk that is not mounted now nothing is."""
+    path = entry.known.path
+    if _device(path) != entry.device:
+        return None
+    why = "another one is there now" if os.path.lexists(path) else "it is gone"
+    return Doomed(entry=entry, why=why, remove=False)
+
+
+def _unused(entry: Entry, least: int, context: Context) -> Doomed | None:
+    path = entry.known.path
+    is_home = context.data is not None and path == os.path.join(context.data, "home")
     days = int((time.time() - last_use(entry)) // _DAY)
-    if unused is not None and days >= unused and not is_home and not inventory.users(known.path):
-        return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
-    return None
+    if days < least or is_home or inventory.users(path):
+        return None
+    return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
 
 
 def _device(path: str) -> int:

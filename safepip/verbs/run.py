@@ -81,17 +81,20 @@ def _home(context: Context) -> Environment:
 def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple[str, ...]:
     """Return what to start: a module, a Python file, a program by path, or one of the environment's."""
     name = words[0]
-    is_file = name.endswith(_FILES) and os.path.isfile(name)
-    if name == "-m" or (is_file and not os.access(name, os.X_OK)):
+    if name == "-m" or (_is_python_file(name) and not os.access(name, os.X_OK)):
         return (found.python, *words)
     if os.sep in name:
         return (os.path.abspath(name), *words[1:])
     path = _in(found, name)
-    if path is None and is_file:
+    if path is None and _is_python_file(name):
         return (found.python, *words)
     if path is None and os.path.isfile(os.path.join(found.path, BIN, name)):
         raise _not_executable(os.path.join(found.path, BIN, name), found, context)
     return (path or _elsewhere(name, found, context), *words[1:])
+
+
+def _is_python_file(name: str) -> bool:
+    return name.endswith(_FILES) and os.path.isfile(name)
 
 
 def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, report: Report) -> tuple[str, ...]:
