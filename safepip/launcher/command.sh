@@ -7,8 +7,7 @@ start=$app/lib/safepip/launcher/start.py
 
 # That Python is gone, or safepip's files are. start.py --fits writes the Python that it finds above.
 fail() {
-    printf 'safepip: error: %s\n' "$1" >&2
-    printf 'safepip: set safepip up again: %s\n' __AGAIN__ >&2
+    printf 'safepip: error: %s; set it up again: %s\n' "$1" __AGAIN__ >&2
     exit 127
 }
 [ -f "$start" ] || fail "its files in $app are gone"

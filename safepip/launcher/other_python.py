@@ -63,12 +63,12 @@ def _record(python: str, launcher: str) -> None:
 
 
 def complain(error: Exception) -> int:
-    """Say that safepip does not run under this Python, and how to set it up again."""
-    sys.stderr.write(f"safepip: error: its files in {APP} do not run under {sys.executable}: {error}\n")
+    """Say in one line that safepip does not run under this Python, and how to set it up again."""
     try:
         with open(os.path.join(APP, ".bootstrap"), encoding="utf-8") as file:
             again = json.load(file)["again"]
     except (OSError, ValueError, LookupError):
-        again = "run scripts/bootstrap.py again"
-    sys.stderr.write(f"safepip: set safepip up again: {again}\n")
+        again = "scripts/bootstrap.py"
+    what = f"its files in {APP} do not run under {sys.executable}: {error}"
+    sys.stderr.write(f"safepip: error: {what}; set it up again: {again}\n")
     return 127

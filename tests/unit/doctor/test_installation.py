@@ -91,3 +91,25 @@ def test_nothing_is_said_where_it_is_its_own_environment(capfd, tmp_path):
     os.symlink(tmp_path, tmp_path / "link")
     installation.tell(str(tmp_path / "link"), context("install", "-U", "safepip", prefix=str(tmp_path)), Report())
     assert capfd.readouterr().err == ""
+
+
+def test_a_safepip_on_path_whose_python_was_replaced_is_named_with_its_tools_command(of, environment, monkeypatch):
+    of("lib")
+    version = f"python3.{sys.version_info[1]}"
+    os.rename(os.path.join(environment, "lib", version), os.path.join(environment, "lib", "python3.2"))
+    config = os.path.join(environment, "pyvenv.cfg")
+    with open(config, encoding="utf-8") as file:
+        lines = [line for line in file if not line.startswith("version")]
+    with open(config, "w", encoding="utf-8") as file:
+        file.writelines([*lines, "version = 3.2.1\n"])
+    program = os.path.join(environment, "bin", "safepip")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write(f"#!{environment}/bin/python\nfrom safepip.cli import main\n")
+    os.chmod(program, 0o755)
+    with open(os.path.join(environment, "pipx_metadata.json"), "w", encoding="utf-8") as file:
+        file.write("{}")
+    monkeypatch.setenv("PATH", os.path.dirname(program))
+    found = {one.id: one for one in installation.check(context(prefix="/elsewhere"))}
+    problem = found["safepip-without-python"]
+    assert "was made with Python 3.2, which is gone" in problem.why
+    assert (problem.status, problem.command) == ("problem", "pipx reinstall safepip")
