@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     Changes = tuple[tuple[str, str | None], ...]
 
+# In safepip's data: the home environment, links to its programs, and what has a Python see its packages.
+HOME = "home"
+LINKS = "programs"
+USER_BASE = "python"
 _CREATING = os.path.join(".safepip", "creating")
 _CONFIG = "pyvenv.cfg"
 _CONDA_BASE = "base"

@@ -14,7 +14,7 @@ from safepip.system.process import ACTIVATED, inherited
 from safepip.system.project import may_be_root, owner
 from safepip.system.registry import known
 
-from .activation import Place, follow, leave
+from .activation import HOME, LINKS, USER_BASE, Place, follow, leave
 from .quoting import render
 
 TYPE_CHECKING = False
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from .quoting import Step
 
 LANGUAGES = ("bash", "zsh", "fish", "sh", "tcsh", "powershell", "xonsh", "nushell")
-HOME = "home"
-PROGRAMS = "programs"  # links to the home environment's programs
-USER_BASE = "python"  # PYTHONUSERBASE of a Python that is to see the home environment's packages
 _QUESTIONS = ("1", "plain", "0", "start", "leave", "bin")
 _PYTHONS = ("python", "python3")
 
@@ -67,8 +64,8 @@ def begins(environ: dict[str, str], hooked: str) -> list[Step]:
     pipx = environ.get("PIPX_BIN_DIR") or (home and os.path.join(home, ".local", "bin"))
     if pipx and pipx not in entries:
         entries.insert(0, pipx)
-    if data and os.path.join(data, PROGRAMS) not in entries:
-        entries.append(os.path.join(data, PROGRAMS))
+    if data and os.path.join(data, LINKS) not in entries:
+        entries.append(os.path.join(data, LINKS))
     environ["PATH"] = os.pathsep.join(entries)
     inherited = environ.get(ACTIVATED) and environ.get(ACTIVATED) == environ.get("VIRTUAL_ENV")
     steps = leave(environ) if inherited and hooked != "0" else []
@@ -131,7 +128,7 @@ def _refresh(environ: Mapping[str, str]) -> None:
     """Bring the links to the home environment's programs up to date where its programs changed."""
     home = environ.get("HOME") or environ.get("USERPROFILE")
     data = data_dir(environ, home, sys.platform)
-    if data is None or _time(os.path.join(data, HOME, BIN)) == _time(os.path.join(data, PROGRAMS)):
+    if data is None or _time(os.path.join(data, HOME, BIN)) == _time(os.path.join(data, LINKS)):
         return
     from .links import refresh  # noqa: PLC0415  only after a change of the home environment
 

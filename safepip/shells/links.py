@@ -1,22 +1,28 @@
-"""The folder of links to the home environment's programs, which `init` puts last on PATH."""
+"""What shells use of the home environment outside of projects: links to its programs, and its packages.
+
+`init` puts the links last on PATH. A Python that is typed outside of projects gets `<data>/python` as PYTHONUSERBASE,
+and so sees the home environment's packages as it would those of `pip install --user`: before the system's packages,
+which stay visible. The environment's own Python would hide what apt installed (RPi.GPIO, gi).
+"""
 
 from __future__ import annotations
 
 import os
 
-from safepip.system.files import make_folder
+from safepip.system.files import make_folder, replace_file
+from safepip.system.environment import names_in
 from safepip.system.interpreter import BIN, is_program
 
-LINKS = "programs"
-HOME = "home"
+from .activation import HOME, LINKS, USER_BASE
+
 _NOT = ("python", "pip", "activate", "deactivate", "Activate", "pydoc", ".")
 
 
 def refresh(data: str | None) -> None:
     """Make the links in `<data>/programs` those to the programs of the home environment, if there is one.
 
-    Other files there are let be. The folder gets the time of the programs' own, by which a shell sees
-    without a process whether there is anything to do; that of no environment is 1970.
+    Other files there stay. The directory gets the time of the programs' own, by which `safepip hook` sees whether
+    there is anything to do; that of no environment is 1970.
     """
     if data is None:
         return
@@ -25,6 +31,7 @@ def refresh(data: str | None) -> None:
         make_folder(links)
         time = os.stat(programs).st_mtime_ns if os.path.isdir(programs) else 0
         _exchange(links, programs)
+        _show_packages(data)
         os.utime(links, ns=(time, time))
     except OSError:
         return
@@ -40,6 +47,21 @@ def _exchange(links: str, programs: str) -> None:
         link = os.path.join(links, name)
         if not os.path.lexists(link):
             os.symlink(os.path.join(programs, name), link)
+
+
+def _show_packages(data: str) -> None:
+    """Write a .pth file that leads to the home environment's packages, and then to those of the user site."""
+    libraries = os.path.join(data, HOME, "lib")
+    for name in names_in(libraries):
+        parts = ("lib", name, "site-packages")
+        packages = os.path.join(data, HOME, *parts)
+        own = os.path.join(data, USER_BASE, *parts)
+        if not name.startswith("python") or not os.path.isdir(packages):
+            continue
+        user = os.path.join(os.path.expanduser("~"), ".local", *parts)
+        lines = [f"import site; site.addsitedir({ascii(folder)})\n" for folder in (packages, user)]
+        make_folder(own)
+        replace_file(os.path.join(own, "safepip.pth"), "".join(lines).encode(), durable=False)
 
 
 def _wanted(programs: str) -> set[str]:
