@@ -864,7 +864,7 @@ def purge_or_list(source: Source, *, purge: bool) -> None:
         cache: "what it can make again",
     }
     left = [path for path in whats if os.path.isdir(path)]
-    for name in ("links", "pythons", "shims"):  # what shells put on PATH
+    for name in ("programs", "python", "pythons", "shims"):  # what shells use
         remove(os.path.join(data, name))
     for path in left:
         print(f"{'removing' if purge else 'left:'} {path} ({whats[path]})")

@@ -68,10 +68,10 @@ def _init(context: Context) -> Finding:
             if not gone:
                 return ok("routed", f"pip is safepip's in the shells that read {file}")
             why = f"{file} starts {gone}, which is gone"
-            return warning("init-stale", why, f"safepip init --undo && {_adding(lines, context)}")
+            return warning("init-stale", why, "safepip init --write")
     if known(lambda: context.managed, False):
         why = "pip alone is not safepip's: neither init nor shims are in place"
-        return warning("routed", why, _adding(lines, context) or "safepip init")
+        return warning("routed", why, "safepip init --write" if lines else "safepip init")
     return ok("routed", "pip alone is not safepip's, which this Python does not need")
 
 
@@ -99,16 +99,6 @@ def _missing_program(line: str) -> str:
         if os.path.isabs(path) and "$" not in path and not os.path.exists(path):
             return path
     return ""
-
-
-def _adding(lines: tuple[tuple[str, str], ...], context: Context) -> str:
-    """Return what adds the lines to their files; directories other than the home directory may have to be made."""
-    added = []
-    for file, line in lines:
-        folder = os.path.dirname(file)
-        added += [f"mkdir -p {shlex.quote(folder)}"] if folder != context.ambient.home else []
-        added.append(f"echo {shlex.quote(line)} >> {shlex.quote(file)}")
-    return " && ".join(added)
 
 
 # -- the directory of pipx's programs

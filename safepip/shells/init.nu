@@ -1,7 +1,7 @@
 # safepip for nushell, which sources files only; see `safepip init`. Printed behind the values of
 # $env._safepip_program and $env._safepip_hooked (0 with --no-activate). Evaluated twice it does no harm.
 
-$env._safepip_told = {}
+$env._safepip_told = {seen: "", _safepip_off: "", _safepip_watch: "", _safepip_home: "", _safepip_home_python: "python3"}
 
 # Ask which variables to change in this directory, and change them.
 def --env "_safepip ask" [...words: string] {
@@ -11,10 +11,10 @@ def --env "_safepip ask" [...words: string] {
     if $step.value == null { hide-env --ignore-errors $step.name } else { load-env {$step.name: $step.value} }
   }
   if "PATH" in ($answer | default {} | columns) { $env.PATH = ($answer.PATH | split row (char esep)) }
-  $env._safepip_told = ($env._safepip_told | merge ($answer | default {}) | merge {seen: null})
+  $env._safepip_told = ($env._safepip_told | merge ($answer | default {}) | merge {seen: ""})
   $env._safepip_told = ($env._safepip_told | merge {seen: (_safepip state)})
 }
-def "_safepip told" [name: string] { $env._safepip_told | get --ignore-errors $name | default "" }
+def "_safepip told" [name: string] { $env._safepip_told | get $name | default "" }
 def "_safepip state" [] {
   let watch = _safepip told _safepip_watch
   [$env.PWD $env.VIRTUAL_ENV? $env.CONDA_DEFAULT_ENV? (($watch | is-not-empty) and ($watch | path exists))] | to nuon
@@ -30,7 +30,7 @@ def --env "_safepip follow" [] {
 
 # A failing program ends the command, so what is to be looked at afterwards is noted first.
 def --env --wrapped "_safepip run" [python: string, ...words] {
-  $env._safepip_told = ($env._safepip_told | merge {seen: null})
+  $env._safepip_told = ($env._safepip_told | merge {seen: ""})
   with-env {SAFEPIP_HOOK: $env._safepip_hooked, SAFEPIP_PYTHON: $python} { ^$env._safepip_program ...$words }
 }
 def --env --wrapped "_safepip python" [name: string, ...words] {
@@ -48,7 +48,7 @@ def "_safepip complete" [context: string] {
   let typed = $context | split row --regex '\s+'
   let at = ($typed | length) - 1 | into string
   ^$env._safepip_program hook nushell complete $at ...$typed | complete | get stdout | lines
-  | each { |line| $line | split row "\t" } | each { |pair| {value: $pair.0, description: ($pair | get --ignore-errors 1 | default "")} }
+  | each { |line| $line | split row "\t" } | each { |pair| {value: $pair.0, description: ($pair.1? | default "")} }
 }
 def --env --wrapped safepip [...words: string@"_safepip complete"] { _safepip run ($env.SAFEPIP_PYTHON? | default "") ...$words }
 def --env --wrapped pip [...words: string@"_safepip complete"] { _safepip run ($env.SAFEPIP_PYTHON? | default "") ...$words }

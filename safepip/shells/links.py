@@ -1,16 +1,16 @@
 """What shells use of the home environment outside of projects: links to its programs, and its packages.
 
-`init` puts the links last on PATH. A Python that is typed outside of projects gets `<data>/python` as PYTHONUSERBASE,
-and so sees the home environment's packages as it would those of `pip install --user`: before the system's packages,
-which stay visible. The environment's own Python would hide what apt installed (RPi.GPIO, gi).
+`init` puts the links last on PATH. A Python that is typed outside of projects gets `<data>/python` as
+PYTHONUSERBASE, and so sees the home environment's packages as it would those of `pip install --user`: before the
+system's packages, which stay visible. The environment's own Python would hide what apt installed (RPi.GPIO, gi).
 """
 
 from __future__ import annotations
 
 import os
 
-from safepip.system.files import make_folder, replace_file
 from safepip.system.environment import names_in
+from safepip.system.files import make_folder, replace_file
 from safepip.system.interpreter import BIN, is_program
 
 from .activation import HOME, LINKS, USER_BASE
@@ -59,7 +59,7 @@ def _show_packages(data: str) -> None:
         if not name.startswith("python") or not os.path.isdir(packages):
             continue
         user = os.path.join(os.path.expanduser("~"), ".local", *parts)
-        lines = [f"import site; site.addsitedir({ascii(folder)})\n" for folder in (packages, user)]
+        lines = [f"import site; site.addsitedir({folder!a})\n" for folder in (packages, user)]
         make_folder(own)
         replace_file(os.path.join(own, "safepip.pth"), "".join(lines).encode(), durable=False)
 
