@@ -1,20 +1,28 @@
 #!/usr/bin/env python3
-"""Type the quick-starts of ten well-known libraries after `safepip init bash`, and tell which run.
+"""Type the quick starts of ten well-known libraries, and tell which run.
 
-    python3 scripts/quickstarts.py [SAFEPIP]
+    python3 scripts/quickstarts.py [--way hook|alias|shims] [--at project|home] [SAFEPIP]
 
-Each is its documentation's `pip install` line and first lines of code, typed into an interactive bash with a fresh
-home, whose Python is the managed /usr/bin/python3. Needs the index. The exit code is the number of failures.
+Each is its documentation's `pip install` line and first lines of code, typed into an interactive bash on a
+terminal with a fresh home, whose Python is the managed /usr/bin/python3: in a new directory and at home; with the
+line of `safepip init`, with `alias pip=safepip`, and with shims on PATH. With the hook, commands are typed as
+documented. An alias and shims leave other programs alone: where these do not run what was installed, the command
+is typed as safepip says after the install. Needs the index. The exit code is the number of failures.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import pty
+import re
+import select
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from typing import NamedTuple
 
 PATIENCE = 600  # seconds for all of one quick-start
@@ -93,47 +101,97 @@ QUICKSTARTS = (
         "{'Hello': 'World'}",
     ),
 )
+PLACES = ("project", "home")
+WAYS = {  # what stands in ~/.bashrc
+    "hook": 'eval "$({safepip} init bash)"\n',
+    "alias": "alias pip={safepip} pip3={safepip}\n",
+    "shims": "{safepip} shims {shims} --python 2>/dev/null\nPATH={shims}:$PATH\n",
+}
+DONE = "it is installed"
+DONE_TYPED = "'it is insta''lled'"  # the terminal shows what is typed, too
 
 
 def main(argv: list[str]) -> int:
-    """Try each in a fresh home and project; return how many do not run."""
-    safepip = os.path.abspath(argv[0]) if argv else shutil.which("safepip")
+    """Try each quick start in every place and way; return how many do not run."""
+    said = arguments().parse_args(argv)
+    safepip = os.path.abspath(said.safepip) if said.safepip else shutil.which("safepip")
     if not safepip or not os.access(safepip, os.X_OK):
         print("name the safepip to try: quickstarts.py SAFEPIP", file=sys.stderr)
         return 64
     failed = 0
-    for start in QUICKSTARTS:
-        shown = tried(start, safepip)
-        runs = any(line.strip() == start.shows or start.shows in line for line in shown.splitlines())
-        print(f"{'runs ' if runs else 'FAILS'}  {start.install}", flush=True)
-        failed += not runs
-        if not runs:
-            print(shown)
-    print(f"{len(QUICKSTARTS) - failed} of {len(QUICKSTARTS)} run")
+    for way in said.way or WAYS:
+        for place in said.at or PLACES:
+            failed += trial(way, place, safepip)
     return failed
 
 
-def tried(start: QuickStart, safepip: str) -> str:
-    """Return what the last line typed wrote, or all that was written where the install failed."""
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(description="Type the quick starts of ten well-known libraries.")
+    parser.add_argument("--way", action="append", choices=WAYS, help="how pip comes to be safepip (default: all)")
+    parser.add_argument("--at", action="append", choices=PLACES, help="where it is typed (default: both)")
+    parser.add_argument("safepip", nargs="?", help="default: the one on PATH")
+    return parser
+
+
+def trial(way: str, place: str, safepip: str) -> int:
+    """Try each quick start in one place and way; return how many do not run."""
+    failed = 0
+    for start in QUICKSTARTS:
+        began = time.monotonic()
+        typed, shown = tried(start, way, place, safepip)
+        runs = any(start.shows in line for line in shown.splitlines())
+        took = f"{time.monotonic() - began:.0f} s"
+        print(f"{'runs ' if runs else 'FAILS'}  {way}, {place}: {start.install}; {typed} ({took})", flush=True)
+        failed += not runs
+        if not runs:
+            print(shown)
+    print(f"{way}, {place}: {len(QUICKSTARTS) - failed} of {len(QUICKSTARTS)} run", flush=True)
+    return failed
+
+
+def tried(start: QuickStart, way: str, place: str, safepip: str) -> tuple[str, str]:
+    """Return the last line as it was typed, and what it printed; all that was printed where the install failed."""
     with tempfile.TemporaryDirectory(prefix="quickstart-") as home:
-        project = os.path.join(home, "project")
-        os.mkdir(project)
+        folder = home if place == "home" else os.path.join(home, "project")
+        os.makedirs(folder, exist_ok=True)
+        shims = os.path.join(home, "shims")
         with open(os.path.join(home, ".bashrc"), "w", encoding="utf-8") as rc:
-            rc.write(f'eval "$({shlex.quote(safepip)} init bash)"\n')
-        with open(os.path.join(project, "app.py"), "w", encoding="utf-8") as app:
+            rc.write(WAYS[way].format(safepip=shlex.quote(safepip), shims=shlex.quote(shims)))
+        with open(os.path.join(folder, "app.py"), "w", encoding="utf-8") as app:
             app.write(start.code)
-        typed = f"{start.install} || exit\nprintf '\\f'\n{start.command}\nexit\n"
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         variables = {"HOME": home, "PATH": "/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8", **kept}
+        install = re.sub(r"^python3? -m ", "", start.install) if way == "alias" else start.install
+        installed = in_terminal(f"{install} && echo {DONE_TYPED}", folder, variables)
+        if DONE not in installed:
+            return start.install, installed
+        command = start.command
+        if "run it with:" in installed or "safepip run FILE.py" in installed:
+            command = f"{shlex.quote(safepip)} run {command}"
+        return command, in_terminal(command, folder, variables)
+
+
+def in_terminal(line: str, folder: str, variables: dict[str, str]) -> str:
+    """Return what an interactive bash on a terminal prints for one line."""
+    mine, its = pty.openpty()
+    argv = ["/bin/bash", "-i"]
+    child = subprocess.Popen(
+        argv, cwd=folder, env=variables, stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
+    os.write(mine, f"{line}\nexit\n".encode())
+    printed = b""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and select.select([mine], [], [], until - time.monotonic())[0]:
         try:
-            done = subprocess.run(
-                ["/bin/bash", "-i"], input=typed, cwd=project, env=variables, timeout=PATIENCE, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            return str(error)
-        _, came, after = done.stdout.partition("\f")
-        return after if came else done.stdout
+            printed += os.read(mine, 65536)
+        except OSError:  # noqa: PERF203  the terminal is closed
+            break
+    child.kill()
+    child.wait()
+    os.close(mine)
+    return printed.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ _safepip_python() { # NAME ARGUMENTS…
   if [ "${1-} ${2-}" = "-m pip" ] && [ -x "$_safepip_program" ]; then
     shift 2
     _safepip_run "$_safepip_name" "$@"
-  elif [ -n "${_safepip_home-}" ]; then
+    return
+  fi
+  [ "$_safepip_hooked" = 0 ] || _safepip_follow # cd there && python3 FILE.py
+  if [ -n "${_safepip_home-}" ]; then
     [ "$_safepip_name" = python3 ] || _safepip_name=$_safepip_home_python
     PYTHONUSERBASE=$_safepip_home command "$_safepip_name" "$@"
   else

@@ -30,14 +30,18 @@ def --env "_safepip follow" [] {
 
 # A failing program ends the command, so what is to be looked at afterwards is noted first.
 def --env --wrapped "_safepip run" [python: string, ...words] {
+  if not ($env._safepip_program | path exists) { ^pip ...$words; return }
   $env._safepip_told = ($env._safepip_told | merge {seen: ""})
   with-env {SAFEPIP_HOOK: $env._safepip_hooked, SAFEPIP_PYTHON: $python} { ^$env._safepip_program ...$words }
 }
 def --env --wrapped "_safepip python" [name: string, ...words] {
-  let home = _safepip told _safepip_home
   if ($words | take 2) == ["-m", "pip"] {
     _safepip run $name ...($words | skip 2)
-  } else if ($home | is-empty) {
+    return
+  }
+  _safepip follow
+  let home = _safepip told _safepip_home
+  if ($home | is-empty) {
     ^$name ...$words
   } else {
     let there = if $name == "python3" { $name } else { _safepip told _safepip_home_python }

@@ -47,13 +47,17 @@ def _safepip_set_up(program, hooked):
         told["seen"] = None
         return ["env", "SAFEPIP_HOOK=" + hooked, *(["SAFEPIP_PYTHON=" + python] if python else []), program, *words]
 
-    def pip(words):
-        return by_way("", words)
+    def pips(name):
+        def pip(words):
+            return by_way("", words) if os.access(program, os.X_OK) else [name, *words]
+
+        return pip
 
     def pythons(name):
         def python(words):
             if list(words[:2]) == ["-m", "pip"]:
                 return by_way(name, words[2:])
+            follow()  # cd there && python3 FILE.py
             home = told.get("_safepip_home")
             if not home:
                 return [name, *words]
@@ -62,7 +66,7 @@ def _safepip_set_up(program, hooked):
         return python
 
     for name in ("safepip", "pip", "pip3"):
-        aliases[name] = aliases.return_command(pip)
+        aliases[name] = aliases.return_command(pips(name))
     for name in ("python", "python3"):
         aliases[name] = aliases.return_command(pythons(name))
 

@@ -6,10 +6,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from sandbox import Sandbox, make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pexpect = pytest.importorskip("pexpect")
 pytestmark = pytest.mark.slow
@@ -152,18 +155,20 @@ def odd(make_sandbox: MakeSandbox) -> Sandbox:
     return box
 
 
-def begin(shell: Shell, box: Sandbox, *, options: str = "", twice: bool = False) -> Typist:
+def begin(
+    shell: Shell, box: Sandbox, *, options: str = "", twice: bool = False, program: str = "safepip"
+) -> Typist:
     """Write the rc file and start the shell in the project."""
     rc = os.path.join(box.home, shell.rc)
     os.makedirs(os.path.dirname(rc), exist_ok=True)
-    text = shell.text.replace("{safepip}", "safepip")
+    text = shell.text.replace("{safepip}", program)
     text = re.sub(r"(init \w+)", rf"\1{options}", text)
     with open(rc, "w", encoding="utf-8") as file:
         file.write(text * (2 if twice else 1))
     if shell.name == "nushell":
         with open(os.path.join(os.path.dirname(rc), "env.nu"), "w", encoding="utf-8") as file:
             file.write(
-                f"safepip init nushell{options} | save --force ($nu.default-config-dir | path join safepip.nu)\n"
+                f"{program} init nushell{options} | save --force ($nu.default-config-dir | path join safepip.nu)\n"
             )
     return Typist(shell, box)
 
@@ -283,3 +288,140 @@ def test_without_activation_only_pip_is_served(odd: Sandbox) -> None:
     assert active(typist)[0] == ""
     assert "beta==1.0" in typist.line("pip freeze")
     typist.leave()
+
+
+def test_a_shell_within_one_and_an_environment_that_comes_or_goes_unasked(shell: Shell, box: Sandbox) -> None:
+    """By another process: in a pipe, where the shell's function cannot tell the shell itself, or by `rm`."""
+    typist = begin(shell, box)
+    typist.line("mkdir below")
+    typist.line("cd below")
+    typist.line("touch ../pyproject.toml")
+    typist.line("cd ..")
+    typist.line("cd below")
+    typist.line(
+        "sh -c 'safepip install alpha' | cat" if shell.name != "nushell" else "sh -c 'safepip install alpha | cat'"
+    )
+    if not shell.environ:  # without a hook at the prompt cd asks
+        assert active(typist) == (box.venv, 1)
+    typist.line("cd ..")
+    assert active(typist) == (box.venv, 1)
+    name = " ".join(shell.argv)
+    typist.child.send(f"{name}\r")
+    typist.until(r"\$")
+    assert active(typist) == (box.venv, 1)
+    typist.line("cd ..")
+    assert active(typist)[0] == ""
+    typist.child.send("exit\r")
+    typist.until(r"\$")
+    assert active(typist) == (box.venv, 1)
+    typist.line("rm -rf .venv")
+    typist.line("cd .")
+    assert active(typist)[0] == ""
+    typist.child.close(force=True)
+
+
+def test_safepip_is_asked_when_the_directory_changed_and_after_pip_and_never_at_each_prompt(
+    shell: Shell, box: Sandbox, tmp_path: Path
+) -> None:
+    log, program = tmp_path / "log", tmp_path / "safepip"
+    with open(box.safepip, encoding="utf-8") as file:
+        first, _, rest = file.read().partition("\n")
+    note = f"import sys\nwith open({str(log)!r}, 'a') as log:\n    log.write(' '.join(sys.argv[1:3]) + '\\n')\n"
+    program.write_text(f"{first}\n{note}{rest}")
+    program.chmod(0o755)
+
+    def asked() -> int:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.write_text("")
+        return sum(line.startswith("hook") for line in lines)
+
+    typist = begin(shell, box, program=str(program))
+    asked()
+    typist.line("pip install alpha")
+    assert asked() == 1
+    for _ in range(3):
+        typist.line("echo x")
+    assert asked() == 0
+    typist.line("cd ..")
+    assert asked() == 1
+    typist.line("echo x")
+    typist.line("cd .")
+    assert asked() == 0
+    typist.line(f"cd project-{shell}")
+    assert asked() == 1
+    assert active(typist) == (box.venv, 1)
+    assert asked() == 0
+    typist.child.close(force=True)
+
+
+def test_outside_projects_a_typed_python_sees_the_home_environments_packages_and_a_script_does_not(
+    shell: Shell, box: Sandbox
+) -> None:
+    typist = begin(shell, box)
+    typist.line("cd ..")
+    tool = f"tool{SHELLS.index(shell)}"
+    assert "Successfully installed" in typist.line(f"pip install {tool}")
+    with open(os.path.join(box.home, f"get-{shell}.py"), "w", encoding="utf-8") as file:
+        file.write(f"#!/usr/bin/env python3\nimport {tool}\nprint('impor' + 'ted')\n")
+    os.chmod(file.name, 0o755)
+    assert "imported" in typist.line(f"python3 get-{shell}.py")
+    if shell.name != "fish":  # whose functions cannot run in the background
+        assert "imported" in typist.line(f"python get-{shell}.py")
+    assert "ModuleNotFoundError" in typist.line(f"./get-{shell}.py")
+    typist.line(f"cd project-{shell}")
+    assert "ModuleNotFoundError" in typist.line(f"python3 ../get-{shell}.py")
+    typist.child.close(force=True)
+
+
+LOGIN = {"bash": ("bash", "-l"), "zsh": ("zsh", "-l"), "fish": ("fish", "-l"), "tcsh": ("-tcsh",)}
+
+
+def typed_in_login_shell(name: str, box: Sandbox, home: str, line: str) -> str:
+    """Return what a login shell with a short PATH and an empty home but for safepip's line says and prints."""
+    find(name)
+    argv = LOGIN[name]
+    environ = {"HOME": home, "PATH": "/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"}
+    child = pexpect.spawn(
+        "/bin/bash", ["-c", f"exec -a {argv[0]} {name} {' '.join(argv[1:])}"], env=environ, cwd=box.project,
+        encoding="utf-8", timeout=PATIENCE, dimensions=(40, 300), echo=False,
+    )  # fmt: skip
+    child.send(f"{line}\rexit\r")
+    child.expect(pexpect.EOF)
+    return str(child.before)
+
+
+@pytest.mark.parametrize("name", sorted(LOGIN))
+def test_login_shells_find_safepip_and_what_pipx_installs(world: Sandbox, tmp_path: Path, name: str) -> None:
+    """ssh, tmux and consoles start these, before PATH has ~/.local/bin."""
+    home = str(tmp_path)
+    safepip = os.path.join(home, ".local", "bin", "safepip")
+    os.makedirs(os.path.dirname(safepip))
+    shutil.copy(world.safepip, safepip)
+    environ = {"HOME": home, "PATH": "/usr/bin:/bin"}
+    assert world.call([safepip, "init", "--write", name], env=environ).code == 0
+    text = typed_in_login_shell(name, world, home, "pip --safepip-version; env | grep ^PATH=")
+    assert "safepip 0" in text or "0.1" in text
+    assert f"PATH={home}/.local/bin:/usr" in text
+
+
+@pytest.mark.parametrize("fault", ["broken", "gone"])
+@pytest.mark.parametrize("name", sorted(LOGIN))
+def test_a_safepip_that_cannot_start_costs_one_line_and_pip_is_pip(
+    world: Sandbox, tmp_path: Path, name: str, fault: str
+) -> None:
+    home = str(tmp_path)
+    safepip = os.path.join(home, "safepip")
+    shutil.copy(world.safepip, safepip)
+    environ = {"HOME": home, "PATH": "/usr/bin:/bin"}
+    assert world.call([safepip, "init", "--write", name], env=environ).code == 0
+    os.unlink(safepip)
+    if fault == "broken":
+        with open(safepip, "w", encoding="utf-8") as file:
+            file.write(f"#!{world.python}\nimport no_such_module\n")
+        os.chmod(safepip, 0o755)
+    text = typed_in_login_shell(
+        name, world, home, "which pip" if name == "tcsh" else "command -v pip"
+    )
+    assert text.count("safepip does not start") == 1
+    assert "Traceback" not in text
+    assert "no_such_module" not in text

@@ -316,7 +316,7 @@ def path_has_an_empty_entry(_world):
 # how pip comes to be safepip's
 
 
-@fault("routed", "warning", "neither init nor shims", ">> ")
+@fault("routed", "warning", "neither init nor shims", "safepip init --write")
 def neither_init_nor_shims(world):
     os.unlink(world.bashrc)
 
@@ -326,7 +326,7 @@ def stale(line, gone):
         put(world.bashrc, f"{line}\n")
 
     why = f"~/.bashrc starts {gone}, which is gone"
-    FAULTS.append(pytest.param(make, "init-stale", "warning", why, "safepip init --undo && echo ", True, id=line))
+    FAULTS.append(pytest.param(make, "init-stale", "warning", why, "safepip init --write", True, id=line))
 
 
 stale("eval \"$('/old/safepip' init bash)\"", "/old/safepip")

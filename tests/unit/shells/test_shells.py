@@ -144,51 +144,132 @@ def test_what_a_value_holds_is_not_filled_again():
 
 
 def test_an_unknown_shell_or_option_is_a_wrong_use(run):
-    for words in (("pwnsh",), ("bash", "--frob"), ("bash", "zsh"), ("bash", "--undo", "--no-activate")):
+    for words in (("pwnsh",), ("bash", "--frob"), ("bash", "zsh"), ("bash", "--undo", "--write")):
         with pytest.raises(SafepipError) as raised:
             run(*words)
         assert raised.value.code == 64
 
 
+def lines_shown(out):
+    """Return pairs of file and line from what bare `init` prints: one below the other."""
+    shown = out.splitlines()
+    return [(file.removeprefix("# "), line) for file, line in zip(shown[::2], shown[1::2], strict=True)]
+
+
+@pytest.fixture
+def login_files(home):
+    """A ~/.profile as Debian's, by which login shells of bash read ~/.bashrc."""
+    with open(os.path.join(home, ".profile"), "w", encoding="utf-8") as file:
+        file.write('if [ -n "$BASH_VERSION" ]; then . "$HOME/.bashrc"; fi\n')
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_undo_removes_what_init_said_to_add_and_nothing_else(run, home, monkeypatch, language):
+def test_init_shows_file_and_line_with_the_absolute_path(run, home, monkeypatch, program, login_files, language):
     monkeypatch.setattr(init, "users_shell", lambda _environ: language)
-    code, out, told = run()
-    assert (code, out) == (0, "")
-    assert told
-    added = {}
-    for line in told.splitlines():
-        file, _, text = line.removeprefix("safepip: add to ").partition(": ")
-        added[file] = text
+    code, out, err = run()
+    assert (code, err) == (
+        0,
+        "safepip: have "
+        + ("these lines" if language == "nushell" else "this line")
+        + " written: safepip init --write\n",
+    )
+    for file, _ in lines_shown(out):
+        assert file.startswith(home)
+    assert program in lines_shown(out)[0][1]
+
+
+@pytest.mark.parametrize("options", [(), ("--no-activate",)], ids=str)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
+    run, monkeypatch, login_files, language, options
+):
+    monkeypatch.setattr(init, "users_shell", lambda _environ: language)
+    shown = lines_shown(run(*options)[1])
+    for file, line in shown:
         os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(file, "w", encoding="utf-8", newline="") as opened:
-            opened.write(f"mine\r\n{text}\n# {text}\nmine too")
+            opened.write(f"mine\r\n# {line}\nmine too")
+    code, out, said = run("--write", *options)
+    assert (code, out) == (0, "")
+    for file, line in shown:
+        assert f"wrote to {file}: {line}" in said
+        with open(file, encoding="utf-8", newline="") as opened:
+            assert opened.read() == f"mine\r\n# {line}\nmine too\n{line}\n"
+    assert f"already in {shown[0][0]}" in run("--write", *options)[2]
     code, out, said = run(language, "--undo")
     assert (code, out) == (0, "")
-    for file, text in added.items():
+    for file, line in shown:
+        assert f"removed from {file}: {line}" in said
         with open(file, encoding="utf-8", newline="") as opened:
-            assert opened.read() == f"mine\r\n# {text}\nmine too"
-        assert f"removed from {file}: {text}" in said
+            assert opened.read() == f"mine\r\n# {line}\nmine too\n"
     assert "nothing of safepip's" in run(language, "--undo")[2]
 
 
-def test_undo_finds_the_line_with_an_option_and_another_path(run, home):
-    file = os.path.join(home, ".bashrc")
-    with open(file, "w", encoding="utf-8") as opened:
-        opened.write("  eval \"$('/a b/safepip' init bash --no-activate)\"\n")
+@pytest.mark.parametrize(
+    ("language", "old"),
+    [
+        ("bash", 'eval "$(safepip init bash)"'),
+        ("bash", "  eval \"$('/a b/safepip' init bash --no-activate)\""),
+        ("fish", "~/.local/bin/safepip init fish | source"),
+        ("tcsh", "eval `safepip init tcsh`"),
+        ("xonsh", "execx($(safepip init xonsh))"),
+        ("zsh", 'eval "$(/gone/safepip init zsh)"'),
+    ],
+)
+def test_write_replaces_the_lines_of_earlier_versions_and_undo_removes_them(
+    run, monkeypatch, login_files, language, old
+):
+    monkeypatch.setattr(init, "users_shell", lambda _environ: language)
+    ((file, line),) = lines_shown(run()[1])
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    for word, after in (("--write", f"a\nb\n{line}\n"), ("--undo", "a\nb\n")):
+        with open(file, "w", encoding="utf-8") as opened:
+            opened.write(f"a\n{old}\nb\n")
+        assert run(language, word)[0] == 0
+        with open(file, encoding="utf-8") as opened:
+            assert opened.read() == after
+
+
+def test_login_shells_of_bash_are_led_to_bashrc_where_nothing_else_does(run, home):
+    for name in (".profile", ".bash_profile"):
+        with open(os.path.join(home, name), "w", encoding="utf-8") as file:
+            file.write("# not .bashrc\n")
+    run("bash", "--write")
+    with open(os.path.join(home, ".bash_profile"), encoding="utf-8") as file:
+        assert ". ~/.bashrc" in file.read()
     run("bash", "--undo")
-    assert os.path.getsize(file) == 0
+    for name in (".profile", ".bash_profile"):
+        with open(os.path.join(home, name), encoding="utf-8") as file:
+            assert file.read() == "# not .bashrc\n"
 
 
-def test_undo_keeps_a_link_and_the_mode(run, home, work):
+def test_a_link_and_the_rights_of_the_file_behind_it_stay(run, home, work, login_files):
     real, link = os.path.join(work, "rc"), os.path.join(home, ".bashrc")
-    with open(real, "w", encoding="utf-8") as opened:
-        opened.write('eval "$(safepip init bash)"\n')
-    os.chmod(real, 0o600)
+    with open(real, "w", encoding="utf-8"):
+        os.chmod(real, 0o600)
     os.symlink(real, link)
+    for words in (("bash", "--write"), ("bash", "--undo")):
+        run(*words)
+        assert os.path.islink(link)
+        assert os.stat(real).st_mode & 0o777 == 0o600
+        assert (os.path.getsize(real) > 0) == ("--write" in words)
+        assert sorted(os.listdir(work)) == ["rc"]
+
+
+def test_bytes_that_are_no_text_stay(run, home, login_files):
+    with open(os.path.join(home, ".bashrc"), "wb") as file:
+        file.write(b"caf\xe9=1\n")
+    run("bash", "--write")
     run("bash", "--undo")
-    assert os.path.islink(link)
-    assert (os.path.getsize(real), os.stat(real).st_mode & 0o777) == (0, 0o600)
+    with open(os.path.join(home, ".bashrc"), "rb") as file:
+        assert file.read() == b"caf\xe9=1\n"
+
+
+def test_a_file_that_cannot_be_written_is_named(run, home, login_files):
+    os.mkdir(os.path.join(home, ".bashrc"))
+    with pytest.raises(SafepipError) as raised:
+        run("bash", "--write")
+    assert (raised.value.code, ".bashrc" in raised.value.what) == (73, True)
 
 
 # -- shims
