@@ -8,7 +8,7 @@ import shlex
 from safepip.core.decide import decide
 from safepip.core.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
 from safepip.errors import SafepipError
-from safepip.system.environment import ABSENT, USABLE
+from safepip.system.environment import ABSENT, BROKEN, USABLE, is_environment
 
 from .finding import known, ok, problem, warning
 
@@ -49,7 +49,9 @@ def _active(context: Context) -> Finding:
     variable, path = context.stale_active
     found = context.examine(path, named=True)
     reason = found.reason or ("does not exist" if found.state == ABSENT else "is not an environment")
-    return warning("active-stale", f"{variable} names {path}, which {reason}", f"unset {variable}")
+    can_be_repaired = found.state == BROKEN and is_environment(path) and not found.other_system
+    command = f"safepip env repair {shlex.quote(path)}" if can_be_repaired else f"unset {variable}"
+    return warning("active-stale", f"{variable} names {path}, which {reason}", command)
 
 
 def _another_active(active: Environment, context: Context) -> Findings:

@@ -382,6 +382,12 @@ def an_environment_whose_python_is_gone(world):
     os.symlink("/usr/bin/python3.4", os.path.join(world.venv, "bin", "python"))
 
 
+@fault("active-stale", "warning", "was made with Python ", "safepip env repair ", repaired=False)
+def an_active_environment_whose_python_is_gone(world):
+    an_environment_whose_python_is_gone(world)
+    os.environ["VIRTUAL_ENV"] = world.venv
+
+
 @fault("environment-broken", "problem", "another system", "export SAFEPIP_ENV=")
 def an_environment_of_another_system(world):
     world.put("work/.venv/pyvenv.cfg", "home = C:\\Python312\nversion = 3.12.1\n")
