@@ -20,6 +20,7 @@ from safepip.core.record import Record, changed
 from safepip.envs import inventory
 from safepip.envs.applications import broken
 from safepip.envs.half_removed import half_removed, set_aside
+from safepip.envs.in_force import in_force, unfit
 from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
@@ -42,7 +43,6 @@ from safepip.system.observe import Context, ambient
 from safepip.system.project import owner
 
 from .arguments import Parser, for_verb
-from .place import in_force, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import textwrap
 import time
 
 from safepip.envs import applications, history, journal
+from safepip.envs.in_force import in_force, usable
 from safepip.errors import REFUSED, SafepipError
 from safepip.report import shown
 from safepip.system.environment import ABSENT, UNFINISHED
 
 from .arguments import for_verb
-from .place import in_force, usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import sys
 from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS, read_invocation
 from safepip.core.pip_options import SUBCOMMANDS
 from safepip.envs import history
+from safepip.envs.in_force import in_force
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
 from safepip.shells.detect import LANGUAGES
@@ -23,7 +24,6 @@ from safepip.system.process import inherited
 
 from .history import line_of
 from .init import own_program
-from .place import in_force
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from safepip.core.record import changed
+from safepip.envs.in_force import repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import quoted
 from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
@@ -15,7 +16,6 @@ from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
 from .arguments import for_verb, shows_help
-from .place import mended, unfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 def to_run_in(context: Context, report: Report) -> Environment:
     """Return the environment in force; where it is yet to be made, the home environment serves."""
-    candidate = mended(context, report)
+    candidate = repaired(context, report)
     if candidate.state == USABLE:
         return candidate
     if context.named is not None:

@@ -19,6 +19,7 @@ from safepip.actions.sudo import step_down
 from safepip.core.record import Record, changed
 from safepip.core.requirement import name_and_version
 from safepip.envs import applications, history, journal, metadata, recover
+from safepip.envs.in_force import in_force, usable
 from safepip.envs.lock import acquire
 from safepip.envs.pip import run_pip
 from safepip.envs.progress import shown_while
@@ -28,7 +29,6 @@ from safepip.system.environment import USABLE
 
 from .arguments import for_verb
 from .history import described, legible, line_of, stamp
-from .place import in_force, usable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import os
 import pytest
 
 from safepip.core.invocation import Invocation
+from safepip.envs.in_force import in_force, usable
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
 from safepip.system.observe import Context, ambient
 from safepip.verbs import env, history, run, shell, undo
-from safepip.verbs.place import in_force, usable
 
 MAKE = ("make it by installing something: safepip install …",)
 REPAIR = "rebuild it with the same packages: safepip env repair"

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from safepip.system.observe import Context
 
 
-def mended(context: Context, report: Report) -> Environment:
+def repaired(context: Context, report: Report) -> Environment:
     """Return the environment in force here, rebuilt first if it is broken and the settings say so."""
     found = in_force(context)
     if not to_be_repaired(context, found):
         return found
-    from safepip.envs.rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
+    from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
     repair(found.path, context.shown(found), context, report)
     now: Environment = context.examine(found.named, named=True)
@@ -34,7 +34,7 @@ def in_force(context: Context) -> Environment:
 
 def usable(context: Context, report: Report) -> Environment:
     """Return the environment in force here, if it can be used."""
-    found = mended(context, report)
+    found = repaired(context, report)
     if found.state != USABLE:
         raise unfit(found, context)
     return found
