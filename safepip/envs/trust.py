@@ -1,4 +1,4 @@
-"""Why an environment that safepip did not make may not be adopted; the rules of the contract's section 6.
+"""Why an environment that safepip did not make may not be adopted.
 
 Nothing of it is executed or imported to find out: owners, modes, links, and the texts that its makers wrote.
 """
@@ -13,6 +13,7 @@ import stat
 
 from safepip.system.environment import MADE_ELSEWHERE
 from safepip.system.interpreter import BIN, EXE
+from safepip.system.project import DIRENV
 
 from .git import tracks
 
@@ -72,19 +73,22 @@ def objection(
     owners: frozenset[int],
     search: str,
     *,
+    place: str = "",
+    around: frozenset[int] | None = None,
     filesystem: Filesystem = filesystem,
 ) -> str | None:
     """Return why the environment at the absolute `path` may not be adopted, or None.
 
     `base` is the interpreter that its Python stands on, `owners` the user ids that count as the user's own,
     `search` the user's PATH. `path` may be a link: it and its target count, and the folder that holds the
-    link is the project. The reason completes a sentence that begins with the environment's name. In this
+    link is the project. So is the folder of `place`, the redirect file that led to it. Owners of the folder may
+    be others, `around`, too. The reason completes a sentence that begins with the environment's name. In this
     order, first match wins:
 
      1. The folder around it, itself, its pyvenv.cfg or bin belongs to another user.
      2. One of these can be written by everybody, or lies where everybody could replace it.
      3. It is a conda environment.
-     4. git tracks it.
+     4. git tracks it, or the redirect.
      5. Its Python lies inside the project.
      6. The interpreter that it stands on belongs to another user, and is none that PATH gives; or it can be
         written or replaced by everybody.
@@ -94,11 +98,11 @@ def objection(
     """
     try:
         return (
-            _of_another_user(path, owners)
+            _of_another_user(path, owners, owners if around is None else around)
             or _open_to_all(path, filesystem)
             or _conda(path)
-            or _tracked(path, owners)
-            or _with_own_python(path, base)
+            or _tracked(path, place, owners)
+            or _with_own_python(path, base, place)
             or _on_strange_python(path, base, owners, search, filesystem)
             or made_elsewhere(path)
         )
@@ -117,11 +121,12 @@ def _parts(path: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _of_another_user(path: str, owners: frozenset[int]) -> str | None:
+def _of_another_user(path: str, owners: frozenset[int], around: frozenset[int]) -> str | None:
     for part, words in _parts(path):
+        allowed = around if part == os.path.dirname(path) else owners
         for hop in _hops(part):
             user = os.lstat(hop).st_uid
-            if user not in owners:
+            if user not in allowed:
                 return f"{words} belongs to another user (uid {user})".lstrip()
     return None
 
@@ -141,21 +146,29 @@ def _conda(path: str) -> str | None:
     return "is a conda environment that is not active" if has_history else None
 
 
-def _tracked(path: str, owners: frozenset[int]) -> str | None:
-    places = {path: os.path.dirname(path), os.path.realpath(path): os.path.dirname(os.path.realpath(path))}
-    if any(tracks(root, place, owners) for place, root in places.items()):
+def _tracked(path: str, place: str, owners: frozenset[int]) -> str | None:
+    named = dict.fromkeys(filter(None, (path, os.path.realpath(path), place)))
+    if any(tracks(os.path.dirname(at), at, owners) for at in named):
         return "came with the repository (git tracks it) and could run anything"
     return None
 
 
-def _with_own_python(path: str, base: str) -> str | None:
-    """Look at `home` as well, from where Python takes its standard library, and at a Python that is no link."""
-    project = os.path.realpath(os.path.dirname(path))
+def _with_own_python(path: str, base: str, place: str) -> str | None:
+    """Look at `home` as well, from where Python takes its standard library, and at a Python that is not a link."""
     own = [] if os.name == "nt" else [_python(path)]  # there it is a launcher always
-    named = [base, *own, *(os.path.join(project, home) for home in _values(path, "home"))]
-    around = os.path.realpath(path) if project == os.sep else project  # "/venv" of a container
-    inside = any(_is_in(os.path.realpath(python), around) for python in named)
-    return "has its Python inside the project" if inside else None
+    homes = [os.path.join(os.path.dirname(path), home) for home in _values(path, "home")]
+    pythons = [os.path.realpath(python) for python in (base, *own, *homes)]
+    for project in (_project_of(path), _project_of(place or path)):
+        inside = os.path.realpath(path) if project == os.sep else project  # "/venv" of a container
+        if any(_is_in(python, inside) for python in pythons):
+            return "has its Python inside the project"
+    return None
+
+
+def _project_of(place: str) -> str:
+    """Return the folder that an environment is the project's of; direnv keeps it one deeper."""
+    folder = os.path.realpath(os.path.dirname(place))
+    return os.path.dirname(folder) if os.path.basename(folder) == DIRENV else folder
 
 
 def _on_strange_python(

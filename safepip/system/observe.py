@@ -474,15 +474,19 @@ class Context:
 
     def examine(self, path: str, *, named: bool = False) -> Environment:
         """Return what lies at `path`, as an environment; one that the user `named` or activated is trusted."""
-        found = env.examine(path, self._interview, _no_objection if named else self.objection)
+
+        def vet(found: str, base: str) -> str | None:
+            return None if named else self.objection(found, base, path)
+
+        found = env.examine(path, self._interview, vet)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
 
-    def objection(self, path: str, base: str) -> str | None:
+    def objection(self, path: str, base: str, place: str = "") -> str | None:
         """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
 
         What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
-        index has changed.
+        index has changed. `place` may be a file that redirects to it.
         """
         known = registry.known(self.state, path)
         if known is not None and known.how != registry.ADOPTED:
@@ -491,12 +495,14 @@ class Context:
             return None
         from safepip.envs.git import index_identity
 
-        index = index_identity(os.path.dirname(path))
+        folders = dict.fromkeys((os.path.dirname(path), os.path.dirname(place or path)))
+        index = "\n".join(index_identity(folder) for folder in folders)
         if known is not None and known.index == index:
             return None
         from safepip.envs.trust import objection
 
-        reason = objection(path, base, frozenset({0, self.ambient.user}), self.ambient.environ.get("PATH", ""))
+        search = self.ambient.environ.get("PATH", "")
+        reason = objection(path, base, self.makers, search, place=place, around=self.owners)
         if reason is None and self.writes:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason
@@ -651,7 +657,7 @@ class Context:
         taken = self._taken(path, root)
         if taken:
             return self._central(root, f"{self.shown_path(path)} {taken}")
-        if self._is_open_to_others(root):
+        if not os.path.lexists(path) and self._is_open_to_others(root):
             return self._central(root, f"others can rename what root puts into {root}")
         if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
             return self.examine(path)
@@ -663,7 +669,9 @@ class Context:
         if not os.path.lexists(path):
             return ""
         if owner(path) not in self.makers:
-            return "belongs to another user"
+            known = registry.known(self.state, path)
+            is_trusted = self._is_trusted(path) or (known is not None and known.how == registry.TRUSTED)
+            return "" if is_trusted else "belongs to another user"
         target, reason = env.target_of(path)
         if target and target != path and env.is_disposable(target, root):
             return f"leads to {self.shown_path(target)}, which tox or nox may empty"
@@ -708,10 +716,6 @@ class Context:
             reason = "there is no home directory to keep an environment in"
             return env.Environment(path="", named="", state=env.NOWHERE, reason=reason)
         return self.examine(os.path.join(self.data, *parts))
-
-
-def _no_objection(_path: str, _base: str) -> None:
-    return None
 
 
 def _can_hold(root: str) -> bool:

@@ -338,18 +338,22 @@ class TestSudo:
         ran = theirs.run("--system", "list", env=self.behind_sudo())
         assert (ran.code, ran.said) == (0, [])
 
-    def test_root_in_a_container_makes_and_uses_one_in_anothers_project(self, theirs: Sandbox) -> None:
-        assert theirs.run("install", "alpha").code == 0
-        assert os.lstat(theirs.venv).st_uid == 0
+    def test_root_in_a_container_keeps_its_own_for_anothers_project_elsewhere(self, theirs: Sandbox) -> None:
+        ran = theirs.run("install", "alpha")
+        assert ran.code == 0
+        assert ran.said[0].startswith(f"others can rename what root puts into {theirs.project}; ")
+        assert not os.path.lexists(theirs.venv)
         assert "alpha" in theirs.run("list").text
 
-    def test_root_adopts_anothers_environment_only_when_told_to(self, theirs: Sandbox) -> None:
+    def test_root_uses_anothers_environment_only_when_told_to(self, theirs: Sandbox) -> None:
         as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]
         assert theirs.call([*as_them, SYSTEM_PYTHON, "-m", "venv", theirs.venv]).code == 0
-        refused = theirs.run("list")
-        assert (refused.code, refused.out) == (77, b"")
-        assert any("safepip env trust" in line for line in refused.said)
-        assert theirs.run("list", env={"SAFEPIP_TRUST": theirs.project}).code == 0
+        assert "/safepip/envs/" in theirs.run("env", "path").text
+        assert theirs.run("env", "path", env={"SAFEPIP_TRUST": theirs.project}).text == f"{theirs.venv}\n"
+        ran = theirs.run("install", "alpha")
+        assert (ran.code, ran.said[0].startswith(".venv belongs to another user; ")) == (0, True)
+        assert theirs.run("env", "trust", ".venv").code == 0
+        assert theirs.run("env", "path").text == f"{theirs.venv}\n"
 
     def test_what_an_earlier_sudo_pip_left_is_named(self, theirs: Sandbox) -> None:
         as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]

@@ -83,6 +83,19 @@ def made(path, base, *, command=True, activate=True, script=True):
 
 
 @pytest.fixture
+def git_repository(work):
+    """Track a file in a repository that is the working directory."""
+
+    def track(name, text):
+        write(os.path.join(work, name), text)
+        for words in (["init", "-q"], ["add", "-f", name]):
+            subprocess.run(["git", *words], cwd=work, check=True)
+        return os.path.join(work, name)
+
+    return track
+
+
+@pytest.fixture
 def venv(work, base):
     return made(os.path.join(work, ".venv"), base)
 
@@ -99,6 +112,37 @@ def chmod(path, mode):
 
 def test_the_users_own_environment_is_adopted(venv):
     assert judged(venv) is None
+
+
+# -- a redirect, and direnv's
+
+
+@with_git
+def test_a_redirect_that_git_tracks_is_refused(home, base, git_repository):
+    elsewhere = made(os.path.join(home, "mine", "env"), base)
+    redirect = git_repository(".venv", f"{elsewhere}\n")
+    assert judged(elsewhere) is None
+    assert judged(elsewhere, place=redirect) == TRACKED
+
+
+def test_a_python_beside_the_redirect_is_refused(home, work, canary):
+    elsewhere = made(os.path.join(home, "mine", "env"), canary(os.path.join(work, "brought", "bin", "python3")))
+    assert judged(elsewhere) is None
+    assert judged(elsewhere, place=os.path.join(work, ".venv")) == INSIDE
+
+
+def test_direnvs_environment_is_the_project_folders(work, base, canary):
+    assert judged(made(os.path.join(work, ".direnv", "python-3.12"), base)) is None
+    brought = canary(os.path.join(work, "brought", "bin", "python3"))
+    assert judged(made(os.path.join(work, ".direnv", "python-3.11"), brought)) == INSIDE
+
+
+@as_root
+def test_the_folder_around_it_may_be_anothers_where_that_is_said(venv, work):
+    os.chown(work, MALLORY, MALLORY)
+    assert judged(venv, around=MINE | {MALLORY}) is None
+    os.chown(venv, MALLORY, MALLORY)
+    assert judged(venv, around=MINE | {MALLORY}) == "belongs to another user (uid 2001)"
 
 
 # -- whose it is

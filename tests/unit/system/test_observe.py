@@ -941,6 +941,14 @@ def test_root_uses_no_environment_of_the_projects_owner(world, work, home, envir
 
 
 @as_root
+def test_root_may_adopt_its_own_environment_in_another_users_project(world, work, environment):
+    os.chown(work, SOMEONE, SOMEONE)
+    found = world(user=0).place
+    assert found.path == environment
+    assert found.reason.startswith("was made elsewhere"), "it is a copy: all else was looked at"
+
+
+@as_root
 def test_root_may_use_its_own_environment_in_another_users_project(world, work, made):
     os.chown(work, SOMEONE, SOMEONE)
     assert (world(user=0).place.path, world(user=0).place.state) == (made, USABLE)
