@@ -112,7 +112,7 @@ def hand_over(
             return None
         _warn_of_root(handover.environment, context, report)
         used(context.state, handover.environment)
-    environ = child_environ(handover, locked=lock is not None)
+    environ = child_environ(handover, locked=lock is not None) | _patterns(context)
     if handover.change and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
         question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
@@ -132,6 +132,13 @@ def _introduce(context: Context) -> None:
     from safepip.verbs.help import overview
 
     _print(overview())
+
+
+def _patterns(context: Context) -> dict[str, str]:
+    """Return where runner.py keeps compiled regular expressions."""
+    if context.cache is None or not context.writes:
+        return {}
+    return {"SAFEPIP_RUN_PATTERNS": os.path.join(context.cache, "patterns")}
 
 
 def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:

@@ -78,6 +78,7 @@ LATE_CIRCLES = {"actions.execute", "actions.pipx"}
 ALONE = "after_pip.runner.runner"
 AFTER_PIP = (
     "after_pip.safepip_discard",
+    "after_pip.safepip_faster",
     "after_pip.safepip_hint",
     "after_pip.safepip_notes",
     "after_pip.safepip_spare",
@@ -266,7 +267,15 @@ def users(*dotted):
         ),
         (("os.getcwd", "os.chdir"), ["shells.hook", "system.observe"]),
         (("sys.argv",), ["cli", "launcher.start", "verbs.init", ALONE]),
-        (("sys.stderr", "sys.__stderr__"), ["system.observe", "launcher.other_python", "report", *AFTER_PIP]),
+        (
+            ("sys.stderr", "sys.__stderr__"),
+            [
+                "system.observe",
+                "launcher.other_python",
+                "report",
+                *(set(AFTER_PIP) - {"after_pip.safepip_faster"}),
+            ],
+        ),
         (("print", "input", "breakpoint"), []),
         (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["system.process"]),
         (

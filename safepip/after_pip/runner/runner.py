@@ -8,6 +8,7 @@ Python compiles this file at each start, so it holds no more than every line nee
 the folder `after_pip`, which is on sys.path for just that long.
 """
 
+import importlib
 import os
 import sys
 
@@ -17,6 +18,7 @@ JOURNAL = "SAFEPIP_RUN_JOURNAL"  # the environment that holds a journal of what 
 KEEP = "SAFEPIP_RUN_KEEP"  # a question as envs/noop_cache.py words it, whose answer is to be kept if all was there
 DISCARD = "SAFEPIP_RUN_DISCARD"  # how the new environment is removed again if nothing was installed
 HINT = "SAFEPIP_RUN_HINT"  # "NAMES:how to run {}", to be said of what comes with the packages called so
+PATTERNS = "SAFEPIP_RUN_PATTERNS"  # folder of compiled regular expressions
 CLOSING = "SAFEPIP_RUN_CLOSING"  # lines to be said when pip has ended
 AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -30,7 +32,9 @@ def main():
     journal = os.environ.pop(JOURNAL, "")
     keep = os.environ.pop(KEEP, "")
     discard = os.environ.pop(DISCARD, "")
+    patterns = os.environ.pop(PATTERNS, "")
     _put_launcher_folder(program)
+    _own("safepip_faster").hasten(patterns)
     pip_main = _find_pip(spare)
     sys.argv[0] = _module_path() if program == "-m" else program
     if journal or hint or closing:
@@ -61,12 +65,7 @@ def _find_pip(spare):
     try:
         import pip._internal.cli.main as entry
     except ImportError:
-        sys.path.insert(0, AFTER_PIP)
-        try:
-            import safepip_spare
-        finally:
-            sys.path.remove(AFTER_PIP)
-        found = safepip_spare.find_pip(spare)
+        found = _own("safepip_spare").find_pip(spare)
         if found is None:
             raise
         return found
@@ -82,23 +81,22 @@ def _module_path():
 
 def _with_what_follows(pip_main, journal, keep, discard, hint, closing):
     """Return pip's main function with what is to be noted and said when it has ended."""
+    if journal:
+        pip_main = _own("safepip_notes").noted(pip_main, journal, keep, discard)
+    if hint:
+        pip_main = _own("safepip_hint").Hinting(pip_main, hint)
+    if closing:
+        pip_main = _own("safepip_hint").Closing(pip_main, closing)
+    return pip_main
+
+
+def _own(name):
+    """Return a module of the folder `after_pip`."""
     sys.path.insert(0, AFTER_PIP)
     try:
-        if journal:
-            import safepip_notes
-
-            pip_main = safepip_notes.noted(pip_main, journal, keep, discard)
-        if hint:
-            import safepip_hint
-
-            pip_main = safepip_hint.Hinting(pip_main, hint)
-        if closing:
-            import safepip_hint
-
-            pip_main = safepip_hint.Closing(pip_main, closing)
+        return importlib.import_module(name)
     finally:
         sys.path.remove(AFTER_PIP)
-    return pip_main
 
 
 if __name__ == "__main__":
