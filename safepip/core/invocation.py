@@ -148,6 +148,9 @@ def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
     if len(rest) == 2 and rest[0] == "help" and rest[1] in VERBS:
         helped: Invocation = changed(told, verb=rest[1], arguments=("--help",))
         return helped
+    if len(rest) == 3 and rest[0] == "help" and rest[1] in {"env", "app"}:
+        word: Invocation = changed(told, verb=rest[1], arguments=(rest[2], "--help"))
+        return word
     if len(rest) == 2 and rest[0] == "help" and rest[1] in TOPICS:
         page: Invocation = changed(told, verb="help", arguments=rest[1:])
         return page

@@ -150,6 +150,12 @@ def test_help_on_a_topic_is_a_page_of_safepips(topic):
     assert (told.verb, told.arguments) == ("help", (topic,))
 
 
+@pytest.mark.parametrize("verb", ["env", "app"])
+def test_help_on_a_word_of_an_own_word_is_that_words(verb):
+    told = read(f"help {verb} list")
+    assert (told.verb, told.arguments) == (verb, ("list", "--help"))
+
+
 @pytest.mark.parametrize("line", ["help docker", "help run"])
 def test_called_as_pip_all_help_is_pips(line):
     assert read(line, "pip").verb is None
