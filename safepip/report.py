@@ -65,7 +65,7 @@ class Report:
 
 
 def shown(text: str) -> str:
-    r"""Return `text` with everything that is no plain character escaped, so that it cannot steer a terminal.
+    r"""Return `text` with control characters escaped, so that it cannot steer a terminal.
 
     Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff;
     user and password of a URL do not appear.

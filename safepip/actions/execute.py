@@ -31,7 +31,7 @@ else:
 
 
 def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
-    """Do what the plan says; return the exit code, or None when it is to be decided anew.
+    """Do what the plan says; return the exit code, or None if the line is to be decided again.
 
     Where pip takes over (POSIX) this does not return: the process becomes pip.
     """

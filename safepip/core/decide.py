@@ -249,7 +249,7 @@ def _installs_nothing(command: PipCommand) -> str | None:
 
 
 def _into(context: Context, environment: Environment, because: str, *, may_create: bool) -> Plan:
-    """Rows 4, 12 and 13: return what to do with the line in that environment, be it whole or not."""
+    """Rows 4, 12 and 13: return what to do with the line in that environment, whatever its state."""
     refusal = _refusal(context, environment, because)
     if refusal:
         return refusal
@@ -445,9 +445,9 @@ def _repair(context: Context, environment: Environment, refusal: Refuse) -> Repa
 
 
 def to_be_repaired(context: Context, environment: Environment) -> bool:
-    """Tell whether a broken environment is to be mended unasked: never another system's, nor a stranger's."""
-    mendable = environment.state == BROKEN and not (environment.other_system or environment.nothing)
-    return mendable and context.settings.auto_repair and context.may_repair(environment)
+    """Return True if a broken environment is to be repaired unasked: never another system's, nor a stranger's."""
+    can_be_repaired = environment.state == BROKEN and not (environment.other_system or environment.nothing)
+    return can_be_repaired and context.settings.auto_repair and context.may_repair(environment)
 
 
 def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
@@ -595,7 +595,7 @@ def _warnings(context: Context) -> tuple[str, ...]:
     if context.command.subcommand == "freeze":
         return ()
     stale = None if context.active or context.named or not context.managed else context.stale_active
-    ignored = (f"{stale[0]} names {stale[1]}, which is no environment; going on without it",) if stale else ()
+    ignored = (f"{stale[0]} names {stale[1]}, which is not an environment; going on without it",) if stale else ()
     return (*ignored, *map(str, context.settings.warnings))
 
 

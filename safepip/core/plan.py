@@ -100,7 +100,7 @@ class Create(Record):
 
 
 class Repair(Record):
-    """Rebuild the broken environment, `called` so for the user's eyes, then decide anew.
+    """Rebuild the broken environment, `called` so for the user's eyes, then decide again.
 
     `handover` is what that will come to; `refusal` stands where the environment is still broken then.
     """
@@ -150,7 +150,7 @@ class Refuse(Record):
 
 
 class StepDown(Record):
-    """Become the user who called sudo, then decide anew."""
+    """Become the user who called sudo, then decide again."""
 
     uid: int
     gid: int

@@ -1,4 +1,4 @@
-"""Which environment is in force at this place, and why it cannot be used if it cannot: for all words alike."""
+"""Which environment is in force at this place, and why it cannot be used if it cannot: for all verbs alike."""
 
 from __future__ import annotations
 

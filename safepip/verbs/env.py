@@ -128,7 +128,7 @@ def _with_dir(parser: argparse.ArgumentParser) -> None:
 
 def _days(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is no number of days")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
     return int(text)
 
 
@@ -207,7 +207,7 @@ def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
 
 
 def _named(row: Listed, context: Context) -> str:
-    """Return what people know an environment by: its project, or its own path where that is no `.venv`."""
+    """Return what people know an environment by: its project, or its own path if it is not called `.venv`."""
     if context.data is not None and row.path == os.path.join(context.data, "home"):
         return "(outside projects)"
     if context.data is not None and row.path == os.path.join(context.data, "pipx"):
@@ -237,7 +237,9 @@ def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
     if not _is_or_was(found.path):
         if said.dir is None:
             raise unfit(found, context)
-        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is no environment, nor a project with one")
+        raise SafepipError(
+            NO_ENVIRONMENT, f"{context.shown(found)} is neither an environment nor a project with one"
+        )
     facts = _facts(found, context)
     sys.stdout.write("".join(f"{name + ':':<12} {shown(fact)}\n" for name, fact in facts if fact))
     return 0
@@ -449,7 +451,7 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
         return 0
     found = _meant(said.dir, context) if said.dir is not None else _of_place(context)
     if not (is_environment(found.path) or is_conda(found.path)):
-        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is no environment")
+        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is not an environment")
     known = registry.known(context.state, found.path)
     if known is not None and known.how == registry.MADE:
         what = f"{context.shown(found)} was made by safepip, which trusts it"
@@ -528,7 +530,7 @@ def _name_broken(context: Context, report: Report) -> None:
 
 
 def _permit(found: Environment, context: Context, *, named: bool) -> None:
-    """Refuse what is another user's, and what the user has neither named nor let be used."""
+    """Refuse another user's environment, and one that the user has neither named nor used before."""
     called = context.shown(found)
     if owner(found.path, follow=True) not in context.owners:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")

@@ -179,7 +179,7 @@ def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a p
         case Refuse(what=what):
             return f"would refuse: {what}"
         case StepDown(uid=uid):
-            return f"would step down to user {uid}, then decide anew"
+            return f"would step down to user {uid}, then decide again"
         case Verb(word=word):
             return f"would do it itself: {word} is a word of safepip's own, and none of pip's"
         case Version():

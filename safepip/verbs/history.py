@@ -63,7 +63,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def legible(found: Environment, context: Context) -> list[Entry]:
-    """Return the history of an environment; one that is another user's own is no empty one."""
+    """Return the history of an environment; another user's is refused, for it may not be empty."""
     if not _may_read(os.path.join(found.path, journal.HISTORY)):
         what = f"the history of {context.shown(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)

@@ -79,7 +79,7 @@ class TestOthersEnvironments:
     def test_a_stale_variable_is_told_once_and_passed_over(self, sandbox: Sandbox, stale: str) -> None:
         ran = sandbox.run("install", "alpha", env={"VIRTUAL_ENV": stale.format(home=sandbox.home)})
         assert ran.code == 0
-        assert sum("is no environment" in line for line in ran.said) == 1
+        assert sum("is not an environment" in line for line in ran.said) == 1
         assert "alpha" in sandbox.packages()
 
     def test_what_a_hook_activated_serves_in_its_project_alone_managed_or_not(

@@ -419,9 +419,7 @@ def test_a_safepip_that_cannot_start_costs_one_line_and_pip_is_pip(
         with open(safepip, "w", encoding="utf-8") as file:
             file.write(f"#!{world.python}\nimport no_such_module\n")
         os.chmod(safepip, 0o755)
-    text = typed_in_login_shell(
-        name, world, home, "which pip" if name == "tcsh" else "command -v pip"
-    )
+    text = typed_in_login_shell(name, world, home, "which pip" if name == "tcsh" else "command -v pip")
     assert text.count("safepip does not start") == 1
     assert "Traceback" not in text
     assert "no_such_module" not in text

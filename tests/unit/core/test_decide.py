@@ -857,9 +857,9 @@ def test_what_is_sought_without_an_environment_is_answered_anyway():
 
 def test_a_stale_virtual_env_is_warned_of_once():
     plan = decide(context("install six", **STALE))
-    assert plan.notices == ("VIRTUAL_ENV names /x, which is no environment; going on without it",)
+    assert plan.notices == ("VIRTUAL_ENV names /x, which is not an environment; going on without it",)
     plan = decide(context("install six", stale_active=("CONDA_PREFIX", "/c")))
-    assert plan.notices == ("CONDA_PREFIX names /c, which is no environment; going on without it",)
+    assert plan.notices == ("CONDA_PREFIX names /c, which is not an environment; going on without it",)
 
 
 @pytest.mark.parametrize("facts", [UNMANAGED, {"active": env("/x")}, {"named": ("--env", env("/x"))}])
