@@ -9,7 +9,7 @@ from safepip import __version__
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from safepip.core.record import changed
 from safepip.report import quoted
-from safepip.system.environment import BROKEN
+from safepip.system.environment import BROKEN, has_doubtful_pip
 from safepip.system.process import child_environ, start
 from safepip.system.registry import used
 
@@ -112,9 +112,10 @@ def hand_over(
             return None
         _warn_of_root(handover.environment, context, report)
         used(context.state, handover.environment)
+    _look_at_pip(handover, context, report)
     environ = child_environ(handover, locked=lock is not None) | _patterns(context)
     if handover.change and handover.environment is not None:
-        environ |= _noted(handover.environment, context, report, locked=lock is not None, created=created)
+        environ |= _noted(handover.environment, context, report, lock=lock, created=created)
         question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
         if question is not None:
             environ["SAFEPIP_RUN_KEEP"] = question.variable
@@ -252,20 +253,34 @@ def _locked(environment: str, context: Context, report: Report) -> int | None:
     return acquire(environment, context.settings.lock_timeout, report)
 
 
-def _noted(environment: str, context: Context, report: Report, *, locked: bool, created: bool) -> dict[str, str]:
-    """Mend what a killed change left, note what there is now, and return how runner.py learns of that."""
+def _look_at_pip(handover: Handover, context: Context, report: Report) -> None:
+    """Give the environment of a line that only reads a pip of its own first, if others could change its pip."""
+    if handover.environment is None or handover.change:
+        return
+    if has_doubtful_pip(handover.environment):
+        _care_for_pip(handover.environment, context, report, None)
+
+
+def _care_for_pip(environment: str, context: Context, report: Report, lock: int | None) -> None:
+    from safepip.envs.sharing import own_pip
+
+    own_pip(environment, context, report, lock=lock)
+
+
+def _noted(
+    environment: str, context: Context, report: Report, *, lock: int | None, created: bool
+) -> dict[str, str]:
+    """Recover from an interrupted change, list what is installed, and return how runner.py learns of that."""
     from safepip.envs.journal import begin, is_left
 
-    if is_left(environment, locked=locked):
-        from safepip.envs.recover import heal
+    if is_left(environment, locked=lock is not None):
+        from safepip.envs.recover import recover
 
-        heal(environment, context, report)
-    if locked and os.name != "nt":
-        from safepip.envs.health import shares_opened_pip
+        recover(environment, context, report, lock=lock)
+    if lock is not None and not created:
+        from safepip.envs.health import has_doubtful_pip_file
 
-        if shares_opened_pip(environment, context.ambient.user):
-            from safepip.envs.sharing import unshare
-
-            unshare(environment, context, report)
-    begun = begin(environment, context.invocation.words, context.ambient.cwd, locked=locked, created=created)
+        if has_doubtful_pip_file(environment):
+            _care_for_pip(environment, context, report, lock)
+    begun = begin(environment, context.invocation.words, context.ambient.cwd, created=created)
     return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

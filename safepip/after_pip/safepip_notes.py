@@ -150,15 +150,16 @@ def _note(environment, failed):
     with open(os.path.join(own, b"journal"), "rb") as file:
         lines = file.read().split(b"\n")
     rows = _listing(environment)
-    changes = _changes(_installed(lines[1:]), _installed(rows))
+    before = lines[1:-1]  # between the heading and the line that tells that it is complete
+    changes = _changes(_installed(before), _installed(rows))
     if changes:
         _write(os.path.join(own, b"distributions"), b"\n".join(row for row in rows if row.startswith(b"d\t")))
         _, number, time, _, _, created, words, cwd, outside = lines[0].split(b"\t")
         fields = [number, time, b"pip", words, cwd, outside, created]
         _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
-    if not failed or rows == lines[1:]:
+    if not failed or rows == before:
         os.unlink(os.path.join(own, b"journal"))
-    return rows == lines[1:]
+    return rows == before
 
 
 def _listing(environment):
@@ -166,8 +167,9 @@ def _listing(environment):
     distributions, folders = [], []
     programs = b"Scripts" if os.name == "nt" else b"bin"
     for folder in [programs] + sites_of(environment):  # noqa: RUF005  Python 2
-        names = names_in(os.path.join(environment, folder))
-        folders.append(b"n\t" + _escaped(folder) + b"\t" + b" ".join(map(_escaped, names)))
+        path = os.path.join(environment, folder)
+        names = names_in(path)
+        folders.append(b"\t".join([b"n", _escaped(folder), b" ".join(map(_escaped, names)), _stamp_of(path)]))
         if folder != programs:
             found = [name for name in names if name.endswith(KINDS) and not name.startswith(b"~")]
             distributions += [_row(environment, folder + b"/" + name) for name in found]
@@ -197,16 +199,21 @@ def names_in(folder):
 
 def _row(environment, relative):
     path = os.path.join(environment, relative)
-    try:
-        stat = os.stat(path)
-        since = getattr(stat, "st_mtime_ns", None) or int(stat.st_mtime * 1000000000)
-    except OSError:
-        since = 0
     requested = b"1" if os.access(path + b"/REQUESTED", os.F_OK) else b""
     origin = path if relative.endswith(b".egg-link") else path + b"/direct_url.json"
     told = _content(origin) if os.access(origin, os.F_OK) else b""
-    fields = [b"d", _escaped(relative), str(since).encode("ascii"), requested, _escaped(told)]
+    fields = [b"d", _escaped(relative), _stamp_of(path), requested, _escaped(told)]
     return b"\t".join(fields)
+
+
+def _stamp_of(path):
+    """Return what identifies a folder and its entries, as `stamp_of` in safepip's envs/journal.py."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return b""
+    since = getattr(stat, "st_mtime_ns", None) or int(stat.st_mtime * 1000000000)
+    return ("%d:%d" % (stat.st_ino, since)).encode("ascii")
 
 
 def _content(path):
@@ -264,13 +271,21 @@ def _changes(before, after):
 
 def _write(path, content):
     """Write a file of this user alone, by rename."""
-    scratch = path + b"." + str(os.getpid()).encode("ascii")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | RAW, 0o600)
+    digits = "".join("%02x" % (byte if isinstance(byte, int) else ord(byte)) for byte in os.urandom(8))
+    folder, name = os.path.split(path)
+    scratch = os.path.join(folder, b"." + name + b".safepip-scratch-" + digits.encode("ascii"))
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | RAW, 0o600)
     try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
-    getattr(os, "replace", os.rename)(scratch, path)  # to Windows it matters which, and Python 2 has but one
+        try:
+            if os.write(descriptor, content) != len(content):
+                raise OSError("the disk is full")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        getattr(os, "replace", os.rename)(scratch, path)  # to Windows it matters which, and Python 2 has but one
+    except Exception:
+        os.unlink(scratch)
+        raise
 
 
 def _append(path, line):

@@ -7,12 +7,71 @@ import os
 import sys
 
 
-def find_pip(spare):
+def find_pip(spare, changes):
     """Return the main function of the interpreter's own old pip, else of that in the folder `spare`, or None."""
-    if _has_pip():
-        from pip._internal import main as pip_main  # pip 10 to 19.2, or it fails as bare pip would
+    if not _has_pip():
+        return _spare_pip(spare)
+    found = replace_damaged(spare, changes)
+    if found is not None:
+        return found
+    from pip._internal import main as pip_main  # pip 10 to 19.2, or it fails as bare pip would
 
-        return pip_main
+    return pip_main
+
+
+def replace_damaged(spare, changes):
+    """Return the main function of the pip in `spare` if the environment's own is damaged, else None.
+
+    It says so in one line. A line that `changes` something ends there: a repair comes first.
+    """
+    cut_bytecode = isinstance(sys.exc_info()[1], EOFError)
+    path = _damaged_file() or ("bytecode" if cut_bytecode else None)
+    if path is None:
+        return None
+    sys.stderr.write(
+        "safepip: the pip in %s is damaged (%s); repair it: safepip env repair\n" % (sys.prefix, path)
+    )
+    if changes or not spare:
+        sys.exit(3)
+    _forget_pip(sys.modules)
+    if "logging" in sys.modules:  # pip's loggers are of a class of its own
+        _forget_pip(sys.modules["logging"].Logger.manager.loggerDict)
+    return _spare_pip(spare)
+
+
+def _forget_pip(modules):
+    for name in [name for name in modules if name == "pip" or name.startswith("pip.")]:
+        del modules[name]
+
+
+def _damaged_file():
+    """Return a file of the environment's pip that is missing, or smaller than its RECORD says, or None."""
+    if sys.prefix == getattr(sys, "base_prefix", sys.prefix):
+        return None  # the system's own: it fails as bare pip would
+    for entry in sys.path:
+        if not os.path.isdir(os.path.join(entry, "pip")):
+            continue
+        for info in os.listdir(entry):
+            if info.startswith("pip-") and info.endswith(".dist-info"):
+                return _damaged_in(entry, os.path.join(entry, info, "RECORD"))
+    return None
+
+
+def _damaged_in(site, record):
+    try:
+        with open(record) as file:
+            rows = [line.rstrip().rsplit(",", 2) for line in file]
+    except (IOError, OSError):
+        return "RECORD"
+    for row in rows:
+        path = os.path.join(site, row[0])
+        recorded = len(row) == 3 and row[2].isdigit() and not row[0].endswith(".pyc")
+        if recorded and not (os.path.isfile(path) and os.path.getsize(path) >= int(row[2])):
+            return row[0]
+    return None if rows else "RECORD"
+
+
+def _spare_pip(spare):
     if not spare:
         return None
     _refuse_old_python(spare)

@@ -11,6 +11,7 @@ from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
 from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewhere
 from safepip.envs.trust import made_elsewhere
+from safepip.envs.verify import verdict
 from safepip.errors import SafepipError
 from safepip.system.environment import (
     ABSENT,
@@ -143,7 +144,7 @@ def _faults_inside(role: str, found: Environment, repair: str, context: Context)
     Looking through all that is installed takes time, so only what serves this place is looked through.
     """
     path = found.named or found.path
-    damage = fault(found) if role in _ROLES else None
+    damage = (fault(found) or verdict(found.path)) if role in _ROLES else None
     if damage:
         name = "environment-damaged" if recorded_elsewhere(found.path) is None else "environment-moved"
         yield problem(name, f"{path} {damage}", repair)

@@ -6,7 +6,7 @@ import os
 import shlex
 
 from safepip.core.app_routing import wanted
-from safepip.envs.inventory import sites
+from safepip.envs.verify import sites
 from safepip.system import registry
 from safepip.system.pipx import has_distribution, home_of, installed_applications
 

@@ -298,14 +298,15 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
     """
     path = plan.environment.path
     existed, begun = os.path.isdir(path), False
+    token = secrets.token_hex(16)
     lock = None
     try:
         if context.data is not None and path.startswith(os.path.join(context.data, "")):
             make_folder(os.path.dirname(path))
-        _mark(path)
+        _mark(path, token)
         lock = acquire(path, context.settings.lock_timeout, report, warn=False)  # it is taken once more
         if context.examine(path, named=True).state not in {ABSENT, UNFINISHED}:
-            _unmark(path)
+            _unmark(path, token)
             return False
         begun = True
         _begin(path)
@@ -314,7 +315,10 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
         note(context.state, path, MADE, project=plan.project)
         os.unlink(os.path.join(path, CREATING))
     except BaseException:
-        (_clear_away if begun else _withdraw)(path, existed=existed)
+        if begun:
+            _clear_away(path, existed=existed)
+        else:
+            _withdraw(path, token, existed=existed)
         raise
     finally:
         if lock is not None:
@@ -322,25 +326,46 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
     return True
 
 
-def _mark(path: str) -> None:
-    """Mark a new environment as unfinished before anything else is in it; a mark that is there stays."""
+def _mark(path: str, token: str) -> None:
+    """Mark a new environment as unfinished before anything else is in it; an existing mark stays.
+
+    It has its token from the first moment: an empty mark in an environment that another command has just
+    finished would make it unfinished again.
+    """
     os.makedirs(path, exist_ok=True)
     os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(os.path.join(path, CREATING), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _unmark(path: str) -> None:
-    """Remove the mark that was put into an environment which another command had just finished."""
     mark = os.path.join(path, CREATING)
+    scratch = f"{mark}.{token}"
+    try:
+        _write_new(scratch, token)
+        os.link(scratch, mark, follow_symlinks=False)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        _write_new(mark, token)  # on a file system without hard links
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(scratch)
+
+
+def _write_new(path: str, text: str) -> None:
+    """Write a new file of this user alone."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(text.encode("ascii"))
+
+
+def _unmark(path: str, token: str) -> None:
+    """Remove the mark that was put into an environment which another command had just finished."""
     with contextlib.suppress(OSError):
-        if os.lstat(mark).st_size == 0:
-            os.unlink(mark)
+        if _read_token(path) == token:
+            os.unlink(os.path.join(path, CREATING))
 
 
-def _withdraw(path: str, *, existed: bool) -> None:
-    """Leave things as they were before the lock was had: what others have put there stays."""
-    _unmark(path)
+def _withdraw(path: str, token: str, *, existed: bool) -> None:
+    """Leave things as they were before the lock was taken: files of others stay."""
+    _unmark(path, token)
     for folder in (os.path.join(path, OWN), *(() if existed else (path,))):
         with contextlib.suppress(OSError):
             os.rmdir(folder)

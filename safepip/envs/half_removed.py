@@ -10,8 +10,8 @@ import secrets
 
 from safepip.system.environment import OWN, names_in
 
-from .inventory import sites
 from .lock import acquire
+from .verify import sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from safepip.system.environment import is_open, names_in
+
 
 def left_by_root(environment: str, user: int) -> str | None:
     """Return the environment, or a path in it, that root owns and `user` cannot change, or None.
@@ -34,21 +36,34 @@ def _path_of_root(environment: str) -> str | None:
     return None
 
 
-def shares_opened_pip(environment: str, user: int) -> bool:
-    """Tell whether the files of pip are those of other environments too (see image.py), and others may write them.
+def has_doubtful_pip_file(environment: str) -> bool:
+    """Return True if any file of pip is missing or smaller than recorded, or shared and open to others.
 
-    Who opens one environment to others (`chmod -R`, `chown -R`) does so with every one of their names.
+    Whoever opens one environment to others (`chmod -R`, `chown -R`) does so with every one of the files' names.
     """
-    for folder in _folders(environment):
-        try:
-            found = os.stat(os.path.join(folder, "pip", "__init__.py"))
-        except OSError:
-            continue
-        mask = os.umask(0o077)
-        os.umask(mask)
-        foreign = found.st_uid not in {0, user}
-        return found.st_nlink > 1 and (foreign or bool(found.st_mode & mask & 0o022))
+    for folder in _folders(environment)[2:]:
+        for name in names_in(folder):
+            if name.startswith("pip-") and name.endswith(".dist-info"):
+                return any(_is_doubtful(folder, row) for row in _rows(f"{folder}/{name}/RECORD"))
     return False
+
+
+def _rows(record: str) -> list[list[str]]:
+    try:
+        with open(record, encoding="utf-8", errors="surrogateescape") as file:
+            return [line.rstrip().rsplit(",", 2) for line in file]
+    except (OSError, ValueError):
+        return []
+
+
+def _is_doubtful(site: str, row: list[str]) -> bool:
+    is_bytecode = row[0].endswith(".pyc")
+    try:
+        status = os.stat(f"{site}/{row[0]}")
+    except (OSError, ValueError):
+        return not is_bytecode
+    recorded = row[-1] if len(row) == 3 and row[-1].isdecimal() else "0"
+    return is_open(status) or (status.st_size < int(recorded) and not is_bytecode)
 
 
 def _is_roots(entry: os.DirEntry[str]) -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MANIFEST = "manifest"  # written last: an image without it is none
 _NEVER_LINKED = ("cacert.pem", "RECORD")
+_OTHERS = 0o022  # only this user may write to files that environments share, whatever the umask
 _LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
 
 
@@ -71,7 +72,7 @@ def put_pip(image: str, environment: str, python: str, site: str) -> None:
 def _name(interpreter: Interpreter, pip: str) -> str:
     version = ".".join(map(str, interpreter.version))
     abi = "".join(char if char.isalnum() else "_" for char in interpreter.site)
-    return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{_umask():03o}"
+    return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{_umask() | _OTHERS:03o}"
 
 
 def _umask() -> int:
@@ -119,7 +120,8 @@ def _install(python: str, wheel: str, version: str) -> None:
     argv = [*pip, "--find-links", os.path.dirname(wheel), f"pip=={version}"]
     null = subprocess.DEVNULL
     environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
-    subprocess.run(argv, env=environ, check=True, stdin=null, stdout=null, stderr=null, cwd=os.sep)
+    mask = _umask() | _OTHERS
+    subprocess.run(argv, env=environ, check=True, stdin=null, stdout=null, stderr=null, cwd=os.sep, umask=mask)
 
 
 def _seal(image: str) -> None:

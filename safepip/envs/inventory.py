@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import os
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
 from safepip.system.environment import CONFIG, OWN, configuration, named_version, names_in
 from safepip.system.interpreter import BIN
+from safepip.system.processes import is_ancestor
 
 from . import history, journal
 from .lock import LOCK
-from .metadata import recorded_rows
+from .verify import damage, recorded_rows, sites, verify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,33 +43,29 @@ class Distribution(Record):
 
 
 def distributions(path: str) -> dict[str, Distribution]:
-    """Return what is installed in the environment at `path`, by name; of two of a name the newer metadata counts.
+    """Return what is installed in the environment at `path`, by name; of two of a name the intact one counts.
 
     All its library folders are read: an environment whose Python was exchanged may have two.
     """
     rows = [row.split("\t") for row in journal.snapshot(path) if row.startswith("d\t")]
-    found = {}
-    for fields in sorted(rows, key=lambda fields: int(fields[2])):
+    found: dict[str, list[Distribution]] = {}
+    for fields in rows:
         info = os.path.join(path, journal.unescaped(fields[1]))
         name, version = name_and_version(info)
         state = history.State(version=version, requested=bool(fields[3]), origin=journal.unescaped(fields[4]))
-        found[name] = Distribution(name=name, state=state, info=info)
-    return found
+        found.setdefault(name, []).append(Distribution(name=name, state=state, info=info))
+    return {name: same[0] if len(same) == 1 else min(reversed(same), key=_damage) for name, same in found.items()}
+
+
+def _damage(found: Distribution) -> int:
+    """Return how much of a distribution is damaged; metadata of old, without a RECORD, is last."""
+    return len(damage(verify(found.info, os.path.dirname(found.info), hashed=True)))
 
 
 def packages(path: str) -> int:
     """Return how many distributions are installed."""
     names = (name for site in sites(path) for name in names_in(site))
     return sum(name.endswith(_KINDS) and not name.startswith("~") for name in names)
-
-
-def sites(path: str) -> list[str]:
-    """Return the folders that distributions lie in."""
-    if os.name == "nt" or os.path.isdir(os.path.join(path, "Lib", "site-packages")):
-        return [os.path.join(path, "Lib", "site-packages")]
-    library = os.path.join(path, "lib")
-    versions = sorted(name for name in names_in(library) if name.startswith(("python", "pypy")))
-    return [os.path.join(library, name, "site-packages") for name in versions]
 
 
 def made_with(path: str) -> str:
@@ -146,11 +144,6 @@ def last_start(path: str) -> float:
         return 0.0
 
 
-def damaged(path: str) -> list[str]:
-    """Return the names of distributions of which files are gone; bytecode does not count."""
-    return [name for name, found in distributions(path).items() if any(_lost(found))]
-
-
 def strays(path: str) -> list[str]:
     """Return files and linked folders, relative to it, that neither a distribution nor a creator put there."""
     owned = {file for found in distributions(path).values() for file in recorded(found)}
@@ -190,6 +183,25 @@ def users(path: str) -> list[int]:
     return [process for process in sorted(ids) if process != os.getpid() and _is_of(process, folder, path)]
 
 
+def installers(path: str) -> list[int]:
+    """Return the processes of the environment that are a pip or uv at work, and not started by this one."""
+    return [process for process in users(path) if _is_installer(process) and not is_ancestor(process)]
+
+
+def _is_installer(process: int) -> bool:
+    words = _read(f"/proc/{process}/cmdline").split("\0")[:4]
+    by_module = any(pair in {("-m", "pip"), ("-m", "uv")} for pair in itertools.pairwise(words))
+    return by_module or any(
+        name in {"runner.py", "uv"} or _is_pip(name) for name in map(os.path.basename, words[:3])
+    )
+
+
+def _is_pip(word: str) -> bool:
+    """Return True for the path of a pip, pip3, pip3.12 or pip-3.12, of safepip's runner, and of uv."""
+    name = os.path.basename(word)
+    return name in {"runner.py", "uv"} or (name.startswith("pip") and not name[3:].strip("-.0123456789"))
+
+
 def _is_of(process: int, folder: str, path: str) -> bool:
     """Tell whether a process was started by a path in that folder, or as `python` where `path` is active."""
     words = _read(f"/proc/{process}/cmdline").split("\0")[:2]
@@ -215,7 +227,3 @@ def _read(file: str) -> str:
 def seen_system(path: str) -> bool:
     """Tell whether the environment sees the packages of the Python that it stands on."""
     return configuration(path).get("include-system-site-packages", "").lower() == "true"
-
-
-def _lost(found: Distribution) -> Iterator[str]:
-    return (path for path in recorded(found) if not path.endswith(".pyc") and not os.path.lexists(path))

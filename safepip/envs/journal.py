@@ -1,12 +1,13 @@
-"""What stands in an environment before a change: noted under its lock, and taken away when pip has ended.
+"""List what is installed before a change: written under the lock, and removed when pip has ended.
 
-A journal that the next change finds tells that the one before was killed, and what there was until then.
-It is written on the way of every install, so `os` and `time` must do. safepip_notes.py, which runs on every Python
-that pip runs on, writes the same rows afterwards (`_listing` there, `snapshot` here: a test holds them equal).
+If the next change finds a journal, the command before was interrupted, and the journal lists what was there
+before. It is written on the way of every install, so `os` and `time` must do. safepip_notes.py, which runs on
+every Python that pip runs on, writes the same rows afterwards (`_listing` there, `snapshot` here: a test holds
+them equal).
 
 All three files are lines of fields, separated by tabs, which `escaped` keeps out of the fields themselves:
-the journal (a heading, then the rows of `snapshot`), the distributions as the last change left them (rows
-too), and the history (see history.py).
+the journal (a heading, the rows of `snapshot`, a line that tells that it is complete), the distributions as the
+last change left them (rows too), and the history (see history.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
-from safepip.system.files import make_folder, number
+from safepip.system.files import make_folder, number, replace_file
 from safepip.system.interpreter import BIN
 
 TYPE_CHECKING = False
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 JOURNAL = os.path.join(OWN, "journal")
-DAMAGE = os.path.join(OWN, "damage")  # of a journal, what could not be mended yet
+DAMAGE = os.path.join(OWN, "damage")  # the part of a journal that could not be put right yet
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
-_FORMAT = "safepip-journal-1"
+_FORMAT = "safepip-journal-2"
+_END = "."  # the last line: without it the journal was cut off
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
@@ -38,10 +40,10 @@ _ESCAPED = "%\t\n\r\0"  # besides the space
 
 
 class Heading(Record):
-    """The first line of a journal: the change that was begun. `since` is when, by the file system's clock.
+    """The first line of a journal: the change that was begun.
 
-    `number` is the id that its entry in the history gets; `outside` the names of what had changed since the
-    last entry without safepip.
+    `number` is the id that its entry in the history gets; `outside` the names of distributions that had
+    changed since the last entry without safepip.
     """
 
     number: str
@@ -52,18 +54,32 @@ class Heading(Record):
     words: tuple[str, ...]
     cwd: str
     outside: tuple[str, ...]
-    since: int = 0
 
 
-def begin(
-    environment: str, words: Sequence[str], cwd: str | None, *, locked: bool = True, created: bool = False
-) -> bool:
-    """Note that the line `words` is about to change `environment`; tell whether that could be written.
+class Pending(Record):
+    """A journal whose command was interrupted. Of one that is empty or cut off nothing is known: no `heading`."""
 
-    `created` tells that the environment was made for this line. Without a lock the journal of another
-    command, which may be at work, stays.
+    name: str
+    heading: Heading | None
+    rows: tuple[str, ...] = ()
+
+
+class Row(Record):
+    """A distribution in a listing: its metadata's relative path, what identifies that folder, and its state."""
+
+    path: str
+    stamp: str
+    requested: bool
+    origin: str
+
+
+def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: bool = False) -> bool:
+    """Write that the line `words` is about to change `environment`; return True if that succeeded.
+
+    `created` tells that the environment was made for this line. A journal that is still there stays: it could
+    not be ended, or without a lock it is another command's at work.
     """
-    if not locked and os.name != "nt" and os.path.lexists(os.path.join(environment, JOURNAL)):
+    if os.name != "nt" and os.path.lexists(os.path.join(environment, JOURNAL)):
         return False
     known = distributions(environment)
     rows = snapshot(environment, known)
@@ -78,28 +94,32 @@ def begin(
         escaped(cwd or ""),
         packed(differing(known, rows)) if known else "",
     )
-    return write(os.path.join(environment, JOURNAL), ("\t".join(heading), *rows))
+    return write(os.path.join(environment, JOURNAL), ("\t".join(heading), *rows, _END))
 
 
 def is_left(environment: str, *, locked: bool) -> bool:
-    """Tell whether a journal is there whose change was killed, or damage that could not be mended then.
+    """Return True if an interrupted command left a journal, or damage that could not be put right yet.
 
-    Under the lock its process cannot live any more; without one (a file system that has none) that is asked.
+    Under the lock its process cannot live any more. Without one (a file system that has none) that is asked.
     """
     if not os.path.lexists(os.path.join(environment, JOURNAL)):
         return os.path.lexists(os.path.join(environment, DAMAGE))
-    return locked or _is_dead(heading(environment))
+    return locked or _is_dead(environment)
 
 
-def heading(environment: str, name: str = JOURNAL) -> Heading | None:
-    """Return what the journal in `environment` says of the change that it is about, None without one."""
+def pending(environment: str, name: str = JOURNAL) -> Pending | None:
+    """Return the journal in `environment`, or None without one."""
     path = os.path.join(environment, name)
+    if not os.path.lexists(path):
+        return None
     lines = _lines(path)
     fields = lines[0].split("\t") if lines else []
-    begun, process = map(number, fields[2:4]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
+    if len(fields) != 9 or fields[0] != _FORMAT or lines[-1] != _END:
+        return Pending(name=name, heading=None, rows=tuple(distributions(environment)))
+    begun, process = map(number, fields[2:4])
     if begun is None or process is None:
-        return None
-    return Heading(
+        return Pending(name=name, heading=None, rows=tuple(distributions(environment)))
+    heading = Heading(
         number=fields[1],
         time=begun,
         process=process,
@@ -108,30 +128,52 @@ def heading(environment: str, name: str = JOURNAL) -> Heading | None:
         words=unpacked(fields[6]),
         cwd=unescaped(fields[7]),
         outside=unpacked(fields[8]),
-        since=os.stat(path).st_mtime_ns,
     )
+    return Pending(name=name, heading=heading, rows=tuple(lines[1:-1]))
 
 
-def rows_before(environment: str, name: str = JOURNAL) -> list[str]:
-    """Return the rows of the journal: what stood in the environment when the change began."""
-    return _lines(os.path.join(environment, name))[1:]
+def keep(environment: str, found: Pending) -> bool:
+    """Keep a journal for later changes, since not everything that it covers could be put right.
+
+    Return True if it is on the disk: only then the journal may end. An earlier one goes on: it lists what was
+    there before both.
+    """
+    path = os.path.join(environment, DAMAGE)
+    heading = _lines(os.path.join(environment, found.name))[:1]
+    earlier = pending(environment, DAMAGE)
+    if earlier is None:
+        earlier = found
+    if found.heading is None or earlier.heading is None:
+        return write(path, ())  # an empty one: verify everything
+    rows = list(earlier.rows)
+    known = set(map(_name_of, rows))
+    later = (row for row in found.rows if row.startswith("d\t"))
+    rows += [row for row in later if _name_of(row) not in known]
+    return write(path, (*heading, *rows, _END))
 
 
-def keep_damage(environment: str, name: str, damaged: Iterable[str]) -> None:
-    """Keep of the journal `name` what it says of the distributions `damaged`, so that they are tried again."""
-    journal, kept = os.path.join(environment, name), os.path.join(environment, DAMAGE)
-    lines, since = _lines(journal), os.stat(journal).st_mtime_ns
-    names = frozenset(damaged)
-    rows = [row for row in lines[1:] if not row.startswith("d\t") or _name_of(row) in names]
-    if name != DAMAGE and os.path.isfile(kept):  # of one more install that was killed
-        since = min(since, os.stat(kept).st_mtime_ns)
-        rows += [row for row in rows_before(environment, DAMAGE) if row.startswith("d\t")]
-    if write(kept, (lines[0], *rows)):
-        os.utime(kept, ns=(since, since))
+def by_name(rows: Iterable[str]) -> dict[str, list[Row]]:
+    """Return the distributions in a listing by name; what could lead out of the environment is left out."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) != 5 or fields[0] != "d" or not fields[1].endswith(".dist-info"):
+            continue
+        path = unescaped(fields[1])
+        name = name_and_version(path)[0]
+        if is_within(path) and name[:1].isalnum():  # else pip would read it as an option
+            known = Row(path=path, stamp=fields[2], requested=bool(fields[3]), origin=unescaped(fields[4]))
+            found.setdefault(name, []).append(known)
+    return found
+
+
+def is_within(relative: str) -> bool:
+    """Return True if a path that a file in the environment names stays in it."""
+    return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative
 
 
 def distributions(environment: str) -> list[str]:
-    """Return the rows of what was installed when the last change that is in the history had ended."""
+    """Return the rows of the distributions that the last change in the history left."""
     return _lines(os.path.join(environment, DISTRIBUTIONS))
 
 
@@ -158,16 +200,16 @@ def end(environment: str, name: str = JOURNAL) -> None:
 def snapshot(environment: str, known: Iterable[str] = ()) -> list[str]:
     """Return what is installed in the environment, as rows in a fixed order.
 
-    A distribution has the row `d`, path of its metadata, its mtime in ns, "1" if it was requested, its
-    direct_url.json (or egg-link); a folder the row `n`, path, the names in it. What is as in the rows
-    `known` is not read again.
+    A distribution has the row `d`, path of its metadata, what identifies that (see `stamp_of`), "1" if it was
+    requested, its direct_url.json (or egg-link). A folder has the row `n`, path, the names in it, what identifies
+    it. What is as in the rows `known` is not read again.
     """
     before = {row.rpartition("\t")[0].rpartition("\t")[0]: row for row in known}
     distributions, folders = [], []
     for folder in (BIN, *_sites(environment)):
         path = os.path.join(environment, folder)
         names = _names(path)
-        folders.append(f"n\t{escaped(folder)}\t{packed(names)}")
+        folders.append(f"n\t{escaped(folder)}\t{packed(names)}\t{stamp_of(path)}")
         if folder != BIN:
             found = (name for name in names if name.endswith(_KINDS) and not name.startswith("~"))
             distributions += [_row(environment, f"{folder}/{name}", before) for name in found]
@@ -185,21 +227,10 @@ def _name_of(row: str) -> str:
 
 
 def write(path: str, lines: Iterable[str]) -> bool:
-    """Write a file of this user alone, by rename, its folder too; tell whether it could be written."""
-    scratch = f"{path}.{os.getpid()}"
-    content = os.fsencode("\n".join(lines))
+    """Write a file of this user alone, on the disk before it counts; return True if that succeeded."""
     try:
         make_folder(os.path.dirname(path))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(scratch, flags, 0o600)
-        try:
-            whole = os.write(descriptor, content) == len(content)
-        finally:
-            os.close(descriptor)
-        if not whole:
-            os.unlink(scratch)
-            return False
-        os.replace(scratch, path)
+        replace_file(path, os.fsencode("\n".join(lines)))
     except OSError:
         return False
     return True
@@ -241,17 +272,25 @@ def _lasting(row: str) -> tuple[str, ...]:
 
 def _row(environment: str, relative: str, before: dict[str, str]) -> str:
     path = os.path.join(environment, relative)
-    try:
-        since = os.stat(path).st_mtime_ns
-    except OSError:
-        since = 0
-    start = f"d\t{escaped(relative)}\t{since}"
+    start = f"d\t{escaped(relative)}\t{stamp_of(path)}"
     if start in before:
         return before[start]
     requested = "1" if os.access(f"{path}/REQUESTED", os.F_OK) else ""
     origin = path if relative.endswith(".egg-link") else f"{path}/direct_url.json"
     told = _text(origin) if os.access(origin, os.F_OK) else ""  # cheaper than to open what is seldom there
     return f"{start}\t{requested}\t{escaped(told)}"
+
+
+def stamp_of(path: str) -> str:
+    """Return what identifies a folder and its entries: inode and mtime. They are only ever compared for equality.
+
+    An inode alone does not: it is given to the next new folder. pip's renaming of the folder keeps both.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return f"{status.st_ino}:{status.st_mtime_ns}"
 
 
 def _sites(environment: str) -> list[str]:
@@ -300,8 +339,10 @@ def _host() -> str:
     return os.uname().nodename
 
 
-def _is_dead(heading: Heading | None) -> bool:
-    """Tell whether the process that wrote the journal is gone; of another machine's that cannot be known."""
+def _is_dead(environment: str) -> bool:
+    """Return True if the process that wrote the journal is gone; of another machine's that is unknown."""
+    found = pending(environment)
+    heading = found.heading if found else None
     if heading is None:
         return True
     if sys.platform == "win32" or heading.host != _host() or heading.process == os.getpid():

@@ -11,6 +11,7 @@ from safepip.system.interpreter import Interpreter, interview
 from safepip.system.observe import Context
 
 from . import inventory, journal
+from .verify import verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def health(found: Environment) -> str:
     if found.state == USABLE:
         if journal.is_left(found.path, locked=False):
             return "interrupted: the last change was killed"
-        return "ok"
+        damaged = verdict(found.path)
+        return f"damaged: {damaged}" if damaged else "ok"
     return f"{found.state}: {found.reason}" if found.reason else found.state
 
 

@@ -12,7 +12,7 @@ from safepip.system.environment import CONFIG, configuration, names_in
 from safepip.system.interpreter import BIN
 
 from .inventory import distributions
-from .metadata import recorded_rows
+from .verify import recorded_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from safepip.core.pip_line import keys, settings
 from safepip.core.plan import Handover
 from safepip.system import pip_config
 from safepip.system.interpreter import BIN
-from safepip.system.process import child_environ
+from safepip.system.process import child_environ, spare_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ def own_variables(environ: Mapping[str, str], prefix: str | None = None) -> dict
     return found
 
 
-def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False, lock: int | None = None) -> str:
+def run_pip(
+    found: Environment, words: Sequence[str], *, sealed: bool = False, spare: bool = False, lock: int | None = None
+) -> str:
     """Run the pip of the environment, or safepip's own in it; return why it failed, empty if it did not.
 
-    It has the user's sources and settings, or with `sealed` none: only what `words` say. With the descriptor
-    `lock` it holds that lock too: should this process be killed, pip goes on writing.
+    It has the user's sources and settings, or with `sealed` only what `words` say. `spare` runs safepip's own
+    pip even if the environment has one, which may be damaged. With the descriptor `lock` it holds that lock
+    too: if this process is killed, pip goes on writing.
     """
     handover = Handover(
         python=found.python,
@@ -53,9 +56,20 @@ def run_pip(found: Environment, words: Sequence[str], *, sealed: bool = False, l
     if sealed:
         environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
         environ["PIP_CONFIG_FILE"] = os.devnull
+    own = spare_pip() if spare else None
+    if own is not None:
+        runner = os.path.join(own, "pip", "__pip-runner__.py")
+        failed = _run((found.python, "-I", runner, *handover.words), environ, lock)
+        if "does not support python" not in failed:
+            return failed
+    return _run(handover.argv, environ, lock)
+
+
+def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:
+    """Run pip in silence; return the last error that it printed, empty if it succeeded."""
     null, held = subprocess.DEVNULL, () if lock is None else (lock,)
     done = subprocess.run(
-        handover.argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
+        argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
         errors="replace", pass_fds=held,
     )  # fmt: skip
     if not done.returncode:

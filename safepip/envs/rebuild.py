@@ -15,10 +15,7 @@ import secrets
 import shutil
 import tempfile
 
-from virtualenv.seed.wheels.embed import get_embed_wheel
-
 from safepip.core.record import Record, changed
-from safepip.core.requirement import name_and_version
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.system import registry
 from safepip.system.environment import (
@@ -37,22 +34,21 @@ from safepip.system.files import number, recall, remember
 from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
 from safepip.system.project import ENVIRONMENT
 
-from . import history, inventory, journal, metadata, recover
+from . import history, inventory, journal, packages, recover
 from .create import build, creation_lock, key_of
 from .lock import acquire
 from .modified_files import edited
-from .pip import run_pip
+from .packages import FailedError
 from .progress import shown_while, wheels_in
 from .trust import made_elsewhere, recorded_place
+from .verify import sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from safepip.report import Report
     from safepip.system.observe import Context
-
-    from .inventory import Distribution
 
 _FORMAT = "safepip-repair-1"
 _FOLDER = "repairs"
@@ -82,27 +78,45 @@ class Under(Record):
 
 
 def repair(path: str, called: str, context: Context, report: Report, *, unasked: bool = False) -> None:
-    """Mend the environment at the absolute `path`, which may be trusted, if there is something to mend.
+    """Repair the environment at the absolute `path`, which may be trusted, if there is something to repair.
 
-    `called` is its name for the user's eyes. `unasked` another may have mended it meanwhile, of which nobody wants
-    to hear. Fails whole, with the environment as it was.
+    Single files are put back. It is rebuilt only if its Python is gone or it was made elsewhere; that fails as a
+    whole, with the environment as it was. `called` is its name for the user's eyes. With `unasked` nothing is said
+    if another command has repaired it meanwhile.
     """
     if _recall(path, context) is None:
         _refuse_what_is_none(path, called, context)
     with creation_lock(path, context, report):
-        finished = _recover(path, called, context, report)
-        with _locked(os.path.realpath(path), context, report):
-            mended = _heal(path, context, report)
+        finished = _take_up(path, called, context, report)
+        with _locked(os.path.realpath(path), context, report) as lock:
+            recovered = recover.recover(path, context, report, lock=lock).restored
             found = context.examine(path, named=True)
             why = found.reason if _was_meant(path, context) and found.state == BROKEN else fault(found)
-            if why is None and lacks_pip(found, context):
-                report.say(f"putting pip into {called} again")
-                with shown_while("installing pip", context, report):
-                    _give_pip(found)
-            elif why is not None:
+            if why is not None:
                 _rebuild(_Work(found, called, context, report), why)
-            elif not (mended or finished or unasked):
+            elif not (_repair_files(found, called, context, report, lock) or recovered or finished or unasked):
                 report.say(f"there is nothing to repair in {called}")
+
+
+def _repair_files(found: Environment, called: str, context: Context, report: Report, lock: int | None) -> bool:
+    """Put back what is damaged in an environment whose Python works; return True if there was something."""
+    if is_conda(found.path):
+        return False  # conda's to repair
+    lacked_pip = lacks_pip(found, context)
+    if lacked_pip:
+        report.say(f"putting pip into {called} again")
+        with shown_while("installing pip", context, report):
+            failed = packages.give_pip(found, lock=lock)
+        if failed:
+            raise SafepipError(NO_ENVIRONMENT, f"could not install pip into {called}: {failed}")
+    with shown_while("verifying packages", context, report):
+        done = recover.repair_files(found, report, lock=lock)
+    if done.damaged:
+        names = ", ".join(done.damaged)
+        again = " ".join(one.replace(" ", "==") for one in done.damaged)
+        what = f"{called} has damaged files of {names}, which could not be downloaded again"
+        raise SafepipError(NO_ENVIRONMENT, what, f"name where from: safepip install --force-reinstall {again}")
+    return lacked_pip or bool(done.restored)
 
 
 def resume(path: str, called: str, context: Context, report: Report) -> bool:
@@ -113,7 +127,7 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     if _recall(path, context) is None:
         return False
     with creation_lock(path, context, report):
-        _recover(path, called, context, report)
+        _take_up(path, called, context, report)
     return True
 
 
@@ -158,11 +172,10 @@ def fault(found: Environment) -> str | None:
         return None
     if recorded_elsewhere(found.path) is not None:
         return f"{made_elsewhere(found.path)}: its programs and activate scripts lead there"
-    others = [site for site in inventory.sites(found.path) if not os.path.samefile(site, found.site)]
+    others = [site for site in sites(found.path) if not os.path.samefile(site, found.site)]
     if any(map(inventory.holds, others)):
         return f"has packages of another Python than its {found.version}"
-    gone = [name for name in inventory.damaged(found.path) if name != "pip"]
-    return f"lacks files of {', '.join(gone)}" if gone else None
+    return None
 
 
 def moved(state: str | None, path: str) -> registry.Entry | None:
@@ -177,11 +190,12 @@ def moved(state: str | None, path: str) -> registry.Entry | None:
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:
-    """Tell whether a usable environment has lost pip: other tools make some that never had it."""
-    if not found.has_pip:
-        known = registry.known(context.state, found.path)
-        return (known is not None and known.how == registry.MADE) or "pip" in inventory.distributions(found.path)
-    return "pip" in inventory.damaged(found.path)
+    """Return True if a usable environment has lost pip: other tools make some that never had it."""
+    if found.has_pip:
+        return False
+    known = registry.known(context.state, found.path)
+    made = known is not None and known.how == registry.MADE
+    return made or "pip" in inventory.distributions(found.path)
 
 
 def recorded_elsewhere(path: str) -> str | None:
@@ -193,7 +207,7 @@ def recorded_elsewhere(path: str) -> str | None:
     return None if place == os.path.realpath(path) else place
 
 
-def _recover(path: str, called: str, context: Context, report: Report) -> bool:
+def _take_up(path: str, called: str, context: Context, report: Report) -> bool:
     """Finish or take back a repair that was killed, under the lock; tell whether one was finished."""
     under = _recall(path, context)
     if under is None:
@@ -227,10 +241,12 @@ class _Work:
         self.entry = registry.entry(context.state, found.path) or moved(context.state, found.path)
         self.base = _interpreter(found, context)
         self.system = inventory.seen_system(found.path)
-        self.held = inventory.distributions(found.path)
-        self.pip = self.held.pop("pip", None)
+        entries = history.read(found.path)
+        held = inventory.distributions(found.path)
+        wanted = {name: packages.again(name, one.state, entries) for name, one in held.items()}
+        self.pip = wanted.pop("pip", None)
+        self.wanted = list(wanted.values())
         self.has_pip = self.pip is not None or self.how == registry.MADE
-        self.plain = {name: one for name, one in self.held.items() if _words(one)[0] != "-e"}
 
     @property
     def how(self) -> str:
@@ -240,14 +256,18 @@ class _Work:
 
 def _rebuild(work: _Work, why: str) -> None:
     """Get everything, then exchange the old environment for a new one."""
-    many = f"{len(work.held)} package{'' if len(work.held) == 1 else 's'}"
+    many = f"{len(work.wanted)} package{'' if len(work.wanted) == 1 else 's'}"
     work.report.say(f"{work.called} {why}")
     work.report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         wheels = os.path.join(folder, "wheels")
         os.mkdir(wheels)
         with _told_plainly(work.called):
-            with shown_while(lambda: wheels_in(wheels, len(work.plain)), work.context, work.report):
+            with shown_while(
+                lambda: wheels_in(wheels, sum(not one.is_editable for one in work.wanted)),
+                work.context,
+                work.report,
+            ):
                 _gather(work, os.path.join(folder, "env"), wheels)
             work.report.say(f"making {work.called} anew")
             with shown_while(f"installing {many}", work.context, work.report):
@@ -300,24 +320,20 @@ def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
 
 
 def _gather(work: _Work, place: str, wheels: str) -> None:
-    """Have wheels of all that can be one in the folder, by a throw-away environment of the new Python."""
-    gone = next((where for where in map(_source, work.held.values()) if where and not os.path.isdir(where)), None)
+    """Put wheels of everything that can be one into the folder, by a temporary environment of the new Python."""
+    folders = (one.words[1].partition("#")[0] for one in work.wanted if one.is_editable)
+    gone = next((folder for folder in folders if not os.path.isdir(folder)), None)
     if gone is not None:
         raise _not_repaired(work.called, f"{gone}, which it has a package from, is gone")
     build(place, work.base, work.context.cache, pip=True)
     helper = _usable(place, place, work.base)
-    wanted = [word for one in work.plain.values() for word in _words(one)]
-    if wanted:
-        failed = run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *wanted))
-        if failed:
-            raise _not_repaired(work.called, f"not everything can be had again: {failed}")
-    have = dict(name_and_version(name) for name in os.listdir(wheels))
-    for name, one in work.plain.items():
-        if have.get(name) != one.state.version and not (name in have and _is_of_vcs(one)):
-            what = f"{name} {one.state.version} cannot be had again, only {have.get(name, 'nothing')}"
-            raise _not_repaired(work.called, what)
+    try:
+        packages.fetch(helper, work.wanted, wheels)
+    except FailedError as error:
+        raise _not_repaired(work.called, f"{error.what} again: {error.why}") from None
     if work.pip is not None and _keeps_pip(work, helper):
-        run_pip(helper, ("wheel", "--no-deps", "--wheel-dir", wheels, *_words(work.pip)))
+        with contextlib.suppress(FailedError):
+            packages.fetch(helper, [work.pip], wheels)
 
 
 def _keeps_pip(work: _Work, helper: Environment) -> bool:
@@ -328,20 +344,6 @@ def _keeps_pip(work: _Work, helper: Environment) -> bool:
     seeded = inventory.distributions(helper.path).get("pip")
     same = seeded is not None and work.pip is not None and seeded.state.version == work.pip.state.version
     return not same and work.base.minor == inventory.made_with(work.path)
-
-
-def _words(one: Distribution) -> tuple[str, ...]:
-    return metadata.requirement(one.name, one.state)
-
-
-def _source(one: Distribution) -> str | None:
-    """Return the folder of an editable distribution."""
-    words = _words(one)
-    return words[1].partition("#")[0] if words[0] == "-e" else None
-
-
-def _is_of_vcs(one: Distribution) -> bool:
-    return '"vcs_info"' in one.state.origin
 
 
 # -- the exchange
@@ -399,30 +401,18 @@ def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
 
 
 def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
-    """Install everything at once, what is editable from where it lies; then have it described as it was."""
-    sealed = ("install", "--no-deps", "--no-index", "--find-links", wheels, "--no-warn-conflicts")
-    have = dict(name_and_version(name) for name in os.listdir(wheels))
-    plain = [f"{name}=={have[name]}" for name in work.plain]
-    editable = [word for name, one in work.held.items() if name not in work.plain for word in _words(one)]
-    steps = [(sealed, plain, True), (("install", "--no-deps"), editable, False)]
-    steps += [(sealed, ["pip==" + have["pip"]], True)] if "pip" in have else []
-    for words, wanted, is_sealed in steps:
-        failed = run_pip(made, (*words, *wanted), sealed=is_sealed, lock=lock) if wanted else ""
-        if failed:
-            raise _not_repaired(work.called, f"its packages cannot be installed again: {failed}")
-    for name, one in work.held.items():
-        origin = one.state.origin if name in work.plain and one.state.origin else None
-        if origin is not None or not one.state.requested:
-            metadata.describe(made, name, requested=one.state.requested, origin=origin)
-    _check(made, work.held, work.called)
-
-
-def _check(made: Environment, held: Mapping[str, Distribution], called: str) -> None:
+    """Install everything again, as it was, and prove it."""
+    pip = [work.pip] if work.pip is not None and "pip" in packages.wheels_in(wheels) else []
+    try:
+        packages.install(made, [*work.wanted, *pip], wheels, lock=lock)
+    except FailedError as error:
+        raise _not_repaired(work.called, f"{error.what} again: {error.why}") from None
     now = inventory.distributions(made.path)
-    for name, one in held.items():
-        same = name in now and one.state.version in {now[name].state.version, "?"}
-        if not same and not (name in now and (_is_of_vcs(one) or _source(one))):
-            raise _not_repaired(called, f"{name} did not become {one.state.version} again")
+    for one in work.wanted:
+        version = now[one.name].state.version if one.name in now else ""
+        same = version and one.state.version in {version, "?"}
+        if not same and not (version and (one.is_editable or one.is_of_vcs)):
+            raise _not_repaired(work.called, f"{one.name} did not become {one.state.version} again")
 
 
 def _carry_over(under: Under, made: Environment) -> None:
@@ -575,38 +565,18 @@ def _settled(under: Under, context: Context) -> None:
         os.unlink(file or "")
 
 
-# -- pip, and small repairs
+# -- the environment
 
 
 @contextlib.contextmanager
-def _locked(real: str, context: Context, report: Report) -> Iterator[None]:
-    """Hold the environment's own lock, if there is an environment."""
+def _locked(real: str, context: Context, report: Report) -> Iterator[int | None]:
+    """Hold the environment's own lock, if there is an environment; give its descriptor."""
     lock = acquire(real, context.settings.lock_timeout, report) if os.path.isdir(real) else None
     try:
-        yield
+        yield lock
     finally:
         if lock is not None:
             os.close(lock)
-
-
-def _heal(path: str, context: Context, report: Report) -> bool:
-    """Mend what a killed change left, under the lock; tell whether there was one."""
-    if not journal.is_left(path, locked=True) or context.examine(path, named=True).state != USABLE:
-        return False
-    recover.heal(path, context, report)
-    return True
-
-
-def _give_pip(found: Environment) -> None:
-    """Put pip in again, by safepip's own, from the wheel that virtualenv has at hand; else from the index."""
-    for one in (os.path.join(found.site, "pip"), *inventory.metadata(found.site, "pip")):
-        shutil.rmtree(one, ignore_errors=True)
-    wheel = get_embed_wheel("pip", found.version)
-    words = ("--no-index", str(wheel.path)) if wheel else ("pip",)
-    failed = run_pip(found, ("install", "--no-deps", "--force-reinstall", *words), sealed=bool(wheel))
-    if failed:
-        raise SafepipError(NO_ENVIRONMENT, f"pip cannot be put into {found.named} again: {failed}")
-    metadata.describe(found, "pip", requested=True, origin="")
 
 
 def _usable(named: str, path: str, base: Interpreter) -> Environment:

@@ -1,47 +1,45 @@
-"""What a killed install left, mended: found by its journal, at the next change, under the lock.
+"""Put right what an interrupted command left in an environment: found by its journal, under the lock.
 
-pip moves the files of an old version aside (folders beside themselves as `~ame`, single files into
-`pip-uninstall-*` in the temporary directory), writes the new one, its RECORD last, then removes the old.
-So of each distribution that the install had touched, the new version is kept where it is whole; else the
-old one is put back from what lies aside, or exactly that version is installed again from the same sources.
+Damage is told by names, inodes, sizes and hashes against the journal's listing and each RECORD, never by the
+clock. Of each distribution that the command has touched, the new version stays if it is intact. Else the old
+one is put back from what pip moved aside, or exactly that version is fetched again from the same sources.
 
-Nothing is deleted that may be somebody else's: what no RECORD names stays, for pip overwrites it when the
-package comes again; what must make room goes to `.safepip/left/<number of the journal>`, and is told.
+Nothing is deleted that may be somebody else's. A file that no RECORD names stays: pip overwrites it when the
+package is installed again. What must make room goes to `.safepip/left/<number of the journal>`, and is named.
 """
 
 from __future__ import annotations
 
 import contextlib
-import glob
-import math
 import os
 import shutil
-import sys
 import tempfile
-import time
 
 from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, changed
 from safepip.core.requirement import name_and_version, name_in, normalised_name
 from safepip.system.environment import OWN, USABLE, names_in
-from safepip.system.processes import is_ancestor
 
-from . import history, inventory, journal
-from .create import build
-from .image import image_for, put_pip
-from .metadata import (
+from . import history, inventory, journal, packages
+from .asides import asides_of, is_aside, is_begun_bytecode, is_begun_metadata, is_mine, stashed
+from .history import State
+from .packages import FailedError, Wanted, compile_bytecode, describe, put_file
+from .verify import (
+    CUT,
+    EDITED,
+    EMPTY,
+    MISSING,
+    Fault,
     Row,
-    compile_bytecode,
-    describe,
-    digest_of,
+    damage,
     is_as_recorded,
-    is_within,
+    metadata_in,
+    name_said,
     record_of,
-    requirement,
-    rows_by_name,
-    source_of,
+    state_of,
+    verify,
+    without_shared,
 )
-from .pip import run_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,282 +49,518 @@ if TYPE_CHECKING:
     from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
-    from .journal import Heading
+    from .journal import Pending
 
-_SOURCES = {
-    "index_url": "--index-url", "extra_index_urls": "--extra-index-url", "find_links": "--find-links",
-    "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
-    "client_cert": "--client-cert", "proxy": "--proxy",
-}  # fmt: skip
-_TICK = 20_000_000  # ns by which the starts of processes and the times of files may be told too early
-_ASIDE = "-~.=%0123456789"  # what pip puts behind the first ~, see AdjacentTempDirectory
+_METADATA = ("METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt")
 
 
-class Damage(Record):
-    """A distribution that an interrupted change may have left neither as it was nor as it was to be.
+class Installed(Record):
+    """A distribution: its metadata belongs at `info`, though it may lie `at` another place.
 
-    `info` is where its metadata belongs, `rows` what its RECORD names.
+    `rows` are its files.
     """
 
     name: str
-    version: str
     info: str
     rows: tuple[Row, ...]
-    requested: bool
-    origin: str
+    state: State
+    at: str = ""
+
+    @property
+    def called(self) -> str:
+        """Return its name and version for the user's eyes."""
+        return f"{self.name} {self.state.version}"
 
 
-class Aside(Record):
-    """What pip moved away of one distribution: whole folders, and single files; each to where it lies now."""
+class Outcome(Record):
+    """The distributions that were put right, and those that could not be.
 
-    folders: tuple[tuple[str, str], ...] = ()
-    files: tuple[tuple[str, str], ...] = ()
+    `kept` is where files are that lay in the way, relative to the environment.
+    """
 
-    def has(self, path: str) -> bool:
-        """Tell whether the file that belongs at `path` is among them."""
-        if any(path == one for one, _ in self.files):
-            return True
-        within = ((one, moved) for one, moved in self.folders if path.startswith(os.path.join(one, "")))
-        return any(os.path.lexists(moved + path[len(one) :]) for one, moved in within)
+    restored: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    kept: str = ""
 
 
-def heal(environment: str, context: Context, report: Report) -> None:
-    """Mend what the change whose journal lies in `environment` left, take the journal away, tell in one line.
+def recover(environment: str, context: Context, report: Report, *, lock: int | None = None) -> Outcome:
+    """Put right what earlier commands left in `environment`, and say so in a line each.
 
-    Only what that change touched is looked at, and a file that is there stays as it is, unless pip had put
-    it in the place of one that it had moved away. What cannot be mended is tried again at each next change.
+    A journal ends only once everything that it covers is intact. The rest is tried again at each next change.
     """
     found = context.examine(environment, named=True)
+    done = Outcome()
+    if found.state != USABLE:
+        return done
     for name in (journal.DAMAGE, journal.JOURNAL):
-        heading = journal.heading(environment, name)
-        if heading is None or found.state != USABLE or not _mend(_Left(found, heading, name), context, report):
-            journal.end(environment, name)
+        pending = journal.pending(environment, name)
+        if pending is None:
+            continue
+        busy = inventory.installers(environment)
+        if busy:
+            _postpone(found, pending, busy[0], report)
+            continue
+        outcome = _Recovery(found, pending, lock).carry_out()
+        _settle(found, pending, outcome, report)
+        done = Outcome(restored=done.restored + outcome.restored, damaged=done.damaged + outcome.damaged)
+    return done
 
 
-def _mend(left: _Left, context: Context, report: Report) -> bool:
-    """Mend what was left, and tell of it; tell whether something is to be tried again."""
-    mended, damaged = left.mend(context)
-    called = left.command.subcommand or "change"
-    if not left.again:
-        _note(left.found.path, left.heading)
-    kept = f"; what lay in the way is in {os.path.join(left.found.path, left.kept)}" if left.kept else ""
-    if mended:
-        which = "an earlier" if left.again else "the last"
-        report.say(f"{which} {called} here was interrupted; put right: {', '.join(mended)}{kept}")
-    if damaged and not left.again:
-        again = " ".join(one.replace(" ", "==") for one in damaged)
-        what = f"{', '.join(damaged)} cannot be had from here"
+def repair_files(
+    found: Environment, report: Report, *, lock: int | None = None, names: Sequence[str] | None = None
+) -> Outcome:
+    """Verify distributions by hash, all or those of these `names`, put damaged files back, and say so."""
+    bytecode = packages.remove_cut_bytecode(found)
+    pending = journal.Pending(name="", heading=None, rows=tuple(journal.distributions(found.path)))
+    done = _Recovery(found, pending, lock).carry_out(names)
+    if bytecode:
+        rows = [row for info in metadata_in(found.site) for row in record_of(info, found.site)]
+        compile_bytecode(found, [row for row in rows if row.path in bytecode])
+        done = changed(done, restored=(*done.restored, "bytecode"))
+    if done.restored:
+        report.say(f"put back damaged files of {', '.join(done.restored)}{_where_kept(found, done)}")
+    return done
+
+
+def _postpone(found: Environment, pending: Pending, process: int, report: Report) -> None:
+    """Leave everything to a later change: another pip, without the lock, may be writing at this moment."""
+    if pending.name == journal.JOURNAL:
+        if journal.keep(found.path, pending):
+            journal.end(found.path)
+        what = f"process {process} is installing into {found.path} without its lock"
+        report.say(f"{what}; what an interrupted command left there is put right by the next change after it")
+
+
+def _settle(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
+    """Say what was done; end the journal, or keep what it says of the damage."""
+    is_first = pending.name == journal.JOURNAL
+    if is_first:
+        _note(found.path, pending)
+    called, kept = _subcommand(pending), _where_kept(found, done)
+    if done.restored:
+        which = "the last" if is_first else "an earlier"
+        report.say(f"{which} {called} here was interrupted; put right: {', '.join(done.restored)}{kept}")
+        kept = ""
+    if done.damaged and is_first:
+        again = " ".join(one.replace(" ", "==") for one in done.damaged)
+        what = f"could not get {', '.join(done.damaged)} again"
         way = f"later: safepip install --force-reinstall {again}"
-        kept = "" if mended else kept
         report.say(f"the last {called} here was interrupted and left damage{kept}; {what}; {way}")
-    if damaged:
-        journal.keep_damage(left.found.path, left.file, (one.partition(" ")[0] for one in damaged))
-    return bool(damaged) and left.again
+    if not done.damaged or (is_first and journal.keep(found.path, pending)):
+        journal.end(found.path, pending.name)
 
 
-class _Left:
-    """What the killed change left in the environment."""
+def _where_kept(found: Environment, done: Outcome) -> str:
+    return f"; what lay in the way is in {os.path.join(found.path, done.kept)}" if done.kept else ""
 
-    def __init__(self, found: Environment, heading: Heading, file: str = journal.JOURNAL) -> None:
+
+def _subcommand(pending: Pending) -> str:
+    words = pending.heading.words if pending.heading else ()
+    return read_line(words, {}).subcommand or "change"
+
+
+class _Recovery:
+    """What lies in the environment, and what a journal says of it."""
+
+    def __init__(self, found: Environment, pending: Pending, lock: int | None) -> None:
         self.found = found
-        self.heading = heading
-        self.file = file
-        self.again = file == journal.DAMAGE
-        rows = journal.rows_before(found.path, file)
-        self.before = rows_by_name(rows)
-        self.names = _folders(rows)
-        self.now = rows_by_name(journal.snapshot(found.path))
-        self.command = read_line(heading.words, {})
-        # What is newer than a living process of the environment's, itself newer than the journal, may be what
-        # that one (pip by hand) writes or has moved aside at this moment; the killed one can write no more.
-        self.until = _started_since(found.path, heading.since)
+        self.site = found.site
+        self.lock = lock
+        self.heading = pending.heading
+        self.again = pending.name == journal.DAMAGE
+        self.before = journal.by_name(pending.rows)
+        self.names = _folders(pending.rows)
+        self.is_repair = not pending.name
+        self.is_everything = pending.heading is None  # nothing is known: verify everything
+        self.command = read_line(pending.heading.words if pending.heading else (), {})
+        self.infos: dict[str, list[str]] = {}
+        for info in metadata_in(self.site):
+            self.infos.setdefault(name_and_version(info)[0], []).append(info)
+        self.moved = dict(self._moved_away())
         self.kept = ""
 
-    def mend(self, context: Context) -> tuple[list[str], list[str]]:
-        """Return what was mended, and what could not be; pip itself comes first, for it mends the others."""
-        mended: list[str] = []
+    def carry_out(self, only: Sequence[str] | None = None) -> Outcome:
+        """Put right what is damaged; pip itself comes first, since it repairs the others."""
+        restored: list[str] = []
         damaged: list[str] = []
-        names = set(self.before) if self.again else {*self.before, *self.now}
+        names = {*self.before, *self.infos, *self.moved}
+        names = names if only is None else names.intersection(only)
         for name in sorted(names, key=lambda name: (name != "pip", name)):
-            was, now = self.before.get(name, []), self.now.get(name, [])
-            coming = [row for row in now if row not in was]
-            if coming:
-                result = self._coming(name, coming[-1], [row for row in now if row != coming[-1]], context)
-            else:
-                result = self._going(name, was[-1], context)
+            result = self._put_right(name)
+            if name == "pip" and result is not None and not result[0]:
+                result = (not packages.give_pip(self.found, lock=self.lock), name)
             if result is not None:
-                (mended if result[0] else damaged).append(result[1])
-        asides = (self._info_aside(name, self._path(rows[-1])) for name, rows in self.before.items())
-        if not damaged or not any(asides):
-            self._sweep()
-        return mended, damaged
+                (restored if result[0] else damaged).append(result[1])
+        if not damaged:
+            self._sweep(names)
+        return Outcome(restored=tuple(restored), damaged=tuple(damaged), kept=self.kept)
 
-    def _coming(self, name: str, row: str, others: list[str], context: Context) -> tuple[bool, str] | None:
-        """Keep the version that was being installed, and has metadata, if it is whole; else install it again."""
-        new, was = self._damage(name, row), self.before.get(name, [])
-        called = f"{name} {new.version}"
-        if self._is_anothers(new.info):
+    # -- one distribution
+
+    def _put_right(self, name: str) -> tuple[bool, str] | None:
+        """Return if the distribution is intact now, and how it is called; None if nothing was to be done."""
+        infos, old = self.infos.get(name, []), self.moved.get(name)
+        if not infos:
+            return None if old is None else self._restore_moved(old)
+        if not self._is_touched(name):
             return None
-        if _is_whole(new):
-            for other in others:  # two at once: pip takes either for the installed one
-                self._set_aside(self._path(other))
-            return (True, called) if others else None
-        moved = bool(was) and self._info_aside(name, self._path(was[-1])) is not None
-        recorded = os.path.isfile(os.path.join(new.info, "RECORD"))
-        if recorded and not moved:
-            return self._finish(new, row in was or any(other in was for other in others), called, context)
-        if name == "pip" and was and self._put_back(was[-1], new):
+        verdicts = {info: self._damage(info) for info in infos}
+        intact = [info for info in infos if not verdicts[info] and self._is_finished(info)]
+        if intact:
+            return self._keep_one(name, intact, infos)
+        begun = [info for info in infos if self._is_begun(info, verdicts[info])]
+        if begun:
+            return self._complete(name, begun[-1], [info for info in infos if info != begun[-1]])
+        info = min(infos, key=lambda info: len(verdicts[info]))
+        self._keep_only(info, infos)
+        return self._restore(self._installed(name, info), verdicts[info])
+
+    def _keep_only(self, info: str, infos: Iterable[str]) -> None:
+        for other in infos:
+            if other != info:
+                self._set_aside(other)
+
+    def _damage(self, info: str) -> list[Fault]:
+        is_new = not self._is_listed(info)
+        faults = damage(verify(info, self.site, hashed=is_new or self.is_everything))
+        return without_shared(faults, info, self.site)
+
+    def _is_touched(self, name: str) -> bool:
+        """Return True if the command has begun to change the distribution, by the journal's listing."""
+        infos = self.infos[name]
+        listed = len(infos) == 1 and self._is_listed(infos[0])
+        if self.is_everything or self.again or not listed or name in self.moved:
+            return True
+        sources = [row for row in record_of(infos[0], self.site) if not row.path.endswith(".pyc")]
+        if not all(os.path.lexists(row.path) for row in sources):
+            return True
+        parents = {parent for row in sources for parent in self._parents(row.path)}
+        return any(any(self._asides(parent)) for parent in parents)
+
+    def _is_listed(self, info: str) -> bool:
+        """Return True if this very folder was there when the command began."""
+        rows = self.before.get(name_and_version(info)[0], ())
+        return any(row.path == self._relative(info) and row.stamp == journal.stamp_of(info) for row in rows)
+
+    def _is_finished(self, info: str) -> bool:
+        """Return True if pip, which writes INSTALLER and then RECORD last, has written both."""
+        if self._is_listed(info) or self.is_repair:
+            return True
+        installer = os.path.join(info, "INSTALLER")
+        return any(row.path == installer for row in record_of(info, self.site))
+
+    def _is_begun(self, info: str, faults: Sequence[Fault]) -> bool:
+        """Return True if a pip has begun to write this metadata, and has not finished."""
+        if self._is_listed(info):
+            return False
+        record = os.path.join(info, "RECORD")
+        return not self._is_finished(info) or any(fault.path == record for fault in faults)
+
+    def _keep_one(self, name: str, intact: Sequence[str], infos: Sequence[str]) -> tuple[bool, str] | None:
+        """Keep one intact version, a new one if there is one; set the metadata of others aside."""
+        new = [info for info in intact if not self._is_listed(info)]
+        info = (new or list(intact))[-1]
+        others = [other for other in infos if other != info]
+        for other in others:
+            self._discard_info(other, info)
+        return (True, self._installed(name, info).called) if others else None
+
+    def _complete(self, name: str, info: str, others: Sequence[str]) -> tuple[bool, str] | None:
+        """Finish the version that was being installed; if that fails, put the old one back."""
+        new, old = self._installed(name, info), self.moved.get(name)
+        installer = _text(os.path.join(info, "INSTALLER")).strip()
+        if installer not in {"", "pip"} or not is_mine(info):
+            return None  # another tool's
+        recorded = os.path.isfile(os.path.join(info, "RECORD")) and bool(new.rows)
+        if recorded and old is None and not others:
+            return self._finish(new)
+        if name == "pip" and old is not None and self._put_old_back(old, new):
             return True, "pip"
-        room = [self._set_aside(self._path(one)) for one in (row, *others)]
-        if self._install(new, context):
-            self._drop_copies(room[0], new.info)
-            return True, called
-        if was:
-            former = name_and_version(self._path(was[-1]))[1]
-            return self._put_back(was[-1], new, forced=True), f"{name} {former}"
-        return True, f"{called} (not installed)"
+        if self._install(new, (info, *others)):
+            return True, new.called
+        if old is not None:
+            return self._put_old_back(old, new, forced=True), old.called
+        if others:
+            self._set_aside(info)
+            kept = self._installed(name, others[-1])
+            return self._restore(kept, self._damage(others[-1])) or (True, kept.called)
+        if inventory.users(self.found.path):
+            return False, new.called  # a program of the environment may be writing it
+        self._set_aside(info)
+        return True, f"{new.called} (not installed)"
 
-    def _finish(self, new: Damage, former: bool, called: str, context: Context) -> tuple[bool, str] | None:
-        """Install again what lacks nothing but pip's own last words, or may be a wheel that was unpacked by hand.
+    def _finish(self, new: Installed) -> tuple[bool, str] | None:
+        """Install again what lacks only pip's own last words, or may be a wheel that was unpacked by hand.
 
-        Only if nothing in it is edited, no `former` one stands beside it (pip moves that away first), and what
-        the sources give is the same: then it takes nothing away.
+        Only if no file in it is edited, and the sources give the same files: then nothing is lost.
         """
-        if former or _is_edited(new):
+        existing = [row for row in new.rows if row.digest and os.path.lexists(row.path)]
+        if any(state_of(row, hashed=True) == EDITED for row in existing):
             return None
         with self._elsewhere(new) as folder:
             if folder is None:
-                return False, called
-            there = [row for row in new.rows if row.digest and os.path.lexists(row.path)]
-            if not all(is_as_recorded(row, self._at(folder, row.path)) for row in there):
+                return False, new.called
+            if not all(is_as_recorded(row, self._at(folder, row.path)) for row in existing):
                 return None
-        return self._install(new, context), called
+        return self._install(new, (new.info,)), new.called
 
-    def _going(self, name: str, row: str, context: Context) -> tuple[bool, str] | None:
-        """Put back what pip has moved away, or removed, of the version that was there and is all there is."""
-        info = self._path(row)
-        moved = None if os.path.isdir(info) else self._info_aside(name, info)
-        if moved is None and not os.path.isdir(info):
-            return None  # it was removed
-        old = self._damage(name, row, at=moved)
-        replaced = moved is not None  # else pip had not begun to write: what differs was edited
-        aside = self._aside(old.rows, replaced=replaced)
-        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one, replaced=replaced)]
-        needed = [one for one in lost if not one.path.endswith(".pyc")]
-        if moved is None and not needed and not aside.folders and not aside.files:
-            compile_bytecode(self.found, lost)
-            return None
-        called = f"{name} {old.version}"
-        if needed and self._was_to_go(name):
+    def _install(self, new: Installed, infos: Sequence[str]) -> bool:
+        """Install exactly this version: first fetched, then in place of the half-written metadata."""
+        wanted = self._wanted(new)
+        with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+            try:
+                packages.fetch(self.found, [wanted], folder, patient=not self.again)
+                kept = packages.Kept(self.found, [new.name], folder)
+            except FailedError:
+                return False
+            aside = [self._set_aside(info) for info in infos]
+            try:
+                packages.install(self.found, [wanted], folder, lock=self.lock)
+            except FailedError:
+                kept.put_back()
+                return False
+        for path in aside:
+            self._drop_copies(path, new.info)
+        return True
+
+    # -- the old version
+
+    def _restore_moved(self, old: Installed) -> tuple[bool, str]:
+        """Put back the version whose metadata pip has moved aside, and which is all there is."""
+        folders = self._folders_moved(old)
+        written = any(os.path.lexists(folder) for folder, _ in folders)
+        lost = self._lost(old, folders, replaced=written)
+        if self._was_to_go(old.name) and self._lacking(lost):
             _remove(old.rows)
-            return True, f"{called} (removed)"
-        self._move_back(aside)
-        if needed and not self._fetch(old, needed, context):
-            self._clear(needed)
-            return False, called
-        compile_bytecode(self.found, lost)
-        return True, called
+            return True, f"{old.called} (removed)"
+        self._move_back(folders)
+        return self._put_files(old, lost, _missing(lost)), old.called
 
-    def _put_back(self, row: str, new: Damage, *, forced: bool = False) -> bool:
-        """Put the old version back in place of the new one; tell whether what pip moved aside is all of it.
+    def _put_old_back(self, old: Installed, new: Installed, *, forced: bool = False) -> bool:
+        """Put the old version back in place of the new one; return True if every file of it is there.
 
-        Where it is not, it is left alone unless `forced`.
+        If pip's leftovers are not all of it, nothing is done unless `forced`.
         """
-        info = self._path(row)
-        moved = self._info_aside(new.name, info)
-        if moved is None:
+        folders = self._folders_moved(old)
+        lost = self._lost(old, folders, replaced=True)
+        if self._lacking(lost) and not forced:
             return False
-        old = self._damage(new.name, row, at=moved)
-        aside = self._aside(old.rows, replaced=True)
-        lost = [one for one in old.rows if not aside.has(one.path) and self._is_lost(one, replaced=True)]
-        exact = all(one.path.endswith(".pyc") for one in lost)
-        if not exact and not forced:
-            return False
-        kept = {one.path for one in old.rows}
-        _remove(one for one in new.rows if one.path not in kept)
+        kept = {row.path for row in old.rows}
+        _remove(row for row in new.rows if row.path not in kept)
         if os.path.isdir(new.info):
             self._set_aside(new.info)
-        self._move_back(aside)
-        self._clear(lost)
-        compile_bytecode(self.found, lost)
-        return exact
+        self._move_back(folders)
+        return self._put_files(old, lost, _missing(lost))
 
-    def _install(self, wanted: Damage, context: Context) -> bool:
-        """Install exactly this version anew, from the sources of the line and the user's own."""
-        if wanted.name == "pip":
-            return pip_again(self.found, context)
-        if run_pip(self.found, ("install", "--no-deps", "--force-reinstall", *self._named(wanted))):
+    def _lost(self, old: Installed, folders: Sequence[tuple[str, str]], *, replaced: bool) -> list[Row]:
+        """Return the files that pip took away, not as part of a folder, or wrote others in place of."""
+        lost = []
+        for row in old.rows:
+            if _is_moved(row.path, folders):
+                continue
+            if not os.path.lexists(row.path) or (replaced and row.digest and not is_as_recorded(row)):
+                lost.append(row)
+        return lost
+
+    def _lacking(self, lost: Iterable[Row]) -> bool:
+        """Return True if one of these files is not among those that pip has stashed."""
+        sources = (row for row in lost if not row.path.endswith(".pyc"))
+        return any(next(self._stashed(row), None) is None for row in sources)
+
+    def _folders_moved(self, old: Installed) -> list[tuple[str, str]]:
+        """Return the folders that pip moved away, each with where it lies: one file in it must be as recorded."""
+        found = {os.path.normpath(old.info): old.at} if old.at else {}
+        for folder in dict.fromkeys(parent for row in old.rows for parent in self._parents(row.path)):
+            inner = [row for row in old.rows if row.path.startswith(os.path.join(folder, ""))]
+            for moved in self._asides(folder):
+                if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
+                    found.setdefault(folder, moved)
+        return list(found.items())
+
+    def _move_back(self, folders: Iterable[tuple[str, str]]) -> None:
+        """Rename the folders back; what lies in their place was written since."""
+        for folder, moved in folders:
+            if os.path.lexists(folder):
+                if folder == os.path.join(self.site, "pip"):  # large, and pip's alone
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    self._set_aside(folder)
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            os.rename(moved, folder)
+
+    # -- single files
+
+    def _restore(self, dist: Installed, faults: Sequence[Fault]) -> tuple[bool, str] | None:
+        """Put damaged files back, from pip's leftovers or from the same version fetched elsewhere."""
+        if self._was_to_go(dist.name) and any(fault.kind == MISSING for fault in faults):
+            _remove(dist.rows)
+            return True, f"{dist.called} (removed)"
+        self._move_back(self._folders_moved(dist))
+        by_path = {row.path: row for row in dist.rows}
+        rows = [by_path.get(fault.path, Row(path=fault.path, digest="", size=None)) for fault in faults]
+        missing = [row for row in dist.rows if row.path.endswith(".pyc") and not os.path.lexists(row.path)]
+        if not faults:
+            compile_bytecode(self.found, missing)
+            return None
+        done = self._put_files(dist, [*rows, *missing], faults) or self._install_again(dist)
+        return done, dist.called
+
+    def _install_again(self, dist: Installed) -> bool:
+        """Install a distribution again whose files are not as recorded anywhere, unless one of them is edited."""
+        edited = any(state_of(row, hashed=True) == EDITED for row in dist.rows)
+        return not edited and self._install(dist, (dist.info,))
+
+    def _put_files(self, dist: Installed, rows: Sequence[Row], faults: Sequence[Fault]) -> bool:
+        """Put these files back; return True if the distribution is intact then."""
+        kinds = {fault.path: fault.kind for fault in faults}
+        needed = [row for row in rows if not row.path.endswith(".pyc") and not self._put_known(dist, row)]
+        if needed:
+            with self._elsewhere(dist) as folder:
+                for row in needed if folder is not None else ():
+                    self._put_fetched(row, self._at(folder, row.path), kinds.get(row.path, MISSING))
+        for path in [fault.path for fault in faults if fault.kind == EMPTY]:
+            if path.endswith(".pyc"):
+                _unlink(path)
+        compile_bytecode(self.found, rows)
+        record = os.path.join(dist.info, "RECORD")
+        if os.path.isfile(record) and any(row.path == record for row in needed):
+            with contextlib.suppress(OSError):
+                describe(self.found, dist.name, requested=dist.state.requested, origin=dist.state.origin)
+        left = without_shared(damage(verify(dist.info, self.site, hashed=True)), dist.info, self.site)
+        return not left
+
+    def _put_known(self, dist: Installed, row: Row) -> bool:
+        """Put a file back that pip has stashed, or whose content is known."""
+        if os.path.lexists(row.path) and state_of(row, hashed=True) == "":
+            return True
+        source = next(self._stashed(row), None)
+        if source is not None:
+            self._clear(row)
+            os.makedirs(os.path.dirname(row.path), exist_ok=True)
+            shutil.move(source, row.path)
+            return True
+        if os.path.dirname(row.path) != dist.info:
             return False
-        if not wanted.requested:
-            describe(self.found, wanted.name, requested=False)
-        return True
+        return packages.put_known_text(row, ("pip\n", "", dist.state.origin, "uv"))
 
-    def _fetch(self, old: Damage, rows: Sequence[Row], context: Context) -> bool:
-        """Put exactly the missing files back: of the same version, installed elsewhere for the purpose.
+    def _put_fetched(self, row: Row, source: str, kind: str) -> None:
+        """Put back a file that was fetched, if it is exactly the recorded one."""
+        if not os.path.isfile(source) or (row.digest and not is_as_recorded(row, source)):
+            return
+        if kind == CUT and not packages.is_beginning(row.path, source):
+            return  # the user's, and shorter
+        if kind == MISSING:
+            self._clear(row)
+        put_file(source, row.path)
 
-        Installing it over itself would take away what the user has edited.
-        """
-        if old.name == "pip":
-            return pip_again(self.found, context)
-        with self._elsewhere(old) as folder:
-            for row in rows:
-                source = self._at(folder, row.path) if folder is not None else ""
-                if not os.path.isfile(source) or (row.digest and digest_of(source) != row.digest):
-                    return False
-                os.makedirs(os.path.dirname(row.path), exist_ok=True)
-                if os.path.lexists(row.path):
-                    self._set_aside(row.path)
-                shutil.move(source, row.path)
-        return True
+    def _clear(self, row: Row) -> None:
+        if os.path.lexists(row.path) and not is_as_recorded(row):
+            self._set_aside(row.path)
+
+    def _stashed(self, row: Row) -> Iterator[str]:
+        return (path for path in stashed(row.path) if is_as_recorded(row, path))
 
     @contextlib.contextmanager
-    def _elsewhere(self, wanted: Damage) -> Iterator[str | None]:
-        """Install exactly this version elsewhere; give the folder, None where it cannot be had."""
+    def _elsewhere(self, dist: Installed) -> Iterator[str | None]:
+        """Install exactly this version elsewhere; give the folder, None if it cannot be fetched."""
         with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
-            words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
-            yield None if run_pip(self.found, (*words, *self._named(wanted))) else folder
+            fetched = packages.unpack(self.found, self._wanted(dist), folder, patient=not self.again)
+            yield folder if fetched else None
 
-    def _at(self, folder: str, path: str) -> str:
-        return os.path.join(folder, os.path.relpath(path, self.found.path))
+    def _at(self, folder: str | None, path: str) -> str:
+        return os.path.join(folder or "", os.path.relpath(path, self.found.path))
 
-    def _named(self, wanted: Damage) -> tuple[str, ...]:
-        state = history.State(version=wanted.version, origin=wanted.origin)
-        patience = ("--retries", "0") if self.again else ()
-        return (*patience, *sources(self.heading.words, self.heading.cwd), *requirement(wanted.name, state))
+    def _wanted(self, dist: Installed) -> Wanted:
+        bundled = packages.bundled_pip(self.found, dist.state) if dist.name == "pip" else None
+        if bundled is not None:
+            return bundled
+        heading = self.heading
+        sources = packages.sources_in(history.read(self.found.path), dist.name, dist.state)
+        if heading is not None:
+            sources = packages.sources(heading.words, heading.cwd) or sources
+        return Wanted(name=dist.name, state=dist.state, sources=sources)
 
-    def _sweep(self) -> None:
-        """Remove what pip had moved aside of what was there before, and bytecode that was being written."""
-        for name, rows in self.before.items():
-            infos = {self._path(row) for row in (*rows, *self.now.get(name, []))}
-            moved = [(info, self._info_aside(name, info)) for info in sorted(infos)]
-            pairs = [*moved, *((info, None) for info in sorted(infos))]
-            files = {row.path for info, at in pairs for row in record_of(info, self.found.site, at)}
-            folders = {parent for path in files for parent in self._parents(path)}
-            stems = {os.path.join(self.found.site, name), os.path.join(self.found.site, name.replace("-", "_"))}
-            for folder in sorted(folders | infos | stems):
-                for gone in list(self._moved(folder)):
-                    _discard(gone)
-        for rows in (*self.before.values(), *self.now.values()):
-            files = {row.path for row in record_of(self._path(rows[-1]), self.found.site)}
-            self._sweep_bytecode(files)
-            info = self._path(rows[-1])
-            for path in (os.path.join(info, name) for name in sorted(names_in(info)) if _is_begun_metadata(name)):
-                if self._is_of_then(path):
-                    _discard(path)
+    # -- pip's leftovers
 
-    def _sweep_bytecode(self, files: set[str]) -> None:
-        """Remove what Python was writing beside these files: name.pyc.12345, which it renames when it is whole."""
-        sources = {path for path in files if path.endswith(".py")}
+    def _moved_away(self) -> Iterator[tuple[str, Installed]]:
+        """Yield each distribution whose metadata pip has moved aside, by name."""
+        listed = self.names.get(self._relative(self.site), frozenset())
+        for aside in sorted(names_in(self.site)):
+            at = os.path.join(self.site, aside)
+            if aside.endswith(".dist-info") and aside[:1] == "~" and aside not in listed and is_mine(at):
+                row = self._row_of(at)
+                info = os.path.join(self.found.path, row.path) if row else self._origin_of(at)
+                if info:
+                    name = name_and_version(info)[0]
+                    yield name, self._installed(name, info, at)
+
+    def _row_of(self, at: str) -> journal.Row | None:
+        """Return the row of the journal's listing for metadata that has another name now."""
+        inode, said = journal.stamp_of(at).partition(":")[0], name_said(at)
+        everything = [row for rows in self.before.values() for row in rows]
+        rows = [row for row in everything if is_aside(os.path.basename(at), os.path.basename(row.path))]
+        same = [row for row in rows if row.stamp.partition(":")[0] == inode]
+        named = [row for row in rows if name_and_version(row.path)[0] == said]
+        return next(iter([*same, *named]), None)
+
+    def _origin_of(self, at: str) -> str:
+        """Return the path that metadata must have had, by the name and version that it says; or empty."""
+        fields = dict(
+            line.partition(": ")[::2] for line in reversed(_text(os.path.join(at, "METADATA")).splitlines())
+        )
+        said, version = fields.get("Name", ""), fields.get("Version", "").replace("-", "_")
+        for name in dict.fromkeys((said, said.replace("-", "_"), normalised_name(said).replace("-", "_"))):
+            original = f"{name}-{version}.dist-info"
+            if version and is_aside(os.path.basename(at), original):
+                return os.path.join(self.site, original)
+        return ""
+
+    def _asides(self, folder: str) -> Iterator[str]:
+        """Yield where pip may have moved the folder; a name that was there before does not count."""
+        listed = self.names.get(self._relative(os.path.dirname(folder)), frozenset())
+        return (moved for moved in asides_of(folder) if os.path.basename(moved) not in listed)
+
+    def _sweep(self, names: Iterable[str]) -> None:
+        """Remove what pip had moved aside, and bytecode and metadata that was being written."""
+        for name in names:
+            infos = packages.infos_of(self.found, name)
+            old = self.moved.get(name)
+            rows = [row for info in infos for row in record_of(info, self.site)]
+            known = {row.path for row in (*rows, *(old.rows if old else ()))}
+            folders = {parent for path in known for parent in self._parents(path)}
+            folders |= {os.path.join(self.found.path, row.path) for row in self.before.get(name, ())}
+            folders |= {*infos, os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_"))}
+            for folder in sorted(folders):
+                for moved in list(self._asides(folder)):
+                    self._sweep_aside(moved, folder, known)
+            self._sweep_begun(known, infos)
+
+    def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
+        """Remove a folder that pip moved aside; a file in it that no RECORD names is kept."""
+        is_info = folder.endswith(".dist-info")
+        for at, _, files in os.walk(moved):
+            for name in files:
+                original = os.path.join(folder, os.path.relpath(os.path.join(at, name), moved))
+                recorded = original in known or name.endswith(".pyc") or is_info or os.path.lexists(original)
+                if not recorded:
+                    self._set_aside(os.path.join(at, name))
+        shutil.rmtree(moved, ignore_errors=True)
+
+    def _sweep_begun(self, known: set[str], infos: Iterable[str]) -> None:
+        """Remove files that Python or pip was writing beside these, and would have renamed."""
+        sources = {path for path in known if path.endswith(".py")}
         for folder in {os.path.join(os.path.dirname(path), "__pycache__") for path in sources}:
-            for path in (
-                os.path.join(folder, name) for name in sorted(names_in(folder)) if _is_begun_bytecode(name)
-            ):
-                if source_of(path) in sources and self._is_of_then(path):
-                    _discard(path)
+            for name in filter(is_begun_bytecode, names_in(folder)):
+                if packages.source_of(os.path.join(folder, name)) in sources:
+                    _unlink(os.path.join(folder, name))
+        for info in infos:
+            for name in filter(is_begun_metadata, names_in(info)):
+                _unlink(os.path.join(info, name))
 
     def _set_aside(self, path: str) -> str:
         """Move what may not be ours to delete out of the way; return where it is now."""
-        self.kept = self.kept or os.path.join(OWN, "left", self.heading.number)
+        number = self.heading.number if self.heading else journal.next_number(self.found.path)
+        self.kept = self.kept or os.path.join(OWN, "left", number)
         target = self._at(os.path.join(self.found.path, self.kept), path)
         while os.path.lexists(target):
             target += "~"
@@ -334,170 +568,66 @@ class _Left:
         os.rename(path, target)
         return target
 
-    def _clear(self, rows: Iterable[Row]) -> None:
-        """Set aside what the new version has in place of files that are lost: missing, they are known as such."""
-        for row in rows:
-            if os.path.lexists(row.path):
-                self._set_aside(row.path)
+    def _discard_info(self, info: str, kept: str) -> None:
+        """Remove the metadata of a version that does not count; a file of the user's in it is kept."""
+        aside = self._set_aside(info)
+        self._drop_copies(aside, kept)
 
-    def _drop_copies(self, kept: str, info: str) -> None:
-        """Remove metadata that was set aside, if all in it is what pip has written anew at `info`."""
-        names = [name for name in sorted(names_in(kept)) if not name.startswith(("RECORD", "INSTALLER"))]
-        if any(digest_of(os.path.join(kept, name)) != digest_of(os.path.join(info, name)) for name in names):
+    def _drop_copies(self, aside: str, info: str) -> None:
+        """Remove metadata that was set aside, unless a file in it is neither pip's nor there again."""
+        there = {*_METADATA, *names_in(info)}
+        names = [name for name in names_in(aside) if name not in there and not is_begun_metadata(name)]
+        if names:
             return
-        shutil.rmtree(kept, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
         with contextlib.suppress(OSError):
-            os.removedirs(os.path.dirname(kept))
+            os.removedirs(os.path.dirname(aside))
         if not os.path.isdir(os.path.join(self.found.path, self.kept)):
             self.kept = ""
 
-    def _move_back(self, aside: Aside) -> None:
-        """Put back what pip has moved away; what lies in place of a folder was written since, by whomever."""
-        for folder, moved in aside.folders:
-            if os.path.lexists(folder):
-                if folder == os.path.join(self.found.site, "pip"):  # large, and pip's alone
-                    shutil.rmtree(folder, ignore_errors=True)
-                else:
-                    self._set_aside(folder)
-            os.makedirs(os.path.dirname(folder), exist_ok=True)
-            os.rename(moved, folder)
-        for path, moved in aside.files:
-            if os.path.lexists(path):
-                self._set_aside(path)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            shutil.move(moved, path)
-
     # -- what lies where
 
-    def _path(self, row: str) -> str:
-        return os.path.join(self.found.path, journal.unescaped(row.split("\t")[1]))
+    def _relative(self, path: str) -> str:
+        return os.path.relpath(path, self.found.path)
 
-    def _damage(self, name: str, row: str, *, at: str | None = None) -> Damage:
-        """Return what the row's distribution consists of; `at` is where its metadata lies for now."""
-        fields, info = row.split("\t"), self._path(row)
-        asked = any(_is_named(name, typed) for typed in self.command.requirements)
-        known = row in self.before.get(name, [])
-        return Damage(
-            name=name,
+    def _installed(self, name: str, info: str, at: str = "") -> Installed:
+        """Return the distribution whose metadata belongs at `info`, and lies `at` another place for now."""
+        row = next((row for row in self.before.get(name, ()) if row.path == self._relative(info)), None)
+        asked = any(_is_named(name, typed) for typed in self.command.requirements) and name not in self.before
+        requested = os.path.lexists(os.path.join(at or info, "REQUESTED")) or asked
+        origin = _text(os.path.join(at or info, "direct_url.json"))
+        state = State(
             version=name_and_version(info)[1],
-            info=info,
-            rows=tuple(record_of(info, self.found.site, at)),
-            requested=bool(fields[3]) or (asked and not known),
-            origin=journal.unescaped(fields[4]),
+            requested=row.requested if row else requested,
+            origin=row.origin if row else origin,
+        )
+        return Installed(
+            name=name, info=info, rows=tuple(record_of(info, self.site, at or None)), state=state, at=at
         )
 
     def _was_to_go(self, name: str) -> bool:
-        """Tell whether the killed line was to remove this distribution."""
-        command = self.command
-        named = any(_is_named(name, typed) for typed in command.requirements)
-        return command.subcommand == "uninstall" and (named or bool(command.r_files))
-
-    def _info_aside(self, name: str, info: str) -> str | None:
-        """Return where pip has moved the metadata folder `info` of this distribution, if it has."""
-        return next((path for path in self._moved(info) if _says_name(path, name)), None)
-
-    def _moved(self, path: str) -> Iterator[str]:
-        """Yield the folders that pip may have moved the folder `path` to: of like name, not there before."""
-        folder, name = os.path.split(path)
-        known = self.names.get(os.path.relpath(folder, self.found.path), ())
-        for other in sorted(names_in(folder)):
-            moved = os.path.join(folder, other)
-            if other in known or not _is_aside(other, name) or os.path.islink(moved):
-                continue
-            if os.path.isdir(moved) and self._is_of_then(moved):
-                yield moved
-
-    def _is_of_then(self, path: str) -> bool:
-        """Tell whether it is this user's, and came to lie here while the killed change may have lived."""
-        return _is_mine(path) and self.heading.since <= _since(path) < self.until
-
-    def _is_anothers(self, info: str) -> bool:
-        """Tell whether metadata that is new is not the killed pip's: another tool's, of another time or user."""
-        try:
-            with open(os.path.join(info, "INSTALLER"), "rb") as file:
-                installer = file.read(99).strip()
-        except OSError:
-            installer = b""
-        found = [info, *(os.path.join(info, name) for name in sorted(names_in(info)))]
-        if installer not in {b"", b"pip"} or any(_since(path) >= self.until for path in found):
-            return True
-        # pip writes its files with the time of now; tools that unpack or copy keep those of the archive.
-        return not _is_mine(info) or any(os.lstat(path).st_mtime_ns < self.heading.since for path in found[1:])
-
-    def _aside(self, rows: Sequence[Row], *, replaced: bool) -> Aside:
-        """Return what pip has moved away of these files; a folder counts if one file in it is as recorded."""
-        folders: dict[str, str] = {}
-        for folder in dict.fromkeys(parent for row in rows for parent in self._parents(row.path)):
-            for moved in self._moved(folder):
-                inner = [row for row in rows if row.path.startswith(os.path.join(folder, ""))]
-                if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
-                    folders[folder] = moved
-        whole = Aside(folders=tuple(folders.items()))
-        left = [row for row in rows if not whole.has(row.path) and self._is_lost(row, replaced=replaced)]
-        pairs = ((row.path, _in_temporary(row)) for row in left)
-        return Aside(folders=whole.folders, files=tuple((path, source) for path, source in pairs if source))
+        """Return True if the interrupted line was to remove this distribution."""
+        named = any(_is_named(name, typed) for typed in self.command.requirements)
+        return self.command.subcommand == "uninstall" and (named or bool(self.command.r_files))
 
     def _parents(self, path: str) -> Iterator[str]:
-        """Yield the folders that the file lies in, below the folder of all distributions."""
+        """Yield the folders that hold the file, below the folder of all distributions."""
         at = os.path.dirname(path)
-        while at.startswith(os.path.join(self.found.site, "")):
+        while at.startswith(os.path.join(self.site, "")):
             yield at
             at = os.path.dirname(at)
 
-    def _is_lost(self, row: Row, *, replaced: bool) -> bool:
-        """Tell whether the file is gone since the change began, or another was put in its place.
 
-        Only where pip has moved all of a distribution away, its metadata too, can it have `replaced` a file.
-        """
-        if os.path.lexists(row.path):
-            return (
-                replaced
-                and bool(row.digest)
-                and _since(row.path) >= self.heading.since
-                and not is_as_recorded(row)
-            )
-        folder, name = os.path.split(row.path)
-        known = self.names.get(os.path.relpath(folder, self.found.path))
-        if known is not None:
-            return name in known and _since(folder) < self.until
-        while not os.path.isdir(folder):
-            folder = os.path.dirname(folder)
-        return self.heading.since <= _since(folder) < self.until
-
-
-def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
-    """Return the options of a line that say where distributions come from, paths made absolute."""
-    found = []
-    for _, dest, value in read_line(words, {}).options:
-        option = _SOURCES.get(dest)
-        if option is not None:
-            path = value if value is None or "://" in value or value.startswith("file:") else None
-            local = dest in {"find_links", "cert", "client_cert"} and value is not None and path is None
-            found += [option] if value is None else [option, os.path.join(cwd, value) if local else value]
-    return tuple(found)
-
-
-def pip_again(found: Environment, context: Context) -> bool:
-    """Put pip in from the image; without one safepip's own serves, once no half one is in its way."""
-    shutil.rmtree(os.path.join(found.site, "pip"), ignore_errors=True)
-    for name in sorted(names_in(found.site)):
-        if name.startswith("pip-") and name.endswith(".dist-info"):
-            shutil.rmtree(os.path.join(found.site, name), ignore_errors=True)
-    base = found.base
-    image = base and image_for(base, context.cache, lambda at: build(at, base, context.cache, pip=False))
-    if image:
-        put_pip(image, found.path, found.python, found.site)
-    return True
-
-
-def _note(environment: str, heading: Heading) -> None:
-    """Put what the killed change has done after all into the history."""
+def _note(environment: str, pending: Pending) -> None:
+    """Write into the history what the interrupted command has changed after all."""
+    heading = pending.heading
+    if heading is None:
+        return
     rows = journal.snapshot(environment)
-    entries = history.read(environment)
-    noted = any(entry.id == heading.number for entry in entries)
-    before = journal.distributions(environment) if noted else journal.rows_before(environment)
-    found = history.changes(history.installed(before), history.installed(rows))
-    if not found:
+    noted = any(entry.id == heading.number for entry in history.read(environment))
+    before = journal.distributions(environment) if noted else pending.rows
+    changes = history.changes(history.installed(before), history.installed(rows))
+    if not changes:
         return
     entry = history.Entry(
         id=heading.number,
@@ -507,7 +637,7 @@ def _note(environment: str, heading: Heading) -> None:
         cwd=heading.cwd,
         outside=heading.outside,
         further="created" if heading.created else "",
-        changes=found,
+        changes=changes,
     )
     with contextlib.suppress(OSError):
         history.leave(environment, rows)
@@ -515,33 +645,23 @@ def _note(environment: str, heading: Heading) -> None:
 
 
 def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the names in each folder that the rows tell of; folders relative to the environment."""
-    fields = [row.split("\t") for row in rows if row.startswith("n\t") and row.count("\t") == 2]
-    told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields}
-    return {folder: names for folder, names in told.items() if is_within(folder)}
+    """Return the names in each folder that the rows list; folders relative to the environment."""
+    fields = [row.split("\t") for row in rows if row.startswith("n\t")]
+    told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if len(one) >= 3}
+    return {folder: names for folder, names in told.items() if journal.is_within(folder)}
 
 
-def _is_whole(damage: Damage) -> bool:
-    """Tell whether pip got as far as writing its own RECORD, and no file was cut off by a crash."""
-    info = [os.path.join(damage.info, name) for name in ("METADATA", "INSTALLER", "RECORD")]
-    named = {one.path for one in damage.rows}
-    if not all(path in named and os.path.isfile(path) for path in info):
-        return False
-    last = os.stat(info[-1]).st_mtime_ns
-    return all(os.path.lexists(one.path) and not _is_cut_off(one, last) for one in damage.rows)
+def _missing(rows: Iterable[Row]) -> list[Fault]:
+    return [Fault(path=row.path, kind=MISSING) for row in rows]
 
 
-def _is_cut_off(row: Row, last: int) -> bool:
-    """Tell whether the file has another size than recorded, and not because it was edited since."""
-    stat = os.lstat(row.path)
-    return row.size is not None and stat.st_size != row.size and stat.st_mtime_ns <= last
-
-
-def _is_edited(damage: Damage) -> bool:
-    """Tell whether a file is not as recorded, and was written after RECORD, which comes last."""
-    last = os.stat(os.path.join(damage.info, "RECORD")).st_mtime_ns
-    others = (row for row in damage.rows if row.digest and os.path.lexists(row.path))
-    return any(os.lstat(row.path).st_mtime_ns > last and not is_as_recorded(row) for row in others)
+def _is_moved(path: str, folders: Iterable[tuple[str, str]]) -> bool:
+    """Return True if the file lies in one of the folders that pip moved away."""
+    for folder, moved in folders:
+        inside = path.startswith(os.path.join(folder, ""))
+        if inside and os.path.lexists(moved + path[len(folder) :]):
+            return True
+    return False
 
 
 def _remove(rows: Iterable[Row]) -> None:
@@ -553,92 +673,19 @@ def _remove(rows: Iterable[Row]) -> None:
                 os.rmdir(os.path.dirname(row.path))
 
 
-def _in_temporary(row: Row) -> str | None:
-    """Return where in the temporary directory pip has put the file, if what lies there is exactly that."""
-    parts = row.path.split(os.sep)
-    for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*")):
-        for depth in (1, 2, 3):
-            path = os.path.join(folder, *parts[-depth:])
-            if os.path.isfile(path) and _is_mine(path) and is_as_recorded(row, path):
-                return path
-    return None
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
-def _discard(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
-def _is_aside(name: str, original: str) -> bool:
-    """Tell whether pip would call the folder `original` so while it is moved aside.
-
-    A ~ takes the place of its first letter, further signs that of the next ones; or all stand in front.
-    """
-    if name[:1] != "~":
-        return False
-    if len(name) != len(original):
-        return name.endswith(original) and all(char in _ASIDE for char in name[1 : -len(original)])
-    same = next(index for index in range(len(name) + 1) if name[index:] == original[index:])
-    return same < len(name) and all(char in _ASIDE for char in name[1:same])
-
-
-def _says_name(info: str, name: str) -> bool:
-    """Tell whether the metadata in the folder is of that distribution."""
+def _text(path: str) -> str:
     try:
-        with open(os.path.join(info, "METADATA"), encoding="utf-8", errors="replace") as file:
-            said = next((line[5:].strip() for line in file if line.startswith("Name:")), "")
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
     except OSError:
-        return False
-    return normalised_name(said) == name
-
-
-def _is_begun_bytecode(name: str) -> bool:
-    """Tell whether a file is bytecode that Python was writing."""
-    stem, _, number = name.rpartition(".")
-    return stem.endswith(".pyc") and number.isdecimal()
-
-
-def _is_begun_metadata(name: str) -> bool:
-    """Tell whether a file is metadata that pip was writing: named by tempfile, eight signs long."""
-    stem, end = os.path.splitext(name)
-    return end == ".tmp" and stem[:-8] in {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
-
-
-def _started_since(path: str, since: int) -> float:
-    """Return when the first of those processes was started that is younger than `since`, in ns; never: infinity.
-
-    Those that wait for this one do not count. Where the system does not tell (no /proc), there is none.
-    """
-    started = (_started(process) for process in inventory.users(path) if not is_ancestor(process))
-    return min((time for time in started if time >= since - _TICK), default=math.inf)
-
-
-def _started(process: int) -> float:
-    """Return when a process was started, in ns: proc(5) has it in ticks since the system's start."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return 0
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return time.time_ns() - age * 1_000_000_000
-
-
-def _since(path: str) -> int:
-    """Return when the file or folder was last written or moved, in ns."""
-    stat = os.lstat(path)
-    return max(stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-def _is_mine(path: str) -> bool:
-    return not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
+        return ""
 
 
 def _is_named(name: str, typed: str) -> bool:
-    """Tell whether a requirement as typed names this distribution; a path does not."""
+    """Return True if a requirement as typed names this distribution; a path does not."""
     return name_in(typed) == name

@@ -1,17 +1,15 @@
-"""pip's files taken out of what environments share, where somebody else could write to them."""
+"""Give an environment private, intact files of pip if others can change the shared ones, or they are damaged."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-import tempfile
 
-from safepip.core.requirement import name_and_version
-from safepip.system.environment import USABLE
+from safepip.errors import SafepipError
+from safepip.system.environment import USABLE, is_open
 
-from .metadata import compile_bytecode, is_as_recorded, record_of
-from .recover import pip_again
+from . import packages, recover
+from .lock import acquire
+from .verify import record_of, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,49 +17,59 @@ if TYPE_CHECKING:
     from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
-    from .metadata import Row
+    from .verify import Row
 
 
-def unshare(environment: str, context: Context, report: Report) -> None:
-    """Give the environment a pip of its own: copies of what is as RECORD says, else a new one.
+def own_pip(environment: str, context: Context, report: Report, *, lock: int | None) -> None:
+    """Give the environment a pip of its own: copies of what is as RECORD says, the rest fetched.
 
-    The image that the files are from is found changed, and made anew, when the next environment is made.
+    A reader has no `lock`: where another command holds it, that one may be changing pip at this moment. The image
+    that the files are from is found changed, and made again, when the next environment is made.
     """
     found = context.examine(environment, named=True)
-    if found.state != USABLE:
+    if found.state != USABLE or not os.access(os.path.join(found.site, "pip"), os.W_OK):
         return
-    rows = _rows(found)
+    if lock is not None:
+        _make_own(found, report, lock)
+        return
     try:
-        states = [_is_own_now(row) for row in rows if not row.path.endswith(".pyc")]
-        whole = all(states)
-        for row in rows:
-            if row.path.endswith(".pyc") and os.path.lexists(row.path):
-                os.unlink(row.path)  # it has no hash in RECORD
-    except OSError:
-        whole = False
-    if whole and rows:
-        compile_bytecode(found, rows)
-    else:
-        pip_again(found, context)
-    report.say("others could write to the files that pip shares with other environments; it has its own here now")
+        taken = acquire(environment, 0, report, warn=False)
+    except SafepipError:
+        return
+    if taken is not None:
+        _make_own(found, report, taken)
+        os.close(taken)
 
 
-def _rows(found: Environment) -> list[Row]:
-    names = (name for name in os.listdir(found.site) if name.endswith(".dist-info"))
-    info = next((name for name in names if name_and_version(name)[0] == "pip"), None)
-    return [] if info is None else record_of(os.path.join(found.site, info), found.site)
+def _make_own(found: Environment, report: Report, lock: int) -> None:
+    rows = [row for info in packages.infos_of(found, "pip") for row in record_of(info, found.site)]
+    try:
+        copied = [row for row in rows if _make_private(row)]
+        done = recover.repair_files(found, report, lock=lock, names=("pip",))
+    except OSError as error:
+        what = f"{error.filename or found.path}: {error.strerror}"
+        report.say(f"could not replace files of pip that others can change ({what}): safepip env repair")
+        return
+    packages.compile_bytecode(found, rows)
+    if copied:
+        report.say("others could change files of pip that environments share; this one has its own copies now")
+    if done.damaged:
+        report.say(f"pip in {found.path} is damaged; repair it: safepip env repair")
 
 
-def _is_own_now(row: Row) -> bool:
-    """Replace the file by a copy that only its owner can write; tell whether it is as recorded."""
-    status = os.lstat(row.path)
-    if not stat.S_ISREG(status.st_mode):
+def _make_private(row: Row) -> bool:
+    """Replace a file that others can change; bytecode, which has no hash, and what is not as recorded goes.
+
+    Return True if it was such a file.
+    """
+    try:
+        status = os.lstat(row.path)
+    except FileNotFoundError:
         return False
-    if status.st_nlink > 1:
-        descriptor, copy = tempfile.mkstemp(dir=os.path.dirname(row.path))
-        os.close(descriptor)
-        shutil.copyfile(row.path, copy)
-        os.chmod(copy, stat.S_IMODE(status.st_mode) & ~0o022)
-        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-        os.replace(copy, row.path)
-    return is_as_recorded(row) or not row.digest
+    if not is_open(status):
+        return False
+    if row.path.endswith(".pyc") or state_of(row, hashed=True):
+        os.unlink(row.path)
+    else:
+        packages.put_file(row.path, row.path)
+    return True

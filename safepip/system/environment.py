@@ -31,6 +31,10 @@ OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
 MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
+_PROBED = (
+    "__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/cli/base_command.py",
+    "_internal/commands/__init__.py", "_internal/utils/misc.py", "_vendor/__init__.py", "_vendor/rich/console.py",
+)  # fmt: skip
 OTHER_SYSTEM = "was made on another system"
 
 
@@ -161,16 +165,43 @@ def _start_of(file: str) -> str:
 
 
 def is_finished_by_another(path: str) -> bool:
-    """Tell whether another tool completed the environment that safepip once began at `path`.
+    """Return True if another tool completed the environment that safepip once began at `path`.
 
-    safepip notes a token in its mark and in the pyvenv.cfg that it writes; a pyvenv.cfg with another
-    token, or none, was written since. One that names no Python is just being written.
+    safepip writes a token into its mark and into its pyvenv.cfg. A pyvenv.cfg with another token, or none, was
+    written since. One that names no Python is just being written. A mark that a power loss has emptied or cut
+    off still means that the environment is unfinished.
     """
     config = configuration(path)
     if not config.get("home"):
         return False
     token = recall(os.path.join(path, CREATING))
-    return token is None or config.get("safepip-creation") != token
+    signed = config.get("safepip-creation", "")
+    return token is None or not signed or not signed.startswith(token)
+
+
+def has_doubtful_pip(path: str) -> bool:
+    """Return True if pip in the environment is damaged, or somebody else could change its files.
+
+    Only a handful of its files is looked at, since every line pays for it. pip's files may be hard links that
+    several environments share.
+    """
+    library = os.path.join(path, "lib")
+    for name in names_in(library):
+        for file in _PROBED:
+            try:
+                status = os.stat(f"{library}/{name}/site-packages/pip/{file}")
+            except OSError:
+                continue
+            if status.st_size == 0 or is_open(status):
+                return True
+    return False
+
+
+def is_open(status: os.stat_result) -> bool:
+    """Return True if a file has other names, and another user owns it or can write to it."""
+    if status.st_nlink < 2 or not hasattr(os, "geteuid"):
+        return False
+    return status.st_uid not in {0, os.geteuid()} or bool(status.st_mode & 0o022)
 
 
 def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:

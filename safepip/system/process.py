@@ -99,7 +99,7 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
     environment = handover.environment
     changes: Changes = [("SAFEPIP_RUN_AS", handover.program), ("__PYVENV_LAUNCHER__", None)]
-    spare = _spare_pip()
+    spare = spare_pip()
     if spare:
         changes.append(("SAFEPIP_RUN_SPARE", spare))
     if handover.run_hint:
@@ -134,7 +134,7 @@ def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
     return applied
 
 
-def _spare_pip() -> str | None:
+def spare_pip() -> str | None:
     """Return the folder that safepip's own pip lies in, without importing it."""
     inits = ((entry, os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
     return next((entry for entry, init in inits if os.path.isfile(init)), None)

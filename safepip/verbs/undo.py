@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import filecmp
 import os
-import shutil
 import sys
 import tempfile
 import time
 
 from safepip.actions.sudo import step_down
-from safepip.core.record import Record, changed
-from safepip.core.requirement import name_and_version
-from safepip.envs import applications, history, journal, metadata, recover
+from safepip.core.record import Record
+from safepip.envs import applications, history, journal, packages, recover
 from safepip.envs.in_force import in_force, usable
 from safepip.envs.lock import acquire
-from safepip.envs.pip import run_pip
 from safepip.envs.progress import shown_while
 from safepip.errors import USAGE, SafepipError
 from safepip.report import shown
@@ -75,7 +71,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     owner = context.owner_behind_sudo(found.path)
     if owner:
         step_down(*owner, report)
-    with _locked(found, context, report):
+    with _locked(found, context, report) as lock:
         entries = legible(found, context)
         aim = said.to or _steps_back(entries, said.count or 1, context.shown(found))
         if aim not in {history.START, *(entry.id for entry in entries)}:
@@ -87,7 +83,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         _show(back, entries)
         _tell_of_others(entries, found, rows, back, report)
         with shown_while("changing packages", context, report):
-            _carry_out(back, entries, found, context, words)
+            _carry_out(back, entries, found, context, words, lock)
     return 0
 
 
@@ -134,17 +130,18 @@ def _taken_back(change: Change) -> str:
 
 
 @contextlib.contextmanager
-def _locked(found: Environment, context: Context, report: Report) -> Iterator[None]:
-    """Hold the environment's lock, mend what a killed change left, and keep a journal meanwhile."""
+def _locked(found: Environment, context: Context, report: Report) -> Iterator[int | None]:
+    """Hold the environment's lock, recover from an interrupted change first, and keep a journal meanwhile."""
     lock = acquire(found.path, context.settings.lock_timeout, report)
     try:
         if journal.is_left(found.path, locked=lock is not None):
-            recover.heal(found.path, context, report)
-        journal.begin(found.path, ("undo",), context.ambient.cwd, locked=lock is not None)
+            recover.recover(found.path, context, report, lock=lock)
+        begun = journal.begin(found.path, ("undo",), context.ambient.cwd)
         try:
-            yield
+            yield lock
         finally:
-            journal.end(found.path)
+            if begun:
+                journal.end(found.path)
     finally:
         if lock is not None:
             os.close(lock)
@@ -204,21 +201,22 @@ def _position(entries: Sequence[Entry], to: str) -> int:
 
 
 def _carry_out(
-    back: Back, entries: Sequence[Entry], found: Environment, context: Context, words: tuple[str, ...]
+    back: Back,
+    entries: Sequence[Entry],
+    found: Environment,
+    context: Context,
+    words: tuple[str, ...],
+    lock: int | None,
 ) -> None:
     """Get everything, change everything, note it; or put everything back."""
-    coming = [(change.name, change.after) for change in back.changes if change.after is not None]
-    going = [change.name for change in back.changes if change.after is None]
+    coming = [packages.again(one.name, one.after, entries) for one in back.changes if one.after is not None]
+    going = [one.name for one in back.changes if one.after is None]
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
-        _get(coming, entries, found, folder)
-        kept = _Kept(found, [change.name for change in back.changes], folder)
         try:
-            _install(coming, found, folder)
-            _remove(going, found)
-            _check(back, found)
-        except BaseException:
-            kept.put_back()
-            raise
+            packages.fetch(found, coming, folder)
+            packages.change(found, coming, going, folder, lock=lock, proved=lambda: _check(back, found))
+        except packages.FailedError as error:
+            raise _impossible(error.what, error.why) from None
     rows = journal.snapshot(found.path)
     entry = history.Entry(
         id=journal.next_number(found.path),
@@ -233,118 +231,13 @@ def _carry_out(
     history.append(found.path, entry)
 
 
-def _get(coming: Sequence[tuple[str, State]], entries: Sequence[Entry], found: Environment, folder: str) -> None:
-    """Have a wheel of all that is to come again in `folder`, from where it came the last time.
-
-    What has the same sources is asked for at once, and one by one where that fails, to name what is missing.
-    """
-    groups: dict[tuple[str, ...], list[tuple[str, State]]] = {}
-    for name, state in coming:
-        if metadata.requirement(name, state)[0] != "-e":
-            groups.setdefault(_sources(entries, name, state), []).append((name, state))
-    for options, group in groups.items():
-        if len(group) > 1 and not _wheels(options, group, found, folder):
-            continue
-        for name, state in group:
-            failed = _wheels(options, [(name, state)], found, folder)
-            if failed and name == "pip":  # it may have come from a wheel that safepip had then
-                failed = _wheels((), [(name, changed(state, origin=""))], found, folder)
-            if failed:
-                raise _impossible(f"{name} {state.version} cannot be had any more", failed)
-
-
-def _wheels(options: tuple[str, ...], group: Sequence[tuple[str, State]], found: Environment, folder: str) -> str:
-    """Have the wheels of these in the folder; return why that failed, or nothing."""
-    words = [word for name, state in group for word in metadata.requirement(name, state)]
-    failed = run_pip(found, ("wheel", "--no-deps", "--wheel-dir", folder, *options, *words))
-    there = all(_is_there(folder, name, state) for name, state in group)
-    return failed or ("" if there else "what is there has another version now")
-
-
-def _sources(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ...]:
-    """Return the options on sources of the line by which this version came."""
-    for entry in reversed(entries):
-        for change in entry.changes:
-            if change.name == name and state.same(change.after) and entry.kind == history.PIP:
-                return recover.sources(entry.words, entry.cwd)
-    return ()
-
-
-def _is_there(folder: str, name: str, state: State) -> bool:
-    return (name, state.version) in map(name_and_version, os.listdir(folder))
-
-
-def _install(coming: Sequence[tuple[str, State]], found: Environment, folder: str) -> None:
-    """Install from the folder; pip itself last, and what is editable from where it lies."""
-    plain = [(name, state) for name, state in coming if metadata.requirement(name, state)[0] != "-e"]
-    words = ("install", "--no-deps", "--force-reinstall", "--no-warn-conflicts", "--no-index", "-f", folder)
-    for some in ([one for one in plain if one[0] != "pip"], [one for one in plain if one[0] == "pip"]):
-        names = [f"{name}=={state.version}" for name, state in some]
-        failed = run_pip(found, (*words, *names), sealed=True) if names else ""
-        if failed:
-            raise _impossible("what is to come again cannot be installed", failed)
-    for name, state in coming:
-        if (name, state) not in plain:
-            failed = run_pip(found, ("install", "--no-deps", *metadata.requirement(name, state)))
-            if failed:
-                raise _impossible(f"{name} cannot be installed from its folder again", failed)
-        origin = state.origin if (name, state) in plain else None
-        metadata.describe(found, name, requested=state.requested, origin=origin)
-
-
-def _remove(going: Sequence[str], found: Environment) -> None:
-    failed = run_pip(found, ("uninstall", "--yes", *going), sealed=True) if going else ""
-    if failed:
-        raise _impossible(f"{', '.join(going)} cannot be removed", failed)
-
-
 def _check(back: Back, found: Environment) -> None:
     now = history.installed(journal.snapshot(found.path))
     for change in back.changes:
         state = now.get(change.name)
         if not (state.same(change.after) if state else change.after is None):
-            raise _impossible(f"{change.name} did not become what it was", described(change))
+            raise packages.FailedError(f"{change.name} did not become what it was", described(change))
 
 
 def _impossible(what: str, why: str) -> SafepipError:
     return SafepipError(_FAILED, f"not undone, all is as it was: {what}", *([why] if why else []))
-
-
-def _is_same(path: str, copy: str) -> bool:
-    """Tell whether a file is still what was copied: a folder that cannot be written is in the way of no more."""
-    if os.path.islink(path) or os.path.islink(copy) or not os.path.isfile(path):
-        return False
-    return os.stat(path).st_mode == os.stat(copy).st_mode and filecmp.cmp(path, copy, shallow=False)
-
-
-class _Kept:
-    """Copies of all files of the distributions that are about to change."""
-
-    def __init__(self, found: Environment, names: Sequence[str], folder: str) -> None:
-        self.found = found
-        self.names = names
-        self.folder = os.path.join(folder, "kept")
-        self.files = {path: os.path.join(self.folder, str(number)) for number, path in enumerate(self._paths())}
-        os.mkdir(self.folder)
-        for path, copy in self.files.items():
-            shutil.copy2(path, copy, follow_symlinks=False)
-
-    def put_back(self) -> None:
-        """Have exactly those files there again."""
-        for path in self._paths():
-            if path not in self.files:
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-                    os.removedirs(os.path.dirname(path))
-        for path, copy in self.files.items():
-            if _is_same(path, copy):
-                continue
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            shutil.copy2(copy, path, follow_symlinks=False)
-
-    def _paths(self) -> list[str]:
-        """Return the files of these distributions that are there, what RECORD does not name included."""
-        found = [path for name in self.names for path in metadata.files(self.found, name)]
-        return sorted(path for path in dict.fromkeys(found) if os.path.islink(path) or os.path.isfile(path))

@@ -13,7 +13,7 @@ from safepip.core.app_routing import wanted
 from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import opts_out, read
 from safepip.core.settings import settle
-from safepip.envs import history, image, journal, metadata, rebuild, recover
+from safepip.envs import history, image, journal, packages, rebuild, recover
 from safepip.envs.git import index_identity, tracks
 from safepip.envs.inventory import made_with
 from safepip.envs.trust import filesystem, objection
@@ -237,7 +237,7 @@ def _journals(folder: str) -> tuple[bytes, ...]:
         own = file.read()
     origin = b'{"url":%20"file:///x",%20"dir_info":%20{"editable":%20true}}'
     row = b"d\tlib/python3.11/site-packages/y-2.dist-info\t12345\t1\t" + origin
-    return own, own + b"\n" + row, b"safepip-journal-1\t1\t1\t1\th\t\tinstall evil\t/\t\n" + row
+    return own, own + b"\n" + row, b"safepip-journal-2\t1\t1\t1\th\t\tinstall evil\t/\t\n" + row + b"\n."
 
 
 def _read_journal(folder: str, data: bytes) -> None:
@@ -245,20 +245,20 @@ def _read_journal(folder: str, data: bytes) -> None:
     for name in (journal.JOURNAL, journal.DISTRIBUTIONS):
         _put(place, name, data)
     found = examine(place, lambda _path: _base(), lambda *_: None)
-    heading, rows = journal.heading(place), journal.rows_before(place)
+    pending = journal.pending(place)
     journal.is_left(place, locked=False)
-    history.installed(rows)
+    assert pending is not None
+    history.installed(pending.rows)
     journal.differing(journal.distributions(place), journal.snapshot(place, journal.distributions(place)))
-    if heading is not None:
-        left = recover._Left(found, heading)
-        paths = [left._path(row) for kept in left.before.values() for row in kept]
-        paths += [os.path.join(place, name) for name in left.names]
-        assert all(os.path.normpath(path).startswith(place) for path in paths), paths
-        for name, kept in left.before.items():
-            damage = left._damage(name, kept[-1])
-            metadata.requirement(name, history.State(version=damage.version, origin=damage.origin))
-    for row in rows:
-        metadata.requirement("x", history.State(version="1", origin=row))
+    left = recover._Recovery(found, pending, None)
+    paths = [os.path.join(place, row.path) for kept in left.before.values() for row in kept]
+    paths += [os.path.join(place, name) for name in left.names]
+    assert all(os.path.normpath(path).startswith(place) for path in paths), paths
+    for name, kept in left.before.items():
+        installed = left._installed(name, os.path.join(place, kept[-1].path))
+        packages.requirement(name, installed.state)
+    for row in pending.rows:
+        packages.requirement("x", history.State(version="1", origin=row))
 
 
 def _histories(folder: str) -> tuple[bytes, ...]:
@@ -283,7 +283,7 @@ def _read_history(folder: str, data: bytes) -> None:
         states = history.aim(entries, entry.id)
         for name, state in states.items():
             if state is not None:
-                metadata.requirement(name, state)
+                packages.requirement(name, state)
 
 
 def _indexes(folder: str) -> tuple[bytes, ...]:

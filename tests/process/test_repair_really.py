@@ -431,10 +431,11 @@ def test_a_copied_project_is_refused_until_it_is_named(plain: Sandbox) -> None:
 
 def test_pip_comes_back(plain: Sandbox) -> None:
     before = state(plain)
+    said = {"pip": "putting pip into .venv again", "pip*": "putting pip into .venv again"}
     for gone in ("pip", "pip*", "pip/_internal/cli"):
         for path in glob.glob(os.path.join(site(plain), gone)):
             shutil.rmtree(path)
-        assert repaired(plain) == ["putting pip into .venv again"], gone
+        assert repaired(plain)[0].startswith(said.get(gone, "put back damaged files of pip ")), gone
         assert plain.call([os.path.join(plain.venv, "bin", "pip"), "--version"]).code == 0, gone
     assert state(plain) == before
 
@@ -442,20 +443,56 @@ def test_pip_comes_back(plain: Sandbox) -> None:
 def test_files_that_are_gone_come_back(plain: Sandbox) -> None:
     before = state(plain)
     os.unlink(os.path.join(site(plain), "alpha.py"))
-    assert ".venv lacks files of alpha" in repaired(plain)[0]
+    assert repaired(plain) == ["put back damaged files of alpha 1.0"]
     assert state(plain) == before
 
 
-def test_what_the_user_put_there_is_not_deleted(plain: Sandbox) -> None:
-    notes = os.path.join(plain.venv, "notes.txt")
-    with open(notes, "w") as file:
-        file.write("mine")
+def test_single_files_come_back_without_a_rebuild(plain: Sandbox) -> None:
+    """So all else in the environment stays: files of the user's, and what was edited."""
+    notes, edited = os.path.join(plain.venv, "notes.txt"), os.path.join(site(plain), "beta.py")
+    for path in (notes, edited):
+        with open(path, "a") as file:
+            file.write("# mine\n")
+    identity = os.stat(plain.venv).st_ino
     os.unlink(os.path.join(site(plain), "alpha.py"))
     ran = plain.run("env", "repair")
-    assert ran.code == 0, ran.err
-    (aside,) = (name for name in environments(plain) if name != ".venv")
-    assert any("holds notes.txt" in line for line in ran.said)
-    assert os.path.exists(os.path.join(plain.project, aside, "notes.txt"))
+    assert (ran.code, ran.said) == (0, ["put back damaged files of alpha 1.0"])
+    assert os.stat(plain.venv).st_ino == identity
+    for path in (notes, edited):
+        with open(path) as file:
+            assert file.read().endswith("# mine\n")
+
+
+@pytest.mark.parametrize("length", [0, 0.5])
+@pytest.mark.parametrize("name", ["alpha.py", "METADATA", "RECORD", "WHEEL"])
+def test_emptied_and_cut_files_come_back(plain: Sandbox, name: str, length: float) -> None:
+    before = state(plain)
+    path = os.path.join(site(plain), name if name == "alpha.py" else f"alpha-1.0.dist-info/{name}")
+    os.truncate(path, int(os.path.getsize(path) * length))
+    assert "damaged files of alpha: " in plain.run("env", "info").text
+    assert plain.run("doctor").code == 1
+    assert repaired(plain) == ["put back damaged files of alpha 1.0"]
+    assert state(plain) == before
+    assert plain.run("env", "repair").said == ["there is nothing to repair in .venv"]
+
+
+@pytest.mark.parametrize(
+    "name", ["__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/utils/misc.py"]
+)
+def test_a_line_that_reads_works_with_a_damaged_pip(plain: Sandbox, name: str) -> None:
+    frozen = plain.run("freeze").text
+    os.truncate(os.path.join(site(plain), "pip", name), 0)
+    ran = plain.run("freeze")
+    assert (ran.code, ran.text) == (0, frozen)
+    assert faults(site(plain)) == []
+
+
+def test_a_pip_that_cannot_be_imported_is_answered_in_one_line(plain: Sandbox) -> None:
+    (path,) = glob.glob(os.path.join(site(plain), "pip", "_internal", "__pycache__", "pyproject.*.pyc"))
+    os.truncate(path, 200)
+    (line,) = [line for line in plain.run("wheel", "alpha", "--no-deps").err.splitlines() if b"safepip" in line]
+    assert line.endswith(b"repair it: safepip env repair")
+    assert repaired(plain) == ["put back damaged files of bytecode"]
 
 
 def test_an_interrupted_install_is_put_right(plain: Sandbox) -> None:

@@ -293,7 +293,7 @@ def users(*dotted):
                 "system.processes",
                 "envs.git",
                 "envs.image",
-                "envs.metadata",
+                "envs.packages",
                 "envs.pip",
                 "actions.pipx",
                 "system.project_tools.tools",

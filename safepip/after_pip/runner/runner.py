@@ -35,10 +35,16 @@ def main():
     patterns = os.environ.pop(PATTERNS, "")
     _put_launcher_folder(program)
     _own("safepip_faster").hasten(patterns)
-    pip_main = _find_pip(spare)
+    pip_main = _find_pip(spare, journal)
     sys.argv[0] = _module_path() if program == "-m" else program
     if journal or hint or closing:
         pip_main = _with_what_follows(pip_main, journal, keep, discard, hint, closing)
+    try:
+        return pip_main()
+    except Exception:  # pip prints its own: what it lets pass may be that a file of its own is damaged
+        pip_main = _own("safepip_spare").replace_damaged(spare, bool(journal))
+        if pip_main is None:
+            raise
     return pip_main()
 
 
@@ -56,7 +62,7 @@ def _put_launcher_folder(program):
             sys.path[0] = os.path.dirname(sys.executable)
 
 
-def _find_pip(spare):
+def _find_pip(spare, journal):
     """Return the main function of the interpreter's own pip, else of the spare one.
 
     Its name has changed: `cli` from pip 26.3 on (it blocks imports once something was installed, so what is
@@ -64,12 +70,13 @@ def _find_pip(spare):
     """
     try:
         import pip._internal.cli.main as entry
-    except ImportError:
-        found = _own("safepip_spare").find_pip(spare)
+
+        return getattr(entry, "cli", None) or entry.main
+    except Exception:  # without pip, or with a damaged one
+        found = _own("safepip_spare").find_pip(spare, bool(journal))
         if found is None:
             raise
         return found
-    return getattr(entry, "cli", None) or entry.main
 
 
 def _module_path():

@@ -36,7 +36,7 @@ from safepip.core.plan import (
 from safepip.core.record import changed
 from safepip.core.settings import Settings
 from safepip.envs import health, journal, rebuild
-from safepip.envs.inventory import sites
+from safepip.envs.verify import sites
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -351,7 +351,7 @@ def test_what_a_killed_change_left_is_healed_first(became, context, report, into
         hand_over(into, context, report)
     assert "the last install here was interrupted" in capfd.readouterr().err
     assert not os.path.exists(half)
-    assert journal.heading(into.environment).words == ("install", "six")
+    assert journal.pending(into.environment).heading.words == ("install", "six")
 
 
 def holding(environment, name):

@@ -212,28 +212,29 @@ def test_at_a_terminal_it_is_said_why(plan):
 
 
 def test_a_finished_one_found_under_the_mark_is_let_be(environment):
-    """Its creator put no text into the mark that this command laid upon it."""
-    module._mark(environment)
-    module._unmark(environment)
+    """The mark that this command laid upon it has a token of its own, from the first moment."""
+    module._mark(environment, "token")
+    assert not os.path.exists(os.path.join(environment, f"{CREATING}.token"))
+    module._unmark(environment, "token")
     assert not os.path.lexists(os.path.join(environment, CREATING))
 
 
 def test_what_another_command_has_put_there_stays(work):
     path = os.path.join(work, ".venv")
-    module._mark(path)
+    module._mark(path, "token")
     with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
         mark.write("of another")
-    module._withdraw(path, existed=False)
+    module._withdraw(path, "token", existed=False)
     assert os.path.exists(os.path.join(path, CREATING))
 
 
 def test_one_that_was_only_marked_is_withdrawn(work):
     path = os.path.join(work, ".venv")
-    module._mark(path)
-    module._withdraw(path, existed=False)
+    module._mark(path, "token")
+    module._withdraw(path, "token", existed=False)
     assert not os.path.lexists(path)
 
 
 def test_an_unfinished_one_is_read_as_that(plan, context):
-    module._mark(plan.environment.path)
+    module._mark(plan.environment.path, "token")
     assert context.examine(plan.environment.path, named=True).state == UNFINISHED

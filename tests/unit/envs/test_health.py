@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from safepip.envs.health import left_by_root, shares_opened_pip
-from safepip.envs.inventory import sites
+from safepip.envs.health import has_doubtful_pip_file, left_by_root
+from safepip.envs.verify import sites
+from safepip.system.environment import has_doubtful_pip
 
 ME = os.geteuid() if hasattr(os, "geteuid") else 0
 STRANGER = 54321
@@ -60,37 +61,55 @@ def shared(environment, work):
     """An environment with a pip whose file another environment has too."""
     path = os.path.join(sites(environment)[0], "pip", "__init__.py")
     os.makedirs(os.path.dirname(path))
-    with open(path, "xb"):
-        pass
+    with open(path, "xb") as file:
+        file.write(b"text")
+    info = os.path.join(sites(environment)[0], "pip-1.0.dist-info")
+    os.mkdir(info)
+    with open(os.path.join(info, "RECORD"), "x") as file:
+        file.write("pip/__init__.py,sha256=x,4\n")
     os.link(path, os.path.join(work, "of-another"))
     return path
 
 
+def doubtful(environment):
+    found = has_doubtful_pip(environment)
+    assert has_doubtful_pip_file(environment) is found
+    return found
+
+
 def test_a_shared_pip_that_is_closed_is_fine(environment, shared):
-    assert not shares_opened_pip(environment, ME)
+    assert not doubtful(environment)
 
 
-@pytest.mark.parametrize(
-    ("mode", "umask", "opened"), [(0o666, 0o022, True), (0o664, 0o002, False), (0o664, 0o022, True)]
-)
-def test_a_shared_pip_that_others_may_write_is_told_of(environment, shared, mode, umask, opened):
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_a_shared_pip_that_others_can_write_is_doubtful(environment, shared, mode):
     os.chmod(shared, mode)
-    os.umask(umask)
-    assert shares_opened_pip(environment, ME) is opened
+    assert doubtful(environment)
 
 
 def test_a_pip_of_its_own_may_be_open(environment, shared, work):
     os.chmod(shared, 0o666)
     os.unlink(os.path.join(work, "of-another"))
-    assert not shares_opened_pip(environment, ME)
+    assert not doubtful(environment)
 
 
 @as_root
-def test_a_shared_pip_that_was_given_away_is_told_of(environment, shared):
+def test_a_shared_pip_that_was_given_away_is_doubtful(environment, shared):
     os.chown(shared, STRANGER, STRANGER)
-    assert shares_opened_pip(environment, ME)
-    assert not shares_opened_pip(environment, STRANGER)
+    assert doubtful(environment)
 
 
-def test_where_there_is_no_pip_nothing_is_shared(environment):
-    assert not shares_opened_pip(environment, ME)
+def test_a_pip_with_an_empty_file_is_doubtful(environment, shared):
+    os.truncate(shared, 0)
+    assert doubtful(environment)
+
+
+def test_before_a_change_every_file_is_looked_at(environment, shared):
+    os.truncate(shared, 3)
+    assert has_doubtful_pip_file(environment)
+    assert not has_doubtful_pip(environment)
+
+
+def test_an_environment_without_pip_has_no_doubtful_one(environment, work):
+    assert not doubtful(environment)
+    assert not doubtful(f"{work}/gone")

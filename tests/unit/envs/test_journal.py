@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.core.plan import RUNNER
+from safepip.core.record import changed
 from safepip.core.requirement import name_and_version
 from safepip.envs import journal
 
@@ -54,12 +55,12 @@ def fields(rows, kind):
 # -- what is installed
 
 
-def test_a_row_tells_path_time_request_and_origin(place):
+def test_a_row_tells_path_identity_request_and_origin(place):
     put(place, "alpha-1.0.dist-info", REQUESTED="")
     put(place, "beta-2.0.dist-info", direct_url='{"url": "file:///x y"}')
     first, second = fields(journal.snapshot(place), "d")
-    since = str(os.stat(os.path.join(place, SITE, "alpha-1.0.dist-info")).st_mtime_ns)
-    assert first == [f"{SITE}/alpha-1.0.dist-info", since, "1", ""]
+    stamp = journal.stamp_of(os.path.join(place, SITE, "alpha-1.0.dist-info"))
+    assert first == [f"{SITE}/alpha-1.0.dist-info", stamp, "1", ""]
     assert journal.unescaped(second[3]) == '{"url": "file:///x y"}'
     assert second[2] == ""
 
@@ -127,11 +128,11 @@ def test_a_journal_is_this_users_alone_and_tells_the_line(place):
     path = os.path.join(place, ".safepip", "journal")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
-    heading = journal.heading(place)
+    heading = journal.pending(place).heading
     assert (heading.number, heading.words, heading.cwd) == ("1", ("install", "", "a b"), "/some where")
     assert heading.created
     assert heading.process == os.getpid()
-    assert journal.rows_before(place) == journal.snapshot(place)
+    assert list(journal.pending(place).rows) == journal.snapshot(place)
 
 
 def test_nothing_else_is_left(place):
@@ -150,7 +151,10 @@ def test_where_it_cannot_be_written_that_is_said(work):
 
 
 def test_a_disk_that_is_full_leaves_no_half_journal(place, monkeypatch):
-    monkeypatch.setattr(os, "write", lambda _descriptor, content: len(content) - 1)
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     assert not journal.begin(place, ["install"], "/")
     assert os.listdir(os.path.join(place, ".safepip")) == []
 
@@ -160,7 +164,7 @@ def test_the_id_is_the_number_of_the_line_to_come(place):
     with open(os.path.join(place, ".safepip", "history"), "w") as file:
         file.write("1\n2\n")
     journal.begin(place, [], None)
-    assert journal.heading(place).number == "3"
+    assert journal.pending(place).heading.number == "3"
 
 
 def test_what_changed_without_safepip_is_in_it(place):
@@ -170,22 +174,34 @@ def test_what_changed_without_safepip_is_in_it(place):
     os.rmdir(gone)
     put(place, "come-1.0.dist-info")
     journal.begin(place, [], None)
-    assert journal.heading(place).outside == ("come", "gone")
+    assert journal.pending(place).heading.outside == ("come", "gone")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "safepip-journal-1\t1\tx\t1\t\t\t\t\t", "safepip-journal-1\t1", "\0\n\xff"]
+    "text", ["", "x", "safepip-journal-2\t1\tx\t1\t\t\t\t\t\n.", "safepip-journal-1\t1", "\0\n\xff"]
 )
-def test_what_is_no_journal_is_none(place, text):
+def test_of_an_empty_or_unknown_journal_nothing_is_known(place, text):
     journal.write(os.path.join(place, journal.JOURNAL), [text])
-    assert journal.heading(place) is None
+    assert journal.pending(place).heading is None
+
+
+def test_a_journal_that_was_cut_off_anywhere_is_recognised(place):
+    put(place, "alpha-1.0.dist-info")
+    journal.begin(place, ["install", "x"], "/")
+    path = os.path.join(place, journal.JOURNAL)
+    with open(path, "rb") as file:
+        content = file.read()
+    for length in range(len(content)):
+        with open(path, "wb") as file:
+            file.write(content[:length])
+        assert journal.pending(place).heading is None, length
 
 
 def test_a_link_is_no_journal(place, work):
     journal.begin(place, [], None)
     os.rename(os.path.join(place, journal.JOURNAL), os.path.join(work, "elsewhere"))
     os.symlink(os.path.join(work, "elsewhere"), os.path.join(place, journal.JOURNAL))
-    assert journal.heading(place) is None
+    assert journal.pending(place).heading is None
 
 
 # -- whose it is
@@ -206,7 +222,7 @@ def test_without_a_lock_its_process_is_asked(place, monkeypatch):
         other.setattr(os, "getpid", os.getppid)
         journal.begin(place, [], None)
     assert not journal.is_left(place, locked=False)
-    assert not journal.begin(place, ["install"], "/", locked=False), "it is another's, who may be at work"
+    assert not journal.begin(place, ["install"], "/"), "it is another's, who may be at work"
 
     def gone(*_):
         raise ProcessLookupError
@@ -238,38 +254,38 @@ def test_those_of_a_proxy_neither(place, words):
     assert "p:1" in text
 
 
-# -- what could not be mended yet
+# -- what could not be put right yet
 
 
-def begun(place, since):
+def test_a_journal_is_kept_whole_until_everything_is_put_right(place):
+    put(place, "alpha-1.0.dist-info")
     journal.begin(place, ("install", "x"), "/")
-    path = os.path.join(place, journal.JOURNAL)
-    os.utime(path, ns=(since, since))
-    return path
-
-
-def test_damage_is_kept_of_what_is_damaged_alone(place):
-    for name in ("alpha-1.0.dist-info", "beta-1.0.dist-info"):
-        put(place, name)
-    begun(place, 5_000_000_000)
-    journal.keep_damage(place, journal.JOURNAL, ["beta"])
+    begun = journal.pending(place)
+    assert journal.keep(place, begun)
     journal.end(place)
     assert journal.is_left(place, locked=True)
-    assert [row[0] for row in fields(journal.rows_before(place, journal.DAMAGE), "d")] == [
-        f"{SITE}/beta-1.0.dist-info"
-    ]
-    assert len(fields(journal.rows_before(place, journal.DAMAGE), "n")) == 2
-    assert journal.heading(place, journal.DAMAGE).since == 5_000_000_000
+    assert journal.pending(place, journal.DAMAGE) == changed(begun, name=journal.DAMAGE)
     journal.end(place, journal.DAMAGE)
     assert not journal.is_left(place, locked=True)
 
 
-def test_of_a_second_one_both_are_kept_since_the_first(place):
-    for name in ("alpha-1.0.dist-info", "beta-1.0.dist-info"):
-        put(place, name)
-    for damaged, since in (("beta", 5_000_000_000), ("alpha", 9_000_000_000)):
-        begun(place, since)
-        journal.keep_damage(place, journal.JOURNAL, [damaged])
-    found = {row[0] for row in fields(journal.rows_before(place, journal.DAMAGE), "d")}
-    assert found == {f"{SITE}/alpha-1.0.dist-info", f"{SITE}/beta-1.0.dist-info"}
-    assert journal.heading(place, journal.DAMAGE).since == 5_000_000_000
+def test_of_two_commands_the_listing_before_both_is_kept(place):
+    info = put(place, "alpha-1.0.dist-info")
+    journal.begin(place, ("install", "x"), "/")
+    before = journal.pending(place).rows
+    journal.keep(place, journal.pending(place))
+    journal.end(place)
+    put(info, "more")
+    put(place, "beta-1.0.dist-info")
+    journal.begin(place, ("install", "y"), "/")
+    later = [row for row in journal.pending(place).rows if "beta" in row]
+    journal.keep(place, journal.pending(place))
+    kept = journal.pending(place, journal.DAMAGE)
+    assert kept.heading.words == ("install", "y")
+    assert kept.rows == (*before, later[0])
+
+
+def test_of_a_journal_that_cannot_be_read_everything_is_kept_to_be_verified(place):
+    journal.write(os.path.join(place, journal.JOURNAL), ["junk"])
+    assert journal.keep(place, journal.pending(place))
+    assert journal.pending(place, journal.DAMAGE).heading is None

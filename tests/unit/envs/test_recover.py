@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.core.invocation import read_invocation
-from safepip.envs import history, journal, metadata, recover
+from safepip.envs import asides, history, journal, packages, recover, verify
 from safepip.report import Report
 from safepip.system.observe import Context, ambient
 
@@ -36,12 +36,12 @@ SITE = "lib/python{}.{}/site-packages".format(*sys.version_info)
     ],
 )
 def test_what_pip_calls_a_folder_that_it_moved_aside(name, original, expected):
-    assert recover._is_aside(name, original) is expected
+    assert asides.is_aside(name, original) is expected
 
 
 @given(st.text(max_size=6), st.text(min_size=1, max_size=6))
 def test_any_name_can_be_asked_about(name, original):
-    assert recover._is_aside(name, original) in {True, False}
+    assert asides.is_aside(name, original) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_sources_of_a_line_are_its_own():
         "--find-links",
         "/y",
     )
-    assert recover.sources(line, "/at") == expected
+    assert packages.sources(line, "/at") == expected
 
 
 # -- what is left
@@ -105,7 +105,7 @@ def left(environment):
         lines = []
         report = Report()
         report.say = lines.append
-        recover.heal(environment, Context(read_invocation("pip", ["list"]), ambient()), report)
+        recover.recover(environment, Context(read_invocation("pip", ["list"]), ambient()), report)
         return lines
 
     mend.site, mend.environment, mend.info = site, environment, info
@@ -138,7 +138,7 @@ def test_metadata_that_was_moved_aside_is_put_back(left):
     moved = os.path.join(left.site, "~lpha-1.0.dist-info")
     os.rename(left.info, moved)
     with open(os.path.join(moved, "RECORD"), "w") as file:
-        file.write(f"alpha-1.0.dist-info/METADATA,sha256={metadata.digest_of(os.path.join(moved, 'METADATA'))},\n")
+        file.write(f"alpha-1.0.dist-info/METADATA,sha256={verify.digest_of(os.path.join(moved, 'METADATA'))},\n")
     assert left() == ["the last install here was interrupted; put right: alpha 1.0"]
     assert os.path.isfile(os.path.join(left.info, "METADATA"))
     assert [name for name in os.listdir(left.site) if name.startswith("~")] == []
@@ -168,14 +168,6 @@ def test_a_file_called_as_pip_calls_folders_stays(left):
     assert aside(left) == ["~lpha"]
 
 
-def test_what_is_older_than_the_journal_stays(left):
-    os.mkdir(os.path.join(left.site, "~lpha"))
-    later = os.stat(left.site).st_mtime_ns + 60_000_000_000
-    os.utime(os.path.join(left.environment, journal.JOURNAL), ns=(later, later))
-    left()
-    assert aside(left) == ["~lpha"]
-
-
 @pytest.mark.parametrize("where", ["bin/mine", f"{SITE}/mine.py", f"{SITE}/mine/part.py", f"{SITE}/alpha/mine.py"])
 def test_what_no_metadata_names_stays(left, where):
     path = os.path.join(left.environment, where)
@@ -186,7 +178,9 @@ def test_what_no_metadata_names_stays(left, where):
 
 def test_only_bytecode_of_a_distributions_own_source_is_swept(left):
     cache = os.path.join(left.site, "alpha", "__pycache__")
-    write(os.path.join(left.info, "RECORD"), "alpha/part.py,,\n")
+    record = os.path.join(left.info, "RECORD")
+    write(record, read(record) + "alpha/part.py,,\n")
+    write(os.path.join(left.site, "alpha", "part.py"), "")
     for name in ("part.cpython-311.pyc.123", "mine.cpython-311.pyc.123", "part.pyc.bak"):
         write(os.path.join(cache, name), "")
     left()
@@ -210,7 +204,7 @@ def unpacked(left, *, installer=None, edited=True):
     files = {os.path.join(left.site, name): text for name, text in files.items()}
     for path, text in files.items():
         write(path, text)
-    rows = [f"{os.path.relpath(path, left.site)},sha256={metadata.digest_of(path)}," for path in files]
+    rows = [f"{os.path.relpath(path, left.site)},sha256={verify.digest_of(path)}," for path in files]
     record = os.path.join(left.site, "beta-1.0.dist-info", "RECORD")
     write(record, "\n".join([*rows, "beta-1.0.dist-info/RECORD,,", ""]))
     if installer is not None:
@@ -239,20 +233,22 @@ def test_metadata_without_a_record_of_another_tool_stays(left):
     assert {path: read(path) for path in files} == files
 
 
-def test_metadata_with_the_times_of_an_archive_stays(left):
+def test_half_metadata_that_cannot_be_fetched_is_kept_elsewhere_and_named(left):
     files = unpacked(left, edited=False)
     os.unlink(os.path.join(left.site, "beta-1.0.dist-info", "RECORD"))
-    for path in files:
-        os.utime(path, (1, 1))
-    assert left() == []
-    assert {path: read(path) for path in files} == files
+    kept = os.path.join(left.environment, ".safepip", "left", "1")
+    (said,) = left()
+    assert said.endswith(f"put right: beta 1.0 (not installed); what lay in the way is in {kept}")
+    assert os.listdir(os.path.join(left.site, "beta")) == ["__init__.py"]
+    aside = [os.path.join(kept, os.path.relpath(path, left.environment)) for path in files if "dist-info" in path]
+    assert [path for path in aside if not os.path.isfile(path)] == []
 
 
 def test_what_was_edited_since_is_not_replaced_where_pip_had_not_begun_to_write(left):
     source = os.path.join(left.site, "alpha", "part.py")
     write(source, "1\n")
     record = os.path.join(left.info, "RECORD")
-    write(record, read(record) + f"alpha/part.py,sha256={metadata.digest_of(source)},2\n")
+    write(record, read(record) + f"alpha/part.py,sha256={verify.digest_of(source)},2\n")
     journal.begin(left.environment, ["install", "-U", "alpha"], "/")
     write(source, "mine")
     assert left() == []
@@ -264,7 +260,7 @@ def test_what_lies_in_place_of_a_folder_that_is_put_back_is_kept_and_told(left):
     write(source, "1\n")
     record = os.path.join(left.info, "RECORD")
     said = os.path.join(left.info, "METADATA")
-    rows = [f"{os.path.relpath(path, left.site)},sha256={metadata.digest_of(path)}," for path in (source, said)]
+    rows = [f"{os.path.relpath(path, left.site)},sha256={verify.digest_of(path)}," for path in (source, said)]
     write(record, "\n".join(rows))
     journal.begin(left.environment, ["install", "-U", "alpha"], "/")
     os.rename(os.path.dirname(source), os.path.join(left.site, "~lpha"))
@@ -286,10 +282,12 @@ def test_what_a_living_program_of_the_environment_may_be_writing_stays(left):
         info = os.path.join(left.site, "beta-1.0.dist-info")
         write(os.path.join(info, "METADATA"), "Name: beta\nVersion: 1.0\n")
         os.mkdir(os.path.join(left.site, "~lpha"))
-        assert left() == []
+        (said,) = left()
+        assert "could not get beta 1.0 again" in said
         assert os.listdir(info) == ["METADATA"]
-        assert aside(left) == ["~lpha"]
         process.stdin.close()
+    assert left()[0].startswith("an earlier install here was interrupted; put right: beta 1.0 (not installed)")
+    assert not os.path.lexists(info)
 
 
 def test_of_two_metadata_the_whole_new_one_stays(left):
@@ -298,11 +296,8 @@ def test_of_two_metadata_the_whole_new_one_stays(left):
     for name in ("METADATA", "INSTALLER", "RECORD"):
         with open(os.path.join(new, name), "w") as file:
             rows = [f"alpha-2.0.dist-info/{one},," for one in ("METADATA", "INSTALLER", "RECORD")]
-            file.write("\n".join(rows) if name == "RECORD" else "")
-    (said,) = left()
-    assert said.startswith(
-        "the last install here was interrupted; put right: alpha 2.0; what lay in the way is in "
-    )
+            file.write("\n".join(rows) if name == "RECORD" else "Name: alpha\n")
+    assert left() == ["the last install here was interrupted; put right: alpha 2.0"]
     assert not os.path.exists(left.info)
     (entry,) = history.read(left.environment)
     assert (entry.words, entry.changes[0].after.version) == (("install", "-U", "alpha"), "2.0")
@@ -318,7 +313,7 @@ def test_a_removal_that_was_done_is_only_noted(left):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "junk", "safepip-journal-1\t1\t1\t1\t\t\t\t\t\nd\t../../x\t1\t\t\nd\tx\nn\ty\tz"]
+    "text", ["", "junk", "safepip-journal-2\t1\t1\t1\t\t\t\t\t\nd\t../../x\t1\t\t\nd\tx\nn\ty\tz"]
 )
 def test_any_journal_can_be_read(left, text):
     journal.write(os.path.join(left.environment, journal.JOURNAL), [text])

@@ -10,9 +10,10 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.core.record import changed
 from safepip.envs.create import build
-from safepip.envs.health import shares_opened_pip
-from safepip.envs.inventory import damaged, sites
-from safepip.envs.sharing import unshare
+from safepip.envs.health import has_doubtful_pip_file
+from safepip.envs.lock import acquire
+from safepip.envs.sharing import own_pip
+from safepip.envs.verify import sites, verdict
 from safepip.report import Report
 from safepip.system.observe import Context, ambient
 
@@ -25,7 +26,7 @@ def shared(work, base):
     for name in ("one", "two"):
         build(f"{work}/{name}", base, f"{work}/cache", pip=True)
     subprocess.run(["chmod", "-R", "a+w", f"{work}/one"], check=True)
-    assert shares_opened_pip(f"{work}/one", os.geteuid())
+    assert has_doubtful_pip_file(f"{work}/one")
     return f"{work}/one"
 
 
@@ -40,10 +41,10 @@ def test_its_pip_is_its_own_and_whole_again(shared, work, edited, capfd):
         with open(pip_of(shared), "a", encoding="utf-8") as file:
             file.write("raise SystemExit(9)\n")
     context = Context(Invocation(words=()), changed(ambient(), cwd=work), cache=f"{work}/cache")
-    unshare(shared, context, Report())
-    assert not shares_opened_pip(shared, os.geteuid())
+    own_pip(shared, context, Report(), lock=acquire(shared, None, Report()))
+    assert not has_doubtful_pip_file(shared)
     assert not os.path.samefile(pip_of(shared), pip_of(f"{work}/two"))
-    assert damaged(shared) == []
+    assert verdict(shared, hashed=True) == ""
     ran = subprocess.run([f"{shared}/bin/pip", "--version"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert capfd.readouterr().err.startswith("safepip: others could write to the files that pip shares")
+    assert "safepip: others could change files of pip that environments share" in capfd.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 from safepip.core.decide import unfit
 from safepip.core.invocation import Invocation
 from safepip.core.record import changed
+from safepip.envs import verify
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -217,7 +218,7 @@ def test_what_was_made_is_removed(run, made, context):
 
 
 def test_what_holds_packages_is_removed_only_when_that_is_said(run, made):
-    (site,) = env.inventory.sites(made)
+    (site,) = verify.sites(made)
     for name in ("six", "idna", "pip"):
         os.makedirs(os.path.join(site, f"{name}-1.0.dist-info"))
     failed = fails(run, USAGE, "remove")

@@ -10,9 +10,9 @@ import pytest
 
 from safepip.core.invocation import read_invocation
 from safepip.core.record import changed
-from safepip.envs import history, journal, metadata
+from safepip.envs import history, journal, packages, verify
 from safepip.envs.history import State
-from safepip.envs.inventory import sites
+from safepip.envs.verify import sites
 from safepip.system.observe import Context, ambient
 
 ORIGINS = [
@@ -38,7 +38,7 @@ ORIGINS = [
 @pytest.mark.parametrize(("told", "text", "expected"), ORIGINS)
 def test_a_distribution_is_named_by_its_origin(told, text, expected):
     state = State(version="1", origin=json.dumps(told) if text is None else text)
-    assert metadata.requirement("a", state) == expected
+    assert packages.requirement("a", state) == expected
 
 
 @pytest.fixture
@@ -63,18 +63,18 @@ def record(found):
 
 
 def test_it_says_who_asked_and_from_where(found):
-    metadata.describe(found, "alpha", requested=True, origin='{"url": "file:///x"}')
+    packages.describe(found, "alpha", requested=True, origin='{"url": "file:///x"}')
     state = history.installed(journal.snapshot(found.path))["alpha"]
     assert state == State(version="1.0", requested=True, origin='{"url": "file:///x"}')
     assert "alpha-1.0.dist-info/REQUESTED,sha256=" in record(found)
-    metadata.describe(found, "alpha", requested=False, origin="")
+    packages.describe(found, "alpha", requested=False, origin="")
     assert history.installed(journal.snapshot(found.path))["alpha"] == State(version="1.0")
     assert len(record(found).splitlines()) == 3
 
 
 def test_the_origin_stays_unless_another_is_given(found):
-    metadata.describe(found, "alpha", requested=True, origin='{"url": "file:///x"}')
-    metadata.describe(found, "alpha", requested=False)
+    packages.describe(found, "alpha", requested=True, origin='{"url": "file:///x"}')
+    packages.describe(found, "alpha", requested=False)
     assert history.installed(journal.snapshot(found.path))["alpha"] == State(
         version="1.0", origin='{"url": "file:///x"}'
     )
@@ -85,7 +85,7 @@ def test_its_files_are_those_that_it_names_and_its_own(found):
     with open(os.path.join(info, "RECORD"), "a", encoding="utf-8") as file:
         file.write("alpha.py,,\n../../../bin/alpha,,\n../../../../outside,,\n/etc/passwd,,\nz\0,,\n")
     open(os.path.join(info, "unnamed"), "xb").close()
-    named = set(metadata.files(found, "alpha"))
+    named = set(packages.files_of(found, "alpha"))
     assert {os.path.relpath(path, found.path) for path in named} == {
         *(os.path.relpath(os.path.join(info, name), found.path) for name in (*os.listdir(info),)),
         os.path.relpath(os.path.join(found.site, "alpha.py"), found.path),
@@ -97,13 +97,13 @@ def test_a_file_is_as_recorded_by_its_digest(work):
     path = os.path.join(work, "x")
     with open(path, "w", encoding="utf-8") as file:
         file.write("text")
-    row = metadata.Row(path=path, digest=metadata.digest_of(path), size=4)
-    assert metadata.is_as_recorded(row)
-    assert not metadata.is_as_recorded(changed(row, digest=""))
+    row = verify.Row(path=path, digest=verify.digest_of(path), size=4)
+    assert verify.is_as_recorded(row)
+    assert not verify.is_as_recorded(changed(row, digest=""))
     with open(path, "a", encoding="utf-8") as file:
         file.write("!")
-    assert not metadata.is_as_recorded(row)
-    assert metadata.digest_of(f"{work}/gone") == ""
+    assert not verify.is_as_recorded(row)
+    assert verify.digest_of(f"{work}/gone") == ""
 
 
 def test_missing_bytecode_is_written_for_sources_that_are_there(found):
@@ -112,6 +112,6 @@ def test_missing_bytecode_is_written_for_sources_that_are_there(found):
         file.write("x = 1\n")
     compiled = os.path.join(found.site, "__pycache__", f"alpha.{sys.implementation.cache_tag}.pyc")
     gone = os.path.join(found.site, "__pycache__", f"gone.{sys.implementation.cache_tag}.pyc")
-    assert metadata.source_of(compiled) == source
-    metadata.compile_bytecode(found, [metadata.Row(path=path, digest="", size=None) for path in (compiled, gone)])
+    assert packages.source_of(compiled) == source
+    packages.compile_bytecode(found, [verify.Row(path=path, digest="", size=None) for path in (compiled, gone)])
     assert (os.path.isfile(compiled), os.path.exists(gone)) == (True, False)

@@ -1,0 +1,264 @@
+"""Compare installed distributions with their RECORD: the one check that info, doctor and repair judge by.
+
+Nothing is run. A file counts as damaged if it is missing, empty or cut off; one that differs in any other
+way was edited, and stays. The format is that of packaging.python.org, "Recording installed projects".
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+import stat
+
+from safepip.core.record import Record
+from safepip.core.requirement import name_and_version, normalised_name
+from safepip.system.environment import names_in
+from safepip.system.files import number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MISSING = "missing"
+EMPTY = "empty"
+CUT = "cut off"
+TORN = "unreadable"  # of RECORD and METADATA
+TWICE = "there twice"  # two versions are installed; the fault's path is the metadata that does not count
+EDITED = "edited"  # not damage
+
+_TAIL = 64  # bytes at the end of a file that tell whether it was cut off
+
+
+class Row(Record):
+    """One file of a distribution: its absolute path, sha256 as RECORD writes it (or empty), size or None."""
+
+    path: str
+    digest: str
+    size: int | None
+
+
+class Fault(Record):
+    """A file that is not as RECORD says, and how it differs."""
+
+    path: str
+    kind: str
+
+    @property
+    def is_damage(self) -> bool:
+        """Return True unless the user has edited the file."""
+        return self.kind != EDITED
+
+
+def verify_environment(site: str, *, hashed: bool = False) -> dict[str, list[Fault]]:
+    """Return the damage of each distribution in the folder `site`, by name; intact ones are left out."""
+    infos: dict[str, list[str]] = {}
+    for info in metadata_in(site):
+        infos.setdefault(name_and_version(info)[0], []).append(info)
+    found = {}
+    for name, paths in sorted(infos.items()):
+        verdicts = {path: damage(verify(path, site, hashed=hashed or len(paths) > 1)) for path in paths}
+        verdicts = {path: without_shared(faults, path, site) for path, faults in verdicts.items()}
+        counted = counting(verdicts)
+        faults = [*verdicts[counted], *(Fault(path=path, kind=TWICE) for path in paths if path != counted)]
+        if faults:
+            found[name] = faults
+    return found
+
+
+def verdict(path: str, *, hashed: bool = False) -> str:
+    """Return what is damaged in the environment at `path`, to complete a sentence with its name; or empty."""
+    found: dict[str, list[Fault]] = {}
+    for site in sites(path):
+        found.update(verify_environment(site, hashed=hashed))
+    if not found:
+        return ""
+    fault = next(iter(found.values()))[0]
+    count = sum(map(len, found.values()))
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"has damaged files of {', '.join(found)}: {os.path.relpath(fault.path, path)} is {fault.kind}{more}"
+
+
+def sites(path: str) -> list[str]:
+    """Return the folders of the environment that distributions lie in."""
+    if os.name == "nt" or os.path.isdir(os.path.join(path, "Lib", "site-packages")):
+        return [os.path.join(path, "Lib", "site-packages")]
+    library = os.path.join(path, "lib")
+    versions = sorted(name for name in names_in(library) if name.startswith(("python", "pypy")))
+    return [os.path.join(library, name, "site-packages") for name in versions]
+
+
+def counting(verdicts: dict[str, list[Fault]]) -> str:
+    """Return which metadata of one name counts: an intact one, else the one with the least damage."""
+    return min(sorted(verdicts, reverse=True), key=lambda path: len(verdicts[path]))
+
+
+def metadata_in(site: str) -> list[str]:
+    """Return the metadata folders in `site` that should have a RECORD."""
+    names = (name for name in sorted(names_in(site)) if name.endswith(".dist-info") and name[:1].isalnum())
+    return [os.path.join(site, name) for name in names if os.path.isdir(os.path.join(site, name))]
+
+
+def damage(faults: Iterable[Fault]) -> list[Fault]:
+    """Return the faults without the files that the user edited."""
+    return [fault for fault in faults if fault.is_damage]
+
+
+def without_shared(faults: list[Fault], info: str, site: str) -> list[Fault]:
+    """Return the faults without files that are as another distribution's RECORD says: the last one wins."""
+    doubtful = {fault.path for fault in faults if fault.kind in {EMPTY, CUT}}
+    if not doubtful:
+        return faults
+    for other in metadata_in(site):
+        if other == info:
+            continue
+        for row in record_of(other, site):
+            if row.path in doubtful and not state_of(row, hashed=True):
+                doubtful.discard(row.path)
+                faults = [fault for fault in faults if fault.path != row.path]
+    return faults
+
+
+def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:
+    """Return how the distribution with the metadata folder `info` differs from its RECORD.
+
+    Files are compared by size, or `hashed` by content too. Missing bytecode is not a fault.
+    """
+    record = os.path.join(info, "RECORD")
+    if not os.path.isfile(record):
+        return [Fault(path=record, kind=MISSING)]
+    rows = record_of(info, site)
+    if _is_torn(record, info, rows):
+        return [Fault(path=record, kind=TORN)]
+    faults = []
+    for row in rows:
+        kind = state_of(row, hashed=hashed)
+        if kind and not (row.path.endswith(".pyc") and kind == MISSING):
+            faults.append(Fault(path=row.path, kind=kind))
+    metadata = os.path.join(info, "METADATA")
+    if name_said(info) != name_and_version(info)[0] and all(fault.path != metadata for fault in damage(faults)):
+        faults.append(Fault(path=metadata, kind=TORN))
+    return faults
+
+
+def state_of(row: Row, *, hashed: bool = False) -> str:
+    """Return how a file differs from its row in RECORD, or empty."""
+    try:
+        status = os.stat(row.path)
+    except OSError:
+        return MISSING
+    if not stat.S_ISREG(status.st_mode):
+        return EDITED
+    if row.path.endswith(".pyc"):
+        return EMPTY if status.st_size == 0 else ""
+    if row.size is not None and status.st_size != row.size:
+        return _state_by_size(row, status.st_size, row.size)
+    if not hashed or is_as_recorded(row) or not row.digest:
+        return ""
+    return _state_of_content(row.path)
+
+
+def _state_by_size(row: Row, size: int, recorded: int) -> str:
+    if size == 0:
+        return EMPTY
+    return CUT if size < recorded and _looks_cut(row.path) else EDITED
+
+
+def _state_of_content(path: str) -> str:
+    """Return how a file of the right size differs: after a power loss blocks that were not written are zeros."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError:
+        return EDITED
+    if not content.strip(b"\0"):
+        return EMPTY
+    return CUT if content.endswith(b"\0") and path.endswith((".py", ".txt", "METADATA")) else EDITED
+
+
+def _looks_cut(path: str) -> bool:
+    """Return True if a file ends within a line: an editor ends it with one."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) not in b"\r\n"
+    except OSError:
+        return False
+
+
+def _is_torn(record: str, info: str, rows: list[Row]) -> bool:
+    """Return True if RECORD ends within a row, or does not name the metadata beside it."""
+    metadata = os.path.join(info, "METADATA")
+    if all(row.path != metadata for row in rows):
+        return True
+    try:
+        with open(record, "rb") as file:
+            content = file.read()
+    except OSError:
+        return True
+    last = content.rstrip(b"\0").splitlines()[-1]
+    return not content.endswith((b"\n", b"\r")) and (last.count(b",") < 2 or bool(state_of(rows[-1])))
+
+
+def name_said(info: str) -> str:
+    """Return the normalised name that METADATA says, or empty."""
+    try:
+        with open(os.path.join(info, "METADATA"), encoding="utf-8", errors="replace") as file:
+            said = next((line[5:].strip() for line in file if line.startswith("Name:")), "")
+    except OSError:
+        return ""
+    return normalised_name(said)
+
+
+# -- RECORD
+
+
+def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
+    """Return the files that the RECORD of a distribution names; `at` is where its metadata lies for now."""
+    try:
+        fields = list(recorded_rows(os.path.join(at or info, "RECORD")))
+    except (OSError, csv.Error):
+        return []
+    rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
+    prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
+    return [row for row in rows if row.path.startswith(prefix)]  # files outside the environment are never touched
+
+
+def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, hash and size, as written, of each row in a RECORD, or raise what reading it raises.
+
+    The installed-files.txt of setuptools is read alike: it has paths alone. Lines with NUL are skipped: no
+    file has it in its name, and the csv of Python 3.10 ends there.
+    """
+    with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
+        for row in csv.reader(line for line in file if "\0" not in line):
+            if row:
+                name, digest, size = (*row, "", "")[:3]
+                yield name, digest, size
+
+
+def _row(path: str, digest: str, size: str) -> Row:
+    algorithm, _, value = digest.partition("=")
+    known = value if algorithm == "sha256" else ""
+    return Row(path=path, digest=known, size=number(size))
+
+
+def is_as_recorded(row: Row, at: str | None = None) -> bool:
+    """Return True if the file, perhaps moved to `at`, has the hash in its row."""
+    return bool(row.digest) and digest_of(at or row.path) == row.digest
+
+
+def digest_of(path: str) -> str:
+    """Return a file's sha256 as RECORD writes it, empty if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return digest_in(file.read())
+    except OSError:
+        return ""
+
+
+def digest_in(content: bytes) -> str:
+    """Return a sha256 as RECORD writes it."""
+    digest = hashlib.sha256(content).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
