@@ -3,15 +3,18 @@
 python=__PYTHON__
 app=__APP__
 start=$app/lib/safepip/launcher/start.py
-[ -x "$python" ] && [ -f "$start" ] && exec "$python" -IS "$start" "$0" "$@"
+[ -z "$SAFEPIP_UNFIT" ] && [ -x "$python" ] && [ -f "$start" ] && exec "$python" -IS "$start" "$0" "$@"
 
-# That Python is gone, or safepip's files are. start.py --fits writes the Python that it finds above.
+# That Python is gone or does not run safepip, or safepip's files are gone. Look for another Python; start.py --fits
+# writes the one that it runs on into this file.
 fail() {
     printf 'safepip: error: %s; set it up again: %s\n' "$1" __AGAIN__ >&2
     exit 127
 }
 [ -f "$start" ] || fail "its files in $app are gone"
-[ -z "$SAFEPIP_ASKING" ] || exit 127  # a shim of safepip's on PATH leads back here
+[ -z "$SAFEPIP_ASKING" ] || exit 127 # a shim of safepip's on PATH leads back here
+reason=${SAFEPIP_UNFIT:-$python is gone}
+unset SAFEPIP_UNFIT
 folders=$PATH:/usr/local/bin:/usr/bin
 IFS=:
 for folder in $folders; do
@@ -22,4 +25,4 @@ for folder in $folders; do
             exec "$found" -IS "$start" "$0" "$@"
     done
 done
-fail "$python is gone, and PATH has no other Python that safepip runs on"
+fail "$reason, and PATH has no other Python that safepip runs on"

@@ -1,12 +1,11 @@
 """Another Python for the launcher whose own is gone, or does not run safepip; Python 3.6 can read this."""
 
-import json
+import contextlib
 import os
 import shlex
 import sys
 
 OLDEST = (3, 10)
-APP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 
 def offer(launcher: str) -> int:
@@ -62,13 +61,11 @@ def _record(python: str, launcher: str) -> None:
         return
 
 
-def complain(error: Exception) -> int:
-    """Say in one line that safepip does not run under this Python, and how to set it up again."""
-    try:
-        with open(os.path.join(APP, ".bootstrap"), encoding="utf-8") as file:
-            again = json.load(file)["again"]
-    except (OSError, ValueError, LookupError):
-        again = "scripts/bootstrap.py"
-    what = f"its files in {APP} do not run under {sys.executable}: {error}"
-    sys.stderr.write(f"safepip: error: {what}; set it up again: {again}\n")
+def search(error: Exception) -> int:
+    """Start the launcher again, to look for a Python other than this one, which does not run safepip."""
+    reason = f"{sys.executable} does not run it ({error})"
+    if _unfit():  # else the search would end here again
+        with contextlib.suppress(OSError):
+            os.execve("/bin/sh", ["sh", *sys.argv], dict(os.environ, SAFEPIP_UNFIT=reason))
+    sys.stderr.write(f"safepip: error: {reason}; run scripts/bootstrap.py again\n")
     return 127

@@ -17,9 +17,9 @@ def main() -> int:
     try:
         from safepip.cli import main as run
     except (ImportError, SyntaxError) as error:
-        from safepip.launcher.other_python import complain
+        from safepip.launcher.other_python import search
 
-        return complain(error)
+        return search(error)
     return run()
 
 

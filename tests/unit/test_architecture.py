@@ -263,10 +263,10 @@ def users(*dotted):
     [
         (
             ("os.environ", "os.environb", "os.getenv", "os.putenv"),
-            ["system.observe", "system.process", ALONE],
+            ["launcher.other_python", "system.observe", "system.process", ALONE],
         ),
         (("os.getcwd", "os.chdir"), ["shells.hook", "system.observe"]),
-        (("sys.argv",), ["cli", "launcher.start", "verbs.init", ALONE]),
+        (("sys.argv",), ["cli", "launcher.other_python", "launcher.start", "verbs.init", ALONE]),
         (
             ("sys.stderr", "sys.__stderr__"),
             [
@@ -277,7 +277,10 @@ def users(*dotted):
             ],
         ),
         (("print", "input", "breakpoint"), []),
-        (("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"), ["system.process"]),
+        (
+            ("os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.posix_spawn"),
+            ["launcher.other_python", "system.process"],
+        ),
         (
             ("sys.exit", "os._exit", "exit", "quit"),
             ["__main__", ALONE, "after_pip.safepip_spare", "launcher.start"],

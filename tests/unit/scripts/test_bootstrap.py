@@ -516,6 +516,22 @@ def test_where_its_python_is_gone_the_command_finds_another_once(tmp_path):
     assert bootstrap.is_own_launcher(places.launcher)
 
 
+def test_where_its_python_does_not_run_it_the_command_finds_another(tmp_path):
+    places = place(tmp_path, make_safepip(tmp_path / "wheels", ECHO))
+    environ = with_python_gone(places, tmp_path)
+    old = tmp_path / "old" / "python3"
+    old.parent.mkdir()
+    code = (
+        "import sys; sys.modules['safepip.cli'] = None; sys.argv[:] = sys.argv[1:]; exec(open(sys.argv[0]).read())"
+    )
+    old.write_text(f'#!/bin/sh\nshift\nexec {bootstrap.lasting_python()} -I -c "{code}" "$@"\n')
+    old.chmod(0o755)
+    bootstrap.write_launcher(places, str(old), "run it again")
+    done = subprocess.run([places.launcher, "a b"], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, f"a b\n{places.launcher}\n", "")
+    assert str(old) not in Path(places.launcher).read_text()
+
+
 def test_an_environments_python_is_not_taken_for_one_that_is_gone(tmp_path):
     places = place(tmp_path, make_safepip(tmp_path / "wheels", ECHO))
     bootstrap.write_launcher(places, "/nonexistent/python3", "run it again")
