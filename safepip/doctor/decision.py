@@ -39,14 +39,17 @@ def check(context: Context) -> Findings:
 
 
 def _active(context: Context) -> Finding:
-    active, (variable, path) = context.active, context.claimed_active
+    active = context.active
     if active:
-        by_variable = variable and path == active.path and context.target.prefix is None
-        by = f", by {variable}" if by_variable else ""
-        return ok("active", f"the environment {active.path} is active{by}")
-    if context.stale_active is None:
-        return ok("active", "no environment is active")
-    variable, path = context.stale_active
+        variable, path = context.claimed_active
+        by_variable = path == active.path and context.target.prefix is None
+        return ok("active", f"the environment {active.path} is active{f', by {variable}' if by_variable else ''}")
+    if context.stale_active:
+        return _stale(*context.stale_active, context)
+    return ok("active", "no environment is active")
+
+
+def _stale(variable: str, path: str, context: Context) -> Finding:
     found = context.examine(path, named=True)
     reason = found.reason or ("does not exist" if found.state == ABSENT else "is not an environment")
     can_be_repaired = found.state == BROKEN and is_environment(path) and not found.other_system

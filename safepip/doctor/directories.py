@@ -59,12 +59,16 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
     mine = ambient.user in {0, stat.st_uid}
     if inside and not mine:
         return "owner"
-    if not writable and _is_read_only(at):
-        return "read-only"
     if not writable:
-        return "mode" if mine or not _is_in_home(at, ambient.home) else "owner"
+        return _why_read_only(at, mine=mine, home=ambient.home)
     open_to_all = stat.st_mode & 0o002 and not stat.st_mode & 0o1000
     return "open" if inside and open_to_all else ""
+
+
+def _why_read_only(at: str, *, mine: bool, home: str | None) -> str:
+    if _is_read_only(at):
+        return "read-only"
+    return "owner" if not mine and _is_in_home(at, home) else "mode"
 
 
 def _is_read_only(path: str) -> bool:

@@ -55,24 +55,25 @@ class PipSetting(Record):
 def check(context: Context) -> Findings:
     """Look at what pip's variables and files say about where it installs to."""
     files = _files(context)
-    malformed = [file for file in files if file.error]
-    for file in malformed:
-        yield _malformed(file, context)
+    found = [_malformed(file, context) for file in files if file.error]
     rejected = list(_rejected(files, context))
     for setting, error in rejected:
-        yield problem(
-            "pip-setting-wrong", f"pip rejects what {setting.where} says: {error}", unset(setting, context)
-        )
-    named = context.ambient.environ.get("PIP_CONFIG_FILE", "")
-    if named and not os.path.exists(named):
-        why = f"PIP_CONFIG_FILE names {named}, which does not exist"
-        yield warning("pip-config-file", why, "unset PIP_CONFIG_FILE")
+        why = f"pip rejects what {setting.where} says: {error}"
+        found.append(problem("pip-setting-wrong", why, unset(setting, context)))
     wrong = {(setting.where, setting.key) for setting, _ in rejected}
     settings = [one for one in settings_in_force(context) if (one.where, one.key) not in wrong]
-    for setting in settings:
-        yield _in_force(setting, context)
-    if files and not (malformed or rejected or settings):
-        yield ok("pip-config", f"pip reads {', '.join(file.path for file in files)}; nothing there moves installs")
+    found += [_in_force(setting, context) for setting in settings]
+    yield from found
+    if files and not found:
+        paths = ", ".join(file.path for file in files)
+        yield ok("pip-config", f"pip reads {paths}; nothing there moves installs")
+    yield from _named_file(context.ambient.environ.get("PIP_CONFIG_FILE", ""))
+
+
+def _named_file(path: str) -> Findings:
+    if path and not os.path.exists(path):
+        why = f"PIP_CONFIG_FILE names {path}, which does not exist"
+        yield warning("pip-config-file", why, "unset PIP_CONFIG_FILE")
 
 
 def settings_in_force(context: Context) -> list[PipSetting]:
