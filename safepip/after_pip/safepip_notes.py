@@ -20,14 +20,9 @@ IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in l
 def noted(pip_main, journal, keep, discard):
     """Return pip's main function, which then notes what changed.
 
-    `discard` tells how a new environment is removed again if nothing was installed, and may be empty.
+    `discard` removes a new environment again if nothing was installed, and may be None.
     """
-    discarding = None
-    if discard:
-        import safepip_discard
-
-        discarding = safepip_discard.Discarding(discard)
-    return _Noting(pip_main, journal, keep, discarding)
+    return _Noting(pip_main, journal, keep, discard)
 
 
 class _Noting:

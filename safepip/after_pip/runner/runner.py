@@ -89,7 +89,8 @@ def _module_path():
 def _with_what_follows(pip_main, journal, keep, discard, hint, closing):
     """Return pip's main function with what is to be noted and said when it has ended."""
     if journal:
-        pip_main = _own("safepip_notes").noted(pip_main, journal, keep, discard)
+        discarding = _own("safepip_discard").Discarding(discard) if discard else None
+        pip_main = _own("safepip_notes").noted(pip_main, journal, keep, discarding)
     if hint:
         pip_main = _own("safepip_hint").Hinting(pip_main, hint)
     if closing:
