@@ -182,3 +182,27 @@ def test_module_form_serves_the_interpreter_that_was_chosen(sandbox: Sandbox, ma
     ran = sandbox.call(line, env={"PYTHONPATH": os.path.join(site, library, "site-packages")})
     assert ran.code == 0, ran.err
     assert "alpha" in sandbox.packages()
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="needs script")
+def test_at_a_terminal_the_program_of_what_was_asked_for_is_named(sandbox: Sandbox) -> None:
+    """beta has a command and needs alpha, which has none."""
+    sandbox.write("requirements.txt", "beta\n")
+
+    def said(line: str, env: dict[str, str] | None = None) -> list[str]:
+        ran = sandbox.call(["script", "-qec", f"{sandbox.safepip} install {line}", "/dev/null"], env=env)
+        return [one.strip() for one in ran.text.splitlines() if one.startswith("safepip: run ")]
+
+    how = "or: source .venv/bin/activate"
+    assert said("alpha") == [f"safepip: run your code with: safepip run FILE.py      {how}"]
+    assert said("-r requirements.txt") == [f"safepip: run it with: safepip run beta      {how}"]
+    assert said("many1 beta") == [f"safepip: run your code with: safepip run FILE.py      {how}"]
+    assert said("many1") == []
+    assert said("many2", {"SAFEPIP_HOOK": "1"}) == []
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="needs script")
+def test_in_a_terminal_the_creation_line_is_not_the_dockerfiles(sandbox: Sandbox) -> None:
+    ran = sandbox.call(["script", "-qec", f"{sandbox.safepip} install alpha 2>&1 | cat", "/dev/null"])
+    assert "creating .venv for this project (once)" in ran.text
+    assert "python3 will NOT" not in ran.text
