@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from sandbox import Sandbox, make_wheel
+from tree import TOOLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +108,7 @@ class Typist:
 
 def find(name: str) -> str:
     """Return the shell's program."""
-    program = shutil.which(name)
+    program = shutil.which(name) or shutil.which(name, path=os.path.join(TOOLS, name, "bin"))
     if program is None:
         pytest.skip(f"there is no {name} here")
     return program
