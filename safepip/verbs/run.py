@@ -125,7 +125,9 @@ def _in(environment: Environment, name: str) -> str | None:
 
 def _not_executable(path: str, found: Environment, context: Context) -> SafepipError:
     """Return why a program of the environment cannot be run, and how its Python runs it all the same."""
-    flags = os.statvfs(path).f_flag if sys.platform != "win32" else 0
+    flags = 0
+    if sys.platform != "win32":
+        flags = os.statvfs(path).f_flag
     why = "its file system is mounted noexec" if flags & getattr(os, "ST_NOEXEC", 0) else "it is not executable"
     name = os.path.basename(path)
     module = _module_of(name, found)

@@ -252,7 +252,11 @@ def test_settings_say_what_is_routed(world, line, settings, project, routed):
         "install --platform any black",
     ],
 )
-def test_a_line_that_pipx_cannot_be_told_whole_is_one_install_in_the_environment(world, line):
+def test_a_line_that_pipx_cannot_be_told_whole_is_one_install_in_the_environment(world, line, home):
+    os.mkdir(os.path.join(home, "local"))
+    for name in ("requirements.txt", "x.py", "pyproject.toml", os.path.join("local", "pyproject.toml")):
+        with open(os.path.join(home, name), "w", encoding="utf-8") as file:
+            file.write('[dependency-groups]\ndev = ["requests"]\n' if name == "pyproject.toml" else "")
     assert isinstance(world(line), Create)
 
 

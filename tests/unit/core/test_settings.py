@@ -4,6 +4,7 @@ import datetime as dt
 import os
 
 import pytest
+from tree import TREE
 
 from safepip.core.settings import ROWS, TABLE, Fault, Settings, Table, origin_of, settle, variable_name
 
@@ -336,9 +337,8 @@ def test_every_field_of_settings_has_a_row_and_every_row_a_field():
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.key)
 def test_each_setting_is_named_in_the_help_page_and_in_the_readme(row):
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for page in (os.path.join("safepip", "help", "settings.txt"), "README.md"):
-        with open(os.path.join(root, page), encoding="utf-8") as file:
+        with open(os.path.join(TREE, page), encoding="utf-8") as file:
             assert row.key in file.read(), page
 
 

@@ -15,6 +15,7 @@ from pip._internal.configuration import Configuration
 from tree import TREE
 
 from safepip.core.pip_line import ConfigFile, normalised, read
+from safepip.system import pip_config
 from safepip.system.pip_config import find, plain
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
@@ -68,7 +69,8 @@ class TestPlaces:
         environ = {"XDG_CONFIG_DIRS": f"{tmp_path}/a:relative: {tmp_path}/b "}
         assert paths(tmp_path, environ, site=tmp_path / "prefix") == wanted
 
-    def test_linux_looks_in_etc_when_no_folder_is_named(self):
+    def test_linux_looks_in_etc_when_no_folder_is_named(self, monkeypatch):
+        monkeypatch.setattr(pip_config, "SYSTEM_FOLDER", "/etc")  # tests/conftest.py may have hidden it
         opened = []
 
         def refuse(path, _mode):
