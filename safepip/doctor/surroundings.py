@@ -20,7 +20,7 @@ _MISLEADING = ("PYTHONHOME", "PYTHONPATH")
 # Variables of safepip that are not settings: options, the shells' code, the tests.
 _OTHERS = (
     "BYPASS", "ENV", "DEBUG", "HANDOVER", "ACTIVATED", "HOOK", "SHIM", "SHELL", "SHELL_ENV", "SHELL_ZDOTDIR",
-    "ASKING", "PYTHON",
+    "ASKING", "PYTHON", "UNFIT",
 )  # fmt: skip
 _PREFIXES = ("SAFEPIP_RUN_", "SAFEPIP_TEST_")
 
