@@ -16,6 +16,7 @@ alias _safepip_undo 'eval "`/bin/sh $_safepip_files:q/typed.sh hook leave \!*`"'
 alias _safepip_enter 'alias deactivate _safepip_undo'
 alias _safepip_leave 'unalias deactivate'
 if ( $?prompt ) then
+  if ( ! $?_safepip_prompt ) set _safepip_prompt = "$prompt:q"
   alias _safepip_enter 'set _safepip_prompt = "$prompt:q" ; set prompt = "$_safepip_given:q$prompt:q" ; alias deactivate _safepip_undo'
   alias _safepip_leave 'set prompt = "$_safepip_prompt:q" ; unalias deactivate'
 endif

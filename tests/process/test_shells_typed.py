@@ -306,15 +306,16 @@ def test_a_shell_within_one_and_an_environment_that_comes_or_goes_unasked(shell:
         assert active(typist) == (box.venv, 1)
     typist.line("cd ..")
     assert active(typist) == (box.venv, 1)
-    name = " ".join(shell.argv)
-    typist.child.send(f"{name}\r")
-    typist.until(r"\$")
-    assert active(typist) == (box.venv, 1)
-    typist.line("cd ..")
-    assert active(typist)[0] == ""
-    typist.child.send("exit\r")
-    typist.until(r"\$")
-    assert active(typist) == (box.venv, 1)
+    if shell.name not in {"xonsh", "nushell"}:  # which throw away what is typed too early
+        name = " ".join(shell.argv)
+        typist.child.send(f"{name}\r")
+        typist.until(r"\$")
+        assert active(typist) == (box.venv, 1)
+        typist.line("cd ..")
+        assert active(typist)[0] == ""
+        typist.child.send("exit\r")
+        typist.until(r"\$")
+        assert active(typist) == (box.venv, 1)
     typist.line("rm -rf .venv")
     typist.line("cd .")
     assert active(typist)[0] == ""
@@ -368,7 +369,9 @@ def test_outside_projects_a_typed_python_sees_the_home_environments_packages_and
     assert "imported" in typist.line(f"python3 get-{shell}.py")
     if shell.name != "fish":  # whose functions cannot run in the background
         assert "imported" in typist.line(f"python get-{shell}.py")
-    assert "ModuleNotFoundError" in typist.line(f"./get-{shell}.py")
+    assert "ModuleNotFoundError" in typist.line(f"sh -c './get-{shell}.py; true'")
+    if shell.name == "xonsh":  # where a program that fails ends the line
+        return
     typist.line(f"cd project-{shell}")
     assert "ModuleNotFoundError" in typist.line(f"python3 ../get-{shell}.py")
     typist.child.close(force=True)
