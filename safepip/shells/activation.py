@@ -98,6 +98,8 @@ def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
 def leave(environ: dict[str, str]) -> list[Step]:
     """Return the steps out of the environment that a hook activated, and take it out of `environ`."""
     at = environ.pop(ACTIVATED, "")
+    if not at:
+        return []
     own = os.path.join(at, BIN)
     kept = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry != own]
     environ["PATH"] = os.pathsep.join(kept)

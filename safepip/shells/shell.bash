@@ -3,3 +3,4 @@
 # shellcheck source=/dev/null
 [[ ! -r ~/.bashrc ]] || . ~/.bashrc
 export PATH="$SAFEPIP_SHELL/bin:$PATH" VIRTUAL_ENV="$SAFEPIP_SHELL"
+unset SAFEPIP_ACTIVATED # it stays wherever one goes

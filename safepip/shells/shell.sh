@@ -4,4 +4,4 @@
 ENV=${SAFEPIP_SHELL_ENV-}
 [ -z "$ENV" ] || [ ! -r "$ENV" ] || . "$ENV"
 export PATH="$SAFEPIP_SHELL/bin:$PATH" VIRTUAL_ENV="$SAFEPIP_SHELL"
-unset SAFEPIP_SHELL_ENV
+unset SAFEPIP_SHELL_ENV SAFEPIP_ACTIVATED # it stays wherever one goes

@@ -5,11 +5,13 @@ What a hook asks at a prompt is answered by shells/hook.py, before any of this i
 
 from __future__ import annotations
 
+import argparse
 import glob
 import os
 import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 
 from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS, read_invocation
 from safepip.core.pip_options import SUBCOMMANDS
@@ -22,6 +24,7 @@ from safepip.system.environment import USABLE
 from safepip.system.interpreter import BIN, EXE, is_program
 from safepip.system.process import inherited
 
+from . import explain
 from .history import line_of
 from .init import own_program
 
@@ -46,60 +49,25 @@ _OPTIONS: Words = {
     "--save": "record what this line installs or removes",
     "--safepip-version": "show safepip's own version",
 }
-_JSON: Words = {"--json": "as JSON"}
 _SHELLS: Words = {shell: f"code for {shell}" for shell in dict.fromkeys(LANGUAGES.values())}
-# What may stand behind a verb, and behind a word behind that.
-_BEHIND: dict[str, Words] = {
-    "env": {
-        "path": "print the path of the environment for this place",
-        "list": "show all environments that safepip made or adopted",
-        "info": "show what is known of an environment",
-        "create": "make the environment for this place, and install nothing",
-        "remove": "remove an environment that safepip made",
-        "prune": "show which environments are not needed any more",
-        "trust": "let an environment that others made be used",
-        "repair": "rebuild an environment with the same packages",
-    },
-    "env list": _JSON,
-    "env info": _JSON,
-    "env create": {
-        "--python": "the Python to make it from",
-        "--system-site-packages": "let it see that Python's packages",
-    },
-    "env remove": {"--yes": "with what is installed in it, too"},
-    "env prune": {"--unused": "those too that were not used for so many days", "--yes": "remove them"},
-    "env trust": {"--list": "print the paths of those that are trusted", "--revoke": "take the trust back"},
-    "app": {
-        "install": "install an application",
-        "list": "list installed applications",
-        "upgrade": "upgrade an application",
-        "upgrade-all": "upgrade all applications",
-        "uninstall": "uninstall an application",
-        "uninstall-all": "uninstall all applications",
-        "inject": "install packages into an application's environment",
-        "uninject": "uninstall injected packages",
-        "reinstall": "reinstall an application",
-        "reinstall-all": "reinstall all applications",
-        "run": "run an application without installing it",
-        "runpip": "run pip in an application's environment",
-        "pin": "keep an application at its version",
-        "unpin": "let an application be upgraded again",
-        "ensurepath": "put the programs' directory on PATH",
-        "environment": "print pipx's variables and directories",
-    },
-    "doctor": {**_JSON, "--managed": "which Python is managed"},
-    "history": _JSON,
-    "undo": {"--to": "go to the state after an entry of the history"},
-    "upgrade": {**_JSON, "--dry-run": "only show what would be upgraded"},
-    "init": {
-        **_SHELLS,
-        "--write": "write the line into the shell's start-up file",
-        "--undo": "remove the line from the shell's start-up file",
-        "--no-activate": "without activating the project's environment",
-    },
-    "shims": {"--python": "python and python3, too"},
+_OF_PIPX: Words = {
+    "install": "install an application",
+    "list": "list installed applications",
+    "upgrade": "upgrade an application",
+    "upgrade-all": "upgrade all applications",
+    "uninstall": "uninstall an application",
+    "uninstall-all": "uninstall all applications",
+    "inject": "install packages into an application's environment",
+    "uninject": "uninstall injected packages",
+    "reinstall": "reinstall an application",
+    "reinstall-all": "reinstall all applications",
+    "run": "run an application without installing it",
+    "runpip": "run pip in an application's environment",
+    "pin": "keep an application at its version",
+    "unpin": "let an application be upgraded again",
+    "ensurepath": "put the programs' directory on PATH",
+    "environment": "print pipx's variables and directories",
 }
-_WITH_FILES = ("shims", "env path", "env info", "env create", "env remove", "env trust", "env repair")
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
@@ -117,6 +85,8 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     current = "".join(line[at : at + 1])
     found = _completions(line[:at], current, context)
     matching = {word: told for word, told in found.items() if word.startswith(current) and word != _FILES}
+    if not current.startswith("-"):  # an option only where one begins
+        matching = {word: told for word, told in matching.items() if not word.startswith("-")} or matching
     if _FILES in found and shell not in {"bash", "zsh"}:  # which complete files by themselves
         matching.update(_files(current))
     sys.stdout.write("".join(_line(shell, word, told) for word, told in matching.items()))
@@ -159,17 +129,30 @@ def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -
         return _of_run(typed, context)
     if verb == "explain":
         return _of_explain(typed, current)
+    if verb == "app":
+        return {} if typed else _OF_PIPX
     if verb == "undo" and typed[-1:] == ("--to",):
         return _history(context)
     words = [word for word in typed if not word.startswith("-")]
-    key = f"{verb} {words[0]}" if words and verb in {"env", "app"} else verb
-    found = {word: told for word, told in _BEHIND.get(key, {}).items() if word not in typed}
-    if words and verb == "init":
-        found = {word: told for word, told in found.items() if word.startswith("-")}
-    if key in _WITH_FILES:
-        found[_FILES] = ""
-    if current.startswith("-"):
-        found["--help"] = "show help"
+    found = _of_parser(import_module(f"safepip.verbs.{verb}").parser(), words)
+    if verb == "init" and not words:
+        found = {**_SHELLS, **found}
+    return {word: told for word, told in found.items() if word not in typed}
+
+
+def _of_parser(parser: argparse.ArgumentParser, words: list[str]) -> Words:
+    """Return the options that a parser knows, and what may stand where it expects a word."""
+    found: Words = {}
+    for action in parser._actions:  # noqa: SLF001  argparse tells it in no other way
+        told = action.help or ""
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            if words and words[0] in action.choices:
+                return _of_parser(action.choices[words[0]], words[1:])
+            found.update({choice.dest: choice.help or "" for choice in action._choices_actions})  # noqa: SLF001
+        elif action.option_strings:
+            found.update({name: told for name in action.option_strings if name.startswith("--")})
+        elif action.metavar == "DIR":
+            found[_FILES] = ""
     return found
 
 
@@ -187,11 +170,10 @@ def _of_run(typed: tuple[str, ...], context: Context) -> Words:
 
 
 def _of_explain(typed: tuple[str, ...], current: str) -> Words:
-    words = [word for word in typed if word not in _JSON]
+    words = [word for word in typed if word != "--json"]
     if words:
         return _of_pip(("pip", *words, current), len(words) + 1)
-    commands = dict.fromkeys(SUBCOMMANDS, "a line that begins so")
-    return {**_JSON, **commands, "--help": "show help"}
+    return {**_of_parser(explain.parser(), []), **dict.fromkeys(SUBCOMMANDS, "a line that begins so")}
 
 
 def _history(context: Context) -> Words:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from safepip.errors import USAGE, SafepipError
 from safepip.shells.detect import language_of, users_shell
 from safepip.shells.files import FOLDER
 from safepip.system.process import entered, inherited, start
 
+from .arguments import for_verb, shows_help
 from .run import to_run_in
 
 TYPE_CHECKING = False
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
 
-_USAGE = "safepip shell"
+    from .arguments import Parser
+
 _INSIDE = "SAFEPIP_SHELL"  # the environment that this shell is for
-_FISH = "set -gx PATH $SAFEPIP_SHELL/bin $PATH; set -gx VIRTUAL_ENV $SAFEPIP_SHELL"
+_FISH = "set -gx PATH $SAFEPIP_SHELL/bin $PATH; set -gx VIRTUAL_ENV $SAFEPIP_SHELL; set -e SAFEPIP_ACTIVATED"
+
+
+def parser() -> Parser:
+    """Return the parser of this verb's arguments, of which there are none."""
+    return for_verb("shell", example="safepip shell")
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Become the user's shell; its exit code is its own. One within another is refused."""
-    if words[:1] in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
+    if shows_help(words):
+        parser().print_help()
         return 0
     if words:
-        raise SafepipError(USAGE, f"usage: {_USAGE}", "to run a program: safepip run PROGRAM")
+        raise SafepipError(USAGE, "safepip shell takes no arguments", "to run a program: safepip run PROGRAM")
     inside = context.ambient.environ.get(_INSIDE)
     if inside and context.ambient.environ.get("VIRTUAL_ENV") == inside:
         raise SafepipError(USAGE, f"this is the shell of {inside} already", "leave it: exit")

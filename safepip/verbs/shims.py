@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 
-from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
+from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
 from safepip.system.files import recall, remember
 from safepip.system.interpreter import EXE, candidates
 
+from .arguments import for_verb
 from .init import own_program
 
 TYPE_CHECKING = False
@@ -19,39 +19,47 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
 
-_USAGE = "safepip shims [DIR] [--python | --undo]"
-_OPTIONS = ("--python", "--undo")
+    from .arguments import Parser
+
 _FOLDERS = "shims"  # the file in the state that lists the folders
+
+
+def parser() -> Parser:
+    """Return the parser of this verb's arguments."""
+    made = for_verb("shims", example="safepip shims ~/bin")
+    made.add_argument("dir", metavar="DIR", nargs="?", help="where (default: a directory of safepip's)")
+    either = made.add_mutually_exclusive_group()
+    either.add_argument("--python", action="store_true", help="write python and python3, too")
+    either.add_argument("--undo", action="store_true", help="remove them")
+    return made
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Write the shims to the folder named, else to safepip's own; say how they come to serve."""
-    if words[:1] in {("--help",), ("-h",)}:
-        sys.stdout.write(f"usage: {_USAGE}\n")
-        return 0
-    if "--undo" in words:
-        return _undo(words, context, report)
-    folder = _folder(words, context)
+    try:
+        said = parser().parse_args(words)
+    except SystemExit as asked:  # --help, printed
+        return int(asked.code or 0)
+    folder = _folder(said.dir, context)
+    if said.undo:
+        return _undo([folder] if said.dir else [folder, *_remembered(context)], report)
     pips = ("pip", "pip3", *(f"pip{version}" for version in _versions(context)))
-    names = (*pips, *PYTHONS) if "--python" in words else pips
+    names = (*pips, *PYTHONS) if said.python else pips
     foreign = next((name for name in names if not is_free(os.path.join(folder, name))), None)
     if foreign:
-        what = f"{os.path.join(folder, foreign)} is there and not safepip's"
-        raise SafepipError(CANNOT_CREATE, what, "name another folder: safepip shims DIR")
+        what = f"{os.path.join(folder, foreign)} is not a shim of safepip's"
+        raise SafepipError(CANNOT_CREATE, what, "name another directory: safepip shims DIR")
     write_shims(folder, names, own_program())
     _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
     search = context.ambient.environ.get("PATH", os.defpath)
-    if "python" in names and next(candidates(("python",), search, ()), None) is None:
+    if said.python and next(candidates(("python",), search, ()), None) is None:
         report.say("there is no python on PATH: the one in that directory starts python3")
     return 0
 
 
-def _undo(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Remove the shims of the folder named, else of all folders that they were written to."""
-    folders = [_folder(words, context), *_remembered(context)]
-    if any(word != "--undo" for word in words):
-        folders = folders[:1]
+def _undo(folders: list[str], report: Report) -> int:
+    """Remove the shims of these folders."""
     for folder in dict.fromkeys(folders):
         removed = remove_shims(folder)
         if removed:
@@ -71,14 +79,11 @@ def _remembered(context: Context) -> list[str]:
     return [line for line in (text or "").split("\n") if os.path.isabs(line)]
 
 
-def _folder(words: tuple[str, ...], context: Context) -> str:
-    named = [word for word in words if word not in _OPTIONS]
-    if len(named) > 1 or any(word.startswith("-") for word in named):
-        raise SafepipError(USAGE, f"usage: {_USAGE}")
-    if named:
-        return os.path.abspath(named[0])
+def _folder(named: str | None, context: Context) -> str:
+    if named is not None:
+        return os.path.abspath(named)
     if context.data is None:
-        raise SafepipError(CANNOT_CREATE, "there is no home directory to keep them in", "name a folder")
+        raise SafepipError(CANNOT_CREATE, "there is no home directory to keep them in", "name a directory")
     return os.path.join(context.data, "shims")
 
 

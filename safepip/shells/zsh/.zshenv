@@ -3,6 +3,7 @@ if [[ -n ${SAFEPIP_SHELL_ZDOTDIR-} ]]; then export ZDOTDIR=$SAFEPIP_SHELL_ZDOTDI
 unset SAFEPIP_SHELL_ZDOTDIR
 function _safepip_shell {
   export PATH=$SAFEPIP_SHELL/bin:$PATH VIRTUAL_ENV=$SAFEPIP_SHELL
+  unset SAFEPIP_ACTIVATED # it stays wherever one goes
   precmd_functions=(${precmd_functions:#_safepip_shell})
   unfunction _safepip_shell
 }

@@ -80,7 +80,7 @@ def test_what_is_not_safepips_stays_and_nothing_else_is_written(own, home):
     os.mkdir(f"{home}/s")
     with open(f"{home}/s/pip3", "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\n")
-    assert refused(f"{home}/s") == (CANNOT_CREATE, f"{home}/s/pip3 is there and not safepip's")
+    assert refused(f"{home}/s") == (CANNOT_CREATE, f"{home}/s/pip3 is not a shim of safepip's")
     assert os.listdir(f"{home}/s") == ["pip3"]
 
 
