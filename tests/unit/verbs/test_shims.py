@@ -116,3 +116,43 @@ def test_undo_of_a_named_folder_touches_no_other(own, home):
     write("--undo", f"{home}/s")
     assert not os.path.exists(f"{home}/s")
     assert "pip" in os.listdir(f"{home}/t")
+
+
+def test_a_python_shim_starts_python3_where_there_is_no_python(own, home, capfd):
+    """`command -v python || command -v python3` must not end in 127."""
+    with open(f"{home}/pythons/python3", "w", encoding="utf-8") as file:
+        file.write('#!/bin/sh\necho "python3 $*"\n')
+    write(f"{home}/s", "--python")
+    assert "there is no python on PATH: the one in that directory starts python3" in capfd.readouterr().err
+    argv = ["/bin/sh", "-c", f'PATH="{home}/s:$PATH"; "$(command -v python || command -v python3)" -c "a b"']
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "python3 -c a b\n", "")
+
+
+def test_a_python_shim_prefers_a_python(own, home, capfd):
+    for name in ("python", "python3"):
+        with open(f"{home}/pythons/{name}", "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\necho {name}\n")
+        os.chmod(f"{home}/pythons/{name}", 0o755)
+    write(f"{home}/s", "--python")
+    assert "there is no python" not in capfd.readouterr().err
+    environ = {**os.environ, "PATH": f"{home}/s:{os.environ['PATH']}"}
+    ran = subprocess.run([f"{home}/s/python"], env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "python\n")
+
+
+def test_where_there_is_no_python_at_all_the_shim_says_so(own, home):
+    for name in os.listdir(f"{home}/pythons"):
+        os.unlink(f"{home}/pythons/{name}")
+    write(f"{home}/s", "--python")
+    environ = {**os.environ, "PATH": f"{home}/s"}
+    ran = subprocess.run([f"{home}/s/python"], env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (127, "safepip: error: there is no other python on PATH\n")
+
+
+def test_a_shim_that_cannot_be_written_leaves_nothing_behind(own, home):
+    os.makedirs(f"{home}/s/.safepip/pip")
+    with pytest.raises(OSError):  # noqa: PT011  whichever the system gives
+        write(f"{home}/s")
+    assert sorted(os.listdir(f"{home}/s")) == [".safepip"]
+    assert os.listdir(f"{home}/s/.safepip") == ["pip"]
