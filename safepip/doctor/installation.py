@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
 import site
@@ -67,17 +69,30 @@ def of_environment(prefix: str) -> Installation:
     if os.path.exists(os.path.join(prefix, "pipx_metadata.json")):
         return _with_words("pipx", "pipx upgrade", "pipx reinstall", "pipx uninstall")
     if os.path.exists(os.path.join(prefix, "uv-receipt.toml")):
-        return _with_words("uv tool", "uv tool upgrade", "uv tool install --reinstall", "uv tool uninstall")
+        return _with_words("uv tool", "uv tool upgrade", "uv tool upgrade --reinstall", "uv tool uninstall")
     if "uv" in configuration(prefix) and f"{os.sep}archive-v" in os.path.realpath(prefix):
         return _with_words("uvx", "uvx --refresh", "uvx --refresh", "uv cache clean")
     python = quoted(os.path.join(prefix, BIN, "python" + EXE))
     made = f"python3 -m venv --clear {quoted(prefix)}"
+    source = quoted(_source(prefix))
     return Installation(
         by=f"pip in {prefix}",
-        update=f"{python} -m pip install -U safepip",
-        repair=f"{made} && {python} -m pip install safepip",
+        update=f"{python} -m pip install -U {source}",
+        repair=f"{made} && {python} -m pip install {source}",
         remove=f"{python} -m pip uninstall safepip",
     )
+
+
+def _source(prefix: str) -> str:
+    """Return what to install: where pip had it from by its own note (PEP 610), else the name."""
+    noted = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", "safepip-*.dist-info")
+    for path in glob.glob(os.path.join(noted, "direct_url.json")):
+        with (
+            contextlib.suppress(OSError, ValueError, LookupError, TypeError),
+            open(path, encoding="utf-8") as file,
+        ):
+            return str(json.load(file)["url"]).removeprefix("file://")
+    return "safepip"
 
 
 def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:

@@ -52,6 +52,15 @@ def test_a_tools_environment_is_known_by_the_file_that_the_tool_leaves(of, tmp_p
     assert own.remove
 
 
+def test_pip_is_told_to_take_it_from_where_it_had_it(of, tmp_path):
+    of("lib")
+    noted = tmp_path / "lib" / "python3.12" / "site-packages" / "safepip-1.dist-info" / "direct_url.json"
+    noted.parent.mkdir(parents=True)
+    for text, source in (('{"url": "file:///a b/clone"}', "'/a b/clone'"), ("torn", "safepip"), ("[]", "safepip")):
+        noted.write_text(text)
+        assert installation.of_environment(str(tmp_path)).update.endswith(f"pip install -U {source}")
+
+
 def test_what_bootstrap_noted_is_what_is_said(of, tmp_path):
     app = of("lib").parent
     noted = {"again": "python3 /c/bootstrap.py", "update": "git pull && …", "remove": "… --uninstall"}
