@@ -68,9 +68,9 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     if words in {("--help",), ("-h",)}:
         parser().print_help()
         return 0
-    as_json = words[:1] == ("--json",)
-    if not words[as_json:]:
+    if not words:
         parser().error("no pip line given")
+    as_json = words[:1] == ("--json",)
     explained, plan, told = explain(words[as_json:], context)
     if as_json:
         sys.stdout.write(json.dumps(explained) + "\n")
