@@ -291,7 +291,7 @@ def test_what_the_user_cannot_change_is_told_before_anything_is_touched(nobodys:
     )  # fmt: skip
     assert without_times(look(nobodys.venv)) == without_times(before)
     ran = as_nobody(nobodys, "undo")
-    assert (ran.code, ran.said[0]) == (1, "error: not undone, all is as it was: alpha cannot be removed")
+    assert (ran.code, ran.said[0]) == (1, "error: not undone, all is as it was: could not remove alpha")
     assert faults(site) == []
     assert as_nobody(nobodys, "run", "python", "-c", "import alpha").code == 0
 
