@@ -313,6 +313,8 @@ def _text(name: str, folder: int) -> str:
 def _content(path: str) -> bytes | None:
     """Return what a regular file holds; None for anything else, one that is too large or cannot be read."""
     try:
+        if os.stat(path).st_mode & _KIND != _REGULAR:
+            return None  # opening a FIFO would let its writer go on, whose text pip is to read
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     except (OSError, ValueError):
         return None

@@ -101,6 +101,8 @@ def content(path: str) -> bytes:
     """Return a regular file's bytes; empty for one that is missing, too large, or would block."""
     quick = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""  # opening a FIFO would let its writer go on, whose text pip is to read
         file = os.open(path, os.O_RDONLY | quick)
         try:
             found = os.fstat(file)
