@@ -31,6 +31,15 @@ end
 function _safepip_begun
     _safepip_look
     set -g _safepip_seen $_safepip_now
+    if test -n "$_safepip_home" -a "$_safepip_home_python" = python3
+        set -g _safepip_named # many machines have no python
+        function python --wraps python3
+            python3 $argv
+        end
+    else if set -q _safepip_named
+        functions -e python
+        set -e _safepip_named
+    end
 end
 
 # At a prompt: ask again only where something has changed that the answer depends on. `activate` sets the last.

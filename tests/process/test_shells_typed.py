@@ -362,13 +362,12 @@ def test_outside_projects_a_typed_python_sees_the_home_environments_packages_and
     typist = begin(shell, box)
     typist.line("cd ..")
     tool = f"tool{SHELLS.index(shell)}"
-    assert "Successfully installed" in typist.line(f"pip install {tool}")
+    assert tool in typist.line(f"pip install {tool}")  # another test may have installed it
     with open(os.path.join(box.home, f"get-{shell}.py"), "w", encoding="utf-8") as file:
         file.write(f"#!/usr/bin/env python3\nimport {tool}\nprint('impor' + 'ted')\n")
     os.chmod(file.name, 0o755)
     assert "imported" in typist.line(f"python3 get-{shell}.py")
-    if shell.name != "fish":  # whose functions cannot run in the background
-        assert "imported" in typist.line(f"python get-{shell}.py")
+    assert "imported" in typist.line(f"python get-{shell}.py")
     assert "ModuleNotFoundError" in typist.line(f"sh -c './get-{shell}.py; true'")
     if shell.name == "xonsh":  # where a program that fails ends the line
         return
