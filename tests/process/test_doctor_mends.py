@@ -207,7 +207,7 @@ def test_an_environment_without_pip(installed: Sandbox) -> None:
 
 def test_an_environment_that_lacks_files(installed: Sandbox) -> None:
     remove_from(installed, "alpha.py")
-    broken(installed, "environment-damaged", "lacks files of alpha", "safepip env repair .venv")
+    broken(installed, "environment-damaged", "has damaged files of alpha", "safepip env repair .venv")
 
 
 def remove_from(box: Sandbox, start: str) -> None:
