@@ -8,7 +8,6 @@ import io
 import logging
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from .lock import LOCK, acquire, can_lock, holder
 from .os_packages import offer
 from .pip import own_variables
 from .progress import shown_while
+from .removal import empty
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
 _OLDEST_BUNDLED = (3, 9)
@@ -374,9 +374,7 @@ def _withdraw(path: str, token: str, *, existed: bool) -> None:
 def _clear_away(path: str, *, existed: bool) -> None:
     """Leave things as they were before a creation that failed: nothing, or the user's empty directory."""
     with contextlib.suppress(OSError):
-        _empty(path)  # before the mark goes
-        shutil.rmtree(os.path.join(path, OWN))
-        os.unlink(os.path.join(path, LOCK))
+        empty(path, last=(OWN, LOCK))  # the mark goes last
         if not existed:
             os.rmdir(path)
 
@@ -436,14 +434,8 @@ def _refuse_anothers(path: str, called: str, user: int) -> None:
 
 def _empty(path: str) -> None:
     """Remove what an unfinished creation left; safepip's own mark and the lock stay."""
-    kept = {os.path.join(path, name) for name in (OWN, LOCK, CREATING)}
-    for entry in (*os.scandir(path), *os.scandir(os.path.join(path, OWN))):
-        if entry.path in kept:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
+    empty(path, kept=(OWN, LOCK))
+    empty(os.path.join(path, OWN), kept=(os.path.basename(CREATING),))
 
 
 def _virtualenv_environ() -> dict[str, str]:

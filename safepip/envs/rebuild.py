@@ -40,6 +40,7 @@ from .lock import acquire
 from .modified_files import edited
 from .packages import FailedError
 from .progress import shown_while, wheels_in
+from .removal import empty
 from .trust import made_elsewhere, recorded_place
 from .verify import sites
 
@@ -431,7 +432,9 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
     if not why:
         _keep(changed(under, stage=_REMOVING), context)
         _open(under.aside)
-        shutil.rmtree(under.aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            empty(under.aside)
+            os.rmdir(under.aside)
         if os.path.lexists(under.aside):
             report.say(f"not all of the old {called} can be removed: {under.aside}")
     else:
@@ -469,23 +472,14 @@ def _discard(path: str) -> None:
     """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
     _open(path)
     with contextlib.suppress(FileNotFoundError):
-        for entry in os.scandir(path):
-            if entry.name != OWN:
-                _remove(entry.path)
-        shutil.rmtree(path)
+        empty(path, last=(OWN,))
+        os.rmdir(path)
 
 
 def _open(path: str) -> None:
     """Let what is about to go be changed."""
     with contextlib.suppress(OSError):
         os.chmod(path, 0o700)
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
 
 
 # -- what lies where

@@ -1,50 +1,126 @@
-"""An environment that safepip made, removed whole: under both its locks, and marked first lest it is killed."""
+"""Remove environments: under both locks, marked as unfinished first, through directory descriptors."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
 from safepip.report import quoted, shown
 from safepip.system import registry
-from safepip.system.environment import CONFIG, CREATING, OWN, configuration
+from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.project import owner
 
 from .lock import LOCK, acquire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from safepip.report import Report
     from safepip.system.observe import Context
     from safepip.system.registry import Entry
 
     from .create import Made
 
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 def remove(entry: Entry, context: Context, report: Report) -> None:
     """Remove the directory whose identity was noted, under both its locks.
 
-    It is marked as unfinished first, so that whatever a kill leaves is safepip's own to finish.
+    Its pyvenv.cfg becomes the mark of an unfinished environment first: so whatever a kill leaves is safepip's own
+    to finish, and renaming needs no space on the disk.
     """
     from .create import creation_lock  # noqa: PLC0415  with virtualenv, which is slow to import
 
     path = entry.known.path
-    with creation_lock(path, context, report):
+    with creation_lock(path, context, report), _errors_named(path):
         lock = acquire(path, context.settings.lock_timeout, report)
         try:
             if not entry.is_there:
                 raise SafepipError(REFUSED, f"{path} is another one than safepip made")
             _refuse_what_cannot_go(path, context)
-            os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-            with open(os.path.join(path, CREATING), "w", encoding="utf-8") as mark:
-                mark.write(configuration(path).get("safepip-creation", ""))
-            _empty(path)
+            _mark_unfinished(path)
+            empty(path, last=(OWN, LOCK))
+            with contextlib.suppress(OSError):  # behind a link, or mounted, the empty directory stays
+                os.rmdir(path)
             registry.discard(entry)
         finally:
             if lock is not None:
                 os.close(lock)
+
+
+def _mark_unfinished(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(os.path.join(path, CONFIG), os.path.join(path, CREATING))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(path, CONFIG))  # where safepip has no folder in it
+
+
+@contextlib.contextmanager
+def _errors_named(path: str) -> Iterator[None]:
+    """Turn an error of the system into a line that names the file, and the way on."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{path} could not be removed: {error.strerror or error}: {error.filename or path}"
+        raise SafepipError(CANNOT_CREATE, what, f"try again: safepip env remove {quoted(path)}") from error
+
+
+def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
+    """Remove everything in a directory but the names `kept`, the names `last` in the end.
+
+    It is reached through descriptors: no link is followed, whoever exchanges a directory for one meanwhile.
+    """
+    if os.unlink not in os.supports_dir_fd:  # Windows
+        _empty_by_path(path, last, kept)
+        return
+    folder = os.open(os.path.realpath(path), _FOLDER)
+    try:
+        if os.geteuid() == 0 and os.fstat(folder).st_uid != 0:
+            raise PermissionError(errno.EPERM, "belongs to another user", path)
+        _empty(folder, last, kept)
+    finally:
+        os.close(folder)
+
+
+def _empty(folder: int, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
+    present = [name for name in os.listdir(folder) if name not in kept]
+    for name in [name for name in present if name not in last] + [name for name in last if name in present]:
+        with contextlib.suppress(FileNotFoundError):
+            _remove(folder, name)
+
+
+def _remove(folder: int, name: str) -> None:
+    """Remove an entry of an open directory; a directory only if it is the one that was looked at."""
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode):
+        os.unlink(name, dir_fd=folder)
+        return
+    inner = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        opened = os.fstat(inner)
+        given_away = os.geteuid() == 0 and opened.st_uid != 0
+        if given_away or not os.path.samestat(opened, found):
+            raise PermissionError(errno.EPERM, "was exchanged meanwhile", name)
+        _empty(inner)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=folder)
+
+
+def _empty_by_path(path: str, last: Sequence[str], kept: Sequence[str]) -> None:
+    present = [name for name in os.listdir(path) if name not in kept]
+    for name in [name for name in present if name not in last] + [name for name in last if name in present]:
+        full = os.path.join(path, name)
+        if os.path.isdir(full) and not os.path.islink(full):
+            shutil.rmtree(full)
+        else:
+            os.unlink(full)
 
 
 def discarding(made: Made, called: str, lock: int, context: Context, report: Report) -> str | None:
@@ -81,22 +157,3 @@ def _refuse_what_cannot_go(path: str, context: Context) -> None:
             way = f"chmod -R u+rwX {quoted(path)}" if mine else f'sudo chown -R "$USER" {quoted(path)}'
             what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
             raise SafepipError(CANNOT_CREATE, what, f"let yourself first: {way}")
-
-
-def _empty(path: str) -> None:
-    """Remove the environment; of one behind a link, or that is mounted, the empty directory stays."""
-    for name in (CONFIG, *os.listdir(path)):
-        if name not in {OWN, LOCK}:
-            _unlink(os.path.join(path, name))
-    for name in (OWN, LOCK):
-        _unlink(os.path.join(path, name))
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-
-
-def _unlink(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)

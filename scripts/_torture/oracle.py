@@ -32,7 +32,7 @@ def faults(site: str) -> list[str]:
         missing = [name for name in wanted if not os.path.isfile(os.path.join(site, info, name))]
         found += [f"{info} lacks {name}" for name in missing]
         if "RECORD" not in missing:
-            found += _unlike_record(site, info)
+            found += _unlike_record(site, info) or _unnamed(site, info)
     for folder, names, files in os.walk(site):
         found += [f"left aside: {os.path.join(folder, name)}" for name in (*names, *files) if name.startswith("~")]
     return found
@@ -62,6 +62,13 @@ def _unlike_record(site: str, info: str) -> list[str]:
                     if recorded != f"sha256={digest(content.read())}":
                         found.append(f"{info}: {path} is another")
     return found
+
+
+def _unnamed(site: str, info: str) -> list[str]:
+    """Return a fault if RECORD does not name the metadata beside it: it is empty, or was cut off."""
+    with open(os.path.join(site, info, "RECORD"), newline="", encoding="utf-8") as file:
+        names = {row[0] for row in csv.reader(file) if row}
+    return [] if f"{info}/METADATA" in names else [f"{info}: RECORD is not whole"]
 
 
 def unimportable(world: World, environment: str) -> list[str]:
