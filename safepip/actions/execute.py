@@ -9,7 +9,7 @@ from safepip import __version__
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
 from safepip.core.record import changed
 from safepip.report import quoted
-from safepip.system.environment import BROKEN, has_doubtful_pip
+from safepip.system.environment import BROKEN, has_doubtful_pip, names_in
 from safepip.system.process import child_environ, start
 from safepip.system.registry import used
 
@@ -247,7 +247,11 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
 
 
 def _locked(environment: str, context: Context, report: Report) -> int | None:
-    """Take the environment's lock for a change, or None where there can be none."""
+    """Take the lock for a change, or None where there can be none; an interrupted rebuild ends first."""
+    if context.state is not None and names_in(os.path.join(context.state, "repairs")):
+        from safepip.envs.rebuild import resume
+
+        resume(environment, context.shown(context.examine(environment, named=True)), context, report)
     from safepip.envs.lock import acquire
 
     return acquire(environment, context.settings.lock_timeout, report)

@@ -11,13 +11,11 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from hashlib import sha256
 
-from filelock import FileLock, Timeout
 from virtualenv import session_via_cli
 
 from safepip.core.record import Record
-from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import shown
 from safepip.system.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.system.files import make_folder, recall, remember
@@ -25,9 +23,10 @@ from safepip.system.interpreter import BIN, EXE, keg, lasting
 from safepip.system.process import inherited
 from safepip.system.registry import MADE, note
 
+from .creation_lock import creation_lock
 from .git import tracks
 from .image import image_for, put_pip
-from .lock import LOCK, acquire, can_lock, holder
+from .lock import LOCK, acquire, can_lock
 from .os_packages import offer
 from .pip import own_variables
 from .progress import shown_while
@@ -226,58 +225,6 @@ def _is_found(programs: str, search: str) -> bool:
         if os.access(os.path.join(folder, "python3" + EXE), os.X_OK):
             return False
     return False
-
-
-@contextlib.contextmanager
-def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
-    """Hold the lock for making this environment: in the user's state, since the place is yet to be made."""
-    lock = _lock_in_state(path, context)
-    if lock is None:
-        yield
-        return
-    with contextlib.suppress(OSError, NotImplementedError):  # without locks there: the environment's own is tried
-        _take(lock, path, context.settings.lock_timeout, report)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _take(lock: FileLock, path: str, timeout: float | None, report: Report) -> None:
-    try:
-        try:
-            lock.acquire(timeout=1.0 if timeout is None else min(1.0, timeout))
-        except Timeout:
-            if timeout is not None and timeout <= 1.0:
-                raise
-            report.say(f"waiting for another command to make {path}{holder(lock.lock_file)}")
-            lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
-    except Timeout:
-        what = f"another command has been making {path} for {timeout} s{holder(lock.lock_file)}"
-        raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
-
-
-def key_of(path: str) -> str:
-    """Return the name of what the state holds of an environment, by its real path."""
-    return sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
-
-
-def creation_lock_file(state: str, path: str) -> str:
-    """Return the file that is locked while an environment is made at `path`."""
-    return os.path.join(state, "locks", key_of(path))
-
-
-def _lock_in_state(path: str, context: Context) -> FileLock | None:
-    if context.state is None:
-        return None
-    file = creation_lock_file(context.state, path)
-    folder = os.path.dirname(file)
-    try:
-        make_folder(folder)
-    except OSError:
-        return None
-    strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
-    return FileLock(file) if os.access(folder, os.W_OK) and not strange and can_lock(file) else None
 
 
 @contextlib.contextmanager

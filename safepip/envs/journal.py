@@ -20,7 +20,7 @@ from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
-from safepip.system.files import make_folder, number, replace_file
+from safepip.system.files import make_folder, number, replace_file, sweep
 from safepip.system.interpreter import BIN
 
 TYPE_CHECKING = False
@@ -81,6 +81,7 @@ def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: b
     """
     if os.name != "nt" and os.path.lexists(os.path.join(environment, JOURNAL)):
         return False
+    sweep(os.path.join(environment, OWN))  # what killed commands were writing
     known = distributions(environment)
     rows = snapshot(environment, known)
     heading = (

@@ -35,7 +35,8 @@ from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, interview,
 from safepip.system.project import ENVIRONMENT
 
 from . import history, inventory, journal, packages, recover
-from .create import build, creation_lock, key_of
+from .create import build
+from .creation_lock import creation_lock, key_of
 from .lock import acquire
 from .modified_files import edited
 from .packages import FailedError

@@ -19,6 +19,7 @@ from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, changed
 from safepip.core.requirement import name_and_version, name_in, normalised_name
 from safepip.system.environment import OWN, USABLE, names_in
+from safepip.system.files import sweep
 
 from . import history, inventory, journal, packages
 from .asides import asides_of, is_aside, is_begun_bytecode, is_begun_metadata, is_mine, stashed
@@ -33,6 +34,7 @@ from .verify import (
     Row,
     damage,
     is_as_recorded,
+    looks_cut,
     metadata_in,
     name_said,
     record_of,
@@ -96,6 +98,7 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
         pending = journal.pending(environment, name)
         if pending is None:
             continue
+        sweep(os.path.join(environment, OWN))
         busy = inventory.installers(environment)
         if busy:
             _postpone(found, pending, busy[0], report)
@@ -178,6 +181,7 @@ class _Recovery:
             self.infos.setdefault(name_and_version(info)[0], []).append(info)
         self.moved = dict(self._moved_away())
         self.kept = ""
+        self.edited: set[str] = set()  # files that are shorter than recorded, but not cut off
 
     def carry_out(self, only: Sequence[str] | None = None) -> Outcome:
         """Put right what is damaged; pip itself comes first, since it repairs the others."""
@@ -334,7 +338,7 @@ class _Recovery:
             _remove(old.rows)
             return True, f"{old.called} (removed)"
         self._move_back(folders)
-        return self._put_files(old, lost, _missing(lost)), old.called
+        return self._put_lost(old, lost), old.called
 
     def _put_old_back(self, old: Installed, new: Installed, *, forced: bool = False) -> bool:
         """Put the old version back in place of the new one; return True if every file of it is there.
@@ -350,7 +354,13 @@ class _Recovery:
         if os.path.isdir(new.info):
             self._set_aside(new.info)
         self._move_back(folders)
-        return self._put_files(old, lost, _missing(lost))
+        return self._put_lost(old, lost)
+
+    def _put_lost(self, old: Installed, lost: Sequence[Row]) -> bool:
+        """Put these files back; what the new version has in their place must not pass for an edited one."""
+        for row in lost:
+            self._clear(row)
+        return self._put_files(old, lost, [Fault(path=row.path, kind=MISSING) for row in lost])
 
     def _lost(self, old: Installed, folders: Sequence[tuple[str, str]], *, replaced: bool) -> list[Row]:
         """Return the files that pip took away, not as part of a folder, or wrote others in place of."""
@@ -403,11 +413,12 @@ class _Recovery:
             compile_bytecode(self.found, missing)
             return None
         done = self._put_files(dist, [*rows, *missing], faults) or self._install_again(dist)
-        return done, dist.called
+        was_edited = all(fault.path in self.edited for fault in faults)
+        return None if was_edited else (done, dist.called)
 
     def _install_again(self, dist: Installed) -> bool:
         """Install a distribution again whose files are not as recorded anywhere, unless one of them is edited."""
-        edited = any(state_of(row, hashed=True) == EDITED for row in dist.rows)
+        edited = any(state_of(row, hashed=True) == EDITED for row in dist.rows) or self.edited
         return not edited and self._install(dist, (dist.info,))
 
     def _put_files(self, dist: Installed, rows: Sequence[Row], faults: Sequence[Fault]) -> bool:
@@ -416,8 +427,9 @@ class _Recovery:
         needed = [row for row in rows if not row.path.endswith(".pyc") and not self._put_known(dist, row)]
         if needed:
             with self._elsewhere(dist) as folder:
-                for row in needed if folder is not None else ():
-                    self._put_fetched(row, self._at(folder, row.path), kinds.get(row.path, MISSING))
+                for row in needed:
+                    source = self._at(folder, row.path) if folder is not None else ""
+                    self._put_fetched(row, source, kinds.get(row.path, MISSING))
         for path in [fault.path for fault in faults if fault.kind == EMPTY]:
             if path.endswith(".pyc"):
                 _unlink(path)
@@ -427,7 +439,7 @@ class _Recovery:
             with contextlib.suppress(OSError):
                 describe(self.found, dist.name, requested=dist.state.requested, origin=dist.state.origin)
         left = without_shared(damage(verify(dist.info, self.site, hashed=True)), dist.info, self.site)
-        return not left
+        return all(fault.path in self.edited for fault in left)
 
     def _put_known(self, dist: Installed, row: Row) -> bool:
         """Put a file back that pip has stashed, or whose content is known."""
@@ -446,11 +458,12 @@ class _Recovery:
     def _put_fetched(self, row: Row, source: str, kind: str) -> None:
         """Put back a file that was fetched, if it is exactly the recorded one."""
         if not os.path.isfile(source) or (row.digest and not is_as_recorded(row, source)):
+            if kind == CUT and not looks_cut(row.path):
+                self.edited.add(row.path)
             return
         if kind == CUT and not packages.is_beginning(row.path, source):
-            return  # the user's, and shorter
-        if kind == MISSING:
-            self._clear(row)
+            self.edited.add(row.path)
+            return
         put_file(source, row.path)
 
     def _clear(self, row: Row) -> None:
@@ -649,10 +662,6 @@ def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
     fields = [row.split("\t") for row in rows if row.startswith("n\t")]
     told = {journal.unescaped(one[1]): frozenset(journal.unpacked(one[2])) for one in fields if len(one) >= 3}
     return {folder: names for folder, names in told.items() if journal.is_within(folder)}
-
-
-def _missing(rows: Iterable[Row]) -> list[Fault]:
-    return [Fault(path=row.path, kind=MISSING) for row in rows]
 
 
 def _is_moved(path: str, folders: Iterable[tuple[str, str]]) -> bool:

@@ -14,6 +14,7 @@ from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.project import owner
 
+from .creation_lock import creation_lock, creation_lock_file
 from .lock import LOCK, acquire
 
 TYPE_CHECKING = False
@@ -35,8 +36,6 @@ def remove(entry: Entry, context: Context, report: Report) -> None:
     Its pyvenv.cfg becomes the mark of an unfinished environment first: so whatever a kill leaves is safepip's own
     to finish, and renaming needs no space on the disk.
     """
-    from .create import creation_lock  # noqa: PLC0415  with virtualenv, which is slow to import
-
     path = entry.known.path
     with creation_lock(path, context, report), _errors_named(path):
         lock = acquire(path, context.settings.lock_timeout, report)
@@ -128,8 +127,6 @@ def discarding(made: Made, called: str, lock: int, context: Context, report: Rep
 
     `lock` is the descriptor that holds its lock, `called` its name for the user.
     """
-    from .create import creation_lock_file  # noqa: PLC0415  with virtualenv, which is slow to import
-
     if context.state is None:
         return None
     path = made.environment.path

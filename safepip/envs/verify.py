@@ -28,7 +28,7 @@ TORN = "unreadable"  # of RECORD and METADATA
 TWICE = "there twice"  # two versions are installed; the fault's path is the metadata that does not count
 EDITED = "edited"  # not damage
 
-_TAIL = 64  # bytes at the end of a file that tell whether it was cut off
+_BYTECODE = (".pyc", "__pycache__")  # virtualenv's own seeding names files and folders of it that never existed
 
 
 class Row(Record):
@@ -134,7 +134,7 @@ def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:
     faults = []
     for row in rows:
         kind = state_of(row, hashed=hashed)
-        if kind and not (row.path.endswith(".pyc") and kind == MISSING):
+        if kind and not (row.path.endswith(_BYTECODE) and kind == MISSING):
             faults.append(Fault(path=row.path, kind=kind))
     metadata = os.path.join(info, "METADATA")
     if name_said(info) != name_and_version(info)[0] and all(fault.path != metadata for fault in damage(faults)):
@@ -153,16 +153,19 @@ def state_of(row: Row, *, hashed: bool = False) -> str:
     if row.path.endswith(".pyc"):
         return EMPTY if status.st_size == 0 else ""
     if row.size is not None and status.st_size != row.size:
-        return _state_by_size(row, status.st_size, row.size)
+        return _state_by_size(row, status.st_size, row.size, hashed=hashed)
     if not hashed or is_as_recorded(row) or not row.digest:
         return ""
     return _state_of_content(row.path)
 
 
-def _state_by_size(row: Row, size: int, recorded: int) -> str:
+def _state_by_size(row: Row, size: int, recorded: int, *, hashed: bool) -> str:
+    """Return EMPTY, EDITED, or CUT, which only a comparison with the original can prove."""
     if size == 0:
         return EMPTY
-    return CUT if size < recorded and _looks_cut(row.path) else EDITED
+    if size > recorded:
+        return EDITED
+    return CUT if hashed or looks_cut(row.path) else EDITED
 
 
 def _state_of_content(path: str) -> str:
@@ -177,7 +180,7 @@ def _state_of_content(path: str) -> str:
     return CUT if content.endswith(b"\0") and path.endswith((".py", ".txt", "METADATA")) else EDITED
 
 
-def _looks_cut(path: str) -> bool:
+def looks_cut(path: str) -> bool:
     """Return True if a file ends within a line: an editor ends it with one."""
     try:
         with open(path, "rb") as file:

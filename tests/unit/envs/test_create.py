@@ -14,7 +14,8 @@ from safepip.core.plan import Create, Handover
 from safepip.core.record import changed
 from safepip.core.settings import Settings
 from safepip.envs import create as module
-from safepip.envs.create import create, creation_lock
+from safepip.envs.create import create
+from safepip.envs.creation_lock import creation_lock
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry

@@ -237,15 +237,11 @@ def test_what_the_user_put_there_is_removed_only_when_that_is_said(run, made):
 
 
 def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, monkeypatch):
-    rmtree = shutil.rmtree
-
-    def killed(path):
-        if path.endswith("bin"):
-            raise KeyboardInterrupt
-        rmtree(path)
+    def killed(*_path, **_how):
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(shutil, "rmtree", killed)
+        meanwhile.setattr(os, "rmdir", killed)
         with pytest.raises(KeyboardInterrupt):
             run("remove")
     assert Context(context.invocation, context.ambient).place.state == "unfinished"
