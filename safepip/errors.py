@@ -1,4 +1,4 @@
-"""PURE  what happened, what to type next, and the exit code: the one way in which safepip fails."""
+"""The exception that ends safepip: what failed, what to type next, and the exit code."""
 
 from __future__ import annotations
 

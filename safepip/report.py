@@ -1,4 +1,4 @@
-"""EDGE  the only writer of safepip's own words, all of them on stderr."""
+"""Print safepip's own messages, all of them on stderr."""
 
 from __future__ import annotations
 

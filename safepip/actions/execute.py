@@ -1,4 +1,4 @@
-"""EDGE  one match over Plan; the only exec, and the start of every program that the user asked for."""
+"""Carry out a plan: one match over its kinds."""
 
 from __future__ import annotations
 

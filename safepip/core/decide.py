@@ -1,4 +1,4 @@
-"""PURE  decide(context) -> Plan: what to do about a line, as a table in order; the first match wins."""
+"""Decide what to do about a line, by a table of rows in order; the first match wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE  argv -> Invocation: by which name safepip was called, and which words are its own."""
+"""Read argv: the name that safepip was called by, and the words that are its own."""
 
 from __future__ import annotations
 

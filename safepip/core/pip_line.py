@@ -1,4 +1,4 @@
-"""PURE  pip's command line, read as the newest pip itself would: argv, variables and files -> PipCommand.
+"""Read pip's command line as the newest pip would: argv, variables and files give a PipCommand.
 
 pip reads its line twice (`cli/main_parser.py`, `cli/base_command.py`). The first reading knows the global
 options and stops at the first operand, which is the subcommand; the second knows that subcommand's options

@@ -1,4 +1,4 @@
-"""PURE  the few things that safepip can do, each carrying all that is needed to do it."""
+"""The plans: the few things that safepip can do, each with all that is needed to do it."""
 
 from __future__ import annotations
 

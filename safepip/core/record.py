@@ -1,4 +1,4 @@
-"""PURE  frozen slotted values without the cost of importing dataclasses (21 ms of CPU against 1)."""
+"""Frozen slotted values without the cost of importing dataclasses (21 ms of CPU against 1)."""
 
 from __future__ import annotations
 

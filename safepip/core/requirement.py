@@ -1,4 +1,4 @@
-"""PURE  how a requirement is written: its name and version, and the file that `-r` or `--group` opens.
+"""Parse how a requirement is written: its name and version, and the file that `-r` or `--group` opens.
 
 Source: PEP 508, and pip's `req/constructors.py`, `utils/filetypes.py` and `cli/req_command.py`. make_options.py
 keeps a digest of these functions: a test fails when pip gives a value another meaning.

@@ -1,4 +1,4 @@
-"""COLD  doctor's checks: a file a subject, each a function from a context to what it found; nothing is changed."""
+"""The checks of `safepip doctor`, one file a subject: each yields findings and changes nothing."""
 
 from __future__ import annotations
 

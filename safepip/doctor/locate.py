@@ -1,4 +1,4 @@
-"""EDGE  where a package really is that is to be removed from an environment which is not there."""
+"""Find where a package is installed that `uninstall` did not find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDGE  repeat pip's answer to an install that it found satisfied, while nothing that counts has changed.
+"""Repeat pip's answer to an install that it found satisfied, while nothing relevant has changed.
 
 All that pip's answer depends on goes into one digest: the line, variables, pip's configuration, the files that
 these name, and what is installed. The runner keeps what pip printed under that digest, where pip changed nothing

@@ -1,4 +1,4 @@
-"""PURE  what a line or a requirements file asks for, where it is so plain that every pip reads it alike.
+"""Read what a line or a requirements file asks for, if every pip reads it alike.
 
 pip decodes a file, joins lines at a backslash, takes comments away and gives the rest to shlex and optparse
 (`_internal/req/req_file.py`). Where one of these steps could read it in more than one way, or lead pip to

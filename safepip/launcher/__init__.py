@@ -1,1 +1,1 @@
-"""COLD  what the command that scripts/bootstrap.py writes starts: safepip, under whatever Python there is."""
+"""Start safepip for the command that scripts/bootstrap.py writes, with any suitable Python."""

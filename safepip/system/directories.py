@@ -1,4 +1,4 @@
-"""PURE  places below the home directory: `~`, and where safepip keeps its files (cache, state, data).
+"""Expand `~`, and find the directories in which safepip keeps its cache, state and data.
 
 Computed by hand because importing platformdirs costs more than all the rest of a start; a test
 holds the two equal.

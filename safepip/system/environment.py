@@ -1,4 +1,4 @@
-"""EDGE  what a directory is, as a virtual environment, found out without running anything in it."""
+"""Examine a directory as a virtual environment, without running anything in it."""
 
 from __future__ import annotations
 

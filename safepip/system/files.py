@@ -1,4 +1,4 @@
-"""EDGE  small files of the user's, each written whole or not at all."""
+"""Read and write small files, each written completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDGE  all that a decision is made from: environ, cwd, interpreters, marker files; each read on first use."""
+"""All that a decision is made from: environ, cwd, interpreters, marker files; each read on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDGE  find and read pip's configuration files.
+"""Find and read pip's configuration files.
 
 pip parses every one of them at each call, and loading configparser costs 9 ms. So a plain file is read here, line
 by line, and configparser is loaded only for another one that names a key that matters. Source: pip's

@@ -1,4 +1,4 @@
-"""EDGE  which processes this one descends from: asked only within a pip that safepip started."""
+"""Find the processes that this one descends from; used only inside a pip that safepip started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDGE  the project that a directory belongs to: a walk up the tree."""
+"""Find the project that a directory belongs to, by a walk up the tree."""
 
 from __future__ import annotations
 

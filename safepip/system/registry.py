@@ -1,4 +1,4 @@
-"""EDGE  what the user's state remembers of environments: one small file each, found by device and inode.
+"""Remember environments in the user's state: one small file each, found by device and inode.
 
 Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
 which travels in archives. A random id in both tells a directory from a later one that got its inode. The

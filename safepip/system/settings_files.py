@@ -1,4 +1,4 @@
-"""EDGE  the tables that hold settings, read: the system's, the user's and the project's.
+"""Read the tables that hold settings: the system's, the user's and the project's.
 
 safepip stands before every pip call, so TOML's parser (15 ms) is loaded only where a file holds a table.
 """

@@ -1,4 +1,4 @@
-"""COLD  safepip's own verbs: a module a verb, each with `parser()` and `main(words, context, report)`."""
+"""safepip's own verbs, one module a verb, each with `parser()` and `main(words, context, report)`."""
 
 from __future__ import annotations
 

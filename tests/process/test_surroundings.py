@@ -120,7 +120,7 @@ def test_ordinary_user_installs(nobodys: Sandbox) -> None:
 
 
 def test_directories_of_safepips_own_are_private(sandbox: Sandbox) -> None:
-    """Section 12: directories 0700."""
+    """Nobody else may look into them: mode 0700."""
     assert sandbox.run("install", "alpha", env={"XDG_CACHE_HOME": os.path.join(sandbox.root, "cache")}).code == 0
     assert sandbox.run("install", "alpha", cwd=sandbox.home).code == 0
     local = os.path.join(sandbox.home, ".local")

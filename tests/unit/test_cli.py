@@ -60,7 +60,7 @@ def test_an_error_of_safepips_ends_with_its_code_and_the_ways_on(failing, name):
     )
 
 
-def test_the_codes_are_those_of_the_contract():
+def test_the_exit_codes_stay_as_documented():
     assert [
         errors.NO_ENVIRONMENT, errors.USAGE, errors.NO_PIPX, errors.CANNOT_CREATE, errors.LOCK_TIMEOUT,
         errors.REFUSED, errors.BAD_SETTINGS, errors.CANNOT_RUN, errors.NOT_FOUND,

@@ -1,4 +1,4 @@
-"""One row per sentence of `decide`'s docstring and of section 4 of the contract.
+"""One row per sentence of `decide`'s docstring.
 
 A row gives a line and what matters of the world; `context` fills in the rest: the user u in a project whose
 environment exists, on a managed /usr/bin/python3.
