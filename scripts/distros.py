@@ -456,7 +456,7 @@ def build(distribution: Distribution, roots: str) -> None:
 
 
 def is_built(distribution: Distribution, roots: str) -> bool:
-    """Tell whether the root of a distribution is there, made from what is asked for now."""
+    """Return True if the root of a distribution exists and was made from the present request."""
     return stamp_of(os.path.join(roots, distribution.root)) == request_of(distribution)
 
 

@@ -307,7 +307,7 @@ def skipped_by_root(skipped: "Iterable[str]", root: bool) -> "list[str]":
 
 
 def is_root() -> bool:
-    """Tell whether root runs this."""
+    """Return True if root runs this."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 

@@ -44,7 +44,7 @@ def kill_at(argv: Sequence[str], count: int, below: str, *, cwd: str, env: Mappi
 
 
 def is_change(line: str, below: str) -> bool:
-    """Tell whether strace's line is of a call that changed something below the folder, not of safepip's own."""
+    """Return True if a line of strace's is a call that changed something below the folder."""
     if f'"{below}/' not in line or "/.safepip/" in line or " = -1 " in line:
         return False
     return "openat" not in line or "O_CREAT" in line

@@ -376,7 +376,7 @@ def _settled(plan: Pipx, context: Context) -> list[tuple[str, ...]]:
 
 
 def _is_unwanted(spec: str, context: Context) -> bool:
-    """Tell whether pipx has the package in a version other than `spec` asks for, as pip would see it."""
+    """Return True if pipx has the package in a version that does not satisfy `spec`."""
     from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415  rarely needed
 
     one = wanted(spec)
@@ -437,7 +437,7 @@ def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None
 
 
 def _has_stderr() -> bool:
-    """Tell whether there is a stderr for what pipx says of its work: stdout is for pip's own answers."""
+    """Return True if stderr is open, so that pipx's progress can go there and not to stdout."""
     try:
         os.fstat(2)
     except OSError:

@@ -114,7 +114,7 @@ def _keep(environment, keep, answer):
 
 
 def _is_unchanged(line):
-    """Tell whether a file is as it was, by what `signature` in envs/noop_cache.py says of it."""
+    """Return True if a file still has the signature that envs/noop_cache.py gave it."""
     before, _, path = line.partition(" ")
     try:
         stat = os.stat(path)
@@ -124,7 +124,7 @@ def _is_unchanged(line):
 
 
 def _sees_itself_only(environment):
-    """Tell whether modules, and so distributions, come from the environment and the standard library alone."""
+    """Return True if modules come from the environment and the standard library alone."""
     library = os.path.dirname(os.__file__)
     archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
     standard = (library, os.path.join(library, "lib-dynload"), archive)

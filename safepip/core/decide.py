@@ -570,7 +570,7 @@ def _program(context: Context, python: str) -> str:
 
 
 def _changes_environment(command: PipCommand) -> bool:
-    """Tell whether pip may change what is installed in the environment that it runs in."""
+    """Return True if pip may change what is installed in the environment that it runs in."""
     elsewhere = any(getattr(command, name) is not None for name in _PLACES)
     helped = command.outcome not in {"ok", "parse_error"}
     return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run

@@ -33,7 +33,7 @@ class State(Record):
     origin: str = ""
 
     def same(self, other: State | None) -> bool:
-        """Tell whether `pip freeze` would say the same of both."""
+        """Return True if `pip freeze` would print the same for both."""
         return other is not None and (self.version, self.origin) == (other.version, other.origin)
 
 

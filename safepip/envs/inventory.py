@@ -74,7 +74,7 @@ def made_with(path: str) -> str:
 
 
 def holds(site: str) -> bool:
-    """Tell whether distributions lie in the folder `site`, beyond pip and what creators put there."""
+    """Return True if the folder `site` has distributions other than pip and those of its creator."""
     seeds = ("pip-", "setuptools-", "wheel-", "~")
     return any(name.endswith(_KINDS) and not name.startswith(seeds) for name in names_in(site))
 
@@ -203,7 +203,7 @@ def _is_pip(word: str) -> bool:
 
 
 def _is_of(process: int, folder: str, path: str) -> bool:
-    """Tell whether a process was started by a path in that folder, or as `python` where `path` is active."""
+    """Return True if a process was started by a path in that folder, or as `python` where `path` is active."""
     words = _read(f"/proc/{process}/cmdline").split("\0")[:2]
     try:
         cwd = os.readlink(f"/proc/{process}/cwd")
@@ -225,5 +225,5 @@ def _read(file: str) -> str:
 
 
 def seen_system(path: str) -> bool:
-    """Tell whether the environment sees the packages of the Python that it stands on."""
+    """Return True if the environment sees the packages of its base interpreter."""
     return configuration(path).get("include-system-site-packages", "").lower() == "true"

@@ -121,5 +121,5 @@ def project_root(known: registry.Known, context: Context) -> str | None:
 
 
 def _is_kept(path: str, context: Context) -> bool:
-    """Tell whether an environment lies in safepip's own data, away from its project."""
+    """Return True if an environment lies in safepip's own data, away from its project."""
     return context.data is not None and path.startswith(os.path.join(context.data, ""))

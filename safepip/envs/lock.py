@@ -68,7 +68,7 @@ def acquire(
 
 
 def can_lock(path: str) -> bool:
-    """Tell whether the file system has locks; filelock would make do with a file that outlives its maker."""
+    """Return True if the file system has locks; filelock would fall back to a file that outlives its maker."""
     if os.name == "nt":
         return True
     descriptor = _open(path)

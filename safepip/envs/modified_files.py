@@ -59,7 +59,7 @@ def _hashes(record: str) -> list[tuple[str, str, str]]:
 
 
 def _is_like(path: str, algorithm: str, wanted: str) -> bool:
-    """Tell whether the file has that hash; one that cannot be read counts as such, for nobody edited it."""
+    """Return True if the file has that hash; an unreadable one counts too, since nobody edited it."""
     try:
         found = hashlib.new(algorithm)
         with open(path, "rb") as file:

@@ -43,7 +43,7 @@ def shown_while(
 
 
 def _moves_back(context: Context) -> bool:
-    """Tell whether what looks like a terminal is one that can write a line anew; Windows has no TERM."""
+    """Return True if the terminal can write a line again; Windows does not set TERM."""
     kind = context.ambient.environ.get("TERM")
     return kind != "dumb" and (kind is not None or context.ambient.platform == "win32")
 

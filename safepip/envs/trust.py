@@ -238,14 +238,14 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _is_open(path: str, filesystem: Filesystem, *, sticky: bool = False) -> bool:
-    """Tell whether everybody can write to `path`; with `sticky`, whether they can replace what lies in it."""
+    """Return True if everybody can write to `path`; with `sticky`, if they can replace the entries in it."""
     mode = os.stat(path).st_mode
     guarded = sticky and mode & stat.S_ISVTX
     return bool(mode & stat.S_IWOTH) and not guarded and has_modes(path, filesystem)
 
 
 def _is_on_path(real: str, search: str, filesystem: Filesystem) -> bool:
-    """Tell whether a Python in an absolute entry of PATH, in which not everybody can put one, is `real`."""
+    """Return True if `real` is a Python in an absolute entry of PATH that not everybody can write to."""
     for entry in filter(os.path.isabs, search.split(os.pathsep)):
         try:
             names = [] if _is_open(entry, filesystem) else os.listdir(entry)
@@ -327,7 +327,7 @@ def _prefixes(head: str) -> list[str]:
 
 
 def _is_of_environment(python: str) -> bool:
-    """Tell whether a script's interpreter is, or was, an environment's: one that runs without is a program."""
+    """Return True if a script's interpreter is, or was, that of an environment."""
     prefix = os.path.dirname(os.path.dirname(python))
     if not os.path.isabs(python) or prefix in _SYSTEM:
         return False
@@ -335,7 +335,7 @@ def _is_of_environment(python: str) -> bool:
 
 
 def _is_at(spelling: str, real: str) -> bool:
-    """Tell whether the recorded place is the real one; what means another thing to each process is not."""
+    """Return True if the recorded place is the real one; a path that differs between processes is not."""
     plain = "/" + os.path.normpath(spelling).lstrip("/")
     magic = plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/")  # noqa: S108  named, not used
     return not magic and len(spelling) <= _LONGEST_PATH and os.path.realpath(spelling) == real

@@ -118,12 +118,12 @@ def is_disposable(target: str, project: str) -> bool:
 
 
 def is_environment(path: str) -> bool:
-    """Tell whether an interpreter started in `path` would take it for a virtual environment (PEP 405)."""
+    """Return True if an interpreter in `path` would take it for a virtual environment (PEP 405)."""
     return os.path.isfile(os.path.join(path, CONFIG))
 
 
 def is_conda(path: str) -> bool:
-    """Tell whether `path` is a conda environment other than base, or one of pixi's, that may serve.
+    """Return True if `path` is a conda environment other than base, or one of pixi's, that safepip may use.
 
     Python sees nothing virtual in it. Base alone holds conda's own command folder. One that was marked as
     managed (PEP 668) counts by its marker, as base does.
@@ -228,7 +228,7 @@ def _no_environment(path: str, named: str) -> Environment:
 
 
 def _is_hardly_begun(path: str) -> bool:
-    """Tell whether nothing is there but what precedes the mark of a creation: its folder, and the lock."""
+    """Return True if the directory holds only what is written before the mark of a creation."""
     own = os.path.join(path, OWN)
     if not {OWN, ".lock"}.issuperset(os.listdir(path)) or os.path.islink(own):
         return False
@@ -237,7 +237,7 @@ def _is_hardly_begun(path: str) -> bool:
 
 
 def _is_marked_conda(path: str) -> bool:
-    """Tell whether a marker lies in a standard library of the conda environment at `path`."""
+    """Return True if a standard library of the conda environment at `path` has a marker (PEP 668)."""
     libraries = os.path.join(path, "lib")
     names = names_in(libraries)
     folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]

@@ -519,7 +519,7 @@ class Context:
         return found
 
     def may_repair(self, found: Environment) -> bool:
-        """Tell whether a broken environment is the user's own and known: what it lists may be installed again."""
+        """Return True if safepip may rebuild this broken environment: it is the user's own, and known."""
         named = self.named is not None and self.named[1].path == found.path
         return owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
 
@@ -580,7 +580,7 @@ class Context:
         return self._target(base, named=False)
 
     def _is_empty_alias(self, path: str) -> bool:
-        """Tell whether Windows has put the name there only to offer a Python from its Store."""
+        """Return True if Windows only offers a Python from its Store under this name."""
         return is_store_alias(path) and isinstance(self._interview(path), str)
 
     def _target(self, path: str, *, named: bool) -> Target:
@@ -602,7 +602,7 @@ class Context:
         return (os.path.join(os.path.realpath(self.ambient.prefix), BIN),) if self._is_own_prefix() else ()
 
     def _is_own_prefix(self) -> bool:
-        """Tell whether safepip runs from an environment that exists only for it (pipx, uvx, uv tool, …).
+        """Return True if safepip runs from an environment that exists only for it (pipx, uvx, uv tool, …).
 
         With `python -m safepip` it was chosen to be served, unless a tool for applications made it.
         """
@@ -641,7 +641,7 @@ class Context:
         return None if found and env.is_disposable(found, root) else found
 
     def _is_trusted(self, path: str) -> bool:
-        """Tell whether the setting `trust` names the environment, or a folder that it lies in."""
+        """Return True if the setting `trust` names the environment, or a folder above it."""
         real = os.path.join(os.path.realpath(path), "")
         named = (os.path.realpath(self._absolute(at_home(at, self.ambient.home))) for at in self.settings.trust)
         return any(real.startswith(os.path.join(at, "")) for at in named)
@@ -692,7 +692,7 @@ class Context:
         return has_modes(root)
 
     def _leads_out(self, path: str, root: str) -> bool:
-        """Tell whether an `env-dir` of the project's own settings leads out of it."""
+        """Return True if an `env-dir` of the project's own settings leads out of it."""
         where = origin_of(self.settings, "env-dir") or ""
         real_root = os.path.join(os.path.realpath(root), "")
         return where.startswith(os.path.join(root, "")) and not os.path.realpath(path).startswith(real_root)
@@ -719,7 +719,7 @@ class Context:
 
 
 def _can_hold(root: str) -> bool:
-    """Tell whether an environment can be made in `root`: whether the system lets us, and its name is fit.
+    """Return True if an environment can be made in `root`: the system allows it, and the name is fit.
 
     What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def is_ancestor(process: int, parent: Callable[[int], int] | None = None) -> bool:
-    """Tell whether `process` is this one or a living ancestor of it; `parent` tells a process's own, or 0."""
+    """Return True if `process` is this one or a living ancestor; `parent` returns a process's parent, or 0."""
     at = os.getpid()
     while at > 1:
         if at == process:

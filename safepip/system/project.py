@@ -105,7 +105,7 @@ def find(
 
 
 def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
-    """Tell whether a directory without any marker may become a project by installing in it.
+    """Return True if a directory without a marker may become a project by an install in it.
 
     Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
     system, the temporary directory itself, or another user's.
@@ -145,7 +145,7 @@ class _Folder:
         return os.stat(self.path if self.descriptor is None else self.descriptor)
 
     def holds(self, name: str) -> bool:
-        """Tell whether there is such a name, links followed; cheaper than a stat where there is none."""
+        """Return True if such a name exists, links followed; cheaper than a stat if it does not."""
         return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
 
     def lstat(self, name: str) -> os.stat_result | None:
@@ -310,14 +310,14 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether the directory is the root of a drive, or lies in a tree of Windows' own, by its variables."""
+    """Return True for the root of a drive and below the directories of Windows itself, by its variables."""
     trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
     within = os.path.join(os.path.normcase(cwd), "")
     return os.path.dirname(cwd) == cwd or any(within.startswith(os.path.join(tree, "")) for tree in trees)
 
 
 def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether the directory is one of the user's folders, by whatever links these are reached."""
+    """Return True if the directory is one of the user's folders, links followed."""
     return any(_is_same(path, cwd) for path in _folders(home, environ))
 
 

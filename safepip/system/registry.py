@@ -59,11 +59,11 @@ class Entry(Record):
 
     @property
     def is_there(self) -> bool:
-        """Tell whether the very directory that was noted is still at its path."""
+        """Return True if the directory that was noted is still at its path."""
         return self.is_at(self.known.path)
 
     def is_at(self, path: str) -> bool:
-        """Tell whether the very directory that was noted is at `path`."""
+        """Return True if the directory that was noted is at `path`."""
         try:
             stat = os.stat(path)
         except (OSError, ValueError):

@@ -119,7 +119,7 @@ def _regular(file: int) -> tuple[bytes, str | None]:
 
 
 def may_hold_table(data: bytes) -> bool:
-    """Tell whether a pyproject.toml may hold the table, without parsing; never no where there is one.
+    """Return False only if a pyproject.toml cannot hold the table; nothing is parsed.
 
     A key is spelled bare, quoted, or quoted with escapes. Blanks aside, it is followed by `.`, `=` or
     `]`, and begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a

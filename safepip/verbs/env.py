@@ -568,5 +568,5 @@ def _meant(typed: str, context: Context, *, named: bool = False) -> Environment:
 
 
 def _is_or_was(path: str) -> bool:
-    """Tell whether an environment is there, or what is left of one: without its configuration, safepip's notes."""
+    """Return True if an environment exists, or safepip's notes in what is left of one."""
     return is_environment(path) or is_conda(path) or os.path.isdir(os.path.join(path, OWN))

@@ -104,7 +104,7 @@ def cache_folder(environ, platform):
 
 def is_usable(folder):
     # type: (str) -> bool
-    """Tell whether `folder` is a folder, complete, this user's own, and writable by nobody else."""
+    """Return True if `folder` is a folder, complete, this user's own, and writable by nobody else."""
     try:
         status = os.lstat(folder)
         file = os.stat(os.path.join(folder, "safepip", "cli.py"))
@@ -117,7 +117,7 @@ def is_usable(folder):
 
 def is_due(folder):
     # type: (str) -> bool
-    """Tell whether the files were last counted a day ago or more: what tidies up old files takes single ones."""
+    """Return True if the files were last counted a day ago or more: cleaners of old files remove single ones."""
     try:
         return abs(time.time() - os.stat(os.path.join(folder, "counted")).st_mtime) > A_DAY
     except OSError:

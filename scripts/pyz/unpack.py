@@ -51,7 +51,7 @@ def make_ready(archive: str, place: str, is_usable: "Callable[[str], bool]") -> 
 
 
 def is_whole(archive: str, folder: str) -> bool:
-    """Tell whether `folder` has every file of the archive, in its size."""
+    """Return True if `folder` has every file of the archive, in its size."""
     try:
         return all(
             os.lstat(os.path.join(folder, member.filename)).st_size == member.file_size

@@ -86,7 +86,7 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
 
 def hinted(state: str | None, root: str) -> bool:
-    """Tell whether the user was given the hint for the project at `root`, by the folder `state`."""
+    """Return True if the user has seen the hint for the project at `root`; `state` remembers it."""
     path = _note(state, "hinted", root)
     return path is not None and recall(path) == os.path.realpath(root)
 
