@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.system.environment import is_open, names_in
+from safepip.system.environment import has_doubtful_pip, is_open, names_in
 
 
 def left_by_root(environment: str, user: int) -> str | None:
@@ -37,15 +37,26 @@ def _path_of_root(environment: str) -> str | None:
 
 
 def has_doubtful_pip_file(environment: str) -> bool:
-    """Return True if any file of pip is missing or smaller than recorded, or shared and open to others.
+    """Return True if pip is shared, and any file of it is open to others, missing, or smaller than recorded.
+
+    A pip of the environment's own is looked at as before a line that reads: a full look takes 6 ms.
 
     Whoever opens one environment to others (`chmod -R`, `chown -R`) does so with every one of the files' names.
     """
     for folder in _folders(environment)[2:]:
+        if not _is_shared(os.path.join(folder, "pip", "__init__.py")):
+            continue
         for name in names_in(folder):
             if name.startswith("pip-") and name.endswith(".dist-info"):
                 return any(_is_doubtful(folder, row) for row in _rows(f"{folder}/{name}/RECORD"))
-    return False
+    return has_doubtful_pip(environment)
+
+
+def _is_shared(path: str) -> bool:
+    try:
+        return os.stat(path).st_nlink > 1
+    except OSError:
+        return False
 
 
 def _rows(record: str) -> list[list[str]]:
