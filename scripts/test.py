@@ -286,7 +286,7 @@ def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str, lis
     report = coverage_report(environment)
     if os.path.exists(report):
         os.unlink(report)
-    coverage = ["--cov=safepip", "--cov-branch", "--cov-report=", f"--cov-report=json:{report}"]
+    coverage = ["--cov=safepip/core", "--cov-branch", "--cov-report=", f"--cov-report=json:{report}"]
     command = [environment_python(environment), "-m", "pytest", *SIDE_BY_SIDE, *coverage, *arguments]
     environ = {**test_environ(os.environ), "COVERAGE_FILE": os.path.join(environment, ".coverage")}
     speak(f"$ {os.path.relpath(command[0])} -m pytest {' '.join(arguments)}")
