@@ -139,7 +139,8 @@ def _path(said: argparse.Namespace, context: Context, _report: Report) -> int:
     found = _for_directory(said.dir, context) if said.dir is not None else in_force(context)
     if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
         raise unfit(found, context)
-    sys.stdout.write(f"{found.path}\n")
+    path = shown(found.path) if sys.stdout.isatty() else found.path  # no escape sequences for a terminal
+    sys.stdout.write(f"{path}\n")
     return 0
 
 
