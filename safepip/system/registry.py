@@ -73,7 +73,7 @@ class Entry(Record):
 
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
-    """Remember how the environment at the absolute `path` came to be known; what cannot be written is let be."""
+    """Remember how the environment at the absolute `path` came to be known. Write errors are ignored."""
     kept = _record(state, path)
     if kept is not None:
         stat = os.stat(path)
@@ -84,7 +84,7 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
 
 
 def known(state: str | None, path: str) -> Known | None:
-    """Return what is remembered of the very directory at `path`, or None: one that was copied or moved is new."""
+    """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
     kept = _record(state, path)
     if kept is None:
         return None
@@ -97,7 +97,7 @@ def known(state: str | None, path: str) -> Known | None:
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
-    """Return the record of the very directory at `path` from when it was elsewhere, or None."""
+    """Return the record of the directory at `path` from before it was moved here, or None."""
     kept = _record(state, path)
     found = _entry(kept) if kept is not None else None
     if found is None or found.known.path == path or not found.is_at(path) or found.is_there:
@@ -116,20 +116,20 @@ def used(state: str | None, path: str) -> None:
 
 
 def forget(state: str | None, path: str) -> bool:
-    """Forget the environment at `path`; tell whether it was known."""
+    """Forget the environment at `path`; return True if it was known."""
     found = entry(state, path)
     return found is not None and discard(found)
 
 
 def discard(found: Entry) -> bool:
-    """Forget a record, whatever lies at its path now; tell whether that could be done."""
+    """Forget a record, whatever lies at its path now; return True if that succeeded."""
     _remove(_size_file(found))
     _remove(found.file)
     return not os.path.lexists(found.file)
 
 
 def entry(state: str | None, path: str) -> Entry | None:
-    """Return the record of the very directory at `path`, as `known` does."""
+    """Return the record of the directory at `path`, or None as `known` does."""
     return _entry(str(_record(state, path))) if known(state, path) is not None else None
 
 
@@ -139,7 +139,7 @@ def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
 
 
 def entries(state: str | None) -> Iterator[Entry]:
-    """Yield all records, wrong and unreadable ones left out, be the environments there or not."""
+    """Yield all records, whether their environments exist or not; unreadable ones are ignored."""
     folder = os.path.join(state or "", _FOLDER)
     try:
         names = sorted(os.listdir(folder)) if state else []
@@ -149,11 +149,6 @@ def entries(state: str | None) -> Iterator[Entry]:
         found = _entry(os.path.join(folder, name))
         if found is not None:
             yield found
-
-
-def everything(state: str | None) -> Iterator[Known]:
-    """Yield what is remembered, wrong and unreadable records left out, be the environments there or not."""
-    return (found.known for found in entries(state))
 
 
 def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
@@ -170,10 +165,10 @@ def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
 
 
 def _identified(path: str, before: str) -> str:
-    """Return the environment's id, given now where it does not have the one from `before`; empty if it keeps none.
+    """Return the environment's id: the one from `before`, else a new one; empty if it cannot be written.
 
-    A journal in one without that id is nothing of ours: it came with the environment, and tells what to mend;
-    so do notes of damage, and answers kept tell that pip need not be asked.
+    An environment without the id from `before` may bring a journal, notes of damage and kept answers of pip's
+    that safepip did not write, so these are removed.
     """
     file = os.path.join(path, _ID)
     if before and recall(file) == before:

@@ -15,7 +15,6 @@ from safepip.system.registry import (
     entries,
     entry,
     entry_of,
-    everything,
     forget,
     known,
     measured,
@@ -26,6 +25,10 @@ from safepip.system.registry import (
 )
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+
+
+def everything(state):
+    return [found.known for found in entries(state)]
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def test_nothing_is_kept_without_a_state(made):
     note(None, made, MADE)
     assert known(None, made) is None
     assert not forget(None, made)
-    assert list(everything(None)) == []
+    assert everything(None) == []
 
 
 def test_what_does_not_exist_is_not_noted(state, work):
@@ -178,7 +181,7 @@ def test_a_state_that_cannot_be_written_is_let_be(home, made):
 def test_how_it_came_to_be_known_is_one_of_three(state, made, how):
     note(state, made, how)
     assert known(state, made) is None
-    assert list(everything(state)) == []
+    assert everything(state) == []
 
 
 @pytest.mark.parametrize("field", range(4), ids=["format", "path", "device", "inode"])
@@ -236,7 +239,7 @@ def test_everything_that_is_remembered_is_told(state, made, work):
 
 def test_what_is_gone_is_told_too(state, made):
     shutil.rmtree(made)
-    assert list(everything(state)) == [Known(path=made, how=MADE)]
+    assert everything(state) == [Known(path=made, how=MADE)]
 
 
 @pytest.mark.parametrize("text", ["", "made", "safepip-environment-1\0/x\0001\0002\0signed\0", "\udcff"])
@@ -244,11 +247,11 @@ def test_records_that_are_none_are_left_out(state, made, text):
     with open(os.path.join(state, "environments", "0-0"), "wb") as file:
         file.write(os.fsencode(text))
     os.mkdir(os.path.join(state, "environments", "1-1"))
-    assert list(everything(state)) == [Known(path=made, how=MADE)]
+    assert everything(state) == [Known(path=made, how=MADE)]
 
 
 def test_before_anything_was_remembered_there_is_nothing(state):
-    assert list(everything(state)) == []
+    assert everything(state) == []
 
 
 # -- the project, which came later
