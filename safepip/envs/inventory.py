@@ -147,19 +147,30 @@ def last_start(path: str) -> float:
 def strays(path: str) -> list[str]:
     """Return files and linked folders, relative to it, that neither a distribution nor a creator put there."""
     owned = {file for found in distributions(path).values() for file in recorded(found)}
+    programs = os.path.join(path, BIN)
     found = []
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if not (folder == path and name in _OF_CREATORS)]
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.endswith(_KINDS)]
-        programs = folder == os.path.join(path, BIN)
-        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        files += [name for name in linked if not _holds_any(os.path.join(folder, name), owned)]
-        for name in files:
+        if folder == path:
+            _leave_out(folders, _OF_CREATORS)
+        _leave_out(folders, ("__pycache__",))
+        for name in (*files, *folders):
             full = os.path.join(folder, name)
-            known = name in _OF_CREATORS or name.endswith(_KINDS) or (programs and name.startswith(_OF_PROGRAMS))
-            if full not in owned and not known and not name.endswith((".pyc", ".pyo")):
-                found.append(os.path.relpath(full, path))
+            is_program = folder == programs and name.startswith(_OF_PROGRAMS)
+            if full in owned or is_program or _is_expected(name):
+                continue
+            if name in folders and (not os.path.islink(full) or _holds_any(full, owned)):
+                continue
+            found.append(os.path.relpath(full, path))
     return sorted(found)
+
+
+def _leave_out(folders: list[str], names: tuple[str, ...]) -> None:
+    """Keep os.walk from entering folders of these names, and those with metadata."""
+    folders[:] = [name for name in folders if name not in names and not name.endswith(_KINDS)]
+
+
+def _is_expected(name: str) -> bool:
+    return name in _OF_CREATORS or name.endswith((*_KINDS, ".pyc", ".pyo"))
 
 
 def _holds_any(folder: str, files: set[str]) -> bool:
@@ -190,10 +201,9 @@ def installers(path: str) -> list[int]:
 
 def _is_installer(process: int) -> bool:
     words = _read(f"/proc/{process}/cmdline").split("\0")[:4]
-    by_module = any(pair in {("-m", "pip"), ("-m", "uv")} for pair in itertools.pairwise(words))
-    return by_module or any(
-        name in {"runner.py", "uv"} or _is_pip(name) for name in map(os.path.basename, words[:3])
-    )
+    if any(pair in {("-m", "pip"), ("-m", "uv")} for pair in itertools.pairwise(words)):
+        return True
+    return any(map(_is_pip, words[:3]))
 
 
 def _is_pip(word: str) -> bool:
