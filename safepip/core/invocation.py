@@ -103,8 +103,11 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
             index += width - 1
         index += 1
     rest = tuple(argv[index:])
+    asked = _verb_of(rest)
+    if asked is not None:
+        said["verb"], said["arguments"] = asked
     told: Invocation = changed(invocation, words=(*kept, *rest), **said)
-    return _with_verb(told, rest)
+    return told
 
 
 def _version_of(name: str) -> str | None:
@@ -141,17 +144,15 @@ def _width(word: str) -> int:
     return 2 if len(meant) == 1 and known[meant[0]] else 1
 
 
-def _with_verb(told: Invocation, rest: tuple[str, ...]) -> Invocation:
-    if rest and rest[0] in VERBS:
-        verb: Invocation = changed(told, verb=rest[0], arguments=rest[1:])
-        return verb
-    if len(rest) == 2 and rest[0] == "help" and rest[1] in VERBS:
-        helped: Invocation = changed(told, verb=rest[1], arguments=("--help",))
-        return helped
-    if len(rest) == 3 and rest[0] == "help" and rest[1] in {"env", "app"}:
-        word: Invocation = changed(told, verb=rest[1], arguments=(rest[2], "--help"))
-        return word
-    if len(rest) == 2 and rest[0] == "help" and rest[1] in TOPICS:
-        page: Invocation = changed(told, verb="help", arguments=rest[1:])
-        return page
-    return told
+def _verb_of(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the verb that the words from the subcommand on ask for, and its arguments, or None."""
+    match rest:
+        case (verb, *arguments) if verb in VERBS:
+            return verb, tuple(arguments)
+        case ("help", verb) if verb in VERBS:
+            return verb, ("--help",)
+        case ("help", "env" | "app" as verb, word):
+            return verb, (word, "--help")
+        case ("help", topic) if topic in TOPICS:
+            return "help", (topic,)
+    return None

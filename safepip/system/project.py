@@ -110,7 +110,9 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
     Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
     system, the temporary directory itself, or another user's.
     """
-    if owner(cwd) not in owners or cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
+    if owner(cwd) not in owners:
+        return False
+    if cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
         return False
     if any(cwd == tree or cwd.startswith(tree + "/") for tree in _SYSTEM_TREES):
         return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
@@ -124,7 +126,7 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
 class _Folder:
     """A directory on the way up, held open where that can be.
 
-    Names in it are found without walking its path anew, which makes deep directories cost no more than others.
+    Names in it are found without walking its path again, so that deep directories cost no more than others.
     """
 
     __slots__ = ("descriptor", "is_home", "path")
@@ -255,14 +257,19 @@ def _other_environment(at: _Folder, makers: frozenset[int]) -> str | None:
     """Return the environment under another usual name; the newest of direnv's."""
     for name in NAMED_ENVIRONMENTS:
         path = os.path.join(at.path, name)
-        if at.holds(f"{name}/pyvenv.cfg") and os.path.isfile(f"{path}/pyvenv.cfg") and at.owner(name) in makers:
+        if at.holds(f"{name}/pyvenv.cfg") and is_environment(path) and at.owner(name) in makers:
             return path
-    if at.owner(DIRENV) not in makers:
-        return None
+    return _newest_of_direnv(at, makers) if at.owner(DIRENV) in makers else None
+
+
+def _newest_of_direnv(at: _Folder, makers: frozenset[int]) -> str | None:
     folder = os.path.join(at.path, DIRENV)
-    names = sorted((name for name in names_in(folder) if name.startswith("python-")), key=_version, reverse=True)
-    paths = (os.path.join(folder, name) for name in names)
-    return next((path for path in paths if is_environment(path) and owner(path) in makers), None)
+    names = [name for name in names_in(folder) if name.startswith("python-")]
+    for name in sorted(names, key=_version, reverse=True):
+        path = os.path.join(folder, name)
+        if is_environment(path) and owner(path) in makers:
+            return path
+    return None
 
 
 def _version(name: str) -> list[int]:
@@ -311,9 +318,11 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
     """Return True for the root of a drive and below the directories of Windows itself, by its variables."""
-    trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
+    if os.path.dirname(cwd) == cwd:
+        return True
     within = os.path.join(os.path.normcase(cwd), "")
-    return os.path.dirname(cwd) == cwd or any(within.startswith(os.path.join(tree, "")) for tree in trees)
+    trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
+    return any(within.startswith(os.path.join(tree, "")) for tree in trees)
 
 
 def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
