@@ -202,7 +202,7 @@ def parse(argv: "list[str]", source: Source) -> argparse.Namespace:
 
 
 def find_places(environ: "Mapping[str, str]") -> Places:
-    """Return where to put things by `environ`; Stop where there is no home directory."""
+    """Return where to put things by `environ`; raise Stop without a home directory."""
     if os.name == "nt":
         raise Stop(69, "this script is for POSIX systems", "on Windows: pipx install .")
     home = environ.get("HOME", "")

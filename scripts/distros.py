@@ -197,7 +197,7 @@ def default_roots() -> str:
 
 
 def chosen(names: list[str], roots: str, *, cached: bool) -> list[Distribution]:
-    """Return the distributions of these names (all, where there are none); Stop where one is not known."""
+    """Return the distributions of these names, or all without names; raise Stop for an unknown one."""
     known = {one.name: one for one in DISTRIBUTIONS}
     unknown = [name for name in names if name not in known]
     if unknown:

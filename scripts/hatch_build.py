@@ -16,7 +16,7 @@ PICTURE = re.compile(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+", re.MULTILINE)
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Puts the files below share/ into the wheel, made anew: so they are never older than what they show."""
+    """Puts the files below share/ into the wheel, freshly made, so that they are up to date."""
 
     def initialize(self, _version: str, build_data: dict[str, Any]) -> None:
         """Write them where hatchling finds them."""

@@ -73,7 +73,7 @@ def parse(argv: Sequence[str] | None, experiments: dict[str, Experiment]) -> arg
     if unknown:
         parser.error(f"no experiment is called {', '.join(unknown)}; there are: {', '.join(experiments)}")
     if not os.access(options.safepip, os.X_OK):
-        parser.error(f"{options.safepip} is no console script of safepip's; name one with --safepip")
+        parser.error(f"{options.safepip} is not a console script of safepip's; name one with --safepip")
     return options
 
 

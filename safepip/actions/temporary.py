@@ -1,4 +1,4 @@
-"""`install --dry-run` where there is no environment: in one that is gone afterwards."""
+"""Run `install --dry-run` in a temporary environment where none exists yet."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[Conf
     if stopped:
         return _command(argv, stopped, main, main)
     name = main.operands.pop(0)
-    del words[argv.index(name)]  # list.remove: the first equal word, be it an option's value
+    del words[argv.index(name)]  # as pip's list.remove: the first equal word, even an option's value
     if "--isolated" in [word for _, word in words]:
         variables, files = {}, [file for file in files if file.kind != "user"]
     last = _Reading(name)
@@ -329,7 +329,7 @@ class _Reading:
         self.values[dest] = [*self.values.get(dest, ()), value] if collects else value
 
     def _check(self, option: Spec, name: str, value: str | None) -> None:
-        """Reject what optparse would, and what is no KEY=VAL for ``-C``; `name` is what pip would show."""
+        """Reject what optparse would, and ``-C`` without KEY=VAL; `name` is what pip would show."""
         _, _, action, kind, choices = option[:5]
         if value is None:
             return

@@ -379,7 +379,7 @@ TABLE = (
     _row("app-routing", _one_of("auto", "explicit", "never"), "when pipx installs an application"),
     _row("manager-hint", _FLAG, "say once how uv, Poetry, PDM and others record a dependency"),
     _row("lock-timeout", _SECONDS, "seconds to wait for another command in the same environment"),
-    _row("trust", _PATHS, "environments, or folders of them, to use whoever made them", users_only=True),
+    _row("trust", _PATHS, "environments, or folders of them, to use even if others made them", users_only=True),
     _row("env-redirect", _FLAG, "write a .venv file that says where an environment kept elsewhere is"),
     _row("auto-repair", _FLAG, "rebuild a broken environment before the command that needs it"),
     _row("fast", _FLAG, "answer an install of what is already there without starting pip"),

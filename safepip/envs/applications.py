@@ -51,7 +51,7 @@ def shared_folder(context: Context) -> str:
 
 
 def note(before: Mapping[str, State], context: Context) -> None:
-    """Note what is another now than `before` as done by this line; what cannot be written is let be."""
+    """Note what differs from `before` as done by this line. Write errors are ignored."""
     changes = history.changes(before, held(context))
     if not changes or context.state is None:
         return

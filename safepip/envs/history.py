@@ -63,7 +63,7 @@ class Entry(Record):
 
 
 def read(environment: str) -> list[Entry]:
-    """Return the entries, oldest first; lines that are none (torn by a full disk) are passed over."""
+    """Return the entries, oldest first; torn lines (by a full disk) are ignored."""
     path = os.path.join(environment, HISTORY)
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):  # a pipe would be waited for
@@ -116,7 +116,7 @@ def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[Ch
 def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     """Return, for the start and after each entry, the ids of the steps that are in force, oldest first.
 
-    An undo is no step: after it those are in force again that were so after the entry it went back to.
+    An undo is not a step: after it the steps are in force that were so after the entry it went back to.
     """
     states: list[tuple[str, ...]] = [()]
     at: dict[str, tuple[str, ...]] = {START: ()}

@@ -81,7 +81,7 @@ def can_lock(path: str) -> bool:
 
 
 def _open(path: str) -> int | None:
-    """Open the lock file, made when missing, links not followed; None where it is not to be had."""
+    """Open the lock file, made when missing, links not followed; return None if that fails."""
     if sys.platform == "win32":
         return None
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -97,7 +97,7 @@ def _open(path: str) -> int | None:
 
 
 def _mode(path: str) -> int:
-    """Return the mode of a new lock file: whoever may not change the environment cannot hold up those who may."""
+    """Return the mode of a new lock file: who may not change the environment must not block those who may."""
     try:
         shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
     except OSError:
@@ -139,7 +139,7 @@ def _try(descriptor: int, path: str, report: Report | None) -> str:
 
 
 def holder(path: str) -> str:
-    """Return " (process N: its command)" for whoever holds the lock, where the system tells; else nothing."""
+    """Return " (process N: its command)" of the lock's holder, or "" where the system does not tell."""
     try:
         inode = os.stat(path).st_ino
         with open("/proc/locks", encoding="ascii", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""How far long work is: one line at a terminal, written anew until the work is done, and gone then."""
+"""Show the progress of long work: one line at a terminal, updated in place and removed at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shown_while(
 ) -> Iterator[None]:
     """Show what is being done, and for how long, while the body runs; only for somebody who looks on.
 
-    `doing` is a few plain words, so that the line fits most terminals, or gives them anew each time. What is done
+    `doing` is a few plain words, so that the line fits most terminals, or returns them each time. What is done
     in less than `soon` seconds shows nothing.
     """
     if report.quiet or not report.terminal or not _moves_back(context):

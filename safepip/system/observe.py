@@ -333,7 +333,7 @@ class Context:
 
     @lazy
     def stale_active(self) -> tuple[str, str] | None:
-        """The variable that claims an active environment, and its value, where there is no environment."""
+        """The variable that claims an active environment, and its value, if that is not an environment."""
         variable, path = self.claimed_active
         stale = variable and self.examine(path, named=True).state != env.USABLE
         return (variable, path) if stale else None
@@ -445,7 +445,7 @@ class Context:
     def owners(self) -> frozenset[int]:
         """The user ids whose files are taken for the user's own: root's always are.
 
-        Root without sudo serves whoever owns the working directory, as in a container with a mount.
+        Root without sudo serves the owner of the working directory, as in a container with a mount.
         """
         owners = {0, self.ambient.user}
         if self.ambient.user == 0 and self.ambient.cwd is not None and not self.sudo_user:

@@ -32,7 +32,7 @@ def _parent(process: int) -> int:
 
 
 def _parent_by_ps(process: int) -> int:
-    """Return the same where there is no /proc, as on macOS."""
+    """Return the parent's process id without /proc, as on macOS."""
     import subprocess
 
     try:

@@ -142,7 +142,7 @@ def _is_key(data: bytes, start: int) -> bool:
         if data[end : end + 1] != quote:
             return False
         start, end = start - 1, end + 1
-    # Blanks are skipped a little way only, lest a large file be walked again and again; more of them: unsure.
+    # Only so many blanks are skipped, so that a large file is not walked again and again.
     before = data[max(start - 100, 0) : start].rstrip(b" \t")[-1:]
     after = data[end : end + 100].lstrip(b" \t")[:1]
     if after in {b"]", b"\n", b"\r"}:  # a header, even one that is broken

@@ -28,7 +28,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become pipx with these `words`; without any, or for help where there is no pipx, print the usage."""
+    """Become pipx with these `words`; without words, or for help without a pipx, print the usage."""
     helped = shows_help(words)
     if not words or (helped and at_hand(context) is None):
         parser().print_help()

@@ -24,7 +24,7 @@ _FISH = "set -gx PATH $SAFEPIP_SHELL/bin $PATH; set -gx VIRTUAL_ENV $SAFEPIP_SHE
 
 
 def parser() -> Parser:
-    """Return the parser of this verb's arguments, of which there are none."""
+    """Return the parser of this verb, which takes no arguments."""
     return for_verb("shell", example="safepip shell")
 
 

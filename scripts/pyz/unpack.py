@@ -20,7 +20,7 @@ AN_HOUR = 3600
 def unpack(archive: str, folder: str, digest: str, is_usable: "Callable[[str], bool]") -> str:
     """Unpack `archive` into `folder`, else into one of the user's below the temporary directory; return which.
 
-    The second serves where there is no home, where it cannot be written, and root behind sudo: readable for
+    The second serves without a home, where it cannot be written, and root behind sudo: readable for
     all then, for safepip goes on as another user.
     """
     user = "sudo" if "SUDO_UID" in os.environ else getattr(os, "geteuid", int)()
@@ -80,7 +80,7 @@ def make_own_folder(path: str) -> None:
 
 
 def place_whole(archive: str, place: str, is_usable: "Callable[[str], bool]") -> None:
-    """Unpack beside `place`, then give it that name; whoever is first wins, and what is broken makes way.
+    """Unpack beside `place`, then give it that name; the first process wins, and what is broken makes way.
 
     Whatever the umask: others are to read what root unpacks for them, and never to write what root will run.
     """
@@ -106,7 +106,7 @@ def place_whole(archive: str, place: str, is_usable: "Callable[[str], bool]") ->
 
 
 def make_bytecode_folders(folder: str) -> None:
-    """Make the folders that Python would make, by the umask of whoever comes first, on import."""
+    """Make the folders that Python would make on import, by the umask of the first user."""
     for at, _, names in os.walk(folder):
         if any(name.endswith(".py") for name in names):
             os.mkdir(os.path.join(at, "__pycache__"))

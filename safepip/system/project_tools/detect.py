@@ -115,7 +115,7 @@ def content(path: str) -> bytes:
 
 
 def parsed(data: bytes) -> dict[str, Any]:
-    """Return the parsed document; empty if there is no data, or it is not TOML."""
+    """Return the parsed document; empty without data, or if it is not TOML."""
     most_dots = max(line.count(b".") for line in data.split(b"\n"))
     if not data or most_dots > _MOST_DOTS:
         return {}

@@ -74,7 +74,7 @@ def _setting(project: Project, tables: list[dict[str, Any]], *keys: str) -> obje
 
 
 def _folder(project: Project, tables: list[dict[str, Any]]) -> str | None:
-    """Return the folder of Poetry's environments; None if Poetry makes none, or there is no home."""
+    """Return the folder of Poetry's environments; None if Poetry makes none, or without a home."""
     created = _setting(project, tables, "virtualenvs", "create")
     if created is False:
         return None
