@@ -20,7 +20,7 @@ from .requirement import Requirement, normalised_name, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from safepip.system.interpreter import Interpreter
     from safepip.system.observe import Context
@@ -106,17 +106,19 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
 def _all_applications(context: Context, found: list[Requirement | None]) -> bool:
     """Return True if the line only names known applications, and the environment has none of them."""
     command = context.command
-    names_more = command.r_files or command.editables or command.groups or command.scripts
-    if not found or names_more or command.dry_run or context.configured_python:
+    if not found or command.editables or _names_more(command):
+        return False
+    if command.dry_run or context.configured_python:
         return False
     known = _known_applications(context)
+    names = [one.name if one is not None else "" for one in found]
+    return known.issuperset(names) and not _is_any_here(context, names)
+
+
+def _is_any_here(context: Context, names: Iterable[str]) -> bool:
+    """Return True if the environment of this place has one of these distributions."""
     place = context.place
-    for one in found:
-        if one is None or one.name not in known:
-            return False
-        if place.state == USABLE and has_distribution(place.site, one.name):
-            return False
-    return True
+    return place.state == USABLE and any(has_distribution(place.site, name) for name in names)
 
 
 def _known_applications(context: Context) -> set[str]:
@@ -140,10 +142,10 @@ def _uninstall(context: Context, *, asked: bool) -> Plan | None:
     command = context.command
     found = [wanted(requirement) for requirement in command.requirements]
     names = [one.name for one in found if one]
-    names_more = bool(command.r_files) or None in found
-    if not found or names_more:
-        return _refuse("it removes what is named, and no more") if asked else None
-    if not asked and not _only_pipx_has(context, names):
+    names_all = len(names) == len(found) > 0 and not command.r_files
+    if asked and not names_all:
+        return _refuse("it removes what is named, and no more")
+    if not asked and not (names_all and _only_pipx_has(context, names)):
         return None
     where = f"{_listed(names)} {_is(names)} with pipx"
     return Pipx(
@@ -187,8 +189,7 @@ def _only_pipx_has(context: Context, names: list[str]) -> bool:
             return False
     if not wanted_names <= set(installed_applications(environments_of(context))):
         return False
-    place = context.place
-    return place.state != USABLE or not any(has_distribution(place.site, name) for name in names)
+    return not _is_any_here(context, names)
 
 
 def _refuse(reason: str) -> Refuse:
@@ -204,21 +205,31 @@ def _obstacle(context: Context) -> str | None:
     command = context.command
     if context.configured_python:
         return "pip's configuration names an interpreter, to which its pip would go"
-    if command.editables and (command.requirements or len(command.editables) > 1):
+    specs = len(command.requirements) + len(command.editables)
+    if command.editables and specs > 1:
         return "it takes one editable project at a time"
-    if not command.requirements and not command.editables:
+    if not specs:
         return "the line names no package"
-    known = dests("pipx") | dests("own")
-    if not command.requirements:
-        known |= {"editables"}
-    for name, dest, _ in command.options:
-        if dest not in known:
-            return f"it has no counterpart of {name}"
-    if command.r_files or command.groups or command.scripts or command.dry_run:
+    unknown = _option_without_counterpart(command)
+    if unknown is not None:
+        return f"it has no counterpart of {unknown}"
+    if _names_more(command) or command.dry_run:
         return "pip's settings ask for more than the line names"
     if _interpreter(context) is None or context.settings.faults:
         return "there is no interpreter to make its environment from"
     return None
+
+
+def _option_without_counterpart(command: PipCommand) -> str | None:
+    known = dests("pipx") | dests("own")
+    if not command.requirements:
+        known |= {"editables"}
+    return next((name for name, dest, _ in command.options if dest not in known), None)
+
+
+def _names_more(command: PipCommand) -> bool:
+    """Return True if files or groups name requirements that are not on the line."""
+    return bool(command.r_files or command.groups or command.scripts)
 
 
 def _run(

@@ -148,7 +148,7 @@ def _late_option(context: Context) -> str | None:
 
 
 def _named(context: Context) -> Plan | None:
-    """Row 4."""
+    """Row 4: return the plan for the environment that the line or SAFEPIP_ENV names, or None."""
     if context.named is None:
         return None
     what, environment = context.named
@@ -156,7 +156,7 @@ def _named(context: Context) -> Plan | None:
 
 
 def _active(context: Context) -> Plan | None:
-    """Row 5."""
+    """Row 5: return the plan for the active environment, or None."""
     active = context.active
     if active is None:
         return None
@@ -173,21 +173,30 @@ def _active(context: Context) -> Plan | None:
 
 
 def _left_to_pip(context: Context) -> Plan | None:
-    """Rows 6 to 8: what pip carries out, or rejects, in the target interpreter as it is."""
+    """Rows 6 to 8: return the plan if the target interpreter's pip gets the line, else None."""
     target, command = context.target, context.command
     if target.problem:
         return _pip_of_target(context, target.problem)
     if not context.managed and context.settings.scope == "managed":
         return _pip_of_target(context, f"{target.python} is not managed, so pip may install there")
-    place = next((name for name in _PLACES if getattr(command, name) is not None), None)
+    place = _place_named(command)
     if place:
-        return _pip_of_target(context, f"--{place} ({_origin(command, place)}) says where to install to")
+        return _pip_of_target(context, _says_where(command, place))
     if command.dry_run and command.report and _lacks_environment(context):
         return _pip_of_target(context, "--dry-run with --report installs nothing")
-    opted = _origin(command, "break_system_packages") if command.break_system_packages else _opted_out(context)
+    opted = _opted_out(context)
     if opted:
         return _pip_of_target(context, f"--break-system-packages ({opted}) opts out")
     return None
+
+
+def _place_named(command: PipCommand) -> str | None:
+    """Return the option that names a directory to install to, such as "target", or None."""
+    return next((name for name in _PLACES if getattr(command, name) is not None), None)
+
+
+def _says_where(command: PipCommand, place: str) -> str:
+    return f"--{place} ({_origin(command, place)}) says where to install to"
 
 
 def _lacks_environment(context: Context) -> bool:
@@ -196,12 +205,15 @@ def _lacks_environment(context: Context) -> bool:
 
 
 def _opted_out(context: Context) -> str | None:
-    """Return what opts out for commands that have no such option; pip's own word counts for those that have."""
-    return None if context.command.subcommand in _CHANGING else context.opts_out
+    """Return where --break-system-packages is given; for commands without that option, as for `install`."""
+    command = context.command
+    if command.break_system_packages:
+        return _origin(command, "break_system_packages")
+    return None if command.subcommand in _CHANGING else context.opts_out
 
 
 def _routed(context: Context) -> Plan:
-    """Rows 9 to 13."""
+    """Rows 9 to 13: return the plan for a line that safepip sends somewhere else."""
     harmless = _installs_nothing(context.command)
     if harmless:
         because = f"{_why(context)}, but {harmless}"
@@ -216,13 +228,13 @@ def _routed(context: Context) -> Plan:
 
 
 def _applications(context: Context, otherwise: Plan) -> Plan | None:
-    """Row 11: return what pipx does, or None where `otherwise` stands; the list is loaded only if it may count."""
+    """Row 11: return what pipx does, or None where `otherwise` stands."""
     asked = context.invocation.route == "app"
     near = context.project is None or context.settings.apps
     wanted = context.invocation.route is None and context.settings.app_routing != "never" and near
     if not asked and not (wanted and context.command.subcommand in _OF_PIPX):
         return None
-    from . import app_routing
+    from . import app_routing  # with its long list of applications, so only when needed
 
     def pip_of(path: str, because: str) -> Plan:
         return _pip_of(context, context.examine(path, named=True), because)
@@ -279,9 +291,9 @@ def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
     command = context.command_in(environment.path)
     words, changes, notice = _words(context, command, context.shown(environment), environment.python)
-    place = next((name for name in _PLACES if getattr(command, name) is not None), None)
+    place = _place_named(command)
     if place:
-        because = f"{because}; --{place} ({_origin(command, place)}) says where to install to"
+        because = f"{because}; {_says_where(command, place)}"
     told = _warnings(context) + _moved(context, environment) + _past_disposable(context, environment)
     handover = Handover(
         python=environment.python,
@@ -571,9 +583,9 @@ def _program(context: Context, python: str) -> str:
 
 def _changes_environment(command: PipCommand) -> bool:
     """Return True if pip may change what is installed in the environment that it runs in."""
-    elsewhere = any(getattr(command, name) is not None for name in _PLACES)
-    helped = command.outcome not in {"ok", "parse_error"}
-    return command.subcommand in _CHANGING and not elsewhere and not helped and not command.dry_run
+    if command.subcommand not in _CHANGING or command.dry_run or _place_named(command):
+        return False
+    return command.outcome in {"ok", "parse_error"}
 
 
 def _run_hint(context: Context, environment: Environment) -> RunHint | None:
