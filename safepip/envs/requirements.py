@@ -25,6 +25,8 @@ _STRANGE = (
     b"\0", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9",
     b"\xef\xbb\xbf", b"${",
 )  # fmt: skip
+_QUOTES = frozenset("\\'\"")
+_BLANKS = frozenset(" \t")
 _NESTING = ("-r", "--requirement", "-c", "--constraint")
 _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes")
 _VALUED = ("-i", "--index-url", "--extra-index-url", "--trusted-host", "--only-binary", "--no-binary")
@@ -41,17 +43,23 @@ def asked_files(
     if command.outcome != "ok" or not all(map(parse, command.requirements)):
         return None
     given = [(option[2:], value or "") for option, _, value in command.options]
-    found = list(settings("install", variables, configuration))
-    if any(key == "cache-dir" and not where.startswith("PIP_") for key, _, where in found):
-        return None  # whether pip can write there is looked up for the line and for variables alone
-    given += [(key, value) for key, value, _ in found if key != "config-file"]
-    idle = keys("idle")
+    for key, value, where in settings("install", variables, configuration):
+        if key == "cache-dir" and not where.startswith("PIP_"):
+            return None  # whether pip can write there is looked up for the line and for variables alone
+        if key != "config-file":
+            given.append((key, value))
+    return (*command.r_files, *command.constraints) if _are_safe(given) else None
+
+
+def _are_safe(given: Iterable[tuple[str, str]]) -> bool:
+    """Return True if these options neither change what an install does, nor name more requirements."""
+    safe = keys("idle").union(_SAFE_KEYS)
     for key, value in given:
-        if key not in idle and key not in _SAFE_KEYS:
-            return None
+        if key not in safe:
+            return False
         if key == "find-links" and "~" in value:
-            return None  # `~` is the home directory only where the result exists
-    return (*command.r_files, *command.constraints)
+            return False  # `~` is the home directory only where the result exists
+    return True
 
 
 def with_nested(asked: Iterable[str], content_of: Callable[[str], bytes | None]) -> list[tuple[str, bytes]] | None:
@@ -97,11 +105,8 @@ def nested(content: bytes) -> list[str] | None:
 
 def lines_of(content: bytes) -> list[str] | None:
     """Return the lines without comments, those that a backslash continues joined, as pip's preprocessing does."""
-    if any(mark in content for mark in _STRANGE) or b"coding" in b"".join(content.split(b"\n", 2)[:2]):
-        return None
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
+    text = _text(content)
+    if text is None:
         return None
     joined, begun = [], ""
     for line in text.splitlines():
@@ -113,6 +118,17 @@ def lines_of(content: bytes) -> list[str] | None:
             begun = ""
     bare = [_without_comment(line).strip() for line in (*joined, begun)]
     return [line for line in bare if line]
+
+
+def _text(content: bytes) -> str | None:
+    """Return the text of a file that every pip decodes alike, or None."""
+    head = content.split(b"\n", 2)[:2]
+    if b"coding" in b"".join(head) or any(mark in content for mark in _STRANGE):
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _without_comment(line: str) -> str:
@@ -136,15 +152,17 @@ def _is_hash(text: str) -> bool:
 
 def _nested(line: str) -> str | None:
     """Return the file that a line of options names, "" if it only says where packages come from, else None."""
-    if any(char in line for char in "\\'\""):
+    if not _QUOTES.isdisjoint(line):
         return None
-    separator = "=" if line.startswith("--") and "=" in line else " "
-    option, _, value = line.partition(separator)
+    is_long = line.startswith("--") and "=" in line
+    option, _, value = line.partition("=" if is_long else " ")
     value = value.strip()
     if not value:
         return "" if option in _FLAGS else None
-    if value.startswith("-") or " " in value or "\t" in value:
+    if value.startswith("-") or not _BLANKS.isdisjoint(value):
         return None
     if option in _VALUED:
         return ""
-    return value if option in _NESTING and ":" not in value else None
+    if option in _NESTING and ":" not in value:
+        return value
+    return None
