@@ -12,8 +12,6 @@ import subprocess
 import sys
 import tempfile
 
-from virtualenv import session_via_cli
-
 from safepip.core.record import Record
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import shown
@@ -25,12 +23,13 @@ from safepip.system.registry import MADE, note
 
 from .creation_lock import creation_lock
 from .git import tracks
-from .image import image_for, put_pip
+from .image import image_for, is_whole, put_pip
 from .lock import LOCK, acquire, can_lock
 from .os_packages import offer
 from .pip import own_variables
 from .progress import shown_while
 from .removal import empty
+from .template import stamp, template_for
 
 # Older ones get the pip that they bring themselves: virtualenv has none for them any more.
 _OLDEST_BUNDLED = (3, 9)
@@ -115,7 +114,9 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
     """
     if cache is not None and not _has_room(cache):
         cache = None
-    image = image_for(interpreter, cache, lambda at: _build(at, interpreter, cache)) if pip else None
+    if pip and _stamped(path, interpreter, cache, system=system):
+        return
+    image = _image(interpreter, cache) if pip else None
     bundled = pip and image is None and interpreter.version >= _OLDEST_BUNDLED
     _build(path, interpreter, cache, seed=bundled, system=system)
     python = os.path.join(path, BIN, "python" + EXE)
@@ -123,6 +124,37 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
         put_pip(image, path, python, os.path.join(path, interpreter.site))
     elif pip and not bundled:
         _seed_old(python, interpreter)
+
+
+def _stamped(path: str, interpreter: Interpreter, cache: str | None, *, system: bool) -> bool:
+    """Write the environment from a template, with pip from an image; return False if there can be none."""
+    name = os.path.basename(path)
+    has_others = os.path.isdir(path) and not {OWN, LOCK}.issuperset(os.listdir(path))
+    if cache is None or has_others or shown(name) != name or keg(interpreter.path) is not None:
+        return False
+    template = template_for(
+        path,
+        interpreter,
+        cache,
+        lambda at: _build(at, interpreter, cache, system=system),
+        lambda: _image(interpreter, cache),
+        system=system,
+    )
+    if template is None:
+        return False
+    image: str | None = os.path.join(cache, "images", template.image)
+    if image is None or not is_whole(image):
+        image = _image(interpreter, cache)
+    if image is None:
+        return False
+    os.makedirs(path, exist_ok=True)
+    stamp(template, path, _read_token(path))
+    put_pip(image, path, os.path.join(path, BIN, "python" + EXE), os.path.join(path, interpreter.site))
+    return True
+
+
+def _image(interpreter: Interpreter, cache: str | None) -> str | None:
+    return image_for(interpreter, cache, lambda at: _build(at, interpreter, cache))
 
 
 def _has_room(cache: str) -> bool:
@@ -144,6 +176,8 @@ def _build(
 
     The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
     """
+    from virtualenv import session_via_cli  # noqa: PLC0415  slow to import, and only needed without a template
+
     options = ["--python", lasting(interpreter.path), "--no-periodic-update"]
     options += ["--no-setuptools"] if seed else ["--no-seed"]
     options += ["--system-site-packages"] if system else []

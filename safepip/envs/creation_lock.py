@@ -6,12 +6,10 @@ import contextlib
 import os
 from hashlib import sha256
 
-from filelock import FileLock, Timeout
-
 from safepip.errors import LOCK_TIMEOUT, SafepipError
 from safepip.system.files import make_folder
 
-from .lock import can_lock, holder
+from .lock import acquire_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,31 +21,32 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
-    """Hold the lock for making this environment: in the user's state, since the place is yet to be made."""
-    lock = _lock_in_state(path, context)
-    if lock is None:
+    """Hold the lock for making this environment: in the user's state, because its directory is yet to be made.
+
+    It is the flock that filelock takes, whose import would be a tenth of a creation.
+    """
+    file = _lock_in_state(path, context)
+    if file is None:  # the environment's own lock is tried
         yield
         return
-    with contextlib.suppress(OSError, NotImplementedError):  # without locks there: the environment's own is tried
-        _take(lock, path, context.settings.lock_timeout, report)
+    timeout = context.settings.lock_timeout
+    what, way = f"another command has been making {path}", "try again when it has ended"
+    if os.name == "nt":
+        from filelock import FileLock, Timeout  # noqa: PLC0415  slow to import, and only needed here
+
+        try:
+            with FileLock(file, timeout=-1 if timeout is None else timeout):
+                yield
+        except Timeout:
+            raise SafepipError(LOCK_TIMEOUT, f"{what} for {timeout} s", way) from None
+        return
+    waiting = f"waiting for another command to make {path}"
+    lock = acquire_file(file, timeout, report, waiting, (what, way), warn=False)
     try:
         yield
     finally:
-        lock.release()
-
-
-def _take(lock: FileLock, path: str, timeout: float | None, report: Report) -> None:
-    try:
-        try:
-            lock.acquire(timeout=1.0 if timeout is None else min(1.0, timeout))
-        except Timeout:
-            if timeout is not None and timeout <= 1.0:
-                raise
-            report.say(f"waiting for another command to make {path}{holder(lock.lock_file)}")
-            lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout - 1.0))
-    except Timeout:
-        what = f"another command has been making {path} for {timeout} s{holder(lock.lock_file)}"
-        raise SafepipError(LOCK_TIMEOUT, what, "try again when it has ended") from None
+        if lock is not None:
+            os.close(lock)
 
 
 def key_of(path: str) -> str:
@@ -60,7 +59,7 @@ def creation_lock_file(state: str, path: str) -> str:
     return os.path.join(state, "locks", key_of(path))
 
 
-def _lock_in_state(path: str, context: Context) -> FileLock | None:
+def _lock_in_state(path: str, context: Context) -> str | None:
     if context.state is None:
         return None
     file = creation_lock_file(context.state, path)
@@ -69,5 +68,5 @@ def _lock_in_state(path: str, context: Context) -> FileLock | None:
         make_folder(folder)
     except OSError:
         return None
-    strange = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
-    return FileLock(file) if os.access(folder, os.W_OK) and not strange and can_lock(file) else None
+    is_odd = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
+    return file if os.access(folder, os.W_OK) and not is_odd else None

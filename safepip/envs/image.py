@@ -18,8 +18,6 @@ import sys
 import tempfile
 import time
 
-from virtualenv.seed.wheels.embed import get_embed_wheel
-
 from safepip.system.files import make_folder
 from safepip.system.interpreter import BIN
 from safepip.system.process import inherited
@@ -30,9 +28,12 @@ if TYPE_CHECKING:
 
     from safepip.system.interpreter import Interpreter
 
+    _Way = Callable[[str, int, int], None]
+
 _MANIFEST = "manifest"  # written last: an image without it is none
 _NEVER_LINKED = ("cacert.pem", "RECORD")
 _OTHERS = 0o022  # only this user may write to files that environments share, whatever the umask
+_FICLONE = 0x40049409  # of linux/fs.h, the same on all processors that Python has wheels for
 _LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
 
 
@@ -44,17 +45,19 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     """
     if cache is None or os.name == "nt":
         return None
+    from virtualenv.seed.wheels.embed import get_embed_wheel  # noqa: PLC0415  with virtualenv, slow to import
+
     wheel = get_embed_wheel("pip", interpreter.minor)
     if wheel is None:
         return None
     image = os.path.join(cache, "images", _name(interpreter, wheel.version))
-    if _is_whole(image):
+    if is_whole(image):
         return image
     try:
         _make(image, str(wheel.path), wheel.version, interpreter, build)
     except (OSError, subprocess.SubprocessError):
         return None
-    return image if _is_whole(image) else None
+    return image if is_whole(image) else None
 
 
 def put_pip(image: str, environment: str, python: str, site: str) -> None:
@@ -130,7 +133,7 @@ def _seal(image: str) -> None:
         file.write("\n".join(rows))
 
 
-def _is_whole(image: str) -> bool:
+def is_whole(image: str) -> bool:
     """Tell whether every file of the image is as it was sealed, and this user's."""
     try:
         with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
@@ -173,29 +176,96 @@ def _files(folder: str, below: str = "") -> Iterator[str]:
 
 
 def _put(source: str, target: str) -> None:
-    """Put what lies in the folder `source` into the folder `target`: as links where these can be."""
+    """Put what lies in the directory `source` into `target`.
+
+    As clones where the file system has them; else as hard links, but not for root, whose environments share
+    no file; else as copies.
+    """
     os.makedirs(target, exist_ok=True)
-    inside, into = os.open(source, os.O_RDONLY), os.open(target, os.O_RDONLY)
+    ways: list[_Way] = [_clone] if os.geteuid() == 0 else [_clone, _link]
+    _put_folder(_open_folder(source, None), _open_folder(target, None), ways)
+
+
+def _open_folder(name: str, inside: int | None) -> int:
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+
+
+def _put_folder(inside: int, into: int, ways: list[_Way]) -> None:
+    """Put what lies in one open directory into the other, by the first of the ways that works; close both."""
     try:
-        with os.scandir(source) as entries:
+        with os.scandir(inside) as entries:
             for entry in entries:
-                there = os.path.join(target, entry.name)
                 if entry.is_dir(follow_symlinks=False):
-                    _put(entry.path, there)
-                elif entry.name in _NEVER_LINKED or not _linked(entry.name, inside, into):
-                    shutil.copy2(entry.path, there)
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(entry.name, dir_fd=into)
+                    _put_folder(_open_folder(entry.name, inside), _open_folder(entry.name, into), ways)
+                else:
+                    _put_file(entry.name, inside, into, ways)
     finally:
         os.close(inside)
         os.close(into)
 
 
-def _linked(name: str, inside: int, into: int) -> bool:
-    """Tell whether a hard link was made; not across file systems, nor where they are protected."""
+def _put_file(name: str, inside: int, into: int, ways: list[_Way]) -> None:
+    """Put one file; a way that fails once is not tried again: other file system, or protected links."""
+    for way in list(ways):
+        if way is _link and name in _NEVER_LINKED:
+            continue
+        try:
+            way(name, inside, into)
+        except FileExistsError:
+            os.unlink(name, dir_fd=into)
+            way(name, inside, into)
+            return
+        except OSError:
+            ways.remove(way)
+        else:
+            return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=into)
+    _copy(name, inside, into)
+
+
+def _link(name: str, inside: int, into: int) -> None:
+    os.link(name, name, src_dir_fd=inside, dst_dir_fd=into, follow_symlinks=False)
+
+
+def _clone(name: str, inside: int, into: int) -> None:
+    """Copy on write: the file system shares the content until one of the files is changed."""
+    import fcntl  # noqa: PLC0415  not on Windows
+
+    _transfer(name, inside, into, lambda source, target: fcntl.ioctl(target, _FICLONE, source))
+
+
+def _copy(name: str, inside: int, into: int) -> None:
+    def copy(source: int, target: int) -> None:
+        while chunk := os.read(source, 1 << 20):
+            os.write(target, chunk)
+
+    _transfer(name, inside, into, copy)
+
+
+def _transfer(name: str, inside: int, into: int, fill: Callable[[int, int], object]) -> None:
+    """Make a new file of the rights and the time of another, with what `fill` puts there.
+
+    The time counts: compiled files are used only if they name that of their source.
+    """
+    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=inside)
     try:
-        os.link(name, name, src_dir_fd=inside, dst_dir_fd=into, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
+        status = os.fstat(source)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        target = os.open(name, flags, status.st_mode & 0o777, dir_fd=into)
+        try:
+            fill(source, target)
+            if not name.endswith(".pyc"):
+                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        except OSError:
+            os.unlink(name, dir_fd=into)
+            raise
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
 
 
 def _script(image: str, name: str, python: str) -> bytes:

@@ -38,9 +38,35 @@ def acquire(
     Waits up to `timeout` seconds, None for ever. Where pip could work although nothing can be locked (a
     read-only place, a file system without locks), it shall; with `warn` the latter is told.
     """
+    path = os.path.join(environment, LOCK)
+    waiting = f"waiting for another command in {environment} to end"
+    failed = (
+        f"{environment} has been in use by another command",
+        "try again when it has ended, or raise the setting lock-timeout",
+    )
+    descriptor = acquire_file(path, timeout, report, waiting, failed, sleep, clock, warn=warn)
+    if descriptor is not None:
+        os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def acquire_file(
+    path: str,
+    timeout: float | None,
+    report: Report,
+    waiting: str,
+    failed: tuple[str, str],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    warn: bool = True,
+) -> int | None:
+    """Return a descriptor that holds the lock of the file `path`, or None where there can be none.
+
+    `waiting` is said when it takes longer, and `failed` are what and the way on of the error at the end.
+    """
     if os.name == "nt":
         return None
-    path = os.path.join(environment, LOCK)
     begun = clock()
     told = False
     while True:
@@ -49,20 +75,16 @@ def acquire(
             return None
         state = _try(descriptor, path, report if warn else None)
         if state == "held":
-            os.set_inheritable(descriptor, True)
             return descriptor
         os.close(descriptor)
         if state == "none":
             return None
         waited = clock() - begun
         if timeout is not None and waited >= timeout:
-            raise SafepipError(
-                LOCK_TIMEOUT,
-                f"{environment} has been in use by another command for {waited:.0f} s{holder(path)}",
-                "try again when it has ended, or raise the setting lock-timeout",
-            )
+            what, way = failed
+            raise SafepipError(LOCK_TIMEOUT, f"{what} for {waited:.0f} s{holder(path)}", way)
         if waited >= _PATIENCE and not told:
-            report.say(f"waiting for another command in {environment} to end{holder(path)}")
+            report.say(f"{waiting}{holder(path)}")
             told = True
         sleep(_STEP)
 

@@ -359,7 +359,7 @@ def _images(folder: str) -> tuple[bytes, ...]:
 
 def _read_image(folder: str, data: bytes) -> None:
     _put(folder, "manifest", data)
-    image._is_whole(folder)
+    image.is_whole(folder)
 
 
 def _repairs(folder: str) -> tuple[bytes, ...]:

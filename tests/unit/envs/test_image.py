@@ -10,7 +10,7 @@ import pytest
 
 from safepip.envs import image
 from safepip.envs.create import build
-from safepip.envs.inventory import damaged, sites
+from safepip.envs.verify import sites, verdict
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no images")
 
@@ -33,9 +33,9 @@ def sealed_image(work):
 
 
 def test_an_image_is_whole_as_it_was_sealed(sealed_image):
-    assert image._is_whole(sealed_image)
+    assert image.is_whole(sealed_image)
     put(f"{sealed_image}/site/pip/more.py")  # bytecode comes so
-    assert image._is_whole(sealed_image)
+    assert image.is_whole(sealed_image)
 
 
 @pytest.mark.parametrize(
@@ -53,22 +53,57 @@ def test_an_image_is_whole_as_it_was_sealed(sealed_image):
 )
 def test_what_was_changed_since_is_no_image(sealed_image, harm):
     harm(sealed_image)
-    assert not image._is_whole(sealed_image)
+    assert not image.is_whole(sealed_image)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
 def test_what_was_given_away_is_no_image(sealed_image):
     os.chown(f"{sealed_image}/bin/pip", 54321, -1)
-    assert not image._is_whole(sealed_image)
+    assert not image.is_whole(sealed_image)
 
 
-def test_files_are_links_but_for_those_that_change(work):
+@pytest.fixture
+def without_clones(monkeypatch):
+    """A file system that cannot copy on write."""
+
+    def refuse(*_args):
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr(image, "_clone", refuse)
+
+
+@pytest.mark.parametrize("user", [1000, 0], ids=["a user", "root"])
+def test_files_are_links_but_for_those_that_change_and_for_root(work, monkeypatch, without_clones, user):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
     for name in ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem"):
         put(f"{work}/from/{name}")
     image._put(f"{work}/from", f"{work}/into")
     same = {name: os.path.samefile(f"{work}/from/{name}", f"{work}/into/{name}") for name in
             ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem")}  # fmt: skip
-    assert same == {"a.py": True, "sub/b.py": True, "sub/RECORD": False, "cacert.pem": False}
+    linked = user != 0
+    assert same == {"a.py": linked, "sub/b.py": linked, "sub/RECORD": False, "cacert.pem": False}
+
+
+def test_a_copy_has_the_content_the_rights_and_the_time(work, monkeypatch, without_clones):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    source = put(f"{work}/from/sub/program", "x" * (3 << 20))
+    os.chmod(source, 0o700)
+    os.utime(source, (10, 20))
+    image._put(f"{work}/from", f"{work}/into")
+    with open(f"{work}/into/sub/program", encoding="utf-8") as file:
+        assert file.read() == "x" * (3 << 20)
+    status = os.stat(f"{work}/into/sub/program")
+    assert (status.st_mode & 0o777, status.st_mtime, status.st_nlink) == (0o700, 20, 1)
+
+
+def test_a_link_in_the_way_of_pip_is_not_followed(work):
+    put(f"{work}/from/pip/a.py")
+    os.makedirs(f"{work}/into")
+    os.mkdir(f"{work}/elsewhere")
+    os.symlink(f"{work}/elsewhere", f"{work}/into/pip")
+    with pytest.raises(OSError, match="pip"):
+        image._put(f"{work}/from", f"{work}/into")
+    assert os.listdir(f"{work}/elsewhere") == []
 
 
 @pytest.mark.parametrize(
@@ -108,12 +143,13 @@ def test_what_cannot_be_built_is_no_image(base, work):
     assert os.listdir(f"{work}/cache/images") == []
 
 
-def test_two_environments_share_a_pip_that_each_records_as_its_own(work, base):
+def test_two_environments_have_a_pip_that_each_records_as_its_own(work, base, without_clones):
     for name in ("one", "two"):
         build(f"{work}/{name}", base, f"{work}/cache", pip=True)
     (first,), (second,) = sites(f"{work}/one"), sites(f"{work}/two")
-    assert os.path.samefile(f"{first}/pip/__init__.py", f"{second}/pip/__init__.py")
-    assert damaged(f"{work}/one") == damaged(f"{work}/two") == []
+    shared = os.path.samefile(f"{first}/pip/__init__.py", f"{second}/pip/__init__.py")
+    assert shared == (os.geteuid() != 0)
+    assert verdict(f"{work}/one", hashed=True) == verdict(f"{work}/two", hashed=True) == ""
     for name in ("one", "two"):
         ran = subprocess.run([f"{work}/{name}/bin/pip", "--version"], capture_output=True, text=True, check=True)
         assert f"{work}/{name}/" in ran.stdout

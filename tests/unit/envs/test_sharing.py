@@ -25,9 +25,20 @@ def shared(work, base):
     """Two environments that share pip's files, with which one was opened to everybody."""
     for name in ("one", "two"):
         build(f"{work}/{name}", base, f"{work}/cache", pip=True)
+    share(f"{work}/one", f"{work}/two")
     subprocess.run(["chmod", "-R", "a+w", f"{work}/one"], check=True)
     assert has_doubtful_pip_file(f"{work}/one")
     return f"{work}/one"
+
+
+def share(environment, other):
+    """Have both share pip's files, as they do anyway but for root and where the file system clones."""
+    (one,), (two,) = sites(environment), sites(other)
+    for folder, _, names in os.walk(os.path.join(one, "pip")):
+        for path in (os.path.join(folder, name) for name in names):
+            link = os.path.join(two, os.path.relpath(path, one))
+            os.unlink(link)
+            os.link(path, link)
 
 
 def pip_of(environment):

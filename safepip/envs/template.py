@@ -1,0 +1,250 @@
+"""What virtualenv writes for an environment, kept so that it can be written again without starting virtualenv.
+
+Importing virtualenv and starting its session takes a third of a creation. virtualenv stays the maker: it makes one
+environment per interpreter, whose every file is noted with placeholders for the path, its last part and
+the creation's token. A path that some shell would quote otherwise than the placeholder is left to virtualenv.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from binascii import crc32
+
+from safepip import __version__
+from safepip.core.record import Record
+from safepip.system.environment import CREATING, OWN
+from safepip.system.files import make_folder, replace_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safepip.system.interpreter import Interpreter
+
+_FORMAT = "safepip-template-1"
+# Characters that every shell takes as they are; virtualenv's scripts for some of them quote all others.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-")
+_SPACED = " x"  # a path with a space is quoted by some; letters beyond ASCII are escaped by xonsh's
+_LARGEST = 1 << 20  # bytes: a copied interpreter is not for a template
+_PATH, _NAME, _TOKEN = b"\0p", b"\0n", b"\0t"  # stand for the path, its last part, and the creation's token
+_SIGNED = b"safepip-creation = %s\n"
+
+
+class Entry(Record):
+    """One file, directory ("d") or link ("l") of an environment, relative to it."""
+
+    kind: str
+    path: str
+    mode: int
+    content: bytes = b""
+
+
+class Template(Record):
+    """What virtualenv wrote, in an order in which it can be written again, and the name of the image with pip."""
+
+    entries: tuple[Entry, ...]
+    image: str
+
+
+def template_for(
+    path: str,
+    interpreter: Interpreter,
+    cache: str | None,
+    build: Callable[[str], None],
+    image: Callable[[], str | None],
+    *,
+    system: bool,
+) -> Template | None:
+    """Return the template for an environment at `path`, made now if there is none; None where there can be none.
+
+    `build` has virtualenv make an environment, and `image` names the image with pip.
+    """
+    if cache is None or os.name == "nt" or interpreter.implementation != "cpython":
+        return None
+    kind = _kind(path)
+    if kind is None or os.path.realpath(path) != path:  # virtualenv follows links
+        return None
+    try:
+        key = _key(interpreter, kind, system=system)
+    except OSError:
+        return None
+    folder = os.path.join(cache, "templates")
+    file = os.path.join(folder, f"{interpreter.minor}-{crc32(key):08x}")
+    known = _read(file, key)
+    if known is not None:
+        return known
+    try:
+        made = _made(folder, kind, build, image)
+        if made is not None:
+            replace_file(file, _packed(made, key), durable=False)
+    except OSError:
+        return None
+    return made
+
+
+def stamp(template: Template, path: str, token: str) -> None:
+    """Write the environment at `path`, a directory that only the user can change, with the token of its creation.
+
+    All is reached through descriptors of directories, and nothing that exists is opened or followed.
+    """
+    values = {_PATH: os.fsencode(path), _NAME: os.fsencode(os.path.basename(path)), _TOKEN: token.encode()}
+    folders = {"": os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)}
+    try:
+        for entry in template.entries:
+            above, name = os.path.split(entry.path)
+            inside = folders[above]
+            if entry.kind == "d":
+                os.mkdir(name, entry.mode, dir_fd=inside)
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+                folders[entry.path] = os.open(name, flags, dir_fd=inside)
+            elif entry.kind == "l":
+                os.symlink(os.fsdecode(entry.content), name, dir_fd=inside)
+            else:
+                _write(name, inside, entry.mode, _filled(entry.content, values))
+    finally:
+        for descriptor in folders.values():
+            os.close(descriptor)
+
+
+def _write(name: str, inside: int, mode: int, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with open(os.open(name, flags, mode, dir_fd=inside), "wb") as file:
+        file.write(content)
+        if name == "pyvenv.cfg":  # decides whether this is an environment
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _filled(content: bytes, values: dict[bytes, bytes]) -> bytes:
+    if not values[_TOKEN]:
+        content = content.replace(_SIGNED % _TOKEN, b"")
+    for placeholder, value in values.items():
+        content = content.replace(placeholder, value)
+    return content
+
+
+def _kind(path: str) -> str | None:
+    """Return "plain" or "quoted", by how the scripts of shells write the path; None where they may differ."""
+    others = set(path) - _PLAIN
+    if not others:
+        return "plain"
+    return "quoted" if others == {" "} else None
+
+
+def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
+    """Return all that decides what virtualenv writes, beside the path."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    base = os.stat(interpreter.real)
+    maker = os.stat(_maker())
+    fields = (
+        _FORMAT, __version__, kind, system, f"{mask:o}", sys.executable, interpreter.path, interpreter.real,
+        interpreter.version, interpreter.prefix, interpreter.base_prefix, interpreter.site,
+        base.st_dev, base.st_ino, base.st_ctime_ns, base.st_size,
+        maker.st_ino, maker.st_mtime_ns, maker.st_size,
+    )  # fmt: skip
+    return "\t".join(map(str, fields)).encode("utf-8", "surrogateescape").replace(b"\n", b"?")
+
+
+def _maker() -> str:
+    """Return the file that tells the version of virtualenv, found without importing that."""
+    files = (os.path.join(folder, "virtualenv", "version.py") for folder in sys.path)
+    return next((file for file in files if os.path.isfile(file)), os.path.dirname(os.path.abspath(__file__)))
+
+
+def _read(file: str, key: bytes) -> Template | None:
+    """Return the template that this user wrote under the same key, whole; else None."""
+    content = _own_content(file)
+    head, _, rest = content.partition(b"\n")
+    check, _, packed = rest.partition(b"\n")
+    if head != key or check != b"%08x" % crc32(packed):
+        return None
+    image, *fields = packed.split(b"\0\0\0")
+    rows = zip(*[iter(fields)] * 4, strict=True)
+    entries = [
+        Entry(kind=kind.decode(), path=os.fsdecode(path), mode=int(mode), content=text)
+        for kind, path, mode, text in rows
+    ]
+    return Template(entries=tuple(entries), image=os.fsdecode(image))
+
+
+def _own_content(file: str) -> bytes:
+    """Return the content of a file that nobody else can have written, else nothing."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        mine = sys.platform == "win32" or status.st_uid == os.geteuid()
+        return opened.read(_LARGEST) if mine and not status.st_mode & 0o022 else b""
+
+
+def _packed(template: Template, key: bytes) -> bytes:
+    fields = [os.fsencode(template.image)]
+    for entry in template.entries:
+        fields += [entry.kind.encode(), os.fsencode(entry.path), str(entry.mode).encode(), entry.content]
+    packed = b"\0\0\0".join(fields)
+    return b"%s\n%08x\n%s" % (key, crc32(packed), packed)
+
+
+def _made(
+    folder: str, kind: str, build: Callable[[str], None], image: Callable[[], str | None]
+) -> Template | None:
+    """Have virtualenv make an environment that is gone afterwards, and note what it wrote."""
+    pip = image()
+    if pip is None:
+        return None
+    make_folder(folder)
+    token, name = os.urandom(16).hex(), f"name{os.urandom(8).hex()}"
+    scratch = os.path.join(os.path.realpath(folder), f"tmp{os.urandom(6).hex()}")
+    if kind == "quoted":
+        scratch += _SPACED
+    path = os.path.join(scratch, name)
+    if _kind(path) != kind:
+        return None
+    try:
+        os.makedirs(os.path.join(path, OWN), 0o700)
+        with open(os.path.join(path, CREATING), "xb") as mark:
+            os.chmod(mark.fileno(), 0o600)
+            mark.write(token.encode())
+        build(path)
+        entries = tuple(_noted(path, name.encode(), token.encode()))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Template(entries=entries, image=os.path.basename(pip)) if _is_sound(entries) else None
+
+
+def _noted(top: str, name: bytes, token: bytes, below: str = "") -> Iterator[Entry]:
+    """Yield what lies in a directory of the environment, that before what lies in it."""
+    for entry in sorted(os.scandir(os.path.join(top, below)), key=lambda entry: entry.name):
+        relative = os.path.join(below, entry.name)
+        if relative == OWN:
+            continue
+        mode = entry.stat(follow_symlinks=False).st_mode & 0o777
+        if entry.is_symlink():
+            yield Entry(kind="l", path=relative, mode=mode, content=os.fsencode(os.readlink(entry.path)))
+        elif entry.is_dir():
+            yield Entry(kind="d", path=relative, mode=mode)
+            yield from _noted(top, name, token, relative)
+        else:
+            with open(entry.path, "rb") as file:
+                content = file.read(_LARGEST + 1)
+            if b"\0" in content:
+                content = b"\0" * (_LARGEST + 1)  # a program: `_is_sound` refuses it
+            else:
+                content = content.replace(os.fsencode(top), _PATH).replace(name, _NAME).replace(token, _TOKEN)
+            yield Entry(kind="f", path=relative, mode=mode, content=content)
+
+
+def _is_sound(entries: tuple[Entry, ...]) -> bool:
+    """Return True if the environment can be written again from the entries."""
+    files = {entry.path: entry.content for entry in entries if entry.kind == "f"}
+    links = [entry.content for entry in entries if entry.kind == "l"]
+    stands_alone = not any(b"templates" in link for link in links)
+    is_small = all(len(content) <= _LARGEST for content in files.values())
+    is_signed = _SIGNED % _TOKEN in files.get("pyvenv.cfg", b"")
+    has_path = _PATH in files.get(os.path.join("bin", "activate"), b"")
+    return is_small and is_signed and has_path and stands_alone
