@@ -1,4 +1,4 @@
-"""main(argv) -> int: guard, gather, parse, decide, act; the one place that turns errors into exit codes."""
+"""Run a command line from reading it to its exit code; errors become exit codes here."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     if words[:1] == ["hook"] and not os.path.basename(program).startswith("pip"):
         from safepip.shells.hook import answer
 
-        told = answer(words[1:])
-        if told is not None:
-            return _put(told)
+        printed = answer(words[1:])
+        if printed is not None:
+            return _print_for_shell(printed)
     report = Report()
     try:
         code = _run(words, program, report, module=module)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
         report.error(f"{where}{error.strerror or error}")
         _abandon_stdout()
         return CANNOT_CREATE
-    except Exception as error:  # noqa: BLE001  the last door: a plain line instead of a traceback
+    except Exception as error:  # noqa: BLE001  last resort: print one line, not a traceback
         return _internal(error, report)
 
 
@@ -75,7 +75,7 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
 
 
 def _is_colourless(words: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Return True where pip would not use colours either: by NO_COLOR, --no-color, or what the terminal can."""
+    """Return True if pip would not use colours either: by NO_COLOR, --no-color, or the terminal."""
     if sys.platform == "win32" or environ.get("TERM", "") in {"dumb", "unknown"}:
         return True
     by_variable = "NO_COLOR" in environ or "PIP_NO_COLOR" in environ
@@ -83,7 +83,7 @@ def _is_colourless(words: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def _without_secrets(text: str, words: Sequence[str]) -> str:
-    """Return the text with the `words` of the line in it as they may be shown."""
+    """Return the text with credentials removed from the `words` of the line in it."""
     for word, clean in zip(words, without_secrets(words), strict=True):
         if word != clean:
             text = text.replace(word, clean)
@@ -96,10 +96,10 @@ def _end_by(number: int) -> int:
     return end_by(number)
 
 
-def _put(told: bytes) -> int:
-    """Write the answer of a hook; a shell that is gone needs none."""
+def _print_for_shell(printed: bytes) -> int:
+    """Print the answer of a hook; if the shell is gone, nobody needs it."""
     try:
-        os.write(1, told)
+        os.write(1, printed)
     except OSError:
         return CANNOT_CREATE
     return 0
@@ -119,7 +119,7 @@ def _internal(error: Exception, report: Report) -> int:
 
         traceback.print_exc()
     report.error(
-        f"something unforeseen happened in safepip itself ({type(error).__name__}: {error})",
+        f"internal error ({type(error).__name__}: {error})",
         ("run pip alone: SAFEPIP_BYPASS=1 pip …", "tell us what SAFEPIP_DEBUG=1 shows"),
     )
     return INTERNAL

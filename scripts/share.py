@@ -40,8 +40,8 @@ COMPLETIONS = {
 ENDS = {
     "NO_ENVIRONMENT": "no environment is possible",
     "USAGE": "the command line is wrong",
-    "NO_PIPX": "pipx could not be had",
-    "INTERNAL": "something unforeseen happened in safepip itself",
+    "NO_PIPX": "pipx could not be installed",
+    "INTERNAL": "internal error",
     "CANNOT_CREATE": "something cannot be created",
     "LOCK_TIMEOUT": "another command held the lock for too long",
     "REFUSED": "refused: an environment is not trusted, or belongs to somebody else",

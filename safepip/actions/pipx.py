@@ -273,7 +273,7 @@ def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.write(2, done.stdout)
     if done.returncode:
-        raise SafepipError(NO_PIPX, "pipx could not be had; pip's own words stand above", *_WAYS)
+        raise SafepipError(NO_PIPX, "could not install pipx; see pip's output above", *_WAYS)
 
 
 def _seed(interpreter: Interpreter | None, context: Context) -> None:

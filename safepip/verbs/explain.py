@@ -173,7 +173,7 @@ def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a p
         case Repair(environment=found):
             return f"would repair {found.path}, which {found.reason}; then {subcommand} in it"
         case Throwaway(interpreter=base):
-            return f"would {subcommand} in a throw-away environment (Python {base.minor})"
+            return f"would {subcommand} in a temporary environment (Python {base.minor})"
         case Pipx(names=names):
             return f"would {subcommand} {', '.join(names)} with pipx".replace("  ", " ")
         case Refuse(what=what):
@@ -181,7 +181,7 @@ def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a p
         case StepDown(uid=uid):
             return f"would step down to user {uid}, then decide again"
         case Verb(word=word):
-            return f"would do it itself: {word} is a word of safepip's own, and none of pip's"
+            return f"would do it itself: {word} is a verb of safepip's"
         case Version():
             return "would answer itself"
         case Pip(handover=handover):

@@ -274,7 +274,7 @@ def test_explain_shows_the_words_for_pipx_and_touches_nothing(bare: Sandbox) -> 
 def test_without_a_source_for_pipx_it_says_so_and_leaves_nothing(bare: Sandbox, app_wheels: str) -> None:
     ran = bare.run("install", "httpie", env={"PIP_FIND_LINKS": app_wheels})
     assert ran.code == 69
-    assert "error: pipx could not be had; pip's own words stand above" in ran.said
+    assert "error: could not install pipx; see pip's output above" in ran.said
     assert "into an environment instead: safepip --lib install …" in ran.said
     assert b"Traceback" not in ran.err
     assert not os.path.exists(os.path.join(bare.home, ".local/share/safepip/pipx"))

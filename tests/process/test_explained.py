@@ -184,5 +184,5 @@ def test_a_word_of_safepips_own_is_explained_as_such(fresh: Sandbox) -> None:
     told = fresh.run("explain", "run", "x")
     assert (told.code, told.out.decode().splitlines()[0]) == (
         0,
-        "would do it itself: run is a word of safepip's own, and none of pip's",
+        "would do it itself: run is a verb of safepip's",
     )
