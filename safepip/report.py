@@ -132,11 +132,13 @@ def without_secrets(words: Iterable[str]) -> list[str]:
 
 def _escaped(char: str) -> str:
     code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    if code < 256:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def _width() -> int | None:
-    """Return how much fits into a line of the terminal, the cursor included; None where there is none."""
+    """Return the width of the terminal without its last column, or None without a terminal."""
     try:
         return max(os.get_terminal_size(2).columns - 1, 0) or None
     except (OSError, ValueError):

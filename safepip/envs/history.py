@@ -182,4 +182,6 @@ def _field(change: Change) -> str:
 
 
 def _parts(state: State | None) -> tuple[str, str, str]:
-    return (state.version, "1" if state.requested else "", state.origin) if state else ("", "", "")
+    if state is None:
+        return "", "", ""
+    return state.version, "1" if state.requested else "", state.origin

@@ -62,7 +62,7 @@ _NEWER = "name a newer one: safepip env create --python PYTHON"
 
 
 class Doomed(Record):
-    """What `prune` would do to a record, and why; `remove` tells whether there is an environment to remove."""
+    """A record that `prune` would forget, and why; with `remove` the environment goes too."""
 
     entry: Entry
     why: str
@@ -213,8 +213,10 @@ def _named(row: Listed, context: Context) -> str:
         return "(outside projects)"
     if context.data is not None and row.path == os.path.join(context.data, "pipx"):
         return "(safepip's own pipx)"
-    kept = row.project is not None and not row.path.startswith(os.path.join(row.project, ""))
-    return row.project if row.project and (kept or os.path.basename(row.path) == ".venv") else row.path
+    if not row.project:
+        return row.path
+    is_inside = row.path.startswith(os.path.join(row.project, ""))
+    return row.path if is_inside and os.path.basename(row.path) != ".venv" else row.project
 
 
 def _at_home(path: str, context: Context) -> str:
@@ -231,7 +233,7 @@ def _human(size: float) -> str:
 
 
 def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
-    """Print one fact a line; nothing of the environment is run."""
+    """Print one fact a line; nothing in the environment is run."""
     found = _meant(said.dir, context) if said.dir is not None else in_force(context)
     if found.state in {ABSENT, NOWHERE}:
         raise unfit(found, context)
@@ -257,7 +259,8 @@ def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     yield "size", _human(inventory.size(found.path))
     yield "last use", time.strftime("%Y-%m-%d", time.localtime(last_use(entry))) if entry else ""
     yield "known as", (_SAID[entry.known.how] if entry else "not known")
-    yield "pip", "" if found.state != USABLE else "its own" if found.has_pip else "safepip's"
+    if found.state == USABLE:
+        yield "pip", "its own" if found.has_pip else "safepip's"
     yield "sees system", "yes" if found.sees_system else ""
     yield "health", health(found)
 
@@ -356,14 +359,19 @@ def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def _refuse_what_is_used(found: Environment, context: Context) -> None:
-    """Refuse to remove what would have to be got again: who never asks tells what it is, and the word for it."""
+    """Refuse to remove an environment that holds packages or files, or is in use, and name these."""
     path = found.path
     names = sorted({*inventory.distributions(path)} - _SEEDS)
     strays = inventory.strays(path)
     processes = inventory.users(path)
-    told = [f"{len(names)} package{'' if len(names) == 1 else 's'}: {_some(names)}"] if names else []
-    told += [f"{_some(strays)}, which no package put there"] if strays else []
-    told += [f"process {processes[0]}, which runs in it"] if processes else []
+    told = []
+    if names:
+        packages = "package" if len(names) == 1 else "packages"
+        told.append(f"{len(names)} {packages}: {_some(names)}")
+    if strays:
+        told.append(f"{_some(strays)}, which no package put there")
+    if processes:
+        told.append(f"process {processes[0]}, which runs in it")
     if told:
         what = f"{path} holds {'; '.join(told)} ({_human(inventory.size(path))})"
         way = f"to remove it with that: safepip env remove --yes {quoted(context.shown(found))}"
@@ -372,15 +380,16 @@ def _refuse_what_is_used(found: Environment, context: Context) -> None:
 
 def _some(names: Sequence[str]) -> str:
     """Return the first of the names, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    first = ", ".join(names[:5])
+    return f"{first} and {len(names) - 5} more" if len(names) > 5 else first
 
 
 def _prune(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Show what is not needed any more, and why; with --yes remove it."""
     doomed = [one for entry in registry.entries(context.state) if (one := _doom(entry, said.unused, context))]
     for one in doomed:
-        verb = "remove" if one.remove else "forget"
-        does = _carry_out(one, context, report) if said.yes else f"would {verb}"
+        would = "would remove" if one.remove else "would forget"
+        does = _carry_out(one, context, report) if said.yes else would
         if does:
             sys.stdout.write(shown(f"{does} {one.entry.known.path} ({one.why})") + "\n")
     if not doomed:
@@ -428,7 +437,7 @@ def _device(path: str) -> int:
 
 
 def _carry_out(one: Doomed, context: Context, report: Report) -> str:
-    """Do it and return what was done; empty where it could not be, which has been said."""
+    """Remove or forget it; return the verb in the past, or empty after an error, which was printed."""
     if one.remove:
         try:
             remove(one.entry, context, report)
@@ -457,7 +466,7 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
     if known is not None and known.how == registry.MADE:
         what = f"{context.shown(found)} was made by safepip, which trusts it"
         if said.revoke:
-            raise SafepipError(USAGE, what, "to have it away: safepip env remove")
+            raise SafepipError(USAGE, what, "to delete it: safepip env remove")
         report.say(what)
     elif said.revoke:
         _revoke(found, context, report)
@@ -475,7 +484,7 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 def _revoke(found: Environment, context: Context, report: Report) -> None:
     was = registry.forget(context.state, found.path)
-    report.say(f"{context.shown(found)} {'is' if was else 'was'} not trusted{' any more' if was else ''}")
+    report.say(f"{context.shown(found)} {'is not trusted any more' if was else 'was not trusted'}")
 
 
 def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:

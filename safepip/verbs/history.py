@@ -90,11 +90,16 @@ def stamp(entry: Entry) -> str:
 
 def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
     """Return an entry for people: id, time and line, then what it did; none longer than 80 columns."""
-    undone, is_pipxs = _is_undone(entry, entries), entry.kind == applications.PIPX
-    remark = " (undone)" if undone else " (with pipx)" if is_pipxs else ""
-    head = f"{'-' if is_pipxs else entry.id:>4}  {stamp(entry)[:16].replace('T', ' ')}  {shown(line_of(entry))}"
-    made = ["made the environment (which stays)" if undone else "made the environment"]
-    told = [*(made if entry.further == "created" else []), *map(_tied, entry.changes)]
+    number, remark = entry.id, ""
+    undone = _is_undone(entry, entries)
+    if entry.kind == applications.PIPX:
+        number, remark = "-", " (with pipx)"
+    elif undone:
+        remark = " (undone)"
+    head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {shown(line_of(entry))}"
+    told = list(map(_tied, entry.changes))
+    if entry.further == "created":
+        told.insert(0, "made the environment (which stays)" if undone else "made the environment")
     return [*_folded(head + remark, 24), *_folded(" " * 6 + ", ".join(told), 6)]
 
 
@@ -163,8 +168,11 @@ def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _one(name: str, state: State | None) -> dict[str, str]:
+    said = {"name": name, "version": state.version if state else ""}
     origin = _origin(state)
-    return {"name": name, "version": state.version if state else "", **({"origin": origin} if origin else {})}
+    if origin:
+        said["origin"] = origin
+    return said
 
 
 def _both(change: Change) -> dict[str, str]:
