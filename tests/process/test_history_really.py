@@ -117,7 +117,7 @@ def test_a_withdrawn_wheel_leaves_all_as_it_was(box: Sandbox, wheelhouse: str, b
     before, files, noted = freeze(box), contents(box), entries(box)
     ran = box.run("undo", "2")
     assert ran.code == 1
-    assert ran.said[0] == "error: not undone, all is as it was: alpha 1.0 cannot be had any more"
+    assert ran.said[0] == "error: not undone, all is as it was: could not get alpha 1.0"
     assert (freeze(box), contents(box), entries(box)) == (before, files, noted)
     assert not os.path.lexists(os.path.join(box.venv, ".safepip", "journal"))
 
