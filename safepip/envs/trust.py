@@ -12,6 +12,7 @@ import shlex
 import stat
 
 from safepip.system.environment import MADE_ELSEWHERE
+from safepip.system.files import read_regular
 from safepip.system.interpreter import BIN, EXE
 from safepip.system.project import DIRENV
 
@@ -351,14 +352,4 @@ def _values(path: str, key: str) -> list[str]:
 
 
 def _text(path: str, size: int, *, follow: bool = False) -> str:
-    """Return the beginning of a regular file, or "" where there is none to be read."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
-    try:
-        descriptor = os.open(path, flags)
-    except OSError:
-        return ""
-    try:
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.fsdecode(os.read(descriptor, size)) if regular else ""
-    finally:
-        os.close(descriptor)
+    return os.fsdecode(read_regular(path, size, follow=follow) or b"")

@@ -7,7 +7,7 @@ import stat
 
 from safepip.core.record import Record
 
-from .files import recall
+from .files import read_regular, recall
 from .interpreter import BIN, EXE, MARKER, is_program, started_as
 
 TYPE_CHECKING = False
@@ -150,18 +150,7 @@ def configuration(path: str) -> dict[str, str]:
 
 
 def _start_of(file: str) -> str:
-    """Return the text of a regular file, at most 64 KiB; a pipe, which never ends, is not waited for."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError):
-        return ""
-    try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, 65536).decode("utf-8", "surrogateescape") if is_file else ""
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
+    return (read_regular(file, 65536) or b"").decode("utf-8", "surrogateescape")
 
 
 def is_finished_by_another(path: str) -> bool:

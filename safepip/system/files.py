@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat  # which os has loaded
 import sys
 
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends and ends at Ctrl-Z
@@ -141,6 +142,29 @@ def make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     finally:
         os.umask(mask)
+
+
+def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
+    """Return the first `most` bytes of a regular file, or None for anything else.
+
+    It is looked at first: opening a FIFO would let its writer go on, whose text pip is to read.
+    """
+    flags = _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    if not follow:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        if not stat.S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
+            return None
+        descriptor = os.open(path, os.O_RDONLY | flags)
+    except (OSError, ValueError):
+        return None
+    try:
+        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, most) if is_regular else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def number(text: str) -> int | None:

@@ -25,8 +25,8 @@ OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pd
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
-    ("core.record", "errors", "core.pip_options", "core.applications", "system.processes"),
-    ("core.pip_line", "core.requirement", "system.project_tools.detect", "core.settings", "system.directories", "system.files", "report"),
+    ("core.record", "errors", "core.pip_options", "core.applications", "system.files", "system.processes"),
+    ("core.pip_line", "core.requirement", "system.project_tools.detect", "core.settings", "system.directories", "report"),
     (
         "system.settings_files", "system.pip_config", "system.interpreter", "core.invocation",
         "system.registry",

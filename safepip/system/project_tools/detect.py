@@ -7,8 +7,9 @@ The rules come from the tools' own sources.
 from __future__ import annotations
 
 import os
-import stat  # which os has loaded
 import sys
+
+from safepip.system.files import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,19 +100,8 @@ def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
 
 def content(path: str) -> bytes:
     """Return a regular file's bytes; empty for one that is missing, too large, or would block."""
-    quick = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return b""  # opening a FIFO would let its writer go on, whose text pip is to read
-        file = os.open(path, os.O_RDONLY | quick)
-        try:
-            found = os.fstat(file)
-            fits = stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST
-            return os.read(file, _LARGEST) if fits else b""
-        finally:
-            os.close(file)
-    except (OSError, ValueError):
-        return b""
+    found = read_regular(path, _LARGEST + 1) or b""
+    return found if len(found) <= _LARGEST else b""
 
 
 def parsed(data: bytes) -> dict[str, Any]:
