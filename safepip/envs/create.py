@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
-import logging
 import os
-import secrets
-import subprocess
 import sys
-import tempfile
 
 from safepip.core.record import Record
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
@@ -176,7 +171,10 @@ def _build(
 
     The user's settings for virtualenv stay out of it, and so does its background search for newer wheels.
     """
-    from virtualenv import session_via_cli  # noqa: PLC0415  slow to import, and only needed without a template
+    import io  # noqa: PLC0415  slow to import, and only needed without a template
+    import logging  # noqa: PLC0415  likewise
+
+    from virtualenv import session_via_cli  # noqa: PLC0415  likewise
 
     options = ["--python", lasting(interpreter.path), "--no-periodic-update"]
     options += ["--no-setuptools"] if seed else ["--no-seed"]
@@ -236,6 +234,8 @@ def _app_data(cache: str | None) -> Iterator[str]:
     if cache is not None and can_lock(os.path.join(cache, "virtualenv.lock")):
         yield os.path.join(cache, "virtualenv")
         return
+    import tempfile  # noqa: PLC0415  slow to import, and rarely needed
+
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         yield folder
 
@@ -279,7 +279,7 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
     """
     path = plan.environment.path
     existed, begun = os.path.isdir(path), False
-    token = secrets.token_hex(16)
+    token = os.urandom(16).hex()
     lock = None
     try:
         if context.data is not None and path.startswith(os.path.join(context.data, "")):
@@ -372,6 +372,8 @@ def _seed_old(python: str, interpreter: Interpreter) -> None:
 
 
 def _silently(argv: list[str]) -> int:
+    import subprocess  # noqa: PLC0415  slow to import, and only needed for old Pythons
+
     null = subprocess.DEVNULL
     return subprocess.call(argv, env=own_variables(inherited()), stdin=null, stdout=null, stderr=null)
 
@@ -392,7 +394,7 @@ def _sign(creator: Creator, token: str) -> None:
 def _begin(path: str) -> None:
     """Put the mark of an unfinished environment there; by rename, so that a link in its place is not followed."""
     mark = os.path.join(path, CREATING)
-    remember(mark, secrets.token_hex(16), durable=True)
+    remember(mark, os.urandom(16).hex(), durable=True)
     if not _read_token(path):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), mark)
 

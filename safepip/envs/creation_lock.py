@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from hashlib import sha256
 
 from safepip.errors import LOCK_TIMEOUT, SafepipError
 from safepip.system.files import make_folder
 
+from .digest import sha256
 from .lock import acquire_file
 
 TYPE_CHECKING = False

@@ -8,19 +8,17 @@ that file is always a copy.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
+from binascii import b2a_base64
 
 from safepip.system.files import make_folder
 from safepip.system.interpreter import BIN
 from safepip.system.process import inherited
+
+from .digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +51,11 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     image = os.path.join(cache, "images", _name(interpreter, wheel.version))
     if is_whole(image):
         return image
+    from subprocess import SubprocessError  # noqa: PLC0415  slow to import, and only needed for a new image
+
     try:
         _make(image, str(wheel.path), wheel.version, interpreter, build)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, SubprocessError):
         return None
     return image if is_whole(image) else None
 
@@ -89,6 +89,8 @@ def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build:
     folder = os.path.dirname(image)
     make_folder(folder)
     _clear_scratch(folder)
+    import tempfile  # noqa: PLC0415  slow to import, and only needed here
+
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         environment = os.path.join(scratch, "env")
         build(environment)
@@ -104,7 +106,9 @@ def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build:
             if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
                 os.unlink(os.path.join(made, "site", relative))
         _seal(made)
-        shutil.rmtree(image, ignore_errors=True)
+        from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
+
+        rmtree(image, ignore_errors=True)
         with contextlib.suppress(OSError):  # another command was faster
             os.rename(made, image)
 
@@ -113,7 +117,9 @@ def _clear_scratch(folder: str) -> None:
     """Remove what was left by one that was killed while it made an image, an hour ago or more."""
     for entry in os.scandir(folder):
         if entry.name.startswith("tmp") and time.time() - entry.stat(follow_symlinks=False).st_mtime > 3600:
-            shutil.rmtree(entry.path, ignore_errors=True)
+            from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
+
+            rmtree(entry.path, ignore_errors=True)
 
 
 def _install(python: str, wheel: str, version: str) -> None:
@@ -121,6 +127,8 @@ def _install(python: str, wheel: str, version: str) -> None:
     kept = {name: value for name, value in inherited().items() if not name.startswith(("PIP_", "PYTHON"))}
     pip = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps"]
     argv = [*pip, "--find-links", os.path.dirname(wheel), f"pip=={version}"]
+    import subprocess  # noqa: PLC0415  slow to import, and only needed for a new image
+
     null = subprocess.DEVNULL
     environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
     mask = _umask() | _OTHERS
@@ -296,5 +304,6 @@ def _record(site: str, environment: str, scripts: dict[str, bytes]) -> None:
 
 
 def _row(name: str, content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    packed = b2a_base64(sha256(content).digest(), newline=False).decode()
+    digest = packed.rstrip("=").replace("+", "-").replace("/", "_")
     return f"{name},sha256={digest},{len(content)}"

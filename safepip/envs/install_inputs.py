@@ -7,9 +7,6 @@ could succeed after all, nothing is reported: pip then fails in the new environm
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from safepip.core.requirement import (
     group_file,
@@ -23,6 +20,7 @@ from safepip.system.project_tools.detect import content, parsed
 
 from .requirements import lines_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -134,6 +132,9 @@ def _of_editable(editable: str, cwd: str) -> Iterator[str]:
 
 def _of_url(url: str) -> Iterator[str]:
     """Look at a `file:` URL; one that is not absolute, or is on another machine, is left to pip."""
+    from urllib.parse import urlsplit  # noqa: PLC0415  slow to import, and rarely needed
+    from urllib.request import url2pathname  # noqa: PLC0415  likewise
+
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from safepip.core.pip_line import keys, settings
 from safepip.core.plan import Handover
@@ -67,6 +66,8 @@ def run_pip(
 
 def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:
     """Run pip in silence; return the last error that it printed, empty if it succeeded."""
+    import subprocess  # noqa: PLC0415  slow to import, and only needed here
+
     null, held = subprocess.DEVNULL, () if lock is None else (lock,)
     done = subprocess.run(
         argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
@@ -117,7 +116,9 @@ def _empty_by_path(path: str, last: Sequence[str], kept: Sequence[str]) -> None:
     for name in [name for name in present if name not in last] + [name for name in last if name in present]:
         full = os.path.join(path, name)
         if os.path.isdir(full) and not os.path.islink(full):
-            shutil.rmtree(full)
+            from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
+
+            rmtree(full)
         else:
             os.unlink(full)
 

@@ -8,7 +8,6 @@ the creation's token. A path that some shell would quote otherwise than the plac
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from binascii import crc32
 
@@ -213,7 +212,9 @@ def _made(
         build(path)
         entries = tuple(_noted(path, name.encode(), token.encode()))
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
+
+        rmtree(scratch, ignore_errors=True)
     return Template(entries=entries, image=os.path.basename(pip)) if _is_sound(entries) else None
 
 
