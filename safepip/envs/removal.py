@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
 from safepip.report import quoted, shown
@@ -79,11 +80,15 @@ def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> N
         return
     folder = os.open(os.path.realpath(path), _FOLDER)
     try:
-        if os.geteuid() == 0 and os.fstat(folder).st_uid != 0:
+        if _runs_as_root() and os.fstat(folder).st_uid != 0:
             raise PermissionError(errno.EPERM, "belongs to another user", path)
         _empty(folder, last, kept)
     finally:
         os.close(folder)
+
+
+def _runs_as_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def _empty(folder: int, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
@@ -102,7 +107,7 @@ def _remove(folder: int, name: str) -> None:
     inner = os.open(name, _FOLDER, dir_fd=folder)
     try:
         opened = os.fstat(inner)
-        given_away = os.geteuid() == 0 and opened.st_uid != 0
+        given_away = _runs_as_root() and opened.st_uid != 0
         if given_away or not os.path.samestat(opened, found):
             raise PermissionError(errno.EPERM, "was exchanged meanwhile", name)
         _empty(inner)
