@@ -14,12 +14,12 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 48
-BRANCHES_IN_EXPRESSIONS = 21  # per 100 lines of code
-NESTED_CONDITIONAL_EXPRESSIONS = 8
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 34
+CROWDED_FUNCTIONS = 37
+BRANCHES_IN_EXPRESSIONS = 20.1  # per 100 lines of code
+NESTED_CONDITIONAL_EXPRESSIONS = 2
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 32
 PRIVATE_NAMES_IN_TESTS = 52
-TELLTALE_WORDS = {"safepip": 111, "scripts": 17, "tests": 105, "README.md": 2}
+TELLTALE_WORDS = {"safepip": 51, "scripts": 9, "tests": 101, "README.md": 0}
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
