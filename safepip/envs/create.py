@@ -66,7 +66,7 @@ def create(plan: Create, context: Context, report: Report) -> Made:
     """Make the environment that the plan names, unless another command has by now; return it, usable.
 
     Of any number of commands at once one makes it and the others wait. What a failed or interrupted
-    creation leaves is marked as unfinished, and the next command begins anew.
+    creation leaves is marked as unfinished, and the next command starts again.
     """
     path = plan.environment.path
     with creation_lock(path, context, report):
@@ -153,7 +153,7 @@ def _image(interpreter: Interpreter, cache: str | None) -> str | None:
 
 
 def _has_room(cache: str) -> bool:
-    """Tell whether the cache can take what virtualenv and the image put there; without it all is made here."""
+    """Return True if the cache can hold what virtualenv and the image put there."""
     try:
         make_folder(cache)
         if sys.platform == "win32":
@@ -252,7 +252,7 @@ def _announcement(plan: Create, path: str, search: str, *, attended: bool) -> st
 
 
 def _is_found(programs: str, search: str) -> bool:
-    """Tell whether `python3` will be the one in the folder `programs`, which is yet to be made."""
+    """Return True if `python3` will be the one in the folder `programs`, which does not exist yet."""
     for folder in filter(os.path.isabs, search.split(os.pathsep)):
         if os.path.realpath(folder) == os.path.realpath(programs):
             return True

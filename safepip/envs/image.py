@@ -39,7 +39,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     """Return the image for environments of `interpreter`, made now if there is none, or None if it cannot be.
 
     `build` makes an empty environment at a path. Every file is checked against the manifest, owner and mode
-    included: what was changed behind our back (a `chown -R` over an environment) is made anew.
+    included: what was changed behind our back (a `chown -R` over an environment) is made again.
     """
     if cache is None or os.name == "nt":
         return None
@@ -142,7 +142,7 @@ def _seal(image: str) -> None:
 
 
 def is_whole(image: str) -> bool:
-    """Tell whether every file of the image is as it was sealed, and this user's."""
+    """Return True if every file of the image is as it was sealed, and this user's."""
     try:
         with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
             rows = file.read().split("\n")
@@ -156,7 +156,7 @@ def is_whole(image: str) -> bool:
 
 
 def _is_as_sealed(folder: str, files: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether the files are as their rows say; looked up in the open folder, not each by its whole path."""
+    """Return True if the files are as their rows say."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         return all(

@@ -87,7 +87,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
     if another command has repaired it meanwhile.
     """
     if _recall(path, context) is None:
-        _refuse_what_is_none(path, called, context)
+        _refuse_other_directories(path, called, context)
     with creation_lock(path, context, report):
         finished = _take_up(path, called, context, report)
         with _locked(os.path.realpath(path), context, report) as lock:
@@ -133,16 +133,16 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
     return True
 
 
-def _refuse_what_is_none(path: str, called: str, context: Context) -> None:
-    """Refuse, before anything is written, what never was an environment: /usr looks like a broken one."""
+def _refuse_other_directories(path: str, called: str, context: Context) -> None:
+    """Refuse a directory that never was an environment: /usr looks like a broken one."""
     known = _was_environment(path) or is_conda(path) or _was_meant(path, context)
     if os.path.isdir(path) and os.listdir(path) and not known:
-        what = f"{called} is no environment, so there is nothing to rebuild it from"
-        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
+        what = f"{called} is not an environment, so there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install again")
 
 
 def _was_meant(path: str, context: Context) -> bool:
-    """Tell whether it stands where the project's environment belongs, `.venv`, and is no Python by itself."""
+    """Return True for the project's `.venv`, unless a Python itself is installed there."""
     project = context.project
     if project is None or path != os.path.join(project.root, ENVIRONMENT) or not os.path.isdir(path):
         return False
@@ -150,7 +150,7 @@ def _was_meant(path: str, context: Context) -> bool:
 
 
 def _was_environment(path: str) -> bool:
-    """Tell whether a virtual environment is or was there: without its configuration, it has safepip's notes."""
+    """Return True for an environment, and for one without pyvenv.cfg that has safepip's notes."""
     noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
     return is_environment(path) or noted
 
@@ -162,15 +162,15 @@ def left_aside(path: str, context: Context) -> str:
 
 
 def fault(found: Environment) -> str | None:
-    """Return why the environment has to be made anew, or None; the reason completes a sentence with its name."""
+    """Return why the environment has to be rebuilt, or None; the reason completes a sentence with its name."""
     if found.state == BROKEN and _was_environment(found.path):
         return found.reason
     if found.state in {ABSENT, UNFINISHED}:
         raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
     if found.state != USABLE:
         what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
-        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install anew")
-    if not is_environment(found.path):  # conda's: what is wrong in it is conda's to mend
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install again")
+    if not is_environment(found.path):  # conda's: what is wrong in it is for conda to repair
         return None
     if recorded_elsewhere(found.path) is not None:
         return f"{made_elsewhere(found.path)}: its programs and activate scripts lead there"
@@ -224,7 +224,7 @@ def _take_up(path: str, called: str, context: Context, report: Report) -> bool:
         _finish(under, called, context, report)
         return True
     if os.path.lexists(under.real) and not _is_unfinished(under):
-        what = f"a repair of {called} was interrupted, and another command made it anew since"
+        what = f"a repair of {called} was interrupted, and another command has made it again since"
         raise SafepipError(REFUSED, what, f"the old one is whole: {under.aside}", "rename or remove one of them")
     report.say(f"a repair of {called} was interrupted; the old one is back in its place")
     _put_back(under, context, report)
@@ -271,7 +271,7 @@ def _rebuild(work: _Work, why: str) -> None:
                 work.report,
             ):
                 _gather(work, os.path.join(folder, "env"), wheels)
-            work.report.say(f"making {work.called} anew")
+            work.report.say(f"making {work.called} again")
             with shown_while(f"installing {many}", work.context, work.report):
                 _exchange(work, wheels)
     work.report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
@@ -339,7 +339,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
 
 
 def _keeps_pip(work: _Work, helper: Environment) -> bool:
-    """Tell whether the new environment is to have another pip than it comes with.
+    """Return True if the new environment needs another pip than it comes with.
 
     One that served an older Python may not run on this: then the one that comes with it stays.
     """
@@ -487,7 +487,7 @@ def _open(path: str) -> None:
 
 
 def _is(path: str, under: Under) -> bool:
-    """Tell whether the old environment is at `path`."""
+    """Return True if the old environment is at `path`."""
     try:
         stat = os.lstat(path)
     except OSError:
@@ -501,7 +501,7 @@ def _is_new_whole(under: Under) -> bool:
 
 
 def _is_unfinished(under: Under) -> bool:
-    """Tell whether what lies at the path is what this repair began, from its first directory on."""
+    """Return True if the path holds what this repair began to write, or nothing."""
     if recall(os.path.join(under.real, CREATING)) == under.token:
         return True
     try:
@@ -546,7 +546,7 @@ def _recall(path: str, context: Context) -> Under | None:
 
 
 def _is_of(path: str, noted: str, aside: str) -> bool:
-    """Tell whether what was noted is about this environment, the old one lying beside it: files get damaged."""
+    """Return True if the note is about this environment, with the old one beside it; notes get damaged."""
     try:
         real = os.path.realpath(noted)
     except ValueError:

@@ -73,7 +73,7 @@ def _errors_named(path: str) -> Iterator[None]:
 def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
     """Remove everything in a directory but the names `kept`, the names `last` in the end.
 
-    It is reached through descriptors: no link is followed, whoever exchanges a directory for one meanwhile.
+    It is reached through descriptors: no link is followed, even if a directory becomes one meanwhile.
     """
     if os.unlink not in os.supports_dir_fd:  # Windows
         _empty_by_path(path, last, kept)

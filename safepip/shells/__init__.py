@@ -1,1 +1,1 @@
-"""COLD  what `init` prints, kept as one file of each shell's language, and what the hooks in them go by."""
+"""Shell integration: the code that `init` prints, one file a shell, and the answers to its hooks."""

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# The next one on PATH that is no shim of safepip's. Another tool's shim may lead back here, in this same process:
+# The next one on PATH that is not a shim of safepip's. Another tool's shim may lead back here, in this same process:
 # then the search goes on behind that one, so that it ends.
 _safepip_tried=
 case ${SAFEPIP_SHIM-} in "$$:"*) _safepip_tried=${SAFEPIP_SHIM#*:} ;; esac

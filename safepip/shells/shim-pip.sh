@@ -4,7 +4,7 @@
 name=__NAME__
 program=__PROGRAM__
 if [ "${SAFEPIP_SHIM-}" = "$$:$program" ]; then
-  echo "safepip: error: $program leads back to this shim; write it anew: safepip shims" >&2
+  echo "safepip: error: $program leads back to this shim; write it again: safepip shims" >&2
   exit 126
 fi
 if [ -x "$program" ]; then

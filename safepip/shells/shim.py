@@ -44,7 +44,7 @@ def write_python_shims(folder: str, program: str, search: str) -> None:
 
 
 def is_free(path: str) -> bool:
-    """Tell whether a shim may be written to `path`: there is nothing, or one of these."""
+    """Return True if a shim may be written to `path`: nothing lies there, or another shim."""
     if not os.path.lexists(path + EXE) or (EXE and os.path.isdir(os.path.join(os.path.dirname(path), _NAMED))):
         return True
     try:

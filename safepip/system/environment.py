@@ -211,7 +211,7 @@ def _no_environment(path: str, named: str) -> Environment:
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
         return Environment(path=path, named=named, state=BROKEN, reason=reason, closed=True)
-    reason = "is no environment: it has no pyvenv.cfg"
+    reason = "is not an environment: it has no pyvenv.cfg"
     nothing = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
     return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .arguments import Parser
 
 _DIGITS = 9  # no history has more steps than that many digits tell, and Python reads only so many
-_FAILED = 1  # as pip itself where something cannot be had
+_FAILED = 1  # as pip itself if a download fails
 
 
 class Back(Record):

@@ -99,7 +99,7 @@ def on_unmanaged(world: World, notes: list[str]) -> tuple[list[Case], list[Goal]
 
 
 def serves_unmanaged(python: str) -> bool:
-    """Tell whether an interpreter is its folder's python3, has pip, and is not managed or an environment's."""
+    """Return True if an interpreter is its folder's python3, has pip, and is not managed or an environment's."""
     beside, pip = (os.path.join(os.path.dirname(python), name) for name in ("python3", "pip3"))
     if os.path.realpath(beside) != os.path.realpath(python) or not os.access(pip, os.X_OK):
         return False

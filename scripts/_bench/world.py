@@ -108,7 +108,7 @@ def chosen_python(wanted: str | None) -> str:
     usual = SYSTEM_PYTHON if version_of(SYSTEM_PYTHON) >= OLDEST else base_python()
     python = os.path.realpath(wanted or usual)
     if version_of(python) < OLDEST:
-        raise Stop(69, f"{python} is no Python, or older than 3.10")
+        raise Stop(69, f"{python} is not a Python, or older than 3.10")
     return python
 
 
@@ -118,7 +118,7 @@ def base_python() -> str:
 
 
 def is_managed(python: str) -> bool:
-    """Tell whether an interpreter bears PEP 668's marker."""
+    """Return True if an interpreter has the marker (PEP 668)."""
     return os.path.isfile(os.path.join(ask(python, "sysconfig.get_path('stdlib')"), "EXTERNALLY-MANAGED"))
 
 
@@ -131,7 +131,7 @@ def ask(python: str, expression: str) -> str:
 def sealed(root: str, python: str) -> dict[str, str]:
     """Return all the variables that the measured programs get.
 
-    PYTHONDONTWRITEBYTECODE is not among them: with it every start would compile anew.
+    PYTHONDONTWRITEBYTECODE is not among them: with it every start would compile again.
     """
     wheels = os.path.join(root, "wheels")
     return {
@@ -180,7 +180,7 @@ def find_tools(
 
 
 def runs(program: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether a program starts; a version manager's shim without anything behind it does not."""
+    """Return True if a program starts; a version manager's shim without a program behind it does not."""
     return subprocess.run([program, "--version"], env=environ, capture_output=True, check=False).returncode == 0
 
 

@@ -76,7 +76,7 @@ def changes_of(
 
 
 def is_change(line: str, below: str) -> bool:
-    """Tell whether strace's line is of a call that changed something below the folder."""
+    """Return True if a line of strace's is a call that changed something below the folder."""
     if " = -1 " in line or f"{below}/" not in line:
         return False
     return "openat" not in line or "O_CREAT" in line

@@ -134,7 +134,7 @@ class World:
 
 
 def is_managed(python: str) -> bool:
-    """Tell whether an interpreter bears PEP 668's marker."""
+    """Return True if an interpreter has the marker (PEP 668)."""
     code = "import os, sysconfig as s; print(os.path.isfile(s.get_path('stdlib') + '/EXTERNALLY-MANAGED'))"
     asked = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
     return asked.stdout.strip() == "True"

@@ -313,7 +313,7 @@ def test_ten_at_once_from_a_state_without_pipx(bare: Sandbox) -> None:
     assert (version(bare), version(bare, "black")) == ("2.0", "1.0")
 
 
-def test_a_fetch_that_was_killed_is_begun_anew(bare: Sandbox) -> None:
+def test_a_fetch_that_was_killed_is_begun_again(bare: Sandbox) -> None:
     own = os.path.join(bare.home, ".local/share/safepip/pipx")
     process = bare.start("install", "httpie")
     while process.poll() is None and not os.path.exists(os.path.join(own, "pyvenv.cfg")):

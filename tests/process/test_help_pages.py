@@ -137,7 +137,7 @@ def test_the_dockerfile_of_the_page_puts_the_environment_on_path(blog: Sandbox) 
     assert ran.text.splitlines()[-2:] == [os.path.join(blog.root, "venv"), "this is pytest 1.0"]
 
 
-def test_an_environment_made_anew_has_again_what_was_its_own(blog: Sandbox) -> None:
+def test_an_environment_made_again_has_what_was_its_own(blog: Sandbox) -> None:
     typed(blog, commands("raspberry-pi"))
     with open(os.path.join(blog.project, "packages.txt"), encoding="utf-8") as file:
         own = [line.partition(" @")[0] for line in file.read().split("\n")[:-1]]

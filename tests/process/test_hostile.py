@@ -100,7 +100,7 @@ def test_only_who_may_change_an_environment_can_lock_it(sandbox: Sandbox) -> Non
     assert os.stat(f"{sandbox.venv}/.lock").st_mode & 0o077 == 0
 
 
-def test_garbage_in_the_image_is_made_anew(sandbox: Sandbox) -> None:
+def test_garbage_in_the_image_is_made_again(sandbox: Sandbox) -> None:
     os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))  # the one that the tests share
     assert sandbox.run("install", "alpha").code == 0
     (manifest,) = glob.glob(f"{sandbox.home}/.cache/safepip/images/*/manifest")
@@ -111,7 +111,7 @@ def test_garbage_in_the_image_is_made_anew(sandbox: Sandbox) -> None:
     assert sandbox.run("install", "alpha", cwd=other).code == 0
 
 
-def test_an_image_that_was_edited_is_made_anew(sandbox: Sandbox) -> None:
+def test_an_image_that_was_edited_is_made_again(sandbox: Sandbox) -> None:
     os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
     assert sandbox.run("install", "alpha").code == 0
     (init,) = glob.glob(f"{sandbox.venv}/lib/python3*/site-packages/pip/__init__.py")

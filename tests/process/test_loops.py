@@ -60,7 +60,7 @@ def test_a_pipx_that_is_safepip_by_another_name(sandbox: Sandbox, first: dict[st
     sandbox.named("sp")
     put(sandbox, "pipx", 'exec sp --app list "$@"')
     ran = sandbox.run("--app", "install", "beta", env=first)
-    assert ran.code in {1, 69}  # no other pipx is to be had without a network
+    assert ran.code in {1, 69}  # without a network there is no other pipx
     assert ran.said
 
 

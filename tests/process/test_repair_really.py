@@ -380,7 +380,7 @@ def test_a_prefix_that_is_no_environment_is_left_alone(sandbox: Sandbox, python:
     for named in (python.path, sandbox.home):
         ran = sandbox.run("env", "repair", named)
         assert (ran.code, ran.out) == (3, b"")
-        assert "is no environment, so there is nothing to rebuild" in ran.said[0]
+        assert "is not an environment, so there is nothing to rebuild" in ran.said[0]
     assert look(python.path) == before
     assert not os.path.exists(os.path.join(sandbox.home, ".lock"))
 

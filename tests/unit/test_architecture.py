@@ -190,7 +190,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_no_more_modules_import_each_other_in_a_circle_late():
-    """A circle that runs through a late import is one to whoever reads it; the allowed ones go one day."""
+    """A late import is part of a circle, too; the allowed ones go one day."""
     after = {module: {name for name, _ in imports(tree(module), module)} - {module} for module in MODULES}
     found = {module for module in MODULES if module in reachable(module, after)}
     assert found <= LATE_CIRCLES

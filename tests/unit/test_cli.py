@@ -181,7 +181,7 @@ def test_the_plan_can_be_seen(run, monkeypatch):
     assert "safepip: debug: plan: Refuse(code=64" in said
 
 
-def test_after_stepping_down_everything_is_looked_at_anew(run, monkeypatch):
+def test_after_stepping_down_everything_is_looked_at_again(run, monkeypatch):
     seen = []
     monkeypatch.setattr("safepip.core.decide.decide", lambda context: seen.append(context) or PLAN)
     codes = iter((None, 5))
@@ -190,7 +190,7 @@ def test_after_stepping_down_everything_is_looked_at_anew(run, monkeypatch):
     assert len({id(context) for context in seen}) == 2
 
 
-def test_a_relative_project_is_entered_once_although_decided_anew(run, monkeypatch, work):
+def test_a_relative_project_is_entered_once_although_decided_again(run, monkeypatch, work):
     os.mkdir("sub")
     seen = []
     monkeypatch.setattr("safepip.core.decide.decide", lambda context: seen.append(context.ambient.cwd) or PLAN)

@@ -504,7 +504,7 @@ def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("mended", [True, False])
-def test_after_a_repair_it_is_decided_anew_unless_it_did_not_help(
+def test_after_a_repair_it_is_decided_again_unless_it_did_not_help(
     context, report, monkeypatch, work, capfd, mended
 ):
     path = os.path.join(work, "ruin")
@@ -524,7 +524,7 @@ def test_a_refusal_is_said_with_the_ways_on(context, report, capfd, code, word):
     assert capfd.readouterr().err == f"safepip: {word}: w\nsafepip: a\nsafepip: b\n"
 
 
-def test_after_stepping_down_it_is_decided_anew(context, report, monkeypatch):
+def test_after_stepping_down_it_is_decided_again(context, report, monkeypatch):
     became_user = []
     monkeypatch.setattr(sudo, "step_down", lambda uid, gid, _report: became_user.append((uid, gid)))
     assert execute(StepDown(uid=7, gid=8, because="x"), context, report) is None

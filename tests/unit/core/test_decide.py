@@ -950,19 +950,19 @@ def test_what_is_to_be_removed_from_nowhere_is_sought(line, facts, sought):
 
 
 def test_without_a_target_nothing_is_sought():
-    nothing = Target(python="/x", problem="/x is no Python")
+    nothing = Target(python="/x", problem="/x is not a Python")
     plan = decide(context("--env e uninstall six", named=("--env", missing(OTHER)), bare=nothing))
-    assert (plan.code, plan.what) == (NOT_FOUND, "/x is no Python")
+    assert (plan.code, plan.what) == (NOT_FOUND, "/x is not a Python")
 
 
 def test_what_never_was_an_environment_is_to_be_moved_away():
-    plan = decide(context("list", place=env(state=BROKEN, reason="is no environment", nothing=True)))
+    plan = decide(context("list", place=env(state=BROKEN, reason="is not an environment", nothing=True)))
     assert isinstance(plan, Refuse)
     assert plan.ways == ("move it away, then install again: mv .venv .venv.old",)
 
 
 def test_an_unknown_environment_is_rebuilt_only_if_it_is_named():
-    broken = env(state=BROKEN, reason="is no environment")
+    broken = env(state=BROKEN, reason="is not an environment")
     plan = decide(context("list", place=broken, may_repair=lambda _found: False))
     assert plan.ways == ("rebuild it with the same packages: safepip env repair .venv",)
     plan = decide(context("list", named=("--env", broken)))
@@ -1054,8 +1054,8 @@ def test_without_a_home_the_way_out_is_named():
 
 
 def test_a_missing_target_is_told():
-    plan = decide(context("--system list", bare=Target(python="/x", problem="/x is no Python")))
-    assert (plan.code, plan.what) == (NOT_FOUND, "/x is no Python")
+    plan = decide(context("--system list", bare=Target(python="/x", problem="/x is not a Python")))
+    assert (plan.code, plan.what) == (NOT_FOUND, "/x is not a Python")
 
 
 @pytest.mark.parametrize(

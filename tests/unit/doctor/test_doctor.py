@@ -369,7 +369,7 @@ def programs_of_pipx_that_path_does_not_find(world):
 # environments
 
 
-@fault("environment-broken", "problem", "~/work/.venv is no environment", "mv ")
+@fault("environment-broken", "problem", "~/work/.venv is not an environment", "mv ")
 def an_environment_without_configuration(world):
     world.put("work/.venv/something")
 
@@ -394,7 +394,7 @@ def an_environment_of_another_system(world):
     world.put("work/.venv/Scripts/python.exe")
 
 
-@fault("environment-broken", "problem", "~/work/odd is no environment", "mv ")
+@fault("environment-broken", "problem", "~/work/odd is not an environment", "mv ")
 def an_environment_that_was_named(world):
     world.put("work/odd/something")
     os.environ["SAFEPIP_ENV"] = "odd"
@@ -446,7 +446,9 @@ def another_environment_is_active(world):
     world.first_on_path(os.path.join(other, "bin"))
 
 
-@fault("environment-broken", "problem", "~/work/.venv is no environment", "safepip env repair ", repaired=False)
+@fault(
+    "environment-broken", "problem", "~/work/.venv is not an environment", "safepip env repair ", repaired=False
+)
 def an_environment_elsewhere_that_safepip_remembers(world):
     world.make_environment(how=MADE)
     os.unlink(os.path.join(world.venv, "pyvenv.cfg"))
@@ -476,7 +478,7 @@ def packages_for_a_python_that_is_gone(world):
 @fault(
     "application-broken",
     "problem",
-    "the application black is no environment",
+    "the application black is not an environment",
     "safepip app reinstall black",
     repaired=False,
 )

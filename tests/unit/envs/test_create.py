@@ -126,7 +126,7 @@ def test_somebodys_work_in_an_unfinished_one_is_not_emptied(plan, context):
     assert os.path.exists(os.path.join(path, "notes.txt"))
 
 
-def test_a_broken_one_is_not_made_anew(plan, context):
+def test_a_broken_one_is_not_made_again(plan, context):
     os.makedirs(os.path.join(plan.environment.path, "lib"))
     code, what = refused(plan, context)
     assert (code, what.startswith(".venv ")) == (NO_ENVIRONMENT, True)

@@ -1,4 +1,4 @@
-"""pip kept once and put into each environment as links: what counts as whole, and what is written anew."""
+"""pip kept once and put into each environment as links: what counts as whole, and what is written again."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def test_what_was_opened_is_closed_when_giving_up(lock, other):
 
 
 def test_a_file_that_was_replaced_while_waiting_is_tried_again(lock, other, work):
-    """`--clear` of another tool: whoever locked the old file holds nothing."""
+    """After `--clear` of another tool, a lock on the old file holds nothing."""
 
     def replace():
         os.unlink(os.path.join(work, LOCK))

@@ -406,7 +406,7 @@ def test_a_reader_that_goes_away_half_way_ends_it_as_it_ends_pip():
         os.close(kept)
 
 
-def test_another_version_of_safepip_asks_anew(asking, monkeypatch):
+def test_another_version_of_safepip_asks_again(asking, monkeypatch):
     before = asking()
     monkeypatch.setattr("safepip.envs.noop_cache.__version__", f"{__version__}.1")
     assert asking().digest != before.digest

@@ -54,7 +54,7 @@ def waiting_for(times):
     [{"TERM": "vt100"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"platform": "win32"}],
     ids=["plain", "no colour", "Windows"],
 )
-def test_it_is_written_anew_and_gone_in_the_end(capfd, variables):
+def test_it_is_written_again_and_gone_in_the_end(capfd, variables):
     report = Report(terminal=True)
     doing, asked = waiting_for(2)
     report.say("before")

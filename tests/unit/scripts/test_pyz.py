@@ -99,7 +99,7 @@ def test_it_holds_what_the_wheels_hold_and_belongs_to_the_user_alone(folder):
     assert os.listdir(os.path.dirname(folder)) == ["digest"]
 
 
-def test_one_that_others_can_write_to_is_not_used_but_made_anew(archive, folder):
+def test_one_that_others_can_write_to_is_not_used_but_made_again(archive, folder):
     os.chmod(folder, 0o777)
     Path(folder, "safepip", "cli.py").write_text("evil\n")
     assert not start.is_usable(folder)
@@ -144,7 +144,7 @@ def test_whatever_the_umask_all_can_read_and_nobody_else_can_write(archive, tmp_
     assert {os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in tree(folder)} == {0o644}
 
 
-def test_one_with_files_that_others_can_write_to_is_made_anew(archive, folder):
+def test_one_with_files_that_others_can_write_to_is_made_again(archive, folder):
     os.chmod(os.path.join(folder, "safepip", "cli.py"), 0o666)
     assert not start.is_usable(folder)
     assert unpack.unpack(archive, folder, "digest", start.is_usable) == folder

@@ -136,7 +136,7 @@ def test_absent(work, look):
 @pytest.mark.parametrize(
     ("gone", "reason"),
     [
-        ("pyvenv.cfg", "is no environment: it has no pyvenv.cfg"),
+        ("pyvenv.cfg", "is not an environment: it has no pyvenv.cfg"),
         ("bin/python", f"was made with Python {MINOR}, which is gone"),
         ("bin", f"was made with Python {MINOR}, which is gone"),
     ],
@@ -220,7 +220,7 @@ def test_another_systems_layout_is_said(work, look):
 def test_a_directory_with_other_things_in_it_is_no_environment(work, look):
     path = os.path.join(work, ".venv")
     write(os.path.join(path, "mine.txt"), "")
-    assert (look(path).state, look(path).reason) == (BROKEN, "is no environment: it has no pyvenv.cfg")
+    assert (look(path).state, look(path).reason) == (BROKEN, "is not an environment: it has no pyvenv.cfg")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -124,7 +124,7 @@ def test_lies_in_the_state_and_but_an_id_in_the_environment(state, made):
 
 
 def test_a_directory_that_got_the_number_of_one_that_was_removed_is_another(state, made):
-    """The system gives numbers of directories anew, to the next one that is made."""
+    """The system gives numbers of directories again, to the next one that is made."""
     os.unlink(os.path.join(made, ".safepip", "id"))
     assert known(state, made) is None
     with open(os.path.join(made, ".safepip", "id"), "w") as file:

@@ -113,7 +113,7 @@ def test_a_refusal_names_the_ways_on(capsys, python3, work):
     os.mkdir(os.path.join(work, ".venv"))
     os.mkdir(os.path.join(work, ".venv", "lib"))
     told = lines(capsys, "install", "six")
-    assert told[0].startswith("would refuse: .venv is no environment")
+    assert told[0].startswith("would refuse: .venv is not an environment")
     assert told[1] == "  rebuild it with the same packages: safepip env repair .venv"
     assert not any(line.startswith("  runs") for line in told)
 
