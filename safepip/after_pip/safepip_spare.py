@@ -28,15 +28,26 @@ def replace_damaged(spare, changes):
     path = _damaged_file() or ("bytecode" if cut_bytecode else None)
     if path is None:
         return None
-    sys.stderr.write(
-        "safepip: the pip in %s is damaged (%s); repair it: safepip env repair\n" % (sys.prefix, path)
-    )
+    _tell(path)
     if changes or not spare:
         sys.exit(3)
     _forget_pip(sys.modules)
     if "logging" in sys.modules:  # pip's loggers are of a class of its own
         _forget_pip(sys.modules["logging"].Logger.manager.loggerDict)
     return _spare_pip(spare)
+
+
+def tell_damage():
+    """Print one line if the environment's own pip is damaged: it imports some modules only while it works."""
+    path = _damaged_file()
+    if path is not None:
+        _tell(path)
+
+
+def _tell(path):
+    if sys.stderr:
+        line = "safepip: the pip in %s is damaged (%s); repair it: safepip env repair\n"
+        sys.stderr.write(line % (sys.prefix, path))
 
 
 def _forget_pip(modules):

@@ -487,6 +487,19 @@ def test_a_line_that_reads_works_with_a_damaged_pip(plain: Sandbox, name: str) -
     assert faults(site(plain)) == []
 
 
+def test_a_traceback_of_a_damaged_pip_is_followed_by_the_repair(plain: Sandbox) -> None:
+    """pip imports some modules only while it works, and prints the traceback itself."""
+    path = os.path.join(site(plain), "pip", "_internal", "metadata", "importlib", "_dists.py")
+    os.unlink(path)  # other environments may share the file
+    open(path, "w").close()
+    ran = plain.run("list")
+    (line,) = ran.said
+    assert ran.code == 2
+    assert line.endswith("_dists.py); repair it: safepip env repair")
+    assert repaired(plain)[0].startswith("put back damaged files of pip ")
+    assert plain.run("list").code == 0
+
+
 def test_a_pip_that_cannot_be_imported_is_answered_in_one_line(plain: Sandbox) -> None:
     (path,) = glob.glob(os.path.join(site(plain), "pip", "_internal", "__pycache__", "pyproject.*.pyc"))
     os.truncate(path, 200)
