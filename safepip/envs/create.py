@@ -20,6 +20,7 @@ from .creation_lock import creation_lock
 from .git import tracks
 from .image import image_for, is_whole, put_pip
 from .lock import LOCK, acquire, can_lock
+from .on_disk import sync
 from .os_packages import offer
 from .pip import own_variables
 from .progress import shown_while
@@ -294,6 +295,7 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
         _empty(path)
         build(path, plan.interpreter, context.cache, pip=True, system=plan.system_site_packages)
         note(context.state, path, MADE, project=plan.project)
+        sync(path)
         os.unlink(os.path.join(path, CREATING))
     except BaseException:
         if begun:

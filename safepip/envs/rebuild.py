@@ -39,6 +39,7 @@ from .create import build
 from .creation_lock import creation_lock, key_of
 from .lock import acquire
 from .modified_files import edited
+from .on_disk import sync
 from .packages import FailedError
 from .progress import shown_while, wheels_in
 from .removal import empty
@@ -395,6 +396,7 @@ def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
     try:
         build(under.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
         yield _usable(under.path, under.real, work.base), lock
+        sync(under.real)
         os.chmod(under.real, mode)
         os.unlink(os.path.join(under.real, CREATING))
     finally:

@@ -111,9 +111,6 @@ def _write(name: str, inside: int, mode: int, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with open(os.open(name, flags, mode, dir_fd=inside), "wb") as file:
         file.write(content)
-        if name == "pyvenv.cfg":  # decides whether this is an environment
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _filled(content: bytes, values: dict[bytes, bytes]) -> bytes:

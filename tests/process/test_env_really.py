@@ -68,6 +68,20 @@ def test_a_wrong_use_is_told(sandbox: Sandbox, words: tuple[str, ...]) -> None:
     assert ran.said[0].startswith("error: ")
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace tells the order of the calls")
+@pytest.mark.parametrize("error", ["", "EIO"])
+def test_a_new_environment_is_on_the_disk_before_it_counts(sandbox: Sandbox, error: str) -> None:
+    log = os.path.join(sandbox.home, "calls")
+    inject = ["-e", f"inject=syncfs:error={error}"] if error else []
+    traced = ["strace", "-f", "-e", "trace=syncfs,unlink", *inject, "-o", log, sandbox.safepip, "env", "create"]
+    ran = sandbox.call(traced)
+    with open(log) as file:
+        calls = [line.split(None, 1)[1] for line in file if "syncfs(" in line or '/creating"' in line]
+    kinds = [call.partition("(")[0] for call in calls]
+    assert kinds == (["syncfs"] if error else ["syncfs", "unlink"])
+    assert (ran.code, os.path.lexists(sandbox.venv)) == ((73, False) if error else (0, True))
+
+
 # -- path, list, info
 
 
