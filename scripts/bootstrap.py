@@ -116,6 +116,8 @@ def main(argv: "list[str]", source: "Source | None" = None) -> int:
         source = source or this_clone()
         options = parse(argv, source)
         places = find_places(os.environ)
+        if options.uninstall or behind_sudo(os.environ, os.geteuid()):
+            refuse_anothers_home(os.environ["HOME"])
         if options.uninstall:
             uninstall(places, source, purge=options.purge)
         else:
@@ -270,9 +272,16 @@ def refuse_foreign(places: Places) -> None:
             f"{places.launcher} exists and was not made by this script",
             "it is left alone: remove it, or move it away, and run this again",
         )
-    is_own = os.path.isfile(os.path.join(places.app, STATE_FILE))
+    state_file = os.path.join(places.app, STATE_FILE)
+    is_own = os.path.isfile(state_file) and os.stat(state_file).st_uid == os.geteuid()
     if os.path.isdir(places.app) and os.listdir(places.app) and not is_own:
         raise Stop(73, f"{places.app} exists and was not made by this script", "move it away first")
+
+
+def refuse_anothers_home(home: str) -> None:
+    """Stop where root would remove or run what another user put there, or leave files of root's in it."""
+    if os.geteuid() == 0 and os.stat(home).st_uid != 0:
+        raise Stop(77, f"HOME is {home}, which belongs to another user", "run this as that user, or: sudo -H ...")
 
 
 def is_own_launcher(path: str) -> bool:
@@ -377,6 +386,13 @@ def remove(path: str) -> None:
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.unlink(path)
+
+
+def discard(path: str) -> None:
+    """Remove a directory of safepip's; of one that lies behind a link, which may hold more, the link."""
+    if os.path.islink(path):
+        print(f"left: {os.path.realpath(path)} ({path} was a link to it)")
+    remove(path)
 
 
 def lasting_python() -> str:
@@ -831,8 +847,8 @@ def uninstall(places: Places, source: Source, *, purge: bool) -> None:
             for target, link in shared_files(places):
                 if os.path.islink(link) and os.readlink(link) == target:
                     os.unlink(link)
-            if os.path.isdir(places.app):
-                remove(os.path.realpath(places.app))
+            if os.path.lexists(places.app):
+                discard(places.app)
             print("removed safepip; environments inside your projects stay as they are")
         elif not purge:
             print("this script has not set up a safepip here")
@@ -871,7 +887,7 @@ def purge_or_list(source: Source, *, purge: bool) -> None:
         print(f"{'removing' if purge else 'left:'} {path} ({whats[path]})")
     if purge:
         for path in (data, state, cache):
-            remove(os.path.realpath(path))
+            discard(path)
     elif left:
         print(f"to remove these as well: {source.remove} --purge")
 

@@ -51,13 +51,17 @@ def _record(python: str, launcher: str) -> None:
     scratch = f"{launcher}.{os.getpid()}"
     try:
         with open(launcher, "rb") as file:
+            is_own = os.fstat(file.fileno()).st_uid == os.geteuid()  # root leaves that of another user alone
             lines = file.read().split(b"\n")
         at = next(number for number, line in enumerate(lines) if line.startswith(b"python="))
+        shlex.split(os.fsdecode(lines[at]))  # a path with a line end in it goes on in the next line
+        if not is_own:
+            return
         lines[at] = b"python=" + os.fsencode(shlex.quote(python))
         with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
             file.write(b"\n".join(lines))
         os.replace(scratch, launcher)
-    except (OSError, StopIteration):
+    except (OSError, StopIteration, ValueError):
         return
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import string
 
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.system.files import replace_file
@@ -120,15 +122,15 @@ _LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")  # bash reads the fi
 
 
 def _files(language: str, shell: str, home: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    config = _absolute(environ, "XDG_CONFIG_HOME") or os.path.join(home, ".config")
     if language == "bash":
         return (os.path.join(home, ".bashrc"),)
     if language == "zsh":
-        return (os.path.join(environ.get("ZDOTDIR") or home, ".zshrc"),)
+        return (os.path.join(_absolute(environ, "ZDOTDIR") or home, ".zshrc"),)
     if language == "fish":
         return (os.path.join(config, "fish", "config.fish"),)
     if language == "sh":
-        return (environ.get("ENV") or os.path.join(home, _OF_SH.get(name_of(shell), ".profile")),)
+        return (_absolute(environ, "ENV") or os.path.join(home, _OF_SH.get(name_of(shell), ".profile")),)
     if language == "tcsh":
         return (_first(os.path.join(home, ".tcshrc"), os.path.join(home, ".cshrc")),)
     if language == "powershell":
@@ -136,6 +138,12 @@ def _files(language: str, shell: str, home: str, environ: Mapping[str, str]) -> 
     if language == "xonsh":
         return (_first(os.path.join(home, ".xonshrc"), os.path.join(config, "xonsh", "rc.xsh")),)
     return tuple(os.path.join(config, "nushell", name) for name in ("env.nu", "config.nu"))
+
+
+def _absolute(environ: Mapping[str, str], name: str) -> str:
+    """Return the path that a variable holds, variables in it expanded as sh does with ENV; "" if relative."""
+    path = string.Template(environ.get(name, "")).safe_substitute(environ)
+    return path if os.path.isabs(path) else ""
 
 
 def _first(preferred: str, other: str) -> str:
@@ -164,6 +172,8 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 def _read(file: str) -> list[str]:
     try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # reading a pipe would not end; a device is not to be replaced
+            raise SafepipError(CANNOT_CREATE, f"{file} is not a regular file; it is left as it is")
         with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
             return opened.readlines()
     except FileNotFoundError:

@@ -207,3 +207,54 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "it ended before it made anything"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_purge_leaves_what_lies_behind_a_link(home):
+    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
+    behind = home.parent / "behind"
+    (behind / "mine").mkdir(parents=True)
+    for link in (".cache/safepip", ".local/state/safepip"):
+        shutil.rmtree(home / link, ignore_errors=True)
+        (home / link).parent.mkdir(parents=True, exist_ok=True)
+        (home / link).symlink_to(behind)
+    app = home / ".local/share/safepip/app"
+    app.rename(behind / "app")
+    app.symlink_to(behind / "app")
+    gone = bootstrap(home, "--uninstall", "--purge")
+    assert gone.returncode == 0, gone.stderr
+    assert f"left: {behind} ({home}/.cache/safepip was a link to it)" in gone.stdout
+    assert sorted(path.name for path in behind.iterdir()) == ["app", "mine"]
+    assert not (home / ".cache/safepip").is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_runs_and_removes_nothing_in_the_home_of_another_user(home):
+    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
+    os.chown(home, 65534, 65534)
+    before = contents(home)
+    for words in (("--uninstall",), ("--uninstall", "--purge")):
+        assert bootstrap(home, *words).returncode == 77
+    assert bootstrap(home, "--no-demo", SUDO_USER="somebody").returncode == 77
+    assert contents(home) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_starts_the_launcher_of_another_user_without_rewriting_it(home):
+    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
+    launcher = home / ".local/bin/safepip"
+    lines = launcher.read_text().splitlines(keepends=True)
+    lines[2] = "python=/nonexistent/python3\n"
+    launcher.write_text("".join(lines))
+    os.chown(launcher, 65534, 65534)
+    assert version_told(home).startswith("safepip ")
+    assert (launcher.stat().st_uid, launcher.read_text()) == (65534, "".join(lines))
+
+
+def test_a_launcher_whose_python_has_a_line_end_in_its_path_stays_whole(home):
+    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
+    launcher = home / ".local/bin/safepip"
+    lines = launcher.read_text().splitlines(keepends=True)
+    lines[2] = "python='/nonexistent\n/python3'\n"
+    launcher.write_text("".join(lines))
+    for _ in range(2):
+        assert version_told(home).startswith("safepip ")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 
 import pytest
@@ -270,6 +271,33 @@ def test_a_file_that_cannot_be_written_is_named(run, home, login_files):
     with pytest.raises(SafepipError) as raised:
         run("bash", "--write")
     assert (raised.value.code, ".bashrc" in raised.value.what) == (73, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.parametrize("word", ["--write", "--undo"])
+def test_a_pipe_or_what_a_link_leads_to_is_neither_read_nor_replaced(run, home, work, login_files, word):
+    pipe, link = os.path.join(work, "pipe"), os.path.join(home, ".bashrc")
+    os.mkfifo(pipe)
+    os.symlink(pipe, link)
+    with pytest.raises(SafepipError) as raised:
+        run("bash", word)
+    assert raised.value.code == 73
+    assert stat.S_ISFIFO(os.stat(link).st_mode)
+
+
+@pytest.mark.parametrize("variable", ["ENV", "XDG_CONFIG_HOME", "ZDOTDIR"])
+def test_a_variable_with_a_relative_path_names_no_start_up_file(run, home, work, monkeypatch, variable):
+    monkeypatch.setenv(variable, "relative")
+    monkeypatch.chdir(work)
+    for shell in ("sh", "fish", "zsh"):
+        run(shell, "--write")
+    assert os.listdir(work) == []
+
+
+def test_variables_in_the_name_of_shs_file_are_expanded_as_sh_does(run, home, monkeypatch):
+    monkeypatch.setenv("ENV", "$HOME/.shrc")
+    run("sh", "--write")
+    assert os.path.isfile(os.path.join(home, ".shrc"))
 
 
 # -- shims
