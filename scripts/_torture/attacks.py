@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .kills import NEXT, NO_STRACE, _restore, _unsound, _wheel_of_pip
 from .oracle import site_of
 from .result import Result
-from .strace import at_count, kill_when
+from .strace import at_count, changes_of, kill_when
 
 if TYPE_CHECKING:
     import random
@@ -43,10 +43,7 @@ def inject_errors(world: World, rounds: int, chance: random.Random, *, kind: str
     counted = _counts(world, line, project)
     notes: list[str] = []
     for number in range(1, rounds + 1):
-        if kind == "remove":  # only the very directory that safepip made is removed
-            _kind(world, kind)
-        else:
-            _fresh(world, template, project)
+        _prepare(world, kind, template, project)
         call = chance.choice(sorted(counted))
         when, error = chance.randint(1, counted[call]), chance.choice(ERRORS)
         ran = _failing(world, line, project, f"{call}:error={error}:when={when}")
@@ -70,11 +67,40 @@ def _kind(world: World, kind: str) -> tuple[list[str], list[str], str]:
         "repair": [world.safepip, "env", "repair"],
         "undo": [world.safepip, "undo"],
         "remove": [world.safepip, "env", "remove", "-y"],
+        "prune": [world.safepip, "env", "prune", "--unused", "0", "-y"],
     }
     if kind == "repair":
         os.truncate(os.path.join(site_of(os.path.join(project, ".venv")), "pack", "part0.py"), 0)
     following = lines["repair"] if kind == "repair" else [world.safepip, *NEXT]
     return lines[kind], following, project
+
+
+def _prepare(world: World, kind: str, template: str, project: str) -> None:
+    if kind in {"remove", "prune"}:  # only the very directory that safepip made is removed
+        _kind(world, kind)
+    else:
+        _fresh(world, template, project)
+
+
+def kill_changes(world: World, rounds: int, chance: random.Random, *, kind: str) -> Result:
+    """Kill one of safepip's own changes at a point chosen by chance; the next command puts all right."""
+    name = f"kill-{kind}"
+    if world.strace is None:
+        return Result(name=name, skipped=NO_STRACE)
+    line, following, project = _kind(world, kind)
+    template = os.path.join(world.scratch, f"kill-template-{kind}")
+    shutil.copytree(project, template, symlinks=True)
+    total = len(changes_of(world, line, project))
+    notes: list[str] = []
+    for number in range(1, rounds + 1):
+        _prepare(world, kind, template, project)
+        count = chance.randint(1, total)
+        kill_when(world, line, project, at_count(count))
+        wrong = _after(world, project, following)
+        told = [f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
+        world.count(name, number, rounds, "".join(told))
+        notes += told
+    return Result(name=name, tried=rounds, failed=len(notes), notes=notes, unit="kills")
 
 
 def _must(ran: Ran) -> None:
@@ -154,7 +180,8 @@ def emptied(world: World, rounds: int, chance: random.Random) -> Result:
             _cut(path, share)
         read = world.run([world.safepip, "list"], project)
         repaired = world.run([world.safepip, "env", "repair"], project)
-        wrong = _complaints(read) + ([] if read.code == 0 else [f"list: {read.last}"])
+        named = "repair it: safepip env repair" in read.err
+        wrong = _complaints(read) + ([] if read.code == 0 or named else [f"list: {read.last}"])
         wrong += [] if repaired.code == 0 else [f"repair: {repaired.last}"]
         wrong += _after(world, project, [world.safepip, *NEXT])
         names = ", ".join(os.path.relpath(path, world.home) for path in damaged)
@@ -286,7 +313,11 @@ def _holds(path: str, text: str) -> bool:
 EXPERIMENTS: dict[str, Experiment] = {
     **{
         f"error-{kind}": functools.partial(inject_errors, kind=kind)
-        for kind in ("install", "upgrade", "pip", "repair", "undo", "remove")
+        for kind in ("install", "upgrade", "pip", "repair", "undo", "remove", "prune")
+    },
+    **{
+        f"kill-{kind}": functools.partial(kill_changes, kind=kind)
+        for kind in ("repair", "undo", "remove", "prune")
     },
     "emptied": emptied,
     **{f"kill-{kind}": functools.partial(hidden, kind=kind) for kind in ("clock", "living", "journal")},
