@@ -13,7 +13,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-from safepip.core.invocation import FLAGS, TOPICS, VALUED, VERBS, read_invocation
+from safepip.core.invocation import OPTIONS, TOPICS, VALUED, VERBS, read_invocation
 from safepip.core.pip_options import SUBCOMMANDS
 from safepip.envs import history
 from safepip.envs.in_force import in_force
@@ -40,15 +40,6 @@ _PATIENCE = 10  # seconds for pip's own completion
 _FILES = "files"  # files complete there
 
 _VERBS: Words = {verb: told for verb, told in VERBS.items() if verb != "hook"}
-_OPTIONS: Words = {
-    "--system": "no routing, this once",
-    "--app": "with pipx",
-    "--lib": "into an environment",
-    "--env": "use exactly this environment",
-    "--project": "as if started in that directory",
-    "--save": "record what this line installs or removes",
-    "--safepip-version": "show safepip's own version",
-}
 _SHELLS: Words = {shell: f"code for {shell}" for shell in dict.fromkeys(LANGUAGES.values())}
 _OF_PIPX: Words = {
     "install": "install an application",
@@ -75,64 +66,75 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     if words[:1] in {("--help",), ("-h",)}:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
-    if len(words) < 3 or words[0] not in LANGUAGES or words[1] != "complete" or not words[2].isdecimal():
-        raise SafepipError(USAGE, f"usage: {_USAGE}")
-    shell, at, line = words[0], int(words[2]), words[3:]
+    match words:
+        case (shell, "complete", number, *line) if shell in LANGUAGES and number.isdecimal():
+            at = int(number)
+        case _:
+            raise SafepipError(USAGE, f"usage: {_USAGE}")
     if shell == "tcsh":  # its whole line is in a variable
         typed = context.ambient.environ.get("COMMAND_LINE", "")
-        line = tuple(typed.split())
-        at = len(line) - (not typed.endswith(" "))
+        line = typed.split()
+        at = len(line) if typed.endswith(" ") else len(line) - 1
     current = "".join(line[at : at + 1])
-    found = _completions(line[:at], current, context)
-    matching = {word: told for word, told in found.items() if word.startswith(current) and word != _FILES}
-    if not current.startswith("-"):  # an option only where one begins
-        matching = {word: told for word, told in matching.items() if not word.startswith("-")} or matching
-    if _FILES in found and shell not in {"bash", "zsh"}:  # which complete files by themselves
+    found = _completions(tuple(line[:at]), current, context)
+    has_files = found.pop(_FILES, None) is not None
+    matching = _matching(found, current)
+    if has_files and shell not in {"bash", "zsh"}:  # which complete files by themselves
         matching.update(_files(current))
     sys.stdout.write("".join(_line(shell, word, told) for word, told in matching.items()))
     return 0
 
 
+def _matching(found: Words, current: str) -> Words:
+    """Return the words that begin like the current one; options only if they were begun, or alone fit."""
+    matching = {word: told for word, told in found.items() if word.startswith(current)}
+    if current.startswith("-"):
+        return matching
+    plain = {word: told for word, told in matching.items() if not word.startswith("-")}
+    return plain or matching
+
+
 def _line(shell: str, word: str, told: str) -> str:
-    if shell in {"bash", "tcsh", "sh"} or (not told and shell != "zsh"):
+    """Return a line of the answer as the shell reads it; zsh's _describe splits it at the colon."""
+    if shell == "zsh":
+        word = word.replace(":", "\\:")
+    if not told or shell in {"bash", "tcsh", "sh"}:
         return f"{word}\n"
-    if shell == "zsh":  # as _describe reads it
-        return word.replace(":", "\\:") + (f":{shown(told)}\n" if told else "\n")
-    return f"{word}\t{shown(told)}\n"
+    separator = ":" if shell == "zsh" else "\t"
+    return f"{word}{separator}{shown(told)}\n"
 
 
 def _completions(before: tuple[str, ...], current: str, context: Context) -> Words:
     """Return what may stand behind the words `before`, which begin with the program's name."""
     program, typed = os.path.basename("".join(before[:1])), before[1:]
-    if typed[-1:] and typed[-1] in VALUED:
+    last = "".join(typed[-1:])
+    if last in VALUED:
         return {_FILES: ""}
     told = read_invocation("safepip", typed)
     if told.verb is not None and told.verb != "help":
         return _behind(told.verb, told.arguments, current, context)
-    if typed[-1:] == ("help",):
-        return {**_topics(), **dict.fromkeys(SUBCOMMANDS, "pip's")}
+    if last == "help":
+        pages = dict.fromkeys(TOPICS, "a page of safepip's")
+        return {**_VERBS, **pages, **dict.fromkeys(SUBCOMMANDS, "pip's")}
     pips = _of_pip((*before, current), len(before))
-    is_first = not [word for word in told.words if not word.startswith("-")]
+    is_first = all(word.startswith("-") for word in told.words)
     if is_first and program == "safepip":
-        options = {option: told for option, told in _OPTIONS.items() if option in (*FLAGS, *VALUED)}
+        options = {name: told for name, (_, told) in OPTIONS.items()}
         return {**_VERBS, "help": "show help", **options, **pips}
     return pips
 
 
-def _topics() -> Words:
-    return {**_VERBS, **dict.fromkeys(TOPICS, "a page of safepip's")}
-
-
 def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -> Words:
     """Return what may stand behind a verb of safepip's: words of pip's only in a line to explain."""
-    if verb == "run":
-        return _of_run(typed, context)
-    if verb == "explain":
-        return _of_explain(typed, current)
-    if verb == "app":
-        return {} if typed else _OF_PIPX
-    if verb == "undo" and typed[-1:] == ("--to",):
-        return _history(context)
+    match verb:
+        case "run":
+            return _of_run(typed, context)
+        case "explain":
+            return _of_explain(typed, current)
+        case "app":
+            return {} if typed else dict(_OF_PIPX)
+        case "undo" if typed[-1:] == ("--to",):
+            return _history(context)
     words = [word for word in typed if not word.startswith("-")]
     found = _of_parser(import_module(f"safepip.verbs.{verb}").parser(), words)
     if verb == "init" and not words:
@@ -144,15 +146,17 @@ def _of_parser(parser: argparse.ArgumentParser, words: list[str]) -> Words:
     """Return the options that a parser knows, and what may stand where it expects a word."""
     found: Words = {}
     for action in parser._actions:  # noqa: SLF001  argparse tells it in no other way
-        told = action.help or ""
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            if words and words[0] in action.choices:
-                return _of_parser(action.choices[words[0]], words[1:])
-            found.update({choice.dest: choice.help or "" for choice in action._choices_actions})  # noqa: SLF001
-        elif action.option_strings:
-            found.update({name: told for name in action.option_strings if name.startswith("--")})
-        elif action.metavar == "DIR":
+            below = action.choices.get("".join(words[:1]))
+            if below is not None:
+                return _of_parser(below, words[1:])
+            for choice in action._choices_actions:  # noqa: SLF001
+                found[choice.dest] = choice.help or ""
+        elif action.metavar == "DIR" and not action.option_strings:
             found[_FILES] = ""
+        for name in action.option_strings:
+            if name.startswith("--"):
+                found[name] = action.help or ""
     return found
 
 

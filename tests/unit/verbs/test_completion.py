@@ -44,7 +44,7 @@ def test_the_first_word_is_safepips_or_pips(complete):
     assert {**VERBS, "hook": ""}.items() >= {verb: found.get(verb, "") for verb in VERBS}.items()
     assert {"install", "help"} <= set(found)
     assert "hook" not in found
-    assert complete("safepip", "--pro") == {"--project": "as if started in that directory"}
+    assert complete("safepip", "--pro") == {"--project": "As if started in that directory"}
 
 
 def test_called_as_pip_the_first_word_is_pips(complete):
