@@ -14,7 +14,7 @@ from safepip.core.requirement import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from safepip.core.pip_line import ConfigFile
 
@@ -104,20 +104,28 @@ def nested(content: bytes) -> list[str] | None:
 
 
 def lines_of(content: bytes) -> list[str] | None:
-    """Return the lines without comments, those that a backslash continues joined, as pip's preprocessing does."""
+    """Return the lines without comments, continued ones joined, as pip's preprocessing does."""
     text = _text(content)
     if text is None:
         return None
-    joined, begun = [], ""
-    for line in text.splitlines():
+    bare = [_without_comment(line).strip() for line in _joined(text.splitlines())]
+    return list(filter(None, bare))
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines, those that a backslash continues as one; a comment ends a line, and is not continued."""
+    begun = ""
+    for line in lines:
         is_comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not is_comment:
+        if is_comment:
+            yield f"{begun} {line}"
+        elif line.endswith("\\"):
             begun += line.strip("\\")
+            continue
         else:
-            joined.append(begun + (" " + line if is_comment else line))
-            begun = ""
-    bare = [_without_comment(line).strip() for line in (*joined, begun)]
-    return [line for line in bare if line]
+            yield begun + line
+        begun = ""
+    yield begun
 
 
 def _text(content: bytes) -> str | None:
