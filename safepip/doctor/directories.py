@@ -55,14 +55,14 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
     writable = os.access(at, os.W_OK | os.X_OK)
     if ambient.platform == "win32":  # modes say nothing there
         return "" if writable else "mode"
-    inside = at == path or at.startswith(os.path.join(path, ""))
+    inside = _is_below(at, path)
     mine = ambient.user in {0, stat.st_uid}
     if inside and not mine:
         return "owner"
     if not writable:
         return _why_read_only(at, mine=mine, home=ambient.home)
-    open_to_all = stat.st_mode & 0o002 and not stat.st_mode & 0o1000
-    return "open" if inside and open_to_all else ""
+    is_open = stat.st_mode & 0o1002 == 0o002  # writable by everybody, and not sticky
+    return "open" if inside and is_open else ""
 
 
 def _why_read_only(at: str, *, mine: bool, home: str | None) -> str:
@@ -78,7 +78,11 @@ def _is_read_only(path: str) -> bool:
 def _is_in_home(path: str, home: str | None) -> bool:
     if home is None or home == os.sep:  # the home of a container's user without a name
         return False
-    return path == home or path.startswith(os.path.join(home, ""))
+    return _is_below(path, home)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:

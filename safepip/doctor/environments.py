@@ -46,28 +46,36 @@ _ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside one that is somebody else'
 
 def check(context: Context) -> Findings:
     """Look at each environment once, and tell which of those remembered are gone."""
-    intact, seen = 0, set()
-    for role, found in _environments(context):
-        real = os.path.realpath(found.path) if found.path else ""
-        if real in seen:
-            continue
-        seen.add(real)
+    others = 0
+    for role, found in _each_once(context):
         faults = list(_faults(role, found, context))
         yield from faults
+        if faults:
+            continue
         if role not in _ROLES:
-            intact += not faults
-        elif not faults and not (role == "home" and found.state == ABSENT):
+            others += 1
+        elif role != "home" or found.state != ABSENT:
             yield _intact(role, found)
-    if intact:
-        what = "environment is" if intact == 1 else "environments are"
-        yield ok("environments", f"{intact} other {what} intact")
+    if others:
+        what = "environment is" if others == 1 else "environments are"
+        yield ok("environments", f"{others} other {what} intact")
     gone = [entry.known.path for entry in entries(context.state) if not entry.is_there]
     if gone:
         why = f"safepip remembers {listed(gone)}, no longer there; `safepip env prune --yes` forgets that"
         yield ok("environments-gone", why)
 
 
+def _each_once(context: Context) -> Iterator[tuple[str, Environment]]:
+    seen = set()
+    for role, found in _environments(context):
+        real = os.path.realpath(found.path) if found.path else ""
+        if real not in seen:
+            seen.add(real)
+            yield role, found
+
+
 def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
+    """Yield the role of each environment, a key of _ROLES or "remembered", and the environment."""
     try:
         if context.named:
             yield "named", context.named[1]
