@@ -116,12 +116,12 @@ def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -
     if program is None:
         return ()
     steered = (f"{name}={environ[name]}" for name in sorted(environ) if name.startswith(_STEERING))
-    changes = (_changed(path) for path in question.watch)
-    key = (_FORMAT, project.real, program, *question.words, *changes, *steered, "")
+    key = (_FORMAT, project.real, program, *question.words, *map(_changed, question.watch), *steered, "")
     path = _note(cache, "managers", project.root)
-    known = tuple((recall(path) or "").split("\0")) if path else ()
-    if known[: len(key)] == key:
-        return known[len(key) :]
+    if path:
+        known = tuple((recall(path) or "").split("\0"))
+        if known[: len(key)] == key:
+            return known[len(key) :]
     untouched = {name: value for name, value in environ.items() if name not in _ACTIVE}
     code, out = ask([program, *question.words], untouched, project.root)
     answer = _paths(out) if code == 0 else ()
@@ -141,16 +141,19 @@ def _paths(out: bytes) -> tuple[str, ...]:
     """Return the absolute paths of an answer: one in a line, or in the JSON of `pixi info`."""
     text = os.fsdecode(out)
     if not text.startswith("{"):
-        return tuple(line.strip() for line in text.splitlines() if os.path.isabs(line.strip()))
+        return tuple(filter(os.path.isabs, map(str.strip, text.splitlines())))
     import json
 
     try:
         infos = inside(json.loads(text), "environments_info")
     except (ValueError, RecursionError):
         return ()
-    listed = infos if isinstance(infos, list) else []
-    found = (inside(info, "prefix") for info in listed if inside(info, "name") == "default")
-    return tuple(path for path in found if isinstance(path, str) and os.path.isabs(path))
+    paths = []
+    for info in infos if isinstance(infos, list) else ():
+        path = inside(info, "prefix")
+        if inside(info, "name") == "default" and isinstance(path, str) and os.path.isabs(path):
+            paths.append(path)
+    return tuple(paths)
 
 
 def _ask(argv: list[str], environ: Mapping[str, str], cwd: str) -> tuple[int, bytes]:
