@@ -5,6 +5,8 @@ It makes its own wheels, and safepip from this clone in a directory that is gone
 package index. Every figure is the user and system CPU of a command and all that it starts, in ms. What is to be
 compared runs by turns, round by round, in an order that changes; ratios and differences are taken within a
 round, and the median of them is what is shown, with its standard error: a busy machine does less harm so.
+Instructions counted by valgrind, where that is installed, do not depend on the machine's load. Run it as an
+ordinary user and as root: root's environments share no file, and have a goal of their own.
 
 The table goes to stdout, progress to stderr. The exit code tells whether it could be measured, not what came out.
 """
@@ -19,6 +21,7 @@ import tempfile
 
 from _bench.cases import PARTS, groups
 from _bench.chart import charts, footnote, svg
+from _bench.instructions import counted, counts
 from _bench.measure import measure
 from _bench.tell import as_data, load, machine, show
 from _bench.world import SYSTEM_PYTHON, set_up
@@ -46,8 +49,11 @@ def main(argv: list[str]) -> int:
             before = load()
             wanted = groups(world, notes, quick=options.quick, only=options.only)
             results = [measure(group, world, rounds, notes) for group in wanted]
+            count = [] if options.only and "instructions" not in options.only else counts(world, notes)
             told = {**machine(world), "load": f"{before} before, {load()} after"}
         show(told, results, notes)
+        if count:
+            print(f"\nInstructions, whatever else the machine does\n\n{counted(count)}")
         write(options, told, results, notes)
     except Stop as stop:
         return complain(stop.code, *stop.lines)
@@ -61,7 +67,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure what safepip costs.")
     parser.add_argument("--quick", action="store_true", help="few rounds and sizes; pip, venv, virtualenv, uv")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"default {ROUNDS}, {QUICK_ROUNDS} with --quick")
-    parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure just this")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=(*PARTS, "instructions"), help="measure just this"
+    )
     parser.add_argument("--python", metavar="PATH", help=f"a managed Python (default {SYSTEM_PYTHON})")
     parser.add_argument("--tools", action="append", default=[], metavar="DIR", help="look for programs here first")
     parser.add_argument("--json", metavar="FILE", default=JSON_FILE, help="default %(default)s")

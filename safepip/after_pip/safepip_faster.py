@@ -15,8 +15,12 @@ THRESHOLDS = (50000, 20, 20)
 MOST = 400  # expressions in the file; `re` itself keeps 512
 FEW = 8  # so many new ones do not make a new file worth while
 LARGEST = 4 << 20  # bytes
-# Beside pip, what virtualenv, setuptools and editable installs have imported at each start.
-KNOWN = ("pip.", "safepip_", "_virtualenv", "_distutils_hack", "__editable__", "__main__")
+# Beside pip, what virtualenv, setuptools and editable installs have imported at each start, and the packages
+# for compressed answers that pip's urllib3 takes where they are installed.
+KNOWN = (
+    "pip.", "safepip_", "_virtualenv", "_distutils_hack", "__editable__", "__main__", "backports", "brotli",
+    "_brotli", "zstandard",
+)  # fmt: skip
 FORMAT = "safepip-patterns-1"
 KINDS = (type(""), type(b""))
 NOT_KEPT = 0x80 | 0x04  # re.DEBUG prints, re.LOCALE depends on the locale
@@ -47,7 +51,9 @@ def _freeze():
     """
     library = os.path.dirname(os.__file__) + os.sep
     for name, module in list(sys.modules.items()):
-        if not name.startswith(KNOWN) and not (getattr(module, "__file__", None) or library).startswith(library):
+        if name == "pip" or name.startswith(KNOWN):
+            continue
+        if not (getattr(module, "__file__", None) or library).startswith(library):
             return
     gc.freeze()
 

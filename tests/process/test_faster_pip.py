@@ -219,6 +219,24 @@ def test_what_was_there_before_pip_ends_after_it(cache, work):
     assert content(f"{said}.open") == "written at the end"
 
 
+@pytest.mark.parametrize("others", [False, True], ids=["pip alone", "a module of others"])
+@pytest.mark.parametrize("words", [["--version"], ["list"], ["install", "--no-index", NOT_THERE]], ids=" ".join)
+def test_objects_are_left_to_the_operating_system_where_all_are_pips(cache, work, words, others):
+    with open(os.path.join(work, "others.py"), "w", encoding="utf-8"):
+        pass
+    code = (
+        "import atexit, gc, os, runpy, sys\n"
+        "atexit.register(lambda: os.write(2, b'frozen' if gc.get_freeze_count() > 10000 else b'freed'))\n"
+        f"sys.path.append({work!r})\n"
+        f"{'import others' if others else ''}\n"
+        f"sys.argv = [{RUNNER!r}, *{words!r}]; sys.path[0] = {os.path.dirname(RUNNER)!r}\n"
+        f"runpy.run_path({RUNNER!r}, run_name='__main__')\n"
+    )
+    environ = variables(SAFEPIP_RUN_PATTERNS=cache)
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("freed" if others else "frozen")
+
+
 def test_the_collector_still_works(cache):
     code = (
         f"import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(RUNNER))!r})\n"
