@@ -149,6 +149,19 @@ def shell(monkeypatch):  # noqa: C901  a small class
     return Shell()
 
 
+@pytest.mark.skipif(shutil.which("tcsh") is None, reason="there is no tcsh here")
+@pytest.mark.parametrize("option", ["", "set backslash_quote ;"])
+@pytest.mark.parametrize(
+    "value", ["x\\';touch found;'", "'\\''", "a\\", "a!b!!", "\\!", "\\\\!", "`touch found`", "$(touch found)"]
+)
+def test_tcsh_takes_what_it_evaluates_for_data_whatever_it_makes_of_backslashes(tmp_path, option, value):
+    (tmp_path / "answer").write_text(render("tcsh", [("export", "VALUE", value)]), encoding="utf-8")
+    script = f'{option} eval "`cat answer`" ; printenv VALUE'
+    ran = subprocess.run(["tcsh", "-f", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == (f"{value}\n", "")
+    assert os.listdir(tmp_path) == ["answer"]
+
+
 def test_an_environment_is_active_in_its_project_and_below(shell, make, home, work):
     path = make(work)
     os.makedirs(f"{work}/below/deep")
