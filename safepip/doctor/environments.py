@@ -6,7 +6,7 @@ import os
 import shlex
 from functools import cache
 
-from safepip.envs.half_removed import half_removed
+from safepip.envs.asides import half_removed
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
 from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewhere

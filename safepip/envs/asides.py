@@ -1,4 +1,4 @@
-"""How pip names the files that it has moved aside or begun to write.
+"""Find the files that pip has moved aside or begun to write, by the names that it gives them.
 
 pip moves a folder of an old version to `~ame` beside itself (AdjacentTempDirectory), a single file into
 `pip-uninstall-*` in the temporary directory, and writes metadata as `RECORDabcdefgh.tmp` first.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import glob
 import os
+import secrets
 import tempfile
 
-from safepip.system.environment import names_in
+from safepip.system.environment import OWN, names_in
+
+from .lock import acquire
+from .verify import sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+_LEFT = os.path.join(OWN, "left")
 _SIGNS = "-~.=%0123456789"  # what pip puts behind the first ~
 _BEGUN_METADATA = frozenset(("INSTALLER", "RECORD", "REQUESTED", "direct_url.json"))
 
@@ -73,3 +81,33 @@ def is_mine(path: str) -> bool:
     except OSError:
         return False
     return not hasattr(os, "geteuid") or owner == os.geteuid()
+
+
+def half_removed(environment: str) -> list[str]:
+    """Return the paths of what an interrupted pip moved aside, which it warns of at every command."""
+    return [
+        os.path.join(site, name)
+        for site in sites(environment)
+        for name in sorted(names_in(site))
+        if name.startswith("~")
+    ]
+
+
+def set_aside(environment: str, context: Context, report: Report) -> list[str]:
+    """Move what is left into safepip's own folder, where pip does not look; return the names.
+
+    Call it after a repair, which puts back what it can from there. A pip at work holds the lock.
+    """
+    if not half_removed(environment):
+        return []
+    lock = acquire(environment, context.settings.lock_timeout, report)
+    try:
+        paths = half_removed(environment)
+        folder = os.path.join(environment, _LEFT, secrets.token_hex(4))
+        os.makedirs(folder, mode=0o700)
+        for path in paths:
+            os.rename(path, os.path.join(folder, os.path.basename(path)))
+    finally:
+        if lock is not None:
+            os.close(lock)
+    return [os.path.basename(path) for path in paths]

@@ -19,7 +19,7 @@ from safepip.core.plan import Create, Handover
 from safepip.core.record import Record, changed
 from safepip.envs import inventory
 from safepip.envs.applications import broken
-from safepip.envs.half_removed import half_removed, set_aside
+from safepip.envs.asides import half_removed, set_aside
 from safepip.envs.in_force import in_force, unfit
 from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove

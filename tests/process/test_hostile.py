@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import os
@@ -240,6 +241,30 @@ def test_a_home_without_room_does_not_matter(sandbox: Sandbox) -> None:
         ran = sandbox.run("install", "alpha", env={"HOME": small})
         assert ran.code == 0, ran.err
         assert "alpha" in sandbox.packages()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.parametrize("words", [("remove", "-y"), ("prune", "--unused", "0", "-y")])
+def test_environments_are_removed_on_a_full_disk(sandbox: Sandbox, words: tuple[str, ...]) -> None:
+    """Environment, state and cache are on that disk."""
+    small = os.path.join(sandbox.root, "small")
+    project = os.path.join(small, "project")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", small], check=False).returncode:
+        pytest.skip("needs root, and its rights, to mount")
+    try:
+        os.mkdir(project)
+        home = {"HOME": small}
+        assert sandbox.run("env", "create", cwd=project, env=home).code == 0
+        with contextlib.suppress(OSError), open(f"{small}/zeros", "wb", buffering=0) as file:
+            while file.write(bytes(1 << 12)):
+                pass
+        assert shutil.disk_usage(small).free == 0
+        ran = sandbox.run("env", *words, cwd=project, env=home)
+        assert (ran.code, os.listdir(project)) == (0, []), ran.err
+        listed = sandbox.run("env", "list", "--json", cwd=project, env=home)
+        assert project not in listed.text
     finally:
         subprocess.run(["umount", small], check=True)
 
