@@ -153,14 +153,12 @@ def strays(path: str) -> list[str]:
         if folder == path:
             _leave_out(folders, _OF_CREATORS)
         _leave_out(folders, ("__pycache__",))
-        for name in (*files, *folders):
+        linked = [name for name in folders if _is_foreign_link(os.path.join(folder, name), owned)]
+        expected = _OF_PROGRAMS if folder == programs else ()
+        for name in (*files, *linked):
             full = os.path.join(folder, name)
-            is_program = folder == programs and name.startswith(_OF_PROGRAMS)
-            if full in owned or is_program or _is_expected(name):
-                continue
-            if name in folders and (not os.path.islink(full) or _holds_any(full, owned)):
-                continue
-            found.append(os.path.relpath(full, path))
+            if full not in owned and not name.startswith(expected) and not _is_expected(name):
+                found.append(os.path.relpath(full, path))
     return sorted(found)
 
 
@@ -173,8 +171,11 @@ def _is_expected(name: str) -> bool:
     return name in _OF_CREATORS or name.endswith((*_KINDS, ".pyc", ".pyo"))
 
 
-def _holds_any(folder: str, files: set[str]) -> bool:
-    return any(file.startswith(os.path.join(folder, "")) for file in files)
+def _is_foreign_link(folder: str, owned: set[str]) -> bool:
+    """Return True for a link to a folder in which no distribution has files."""
+    if not os.path.islink(folder):
+        return False
+    return not any(file.startswith(os.path.join(folder, "")) for file in owned)
 
 
 def recorded(found: Distribution) -> list[str]:

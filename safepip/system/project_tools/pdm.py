@@ -28,10 +28,9 @@ def environments(project: Project) -> Found:
     user_settings = project.toml(config, b"venv") if config else {}
     if not _uses_environments(project, user_settings):
         return
-    saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
-    ignores_saved = project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE
-    if saved and not ignores_saved and os.path.isfile(project.path(saved)):
-        found = of_python(project.path(saved))
+    saved = _saved_python(project)
+    if saved is not None:
+        found = of_python(saved)
         if found:
             yield found
         return
@@ -42,6 +41,14 @@ def environments(project: Project) -> Found:
         return
     for name in names_beginning_with(_prefix(project), project.path(folder)):
         yield project.path(folder, name)
+
+
+def _saved_python(project: Project) -> str | None:
+    """Return the interpreter that PDM saved for the project, if it exists and is not to be ignored."""
+    if project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE:
+        return None
+    saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
+    return project.path(saved) if saved and os.path.isfile(project.path(saved)) else None
 
 
 def _uses_environments(project: Project, user_settings: dict[str, Any]) -> bool:

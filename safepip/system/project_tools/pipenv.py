@@ -28,21 +28,21 @@ def environments(project: Project) -> Found:
         return
     folder = _folder(project)
     central = joined(folder, named or _name(project))
-    may_be_central = bool(named) or not in_project
-    if central and may_be_central and _leads_back(project, central):
-        yield central
+    if (named or not in_project) and _leads_back(project, central):
+        yield str(central)
     if in_project is not False and not named:
         yield own
-    if folder is None:
-        return
-    only_pipenv_knows = "$" in folder or project.platform == "win32"  # on Windows, names of any case match
-    if only_pipenv_knows:
+    if folder is not None and _only_pipenv_knows(project, folder):
         watch = (project.path("Pipfile"), folder)
         yield Question(program="pipenv", words=("--venv",), watch=watch)
 
 
-def _leads_back(project: Project, path: str) -> bool:
-    named = project.line(os.path.join(path, ".project"))
+def _only_pipenv_knows(project: Project, folder: str) -> bool:
+    return "$" in folder or project.platform == "win32"  # on Windows, names of any case match
+
+
+def _leads_back(project: Project, path: str | None) -> bool:
+    named = project.line(os.path.join(path, ".project")) if path else ""
     return bool(named) and os.path.realpath(named) == project.real
 
 
