@@ -46,15 +46,18 @@ def parse(requirement: str) -> Requirement | None:
     wanted, semicolon, marker = requirement.partition(";")
     name, rest = _split(wanted.rstrip(" "))
     extras, rest = _extras(rest.strip(" "))
-    if not name or rest.startswith("@") or is_archive(wanted):
-        return None
-    if rest and rest[0] not in "<>=!~(":
-        return None
-    if not _SPECIFIER.issuperset(rest) or " -" in rest:
+    if not name or is_archive(wanted) or not _is_specifier(rest):
         return None
     if semicolon and not (marker.strip() and _MARKER.issuperset(marker)):
         return None
     return Requirement(name=normalised_name(name), extras=extras, specifier=rest, marker=marker.strip())
+
+
+def _is_specifier(text: str) -> bool:
+    """Return True for versions as `>=3,<4`, and for none."""
+    if text and text[0] not in "<>=!~(":
+        return False
+    return _SPECIFIER.issuperset(text) and " -" not in text
 
 
 def name_in(requirement: str) -> str:

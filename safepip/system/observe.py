@@ -496,7 +496,7 @@ class Context:
         from safepip.envs.git import index_identity
 
         folders = dict.fromkeys((os.path.dirname(path), os.path.dirname(place or path)))
-        index = "\n".join(index_identity(folder) for folder in folders)
+        index = "\n".join(map(index_identity, folders))
         if known is not None and known.index == index:
             return None
         from safepip.envs.trust import objection

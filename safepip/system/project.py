@@ -110,11 +110,11 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
     Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
     system, the temporary directory itself, or another user's.
     """
-    if owner(cwd) not in owners:
+    if owner(cwd) not in owners or _is_of_windows(cwd, environ):
         return False
-    if cwd in _SYSTEM or cwd in _temporary(environ) or _is_of_windows(cwd, environ):
+    if cwd in {*_SYSTEM, *_temporary(environ)}:
         return False
-    if any(cwd == tree or cwd.startswith(tree + "/") for tree in _SYSTEM_TREES):
+    if f"{cwd}/".startswith(tuple(f"{tree}/" for tree in _SYSTEM_TREES)):
         return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
     if home is None:
         return True
