@@ -231,14 +231,17 @@ class _Recovery:
 
     def _is_touched(self, name: str) -> bool:
         """Return True if the command has begun to change the distribution, by the journal's listing."""
+        if self.is_everything or self.again or name in self.moved:
+            return True
         infos = self.infos[name]
-        listed = len(infos) == 1 and self._is_listed(infos[0])
-        if self.is_everything or self.again or not listed or name in self.moved:
+        if len(infos) > 1 or not self._is_listed(infos[0]):
             return True
-        sources = [row for row in record_of(infos[0], self.site) if not row.path.endswith(".pyc")]
-        if not all(os.path.lexists(row.path) for row in sources):
-            return True
-        parents = {parent for row in sources for parent in self._parents(row.path)}
+        paths = [row.path for row in record_of(infos[0], self.site) if not row.path.endswith(".pyc")]
+        return not all(map(os.path.lexists, paths)) or self._is_any_moved(paths)
+
+    def _is_any_moved(self, paths: Iterable[str]) -> bool:
+        """Return True if pip has moved a folder of these files aside."""
+        parents = {parent for path in paths for parent in self._parents(path)}
         return any(any(self._asides(parent)) for parent in parents)
 
     def _is_listed(self, info: str) -> bool:
@@ -406,15 +409,18 @@ class _Recovery:
             _remove(dist.rows)
             return True, f"{dist.called} (removed)"
         self._move_back(self._folders_moved(dist))
-        by_path = {row.path: row for row in dist.rows}
-        rows = [by_path.get(fault.path, Row(path=fault.path, digest="", size=None)) for fault in faults]
         missing = [row for row in dist.rows if row.path.endswith(".pyc") and not os.path.lexists(row.path)]
         if not faults:
             compile_bytecode(self.found, missing)
             return None
+        by_path = {row.path: row for row in dist.rows}
+        rows = [by_path.get(fault.path, Row(path=fault.path, digest="", size=None)) for fault in faults]
         done = self._put_files(dist, [*rows, *missing], faults) or self._install_again(dist)
-        was_edited = all(fault.path in self.edited for fault in faults)
+        was_edited = self._are_edited(faults)
         return None if was_edited else (done, dist.called)
+
+    def _are_edited(self, faults: Iterable[Fault]) -> bool:
+        return all(fault.path in self.edited for fault in faults)
 
     def _install_again(self, dist: Installed) -> bool:
         """Install a distribution again whose files are not as recorded anywhere, unless one of them is edited."""
@@ -423,23 +429,28 @@ class _Recovery:
 
     def _put_files(self, dist: Installed, rows: Sequence[Row], faults: Sequence[Fault]) -> bool:
         """Put these files back; return True if the distribution is intact then."""
-        kinds = {fault.path: fault.kind for fault in faults}
-        needed = [row for row in rows if not row.path.endswith(".pyc") and not self._put_known(dist, row)]
+        files = [row for row in rows if not row.path.endswith(".pyc")]
+        needed = [row for row in files if not self._put_known(dist, row)]
         if needed:
-            with self._elsewhere(dist) as folder:
-                for row in needed:
-                    source = self._at(folder, row.path) if folder is not None else ""
-                    self._put_fetched(row, source, kinds.get(row.path, MISSING))
-        for path in [fault.path for fault in faults if fault.kind == EMPTY]:
-            if path.endswith(".pyc"):
-                _unlink(path)
+            self._put_needed(dist, needed, faults)
+        for fault in faults:
+            if fault.kind == EMPTY and fault.path.endswith(".pyc"):
+                _unlink(fault.path)
         compile_bytecode(self.found, rows)
         record = os.path.join(dist.info, "RECORD")
-        if os.path.isfile(record) and any(row.path == record for row in needed):
+        if os.path.isfile(record) and record in [row.path for row in needed]:
             with contextlib.suppress(OSError):
                 describe(self.found, dist.name, requested=dist.state.requested, origin=dist.state.origin)
         left = without_shared(damage(verify(dist.info, self.site, hashed=True)), dist.info, self.site)
-        return all(fault.path in self.edited for fault in left)
+        return self._are_edited(left)
+
+    def _put_needed(self, dist: Installed, needed: Iterable[Row], faults: Iterable[Fault]) -> None:
+        """Put these files back from the same version, got from elsewhere."""
+        kinds = {fault.path: fault.kind for fault in faults}
+        with self._elsewhere(dist) as folder:
+            for row in needed:
+                source = self._at(folder, row.path) if folder is not None else ""
+                self._put_fetched(row, source, kinds.get(row.path, MISSING))
 
     def _put_known(self, dist: Installed, row: Row) -> bool:
         """Put a file back that pip has stashed, or whose content is known."""
