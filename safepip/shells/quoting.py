@@ -68,7 +68,7 @@ def _fish(text: str) -> str:
 
 
 def _tcsh(text: str) -> str:
-    """Put what could end the word outside of apostrophes: what `\\` means in these is a setting in tcsh."""
+    r"""Put what could end the word outside of apostrophes: what `\` means in these is a setting in tcsh."""
     return "'" + "".join(f"'\\{char}'" if char in "\\'!" else char for char in text) + "'"
 
 
