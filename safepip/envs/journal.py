@@ -262,7 +262,8 @@ def packed(words: Iterable[str]) -> str:
 
 def unpacked(field: str) -> tuple[str, ...]:
     """Return the words that were packed."""
-    return tuple("" if word == "%" else unescaped(word) for word in field.split(" ")) if field else ()
+    words = field.split(" ") if field else ()
+    return tuple("" if word == "%" else unescaped(word) for word in words)
 
 
 def _lasting(row: str) -> tuple[str, ...]:

@@ -413,10 +413,13 @@ def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> N
         raise _not_repaired(work.called, f"{error.what} again: {error.why}") from None
     now = inventory.distributions(made.path)
     for one in work.wanted:
-        version = now[one.name].state.version if one.name in now else ""
-        same = version and one.state.version in {version, "?"}
-        if not same and not (version and (one.is_editable or one.is_of_vcs)):
+        if one.name not in now or not _is_as_before(one, now[one.name].state.version):
             raise _not_repaired(work.called, f"{one.name} did not become {one.state.version} again")
+
+
+def _is_as_before(one: packages.Wanted, version: str) -> bool:
+    """Return True if this is the version from before; that of a folder or a repository may have changed."""
+    return one.is_editable or one.is_of_vcs or one.state.version in {version, "?"}
 
 
 def _carry_over(under: Under, made: Environment) -> None:

@@ -105,19 +105,21 @@ def _short(text: str) -> str:
 
 
 def _refuse_what_pipx_did(context: Context) -> None:
-    """Stop where the last change of all was with pipx: another than what was meant would be undone."""
+    """Refuse if pipx made the last change of all: undo would take back another one than was meant."""
     done, found = applications.last(context), in_force(context)
     if done is None:
         return
     entries = history.read(found.path) if found.state == USABLE else []
-    steps = [entry for entry in entries if entry.id in history.steps(entries)[-1]]
+    in_force_now = history.steps(entries)[-1]
+    steps = [entry for entry in entries if entry.id in in_force_now]
     if steps and steps[-1].time >= done.time:
         return
     names = ", ".join(change.name for change in done.changes)
     what = f"the last change, {names}, is with pipx, whose changes undo does not reach"
     ways = [f"take it back: {_taken_back(change)}" for change in done.changes]
     where = "the home environment" if context.project is None else context.shown(found)
-    ways += [f"the last one in {where}: safepip undo 1"] if steps else []
+    if steps:
+        ways.append(f"the last one in {where}: safepip undo 1")
     raise SafepipError(USAGE, what, *ways)
 
 
