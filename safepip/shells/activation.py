@@ -83,7 +83,8 @@ def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
     active = place.environ.get("VIRTUAL_ENV", "")
     if active and active != place.at:
         return [("set", "_safepip_off", ""), ("set", "_safepip_watch", "")]
-    off = off if off == place.found else ""
+    if off != place.found:
+        off = ""
     if place.at and not active and place.found == place.at:
         off = place.at
     wanted = "" if off else place.found

@@ -135,11 +135,13 @@ def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -
             return {} if typed else dict(_OF_PIPX)
         case "undo" if typed[-1:] == ("--to",):
             return _history(context)
-    words = [word for word in typed if not word.startswith("-")]
-    found = _of_parser(import_module(f"safepip.verbs.{verb}").parser(), words)
-    if verb == "init" and not words:
-        found = {**_SHELLS, **found}
+    found = _of_verb(verb, [word for word in typed if not word.startswith("-")])
     return {word: told for word, told in found.items() if word not in typed}
+
+
+def _of_verb(verb: str, words: list[str]) -> Words:
+    found = _of_parser(import_module(f"safepip.verbs.{verb}").parser(), words)
+    return {**_SHELLS, **found} if verb == "init" and not words else found
 
 
 def _of_parser(parser: argparse.ArgumentParser, words: list[str]) -> Words:

@@ -122,9 +122,9 @@ def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -
         known = tuple((recall(path) or "").split("\0"))
         if known[: len(key)] == key:
             return known[len(key) :]
-    untouched = {name: value for name, value in environ.items() if name not in _ACTIVE}
-    code, out = ask([program, *question.words], untouched, project.root)
-    answer = _paths(out) if code == 0 else ()
+    unsteered = {name: value for name, value in environ.items() if name not in _ACTIVE}
+    code, out = ask([program, *question.words], unsteered, project.root)
+    answer = () if code else _paths(out)
     if path:
         remember(path, "\0".join((*key, *answer)))
     return answer
