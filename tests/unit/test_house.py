@@ -14,12 +14,12 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 37
-BRANCHES_IN_EXPRESSIONS = 20.1  # per 100 lines of code
-NESTED_CONDITIONAL_EXPRESSIONS = 2
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 32
-PRIVATE_NAMES_IN_TESTS = 52
-TELLTALE_WORDS = {"safepip": 51, "scripts": 9, "tests": 101, "README.md": 0}
+CROWDED_FUNCTIONS = 26
+BRANCHES_IN_EXPRESSIONS = 19.7  # per 100 lines of code
+NESTED_CONDITIONAL_EXPRESSIONS = 0
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 29
+PRIVATE_NAMES_IN_TESTS = 47
+TELLTALE_WORDS = {"safepip": 38, "scripts": 8, "tests": 84, "README.md": 0}
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -27,6 +27,10 @@ STATEMENTS = (
     ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case, ast.Assert,
 )  # fmt: skip
 WORDS = re.compile(r"\b(?:is no|are none|be it|let be|lest|anew|to be had|cannot be had|whoever)\b")
+# Marks of no meaning in the tree, references to documents that are not in it, and "Return True if" in other words.
+STALE = re.compile(
+    r"^(?:PURE|EDGE|COLD|HOT)\s|\bTell whether\b|\b[Ss]ection \d|\bthe contract\b|\b(?:design|house)\.md\b"
+)
 PRIVATE_USE = re.compile(r"\b(?!self|cls|os|sys)\w+\._[a-z]\w+\(")
 PROSE = (".py", ".txt", ".md", ".sh", ".bash", ".zsh", ".fish", ".tcsh", ".nu", ".ps1", ".xsh")
 
@@ -143,6 +147,19 @@ def conditions(comprehension):
     """Count the conditions of a comprehension; what `and` and `or` connect counts as two."""
     tests = [test for one in comprehension.generators for test in one.ifs]
     return sum(len(test.values) if isinstance(test, ast.BoolOp) else 1 for test in tests)
+
+
+@pytest.mark.parametrize("area", ["safepip", "scripts", "tests"])
+def test_a_docstring_is_plain_and_cites_nothing_outside_the_tree(area):
+    found = []
+    for path, text in files(area).items():
+        for node in ast.walk(ast.parse(text)):
+            documentation = (
+                ast.get_docstring(node) if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)) else None
+            )
+            if documentation is not None and STALE.search(documentation):
+                found.append(f"{path}:{getattr(node, 'lineno', 1)} {documentation.splitlines()[0]}")
+    assert found == []
 
 
 @pytest.mark.parametrize("area", TELLTALE_WORDS)
