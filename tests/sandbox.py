@@ -377,15 +377,24 @@ def put_recording_pip(environment: str) -> None:
     libraries = os.path.join(environment, "lib")
     (library,) = (name for name in os.listdir(libraries) if name.startswith("python"))
     pip = os.path.join(libraries, library, "site-packages", "pip")
-    shutil.rmtree(pip, ignore_errors=True)
-    os.makedirs(os.path.join(pip, "_internal", "cli"))
-    for parts in ("__init__.py",), ("_internal", "__init__.py"), ("_internal", "cli", "__init__.py"):
-        with open(os.path.join(pip, *parts), "w", encoding="utf-8"):
-            pass
-    with open(os.path.join(pip, "_internal", "cli", "main.py"), "w", encoding="utf-8") as file:
-        file.write(FAKE_PIP)
-    with open(os.path.join(pip, "__main__.py"), "w", encoding="utf-8") as file:
-        file.write("import sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n")
+    start = "import sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+    for parts, text in ((("_internal", "cli", "main.py"), FAKE_PIP), (("__main__.py",), start)):
+        path = os.path.join(pip, *parts)
+        os.unlink(path)  # which other environments may share
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        rewrite_record(os.path.dirname(pip), "/".join(("pip", *parts)), text)
+
+
+def rewrite_record(site: str, name: str, text: str) -> None:
+    """Have pip's RECORD name the file's new contents, so that pip counts as intact."""
+    (path,) = glob.glob(os.path.join(glob.escape(site), "pip-*.dist-info", "RECORD"))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    with open(path, encoding="utf-8") as file:
+        rows = [row for row in file.read().splitlines() if not row.startswith(f"{name},")]
+    os.unlink(path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join([*rows, f"{name},sha256={digest},{len(text.encode())}", ""]))
 
 
 # --- packages

@@ -228,7 +228,6 @@ ARGUMENTS = (
     [b"show", b"", b"-f", b"--files"],
     [b"config", b"set", b"global.x", b" y "],
     [b"an unknown word", b"--bogus"],
-    [],
 )  # fmt: skip
 
 
