@@ -56,6 +56,7 @@ OLDEST = (3, 10)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
 STATE_FILE = ".bootstrap"
+SCRATCH = ".safepip-"  # how the names of files begin that are yet to be renamed
 SHELLS = ("bash", "zsh", "fish", "sh", "ksh", "mksh", "yash", "tcsh", "powershell", "xonsh", "nushell")
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks, and nowhere else
 # Set to "0" instead of removed: otherwise the value of a configuration file would count.
@@ -272,10 +273,17 @@ def refuse_foreign(places: Places) -> None:
             f"{places.launcher} exists and was not made by this script",
             "it is left alone: remove it, or move it away, and run this again",
         )
-    state_file = os.path.join(places.app, STATE_FILE)
-    is_own = os.path.isfile(state_file) and os.stat(state_file).st_uid == os.geteuid()
-    if os.path.isdir(places.app) and os.listdir(places.app) and not is_own:
+    if not is_own_directory(places.app):
         raise Stop(73, f"{places.app} exists and was not made by this script", "move it away first")
+
+
+def is_own_directory(app: str) -> bool:
+    """Return True if the directory `app` has this script's mark, or nothing but a mark begun."""
+    state_file = os.path.join(app, STATE_FILE)
+    if os.path.isfile(state_file):
+        return os.stat(state_file).st_uid == os.geteuid()
+    names = os.listdir(app) if os.path.isdir(app) else []
+    return all(name.startswith(SCRATCH) for name in names)  # a set-up was killed while it wrote the mark
 
 
 def refuse_anothers_home(home: str) -> None:
@@ -388,6 +396,12 @@ def remove(path: str) -> None:
         os.unlink(path)
 
 
+def empty_app(app: str) -> None:
+    """Remove what `app` holds, the mark last: by it a run that was killed is recognised and finished."""
+    for name in sorted(os.listdir(app), key=lambda name: name == STATE_FILE):
+        remove(os.path.join(app, name))
+
+
 def discard(path: str) -> None:
     """Remove a directory of safepip's; of one that lies behind a link, which may hold more, the link."""
     if os.path.islink(path):
@@ -406,7 +420,7 @@ def lasting_python() -> str:
 
 def replace_file(path: str, content: bytes, mode: int) -> None:
     """Write `content` to `path` by rename, so that nobody ever sees half of it."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".safepip-", dir=os.path.dirname(path))
+    descriptor, temporary = tempfile.mkstemp(prefix=SCRATCH, dir=os.path.dirname(path))
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
@@ -433,6 +447,27 @@ def link_shared(places: Places) -> None:
             with contextlib.suppress(OSError):  # the command works without
                 os.makedirs(os.path.dirname(link), exist_ok=True)
                 os.symlink(source, link)
+
+
+def unlink_shared(places: Places) -> None:
+    """Remove the links that `link_shared` made, and the directories that it left empty."""
+    top = os.path.join(os.path.dirname(os.path.dirname(places.launcher)), "share")
+    for source, link in shared_files(places):
+        if os.path.islink(link) and os.readlink(link) == source:
+            os.unlink(link)
+        remove_empty(os.path.dirname(link), top)
+
+
+def remove_empty(folder: str, top: str) -> None:
+    """Remove `folder` and those above it, below `top`, until one holds something."""
+    while folder != top:
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:
+            pass  # a run that was killed came so far
+        except OSError:
+            return
+        folder = os.path.dirname(folder)
 
 
 def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
@@ -838,23 +873,26 @@ def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
 
 def uninstall(places: Places, source: Source, *, purge: bool) -> None:
     """Remove what this script and `safepip init` wrote; with `purge` safepip's environments and caches, too."""
+    was_there = False
     with locked(places.app + ".lock"):
         refuse_foreign(places)
         if os.path.lexists(places.launcher) or os.path.isdir(places.app):
             take_back(places)
             if os.path.lexists(places.launcher):
                 os.unlink(places.launcher)
-            for target, link in shared_files(places):
-                if os.path.islink(link) and os.readlink(link) == target:
-                    os.unlink(link)
-            if os.path.lexists(places.app):
-                discard(places.app)
+            unlink_shared(places)
+            if os.path.isdir(places.app) and not os.path.islink(places.app):
+                empty_app(places.app)
+            discard(places.app)
             print("removed safepip; environments inside your projects stay as they are")
+            was_there = True
         elif not purge:
             print("this script has not set up a safepip here")
         for path in startup_files(os.environ):
             print(f"{path} still has a line that starts safepip: remove it")
     purge_or_list(source, purge=purge)
+    if was_there:
+        print("shells that are open still know safepip: open a new shell")
 
 
 def take_back(places: Places) -> None:
@@ -897,7 +935,8 @@ def startup_files(environ: "Mapping[str, str]") -> "list[str]":
     home = glob.escape(os.path.expanduser("~"))
     config = glob.escape(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"))
     names = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu", "nushell/config.nu")
-    patterns = [f"{home}/.*rc", f"{home}/.*profile", f"{home}/.bash_*", *(f"{config}/{name}" for name in names)]
+    dotted = ("*rc", "*profile", "bash_login", "bash_aliases", "bash_logout", "login", "zshenv", "zlogin")
+    patterns = [*(f"{home}/.{name}" for name in dotted), *(f"{config}/{name}" for name in names)]
     line = re.compile(rb"^[^#\n]*safepip(?:['\"]? init |['\"]?$)", re.MULTILINE)
     found = (path for pattern in patterns for path in sorted(glob.glob(pattern)))
     return [path for path in found if os.path.isfile(path) and line.search(read_bytes(path))]

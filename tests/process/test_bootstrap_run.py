@@ -113,7 +113,9 @@ def test_removing_it_takes_its_lines_and_shims_with_it_and_names_what_stays(home
     assert not program.exists()
     assert not (home / "shims").exists()
     assert f"left: {home}/.local/share/safepip/home (the home environment)" in away.stdout
-    assert away.stdout.splitlines()[-1].endswith("scripts/bootstrap.py --uninstall --purge")
+    *_, purge, last = away.stdout.splitlines()
+    assert purge.endswith("scripts/bootstrap.py --uninstall --purge")
+    assert last.endswith("open a new shell")
 
     purged = bootstrap(home, "--uninstall", "--purge")
     assert purged.returncode == 0, purged.stderr

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -595,6 +596,48 @@ def test_links_to_what_the_wheel_brought_come_and_go_and_leave_others_alone(tmp_
     bootstrap.uninstall(places, bootstrap.this_clone(), purge=False)
     assert not os.path.lexists(tmp_path / ".local/share/man/man1/safepip.1")
     assert theirs.read_text() == "theirs"
+    assert not (tmp_path / ".local/share/man").exists()
+
+
+@pytest.mark.parametrize("steps", [*range(1, 8), 12, 16, 20, 24, 28, 32, 36])
+def test_a_removal_that_was_killed_anywhere_is_finished_by_the_next(tmp_path, steps, monkeypatch):
+    places = place(tmp_path, make_safepip(tmp_path / "wheels"))
+    bootstrap.link_shared(places)
+    child = os.fork()
+    if child == 0:
+        kill_after(steps)
+        bootstrap.uninstall(places, bootstrap.this_clone(), purge=False)
+        os._exit(0)
+    os.waitpid(child, 0)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    bootstrap.uninstall(places, bootstrap.this_clone(), purge=True)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob(".local/**/*")) == [
+        ".local/bin", ".local/share",
+    ]  # fmt: skip
+
+
+def kill_after(steps: int) -> None:
+    """Kill this process at the removal of file or directory number `steps`."""
+    left = [steps]
+
+    def count(event: str, _arguments: object) -> None:
+        if event not in {"os.remove", "os.rmdir"}:
+            return
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
+def test_a_set_up_that_was_killed_while_it_wrote_its_mark_is_done_again(tmp_path):
+    app = Path(bootstrap.find_places({"HOME": str(tmp_path)}).app)
+    app.mkdir(parents=True)
+    (app / ".safepip-x1y2").write_text('{"aga')
+    places = bootstrap.find_places({"HOME": str(tmp_path)})
+    bootstrap.refuse_foreign(places)
+    place(tmp_path, make_safepip(tmp_path / "wheels"))
+    assert sorted(os.listdir(app)) == [bootstrap.STATE_FILE, "lib", "share"]
 
 
 @pytest.mark.parametrize(
@@ -608,6 +651,8 @@ def test_start_up_files_that_still_start_safepip_are_named(tmp_path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path))
     lines = {
         ".bashrc": 'x=1\neval "$(safepip init bash)"\n',
+        ".bash_history": "safepip init --write\n",
+        ".zlogin": 'eval "$(safepip init zsh)"\n',
         ".kshrc": "eval \"$('/a b/safepip' init sh)\"",
         ".zshrc": '# eval "$(safepip init zsh)"\n',
         ".profile": "safepip initial x\n",
@@ -616,8 +661,8 @@ def test_start_up_files_that_still_start_safepip_are_named(tmp_path, monkeypatch
     for name, text in lines.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = [".bashrc", ".kshrc", ".config/fish/config.fish"]
+    found = [".bashrc", ".kshrc", ".zlogin", ".config/fish/config.fish"]
     assert bootstrap.startup_files({}) == [str(tmp_path / name) for name in found]
     assert bootstrap.startup_files({"XDG_CONFIG_HOME": "/elsewhere"}) == [
-        str(tmp_path / name) for name in found[:2]
+        str(tmp_path / name) for name in found[:3]
     ]
