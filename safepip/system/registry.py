@@ -1,9 +1,10 @@
 """Remember environments in the user's state: one small file each, found by device and inode.
 
 Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
-which travels in archives. A random id in both tells a directory from a later one that got its inode. The
-record's own mtime tells of the last use. What may be computed again, an environment's size, is kept beside
-it, so that the record itself stays small and seldom written.
+which travels in archives. A random id in both tells a directory from a later one that got its inode, and proves
+that it is the same one where its device has another number, as after a reboot. The record's own mtime tells of
+the last use. What may be computed again, an environment's size, is kept beside it, so that the record itself
+stays small and seldom written.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .files import number, recall, remember
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    _Fields = tuple[str, str, "Known", str]  # device, inode, what is known, the environment's id
 
 MADE = "made"
 ADOPTED = "adopted"
@@ -68,8 +71,12 @@ class Entry(Record):
             stat = os.stat(path)
         except (OSError, ValueError):
             return False
-        same = (stat.st_dev, stat.st_ino) == (self.device, self.inode)
-        return same and (not self.identity or recall(os.path.join(path, _ID)) == self.identity)
+        if stat.st_ino != self.inode:
+            return False
+        may_be_renumbered = self.identity != "" and path == self.known.path
+        if stat.st_dev != self.device and not may_be_renumbered:
+            return False
+        return not self.identity or recall(os.path.join(path, _ID)) == self.identity
 
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
@@ -77,23 +84,16 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
     kept = _record(state, path)
     if kept is not None:
         stat = os.stat(path)
-        where = (path, str(stat.st_dev), str(stat.st_ino))
-        before = _read(kept)
+        before = _read(_renumbered(kept, path, stat) or kept)
         identity = _identified(path, before[3] if before is not None else "")
-        remember(kept, "\0".join((_FORMAT, *where, how, index, project, identity)), durable=True)
+        noted = Known(path=path, how=how, index=index, project=project)
+        _write(kept, noted, (str(stat.st_dev), str(stat.st_ino)), identity)
 
 
 def known(state: str | None, path: str) -> Known | None:
     """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
-    kept = _record(state, path)
-    if kept is None:
-        return None
-    found = _read(kept)
-    stat = os.stat(path)
-    if found is None or found[:2] != (str(stat.st_dev), str(stat.st_ino)) or found[2].path != path:
-        return None
-    same = not found[3] or recall(os.path.join(path, _ID)) == found[3]
-    return found[2] if same else None
+    found = _found(state, path)
+    return found[1][2] if found is not None else None
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
@@ -130,7 +130,8 @@ def discard(found: Entry) -> bool:
 
 def entry(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path`, or None as `known` does."""
-    return _entry(str(_record(state, path))) if known(state, path) is not None else None
+    found = _found(state, path)
+    return _entry(found[0]) if found is not None else None
 
 
 def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
@@ -189,8 +190,71 @@ def _record(state: str | None, path: str) -> str | None:
     return state and os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
 
 
+def _found(state: str | None, path: str) -> tuple[str, _Fields] | None:
+    """Return the file of the record of the directory at `path` and what it holds, or None."""
+    kept = _record(state, path)
+    if kept is None:
+        return None
+    found = _read(kept)
+    stat = os.stat(path)
+    if found is None or found[0] != str(stat.st_dev):
+        renumbered = _renumbered(kept, path, stat)
+        if renumbered is None:
+            return None
+        kept = renumbered
+        found = _read(kept)
+    if found is None or found[1] != str(stat.st_ino) or found[2].path != path:
+        return None
+    same = not found[3] or recall(os.path.join(path, _ID)) == found[3]
+    return (kept, found) if same else None
+
+
+def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
+    """Return the record that was made under another number of the device.
+
+    It is moved to `kept` where that can be written. Numbers change with a reboot or a new mount. Path, inode and
+    id prove that it is the same directory: an archive brings the id, and not the inode.
+    """
+    identity = recall(os.path.join(path, _ID))
+    found = _read(kept)
+    if not identity or (found is not None and found[0] == str(stat.st_dev)):
+        return None
+    folder = os.path.dirname(kept)
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(f"-{stat.st_ino:x}")]
+    except OSError:
+        return None
+    for name in names:
+        file = os.path.join(folder, name)
+        found = _read(file)
+        if found is not None and (found[1], found[2].path, found[3]) == (str(stat.st_ino), path, identity):
+            return _renumber(file, found, kept, stat)
+    return None
+
+
+def _renumber(file: str, found: _Fields, kept: str, stat: os.stat_result) -> str:
+    """Move a record, its time and its size to `kept`; return where it is."""
+    try:
+        used = os.stat(file).st_mtime_ns
+        os.replace(file, kept)  # first: two records would be listed as two environments
+    except OSError:
+        return file
+    _, inode, known, identity = found
+    _write(kept, known, (str(stat.st_dev), inode), identity)
+    try:
+        os.utime(kept, ns=(used, used))
+        os.replace(_size_of_record(file), _size_of_record(kept))
+    except OSError:
+        return kept
+    return kept
+
+
 def _size_file(found: Entry) -> str:
-    folder, name = os.path.split(found.file)
+    return _size_of_record(found.file)
+
+
+def _size_of_record(file: str) -> str:
+    folder, name = os.path.split(file)
     return os.path.join(os.path.dirname(folder), _SIZES, name)
 
 
@@ -225,7 +289,12 @@ def _entry(kept: str) -> Entry | None:
     return Entry(file=kept, known=known, device=device, inode=inode, used=used, identity=identity)
 
 
-def _read(kept: str) -> tuple[str, str, Known, str] | None:
+def _write(kept: str, known: Known, numbers: tuple[str, str], identity: str) -> None:
+    fields = (_FORMAT, known.path, *numbers, known.how, known.index, known.project, identity)
+    remember(kept, "\0".join(fields), durable=True)
+
+
+def _read(kept: str) -> _Fields | None:
     """Return device, inode, what is known, and the environment's id."""
     fields = (recall(kept) or "").split("\0")
     if len(fields) != 8 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
