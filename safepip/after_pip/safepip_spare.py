@@ -40,7 +40,7 @@ def replace_damaged(spare, changes):
 def tell_damage():
     """Print one line if the environment's own pip is damaged: it imports some modules only while it works."""
     path = _damaged_file()
-    if path is not None:
+    if path is not None and not _is_replaced():
         _tell(path)
 
 
@@ -66,6 +66,15 @@ def _damaged_file():
             if info.startswith("pip-") and info.endswith(".dist-info"):
                 return _damaged_in(entry, os.path.join(entry, info, "RECORD"))
     return None
+
+
+def _is_replaced():
+    """Return True if pip lacks whole parts: then somebody has put another program in its place on purpose."""
+    pip = sys.modules.get("pip")
+    folder = os.path.dirname(getattr(pip, "__file__", None) or "")
+    return not all(
+        os.path.isdir(os.path.join(folder, part)) for part in ("_vendor", os.path.join("_internal", "utils"))
+    )
 
 
 def _damaged_in(site, record):

@@ -31,7 +31,7 @@ OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
 MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
-_PROBED = (
+PROBED_PIP_FILES = (
     "__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/cli/base_command.py",
     "_internal/commands/__init__.py", "_internal/utils/misc.py", "_vendor/__init__.py", "_vendor/rich/console.py",
 )  # fmt: skip
@@ -172,17 +172,23 @@ def has_doubtful_pip(path: str) -> bool:
     """Return True if pip in the environment is damaged, or somebody else could change its files.
 
     Only a handful of its files is looked at, since every line pays for it. pip's files may be hard links that
-    several environments share.
+    several environments share. An empty file counts only beside the others: where some are missing, somebody has
+    replaced pip on purpose.
     """
     library = os.path.join(path, "lib")
     for name in names_in(library):
-        for file in _PROBED:
+        is_whole, has_empty_file = True, False
+        for file in PROBED_PIP_FILES:
             try:
                 status = os.stat(f"{library}/{name}/site-packages/pip/{file}")
             except OSError:
+                is_whole = False
                 continue
-            if status.st_size == 0 or is_open(status):
+            if is_open(status):
                 return True
+            has_empty_file = has_empty_file or status.st_size == 0
+        if is_whole and has_empty_file:
+            return True
     return False
 
 

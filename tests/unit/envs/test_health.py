@@ -6,7 +6,7 @@ import pytest
 
 from safepip.envs.health import has_doubtful_pip_file, left_by_root
 from safepip.envs.verify import sites
-from safepip.system.environment import has_doubtful_pip
+from safepip.system.environment import PROBED_PIP_FILES, has_doubtful_pip
 
 ME = os.geteuid() if hasattr(os, "geteuid") else 0
 STRANGER = 54321
@@ -63,6 +63,11 @@ def shared(environment, work):
     os.makedirs(os.path.dirname(path))
     with open(path, "xb") as file:
         file.write(b"text")
+    for name in PROBED_PIP_FILES[1:]:
+        other = os.path.join(os.path.dirname(path), name)
+        os.makedirs(os.path.dirname(other), exist_ok=True)
+        with open(other, "xb") as file:
+            file.write(b"text")
     info = os.path.join(sites(environment)[0], "pip-1.0.dist-info")
     os.mkdir(info)
     with open(os.path.join(info, "RECORD"), "x") as file:
@@ -102,6 +107,12 @@ def test_a_shared_pip_that_was_given_away_is_doubtful(environment, shared):
 def test_a_pip_with_an_empty_file_is_doubtful(environment, shared):
     os.truncate(shared, 0)
     assert doubtful(environment)
+
+
+def test_a_pip_that_was_replaced_by_another_program_is_left_alone(environment, shared):
+    os.truncate(shared, 0)
+    os.unlink(os.path.join(os.path.dirname(shared), "_vendor", "rich", "console.py"))
+    assert not has_doubtful_pip(environment)
 
 
 def test_before_a_change_every_file_is_looked_at(environment, shared):
