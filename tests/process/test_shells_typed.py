@@ -12,6 +12,8 @@ import pytest
 from sandbox import Sandbox, make_wheel
 from tree import TOOLS
 
+from safepip.shells.files import FOLDER
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -426,3 +428,27 @@ def test_a_safepip_that_cannot_start_costs_one_line_and_pip_is_pip(
     assert text.count("safepip does not start") == 1
     assert "Traceback" not in text
     assert "no_such_module" not in text
+
+
+def test_a_tcsh_that_is_open_when_safepip_is_removed_stays_quiet(make_sandbox: MakeSandbox) -> None:
+    """Its aliases and precmd outlive the files that they name."""
+    box = make_sandbox()
+    (shell,) = (shell for shell in SHELLS if shell.name == "tcsh")
+    program = os.path.join(box.root, "gone", "safepip")
+    os.makedirs(os.path.dirname(program))
+    shutil.copy(box.safepip, program)
+    files = shutil.copytree(FOLDER, os.path.join(box.root, "gone", "shells"))
+    with open(os.path.join(box.home, ".tcshrc"), "w", encoding="utf-8") as file:
+        file.write(shell.text.format(safepip=program))
+    os.makedirs(box.project, exist_ok=True)
+    typist = Typist(shell, box)
+    typist.line(f"set _safepip_files = {files}")
+    assert "safepip 0" in typist.line("pip --safepip-version")
+    shutil.rmtree(os.path.dirname(program))
+    said = typist.line("cd /") + typist.line("python3 -c 'print(6 * 7)'") + typist.line("pip --version")
+    assert "42" in said
+    assert "pip " in said
+    assert "No such file" not in said
+    assert "cannot open" not in said.lower()
+    assert "can't open" not in said
+    assert typist.leave() == 0
