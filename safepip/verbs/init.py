@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 
@@ -70,7 +71,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         options = " --no-activate" if said.no_activate else ""
         shell = _shell(said.shell, context)
         lines = _lines(shell, context, options)
-        return _write(shell, lines, report) if said.write else _show(lines, report)
+        return _write(shell, lines, context, report) if said.write else _show(lines, context, report)
     language = LANGUAGES[name_of(said.shell)]
     _prepare(language, context)
     sys.stdout.flush()
@@ -110,6 +111,18 @@ def own_program() -> str:
     return os.path.abspath(path)
 
 
+def typed_program(context: Context) -> str:
+    """Return how to type safepip in a command that is printed: by its path where PATH does not lead to it."""
+    try:
+        own = own_program()
+    except SafepipError:
+        return "safepip"
+    found = shutil.which("safepip", path=context.ambient.environ.get("PATH", os.defpath))
+    if found is not None and os.path.realpath(found) == os.path.realpath(own):
+        return "safepip"
+    return shlex.quote(own)
+
+
 def _prepare(language: str, context: Context) -> None:
     """Write what the code counts on."""
     refresh(context.data)
@@ -124,7 +137,9 @@ def _shell(named: str | None, context: Context) -> str:
     if named is not None and name_of(named) != name_of(own):
         return named
     if language_of(own) is None:
-        raise SafepipError(USAGE, f"unsupported shell: {own}", f"name one: safepip init {SHELLS[0]}")
+        raise SafepipError(
+            USAGE, f"unsupported shell: {own}", f"name one: {typed_program(context)} init {SHELLS[0]}"
+        )
     return own
 
 
@@ -134,23 +149,21 @@ def _lines(shell: str, context: Context, options: str) -> Lines:
     return startup_files.lines_for(shell, own_program(), home, ambient.environ, options=options)
 
 
-def _show(lines: Lines, report: Report) -> int:
+def _show(lines: Lines, context: Context, report: Report) -> int:
     """Print each file as a comment and its line below, so that the output can be evaluated or appended."""
     sys.stdout.write("".join(f"# {file}\n{line}\n" for file, line in lines))
     sys.stdout.flush()
-    report.say("have these lines written: safepip init --write" if len(lines) > 1 else _HAVE_IT_WRITTEN)
+    what = "these lines" if len(lines) > 1 else "this line"
+    report.say(f"have {what} written: {typed_program(context)} init --write")
     return 0
 
 
-_HAVE_IT_WRITTEN = "have this line written: safepip init --write"
-
-
-def _write(shell: str, lines: Lines, report: Report) -> int:
+def _write(shell: str, lines: Lines, context: Context, report: Report) -> int:
     written = startup_files.write(lines, shell)
     for file, line in lines:
-        report.say(f"{'wrote to' if (file, line) in written else 'already in'} {file}: {line}")
+        report.say(f"wrote to {file}: {line}" if (file, line) in written else f"already in {file}")
     if written:
-        report.say("new shells read it; remove it again: safepip init --undo")
+        report.say(f"new shells read it; remove it again: {typed_program(context)} init --undo")
     return 0
 
 

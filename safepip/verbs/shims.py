@@ -12,7 +12,7 @@ from safepip.system.files import recall, remember
 from safepip.system.interpreter import EXE, candidates
 
 from .arguments import for_verb
-from .init import own_program
+from .init import own_program, typed_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     foreign = next((name for name in names if not is_free(os.path.join(folder, name))), None)
     if foreign:
         what = f"{os.path.join(folder, foreign)} is not a shim of safepip's"
-        raise SafepipError(CANNOT_CREATE, what, "name another directory: safepip shims DIR")
+        raise SafepipError(CANNOT_CREATE, what, f"name another directory: {typed_program(context)} shims DIR")
     write_shims(folder, names, own_program())
     _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")

@@ -172,11 +172,18 @@ def test_init_shows_file_and_line_with_the_absolute_path(run, home, monkeypatch,
         0,
         "safepip: have "
         + ("these lines" if language == "nushell" else "this line")
-        + " written: safepip init --write\n",
+        + f" written: {program} init --write\n",
     )
     for file, _ in lines_shown(out):
         assert file.startswith(home)
     assert program in lines_shown(out)[0][1]
+
+
+def test_printed_commands_name_safepip_by_its_path_only_where_path_does_not_lead_to_it(run, monkeypatch, program):
+    monkeypatch.setattr(init, "users_shell", lambda _environ: "fish")
+    assert f"remove it again: {program} init --undo\n" in run("--write")[2]
+    monkeypatch.setenv("PATH", os.path.dirname(program) + os.pathsep + os.environ["PATH"])
+    assert run()[2] == "safepip: have this line written: safepip init --write\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--no-activate",)], ids=str)
@@ -196,7 +203,7 @@ def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
         assert f"wrote to {file}: {line}" in said
         with open(file, encoding="utf-8", newline="") as opened:
             assert opened.read() == f"mine\r\n# {line}\nmine too\n{line}\n"
-    assert f"already in {shown[0][0]}" in run("--write", *options)[2]
+    assert f"already in {shown[0][0]}\n" in run("--write", *options)[2]
     code, out, said = run(language, "--undo")
     assert (code, out) == (0, "")
     for file, line in shown:
