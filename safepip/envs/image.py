@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     _Way = Callable[[str, int, int], None]
 
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)  # absent on Windows, as the next
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _MANIFEST = "manifest"  # written last: an image without it is none
 _NEVER_LINKED = ("cacert.pem", "RECORD")
 _OTHERS = 0o022  # only this user may write to files that environments share, whatever the umask
@@ -190,12 +192,13 @@ def _put(source: str, target: str) -> None:
     no file; else as copies.
     """
     os.makedirs(target, exist_ok=True)
-    ways: list[_Way] = [_clone] if os.geteuid() == 0 else [_clone, _link]
+    runs_as_root = sys.platform != "win32" and os.geteuid() == 0
+    ways: list[_Way] = [_clone] if runs_as_root else [_clone, _link]
     _put_folder(_open_folder(source, None), _open_folder(target, None), ways)
 
 
 def _open_folder(name: str, inside: int | None) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+    return os.open(name, os.O_RDONLY | _DIRECTORY | _NO_LINK, dir_fd=inside)
 
 
 def _put_folder(inside: int, into: int, ways: list[_Way]) -> None:
@@ -240,6 +243,8 @@ def _link(name: str, inside: int, into: int) -> None:
 
 def _clone(name: str, inside: int, into: int) -> None:
     """Copy on write: the file system shares the content until one of the files is changed."""
+    if sys.platform == "win32":
+        raise OSError("there are no clones here")
     import fcntl  # noqa: PLC0415  not on Windows
 
     _transfer(name, inside, into, lambda source, target: fcntl.ioctl(target, _FICLONE, source))
@@ -258,10 +263,10 @@ def _transfer(name: str, inside: int, into: int, fill: Callable[[int, int], obje
 
     The time counts: compiled files are used only if they name that of their source.
     """
-    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=inside)
+    source = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=inside)
     try:
         status = os.fstat(source)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
         target = os.open(name, flags, status.st_mode & 0o777, dir_fd=into)
         try:
             fill(source, target)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from safepip.system.interpreter import Interpreter
 
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)  # absent on Windows, as the next
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _FORMAT = "safepip-template-1"
 # Characters that every shell takes as they are; virtualenv's scripts for some of them quote all others.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-")
@@ -89,14 +92,14 @@ def stamp(template: Template, path: str, token: str) -> None:
     All is reached through descriptors of directories, and nothing that exists is opened or followed.
     """
     values = {_PATH: os.fsencode(path), _NAME: os.fsencode(os.path.basename(path)), _TOKEN: token.encode()}
-    folders = {"": os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)}
+    folders = {"": os.open(path, os.O_RDONLY | _DIRECTORY | _NO_LINK)}
     try:
         for entry in template.entries:
             above, name = os.path.split(entry.path)
             inside = folders[above]
             if entry.kind == "d":
                 os.mkdir(name, entry.mode, dir_fd=inside)
-                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+                flags = os.O_RDONLY | _DIRECTORY | _NO_LINK
                 folders[entry.path] = os.open(name, flags, dir_fd=inside)
             elif entry.kind == "l":
                 os.symlink(os.fsdecode(entry.content), name, dir_fd=inside)
@@ -108,7 +111,7 @@ def stamp(template: Template, path: str, token: str) -> None:
 
 
 def _write(name: str, inside: int, mode: int, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
     with open(os.open(name, flags, mode, dir_fd=inside), "wb") as file:
         file.write(content)
 
@@ -169,7 +172,7 @@ def _read(file: str, key: bytes) -> Template | None:
 def _own_content(file: str) -> bytes:
     """Return the content of a file that nobody else can have written, else nothing."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(file, os.O_RDONLY | _NO_LINK | _NO_WAIT)
     except OSError:
         return b""
     with open(descriptor, "rb") as opened:

@@ -51,7 +51,10 @@ def _record(python: str, launcher: str) -> None:
     scratch = f"{launcher}.{os.getpid()}"
     try:
         with open(launcher, "rb") as file:
-            is_own = os.fstat(file.fileno()).st_uid == os.geteuid()  # root leaves that of another user alone
+            user = 0
+            if sys.platform != "win32":
+                user = os.geteuid()
+            is_own = os.fstat(file.fileno()).st_uid == user  # root leaves that of another user alone
             lines = file.read().split(b"\n")
         at = next(number for number, line in enumerate(lines) if line.startswith(b"python="))
         shlex.split(os.fsdecode(lines[at]))  # a path with a line end in it goes on in the next line
