@@ -152,7 +152,7 @@ def _faults_inside(role: str, found: Environment, repair: str, context: Context)
     Looking through all that is installed takes time, so only what serves this place is looked through.
     """
     path = found.named or found.path
-    damage = (fault(found) or verdict(found.path)) if role in _ROLES else None
+    damage = (fault(found, context.state) or verdict(found.path)) if role in _ROLES else None
     if damage:
         name = "environment-damaged" if recorded_elsewhere(found.path) is None else "environment-moved"
         yield problem(name, f"{path} {damage}", repair)

@@ -94,7 +94,11 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
         with _locked(os.path.realpath(path), context, report) as lock:
             recovered = recover.recover(path, context, report, lock=lock).restored
             found = context.examine(path, named=True)
-            why = found.reason if _was_meant(path, context) and found.state == BROKEN else fault(found)
+            why = (
+                found.reason
+                if _was_meant(path, context) and found.state == BROKEN
+                else fault(found, context.state)
+            )
             if why is not None:
                 _rebuild(_Work(found, called, context, report), why)
             elif not (_repair_files(found, called, context, report, lock) or recovered or finished or unasked):
@@ -162,7 +166,7 @@ def left_aside(path: str, context: Context) -> str:
     return under.aside if under and under.stage == _EXCHANGING and _is(under.aside, under) else ""
 
 
-def fault(found: Environment) -> str | None:
+def fault(found: Environment, state: str | None = None) -> str | None:
     """Return why the environment has to be rebuilt, or None; the reason completes a sentence with its name."""
     if found.state == BROKEN and _was_environment(found.path):
         return found.reason
@@ -174,7 +178,8 @@ def fault(found: Environment) -> str | None:
     if not is_environment(found.path):  # conda's: what is wrong in it is for conda to repair
         return None
     if recorded_elsewhere(found.path) is not None:
-        return f"{made_elsewhere(found.path)}: its programs and activate scripts lead there"
+        is_moved = moved(state, found.path) is not None
+        return f"{made_elsewhere(found.path, moved=is_moved)}: its programs and activate scripts lead there"
     others = [site for site in sites(found.path) if not os.path.samefile(site, found.site)]
     if any(map(inventory.holds, others)):
         return f"has packages of another Python than its {found.version}"

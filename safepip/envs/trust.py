@@ -188,12 +188,18 @@ def _on_strange_python(
     return folder and f"stands on {real}, which everybody can replace in {folder}"
 
 
-def made_elsewhere(path: str) -> str | None:
-    """Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive."""
+def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
+    """Return how an environment came here that another place is recorded in, or None; `moved` is known.
+
+    Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive.
+    """
     place = recorded_place(path)
     if place is None:
         return "does not record where it was made, so it could come from anywhere"
-    return None if place == os.path.realpath(path) else f"{MADE_ELSEWHERE} (in {place}) and copied here"
+    if place == os.path.realpath(path):
+        return None
+    is_moved = moved or not os.path.lexists(place)
+    return f"{MADE_ELSEWHERE} (in {place}) and {'moved' if is_moved else 'copied'} here"
 
 
 def recorded_place(path: str) -> str | None:

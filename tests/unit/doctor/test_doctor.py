@@ -407,12 +407,12 @@ def an_environment_that_came_with_the_repository(world):
     subprocess.run(["git", "add", "-f", ".venv"], check=True)
 
 
-@fault("environment-moved", "problem", "was made elsewhere", "safepip env repair .venv", repaired=False)
+@fault("environment-moved", "problem", "and copied here", "safepip env repair .venv", repaired=False)
 def a_copied_project(world):
     shutil.copytree(world.make_environment(os.path.join(world.home, "original")), world.venv, symlinks=True)
 
 
-@fault("environment-moved", "problem", "was made elsewhere", "safepip env repair .venv", repaired=False)
+@fault("environment-moved", "problem", "and moved here", "safepip env repair .venv", repaired=False)
 def a_moved_project(world):
     os.rename(world.make_environment(os.path.join(world.home, "original"), MADE), world.venv)
 

@@ -93,8 +93,11 @@ def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
     assert rebuild.moved(context.state, venv) is None
     other = venv + ".moved"
     os.rename(venv, other)
-    assert "made elsewhere" in rebuild.fault(usable(other))
+    assert rebuild.fault(usable(other)).startswith(f"was made elsewhere (in {venv}) and moved here")
     assert rebuild.moved(context.state, other).known.path == venv
+    os.mkdir(venv)  # a new one where it was
+    assert "and copied here" in rebuild.fault(usable(other))
+    assert "and moved here" in rebuild.fault(usable(other), context.state)
     write(os.path.join(other, "bin", "activate"), f"VIRTUAL_ENV='{other}'\nexport VIRTUAL_ENV\n")
     assert rebuild.moved(context.state, other) is None
 

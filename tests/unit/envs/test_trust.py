@@ -455,8 +455,8 @@ def copied(path, home):
     return os.path.join(home, "copy", os.path.basename(path))
 
 
-def elsewhere(path):
-    return f"was made elsewhere (in {path}) and copied here"
+def elsewhere(path, *, gone=False):
+    return f"was made elsewhere (in {path}) and {'moved' if gone else 'copied'} here"
 
 
 @pytest.mark.parametrize("only", ["command", "activate", "script"])
@@ -472,12 +472,12 @@ def test_a_moved_project_is_refused(home, work, base, only):
     records = {name: name == only for name in ("command", "activate", "script")}
     path = made(os.path.join(work, "project", ".venv"), base, **records)
     os.rename(os.path.dirname(path), os.path.join(work, "renamed"))
-    assert judged(os.path.join(work, "renamed", ".venv")) == elsewhere(path)
+    assert judged(os.path.join(work, "renamed", ".venv")) == elsewhere(path, gone=True)
 
 
 def test_records_that_do_not_agree_are_refused(venv, work):
     write(os.path.join(venv, "bin", "tool"), f"#!{work}/other/.venv/bin/python\n")
-    assert judged(venv) == elsewhere(f"{work}/other/.venv")
+    assert judged(venv) == elsewhere(f"{work}/other/.venv", gone=True)
 
 
 def test_an_environment_that_records_nothing_is_refused(work, base):
@@ -638,7 +638,7 @@ def test_scripts_are_read_as_every_installer_wrote_them(home, work, base, text, 
     write(os.path.join(path, "bin", "tool"), text.format(other))
     if gone:
         shutil.rmtree(other)
-    assert judged(path) == elsewhere(other)
+    assert judged(path) == elsewhere(other, gone=gone)
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", 'a"b', "x" * 200])
