@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import time
 import zlib
 from contextlib import closing
@@ -50,7 +51,17 @@ def offer(plan: Create, context: Context) -> str | None:
     if name is None or interpreter is None or not context.managed:
         return None
     command = native_command(interpreter.marker, name, context.ambient.environ, context.ambient.home)
-    return f"the system has it too, for its own Python: {command}" if command else None
+    if command is None:
+        return None
+    return f"the system has it too, for its own Python: {_as_root(command, context)}{command}"
+
+
+def _as_root(command: str, context: Context) -> str:
+    """Return `sudo ` for a user who needs it and has it; Homebrew refuses to be run as root."""
+    if command.startswith("brew ") or context.ambient.user == 0:
+        return ""
+    search = context.ambient.environ.get("PATH", os.defpath)
+    return "sudo " if shutil.which("sudo", path=search) else ""
 
 
 def _only_name(context: Context) -> str | None:

@@ -13,6 +13,7 @@ from tree import DATA
 
 from safepip.core.invocation import Invocation
 from safepip.core.record import changed
+from safepip.envs import os_packages
 from safepip.envs.os_packages import native_command, offer
 from safepip.system.interpreter import Interpreter
 from safepip.system.observe import Context, Target, ambient
@@ -278,6 +279,19 @@ def test_it_is_not_offered_for_anything_else(context, line):
 )
 def test_it_is_not_offered_to_those_who_want_none(context, variables):
     assert offer(Planned, context("install flask", **variables)) is None
+
+
+@pytest.mark.parametrize(("user", "has_sudo", "begins"), [(0, True, ""), (7, True, "sudo "), (7, False, "")])
+def test_who_is_not_root_is_told_to_use_sudo_if_there_is_one(
+    context, tmp_path, monkeypatch, user, has_sudo, begins
+):
+    write(tmp_path / "bin/sudo", b"#!/bin/sh\n")
+    os.chmod(tmp_path / "bin/sudo", 0o755 if has_sudo else 0o644)
+    here = context("install flask", PATH=str(tmp_path / "bin"))
+    here.ambient = changed(here.ambient, user=user)
+    assert offer(Planned, here) == OFFERED  # Homebrew refuses to be run as root
+    monkeypatch.setattr(os_packages, "native_command", lambda *_args: "apt install python3-flask")
+    assert offer(Planned, here).endswith(f": {begins}apt install python3-flask")
 
 
 def test_it_is_not_offered_off_a_terminal(context):
