@@ -31,6 +31,7 @@ OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
 MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
+_NO_TEXT = "is not a redirect (not text)"
 PROBED_PIP_FILES = (
     "__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/cli/base_command.py",
     "_internal/commands/__init__.py", "_internal/utils/misc.py", "_vendor/__init__.py", "_vendor/rich/console.py",
@@ -100,11 +101,15 @@ def target_of(path: str) -> tuple[str, str]:
     if not os.access(path, os.R_OK):
         return "", "cannot be read"
     line = _start_of(path).replace("\r", "\n").partition("\n")[0].strip()
-    if not line or "\0" in line:
+    if not line:
         return "", "is a file that names no environment"
+    if "\0" in line:
+        return "", _NO_TEXT
     target = os.path.normpath(os.path.join(os.path.dirname(path), line))
     if is_environment(target) or os.path.lexists(os.path.join(target, CREATING)):
         return target, ""
+    if not line.isprintable():
+        return "", _NO_TEXT
     if os.sep not in line and line not in {".", ".."}:
         return "", f"is a file with the name {line}, which another tool may know"
     fault = "is not an environment" if os.path.exists(target) else "does not exist"

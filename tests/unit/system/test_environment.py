@@ -382,6 +382,12 @@ def test_another_tools_name_may_be_moved_away(environment, redirect, text):
     assert (found.state, found.nothing) == (BROKEN, True)
 
 
+@pytest.mark.parametrize("text", ["a\0/b\n", "caf\udce9\n", "\x7fELF\x02/\x01", "\x1b[31m/x\n"])
+def test_bytes_that_are_not_text_are_not_repeated(redirect, text):
+    found = redirect(text)
+    assert (found.state, found.reason) == (BROKEN, "is not a redirect (not text)")
+
+
 def test_a_redirect_to_an_unfinished_one_says_so(environment, redirect):
     write(os.path.join(environment, CREATING), "token")
     reconfigure(environment, **{"safepip-creation": "token"})
