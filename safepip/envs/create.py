@@ -32,6 +32,7 @@ _OLDEST_BUNDLED = (3, 9)
 
 _ROOM = 64 << 20  # bytes that the cache must have free to be used, ...
 _FILES = 4000  # ... and files
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")  # what Docker and Podman put there
 # What virtualenv and safepip leave at the top of an environment; anything else there is somebody's work.
 _OF_CREATIONS = frozenset((
     OWN, LOCK, "bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "share", "pyvenv.cfg", ".gitignore",
@@ -79,11 +80,12 @@ def create(plan: Create, context: Context, report: Report) -> Made:
         if found.state == UNFINISHED:
             _refuse_anothers(path, plan.called, context.ambient.user)
         search = context.ambient.environ.get("PATH", "")
-        announcement = _announcement(plan, path, search, attended=context.ambient.attended)
+        attended, image = context.ambient.attended, _is_image(context)
+        announcement = _announcement(plan, path, search, attended=attended, image=image)
         for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
         existed = os.path.isdir(path)
-        with _told_plainly(path), shown_while("making it", context, report):
+        with _told_plainly(path), shown_while(f"making {plan.called}", context, report):
             by_this_command = _make(plan, context, report)
         made = context.examine(path, named=True)
     if made.state != USABLE:
@@ -241,15 +243,26 @@ def _app_data(cache: str | None) -> Iterator[str]:
         yield folder
 
 
-def _announcement(plan: Create, path: str, search: str, *, attended: bool) -> str:
-    """Return what is said before the environment is made; `search` is PATH."""
+def _announcement(plan: Create, path: str, search: str, *, attended: bool, image: bool = False) -> str:
+    """Return what is said before the environment is made; `search` is PATH.
+
+    In an `image` that is being built, PATH is set by an instruction of the Dockerfile.
+    """
     if attended:
         return f"{plan.why and f'{plan.why}; '}creating {plan.called} {plan.purpose}"
     programs = os.path.dirname(plan.handover.python)
     if _is_found(programs, search):
         return f"creating {path}, where PATH finds python3"
-    use = f"use {os.path.join(programs, 'python')} or ENV PATH={programs}:$PATH"
+    instruction = "ENV " if image else ""
+    use = f"use {os.path.join(programs, 'python')} or {instruction}PATH={programs}:$PATH"
     return f"creating {path}; python3 will NOT see its packages: {use}"
+
+
+def _is_image(context: Context) -> bool:
+    """Return True for root, as whom images are built, and in a container."""
+    if context.ambient.user == 0 or context.ambient.environ.get("container"):
+        return True
+    return any(map(os.path.exists, _CONTAINER_FILES))
 
 
 def _is_found(programs: str, search: str) -> bool:

@@ -193,15 +193,29 @@ def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
         ("{0}:/usr/bin", "creating {1}, where PATH finds python3"),
         (
             "relative:/usr/bin",
-            "creating {1}; python3 will NOT see its packages: use {0}/python or ENV PATH={0}:$PATH",
+            "creating {1}; python3 will NOT see its packages: use {0}/python or PATH={0}:$PATH",
         ),
-        ("", "creating {1}; python3 will NOT see its packages: use {0}/python or ENV PATH={0}:$PATH"),
+        ("", "creating {1}; python3 will NOT see its packages: use {0}/python or PATH={0}:$PATH"),
     ],
 )
 def test_without_a_terminal_it_is_said_who_sees_the_packages(plan, search, said):
     path = plan.environment.path
     told = module._announcement(plan, path, search.format(f"{path}/bin"), attended=False)
     assert told == said.format(f"{path}/bin", path)
+
+
+@pytest.mark.parametrize(
+    ("user", "variables", "instruction"),
+    [(0, {}, "ENV PATH="), (7, {"container": "podman"}, "ENV PATH="), (7, {}, "or PATH=")],
+)
+def test_the_line_of_a_dockerfile_is_named_where_images_are_built(
+    plan, context, capfd, monkeypatch, user, variables, instruction
+):
+    monkeypatch.setattr(module, "_CONTAINER_FILES", ())
+    environ = {**context.ambient.environ, "PATH": "/nowhere", **variables}
+    context.ambient = changed(context.ambient, user=user, environ=environ, attended=False)
+    create(plan, context, Report())
+    assert instruction in capfd.readouterr().err
 
 
 def test_at_a_terminal_it_is_said_why(plan):
