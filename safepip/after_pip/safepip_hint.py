@@ -41,10 +41,17 @@ class Closing:
 
     def __call__(self):
         """Call pip, and return its exit code."""
-        code = self.pip_main()
+        try:
+            code = self.pip_main()
+        except SystemExit:  # pip rejects an option
+            self._say()
+            raise
+        self._say()
+        return code
+
+    def _say(self):
         for line in self.lines:
             sys.stderr.write("safepip: %s\n" % line)
-        return code
 
 
 def _infos():

@@ -18,8 +18,8 @@ from safepip.system.environment import (
 )
 from safepip.system.interpreter import BIN, EXE, OLDEST
 
-from .invocation import FLAGS, TOPICS, VALUED, VERBS
-from .pip_options import SUBCOMMANDS
+from .invocation import FLAGS, OPTIONS, TOPICS, VALUED, VERBS
+from .pip_options import GLOBAL_OPTIONS, SUBCOMMANDS
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunHint, StepDown, Throwaway, Verb, Version
 from .record import changed
 from .requirement import name_in
@@ -97,14 +97,14 @@ def decide(context: Context) -> Plan:
     if context.named is None and context.invocation.route == "app":
         return _routed(context)
     plan = _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
-    answer = _answer_to_slip(context)
-    if answer and isinstance(plan, Pip | InEnvironment):
-        plan = changed(plan, notices=(*plan.notices, answer))
+    answer = None if context.quiet else _answer_to_slip(context)
+    if answer and isinstance(plan, Pip | InEnvironment):  # behind pip's own error
+        plan = changed(plan, handover=changed(plan.handover, closing=(*plan.handover.closing, answer)))
     return plan
 
 
 def _answer_to_slip(context: Context) -> str | None:
-    """Return what to say of a word that neither pip nor safepip knows, or None."""
+    """Return what to say of a word or option that neither pip nor safepip knows, or None."""
     command = context.command
     if context.invocation.shim:
         return None
@@ -112,6 +112,8 @@ def _answer_to_slip(context: Context) -> str | None:
         behind = command.argv[command.argv.index("help") + 1 :]
         topics = [word for word in behind if not word.startswith("-")]
         return _list_of_topics(topics[0]) if topics else None
+    if command.unknown_option and command.subcommand is None:
+        return _nearest_option(command.unknown_option)
     if command.outcome == "unknown_command":
         return _nearest_verb(str(command.error).partition('"')[2].rstrip('"'))
     return None
@@ -123,14 +125,23 @@ def _list_of_topics(topic: str) -> str | None:
     return f"safepip help knows pip's commands, {', '.join((*VERBS, *TOPICS))}"
 
 
+def _nearest_option(typed: str) -> str | None:
+    """Return which of safepip's options was meant, if none of pip's before the subcommand is nearer."""
+    near = _nearest(typed.partition("=")[0], (*GLOBAL_OPTIONS, *OPTIONS), shortest=len("--x") + 1)
+    return f"maybe you meant: {near}" if near in OPTIONS else None
+
+
 def _nearest_verb(typed: str) -> str | None:
+    near = _nearest(typed, (*SUBCOMMANDS, *VERBS), shortest=3)
+    return f"maybe you meant: safepip {near}" if near in VERBS else None
+
+
+def _nearest(typed: str, words: tuple[str, ...], *, shortest: int) -> str | None:
+    """Return the first of the `words` that begins with what was `typed`, unless too short, else the nearest."""
     from difflib import get_close_matches
 
-    words = (*SUBCOMMANDS, *VERBS)
-    near = get_close_matches(typed, words, n=1)
-    if len(typed) > 2:
-        near = [word for word in words if word.startswith(typed)] or near
-    return f"maybe you meant: safepip {near[0]}" if near and near[0] in VERBS else None
+    begun = [word for word in words if word.startswith(typed)] if len(typed) >= shortest else []
+    return next(iter(begun or get_close_matches(typed, words, n=1)), None)
 
 
 def _late_option(context: Context) -> str | None:
@@ -269,14 +280,14 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
         return _in_usable(context, environment, because)
     if context.command.subcommand == "install" and may_create:
         return _in_missing(context, environment, because)
-    plan = _pip_of_target(context, f"{because}, but {context.shown(environment)} does not exist yet")
+    plan = _pip_of_target(context, f"{because}, but {context.told(environment)} does not exist yet")
     if not isinstance(plan, Pip):
         return plan
     notices = (*_of_another(context, environment), *plan.notices)
     if context.command.subcommand != "uninstall":
         told: Pip = changed(plan, notices=notices)
         return told
-    closing = f"{context.shown(environment)} does not exist yet, so nothing is installed in it"
+    closing = f"{context.told(environment)} does not exist yet, so nothing is installed in it"
     sought: Pip = changed(plan, notices=notices, sought=context.command.requirements, otherwise=closing)
     return sought
 
@@ -290,7 +301,7 @@ def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
     command = context.command_in(environment.path)
-    words, changes, notice = _words(context, command, context.shown(environment), environment.python)
+    words, changes, notice = _words(context, command, context.told(environment), environment.python)
     place = _place_named(command)
     if place:
         because = f"{because}; {_says_where(command, place)}"
@@ -354,7 +365,7 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         interpreter=interpreter,
         handover=planned.handover,
         because=because,
-        called=context.shown(environment),
+        called=context.told(environment),
         why=_why(context),
         purpose=_purpose(context),
         system_site_packages=context.settings.system_site_packages,
@@ -465,7 +476,7 @@ def to_be_repaired(context: Context, environment: Environment) -> bool:
 def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
     """Return why an environment in that state may not be used, or None: it is whole, or yet to be made."""
     shown = context.shown(environment)
-    what = f"{shown} {environment.reason}"
+    what = f"{context.told(environment)} {environment.reason}"
     if environment.state == UNTRUSTED and environment.reason.startswith(MADE_ELSEWHERE):
         way = f"rebuild it here with the same packages: safepip env repair {quoted(shown)}"
         return Refuse(code=REFUSED, what=what, ways=(way,), because=because)

@@ -45,5 +45,5 @@ def unfit(found: Environment, context: Context) -> SafepipError:
     refused = refusal(context, found, "")
     if refused is not None:
         return SafepipError(refused.code, refused.what, *refused.ways)
-    what = f"there is no {context.shown(found)} here yet"
+    what = f"there is no {context.told(found)} here yet"
     return SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")

@@ -10,6 +10,7 @@ from safepip.core.pip_line import opts_out, read
 from safepip.core.record import Record, changed
 from safepip.core.settings import origin_of, settle
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
+from safepip.report import quoted
 from safepip.system.project_tools.detect import keeper
 
 from . import environment as env
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     Changes = tuple[tuple[str, str | None], ...]
 
 HOOK = "SAFEPIP_HOOK"  # set by a shell's own functions: 0 where no environment is activated
+_LEADS_NOWHERE = ("is a link to nothing", "points at ")  # reasons against what nobody needs any more
 _NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 
@@ -536,7 +538,21 @@ class Context:
         """Return the path as the user would type it from here."""
         cwd = self.ambient.cwd
         inside = cwd is not None and cwd != os.sep and path.startswith(os.path.join(cwd, ""))
-        return os.path.relpath(path, cwd) if inside else path
+        return os.path.relpath(path, cwd) if inside and not self._is_in_data(path) else path
+
+    def told(self, found: Environment) -> str:
+        """Return the environment's path as it is shown, with ~ where it is among the user's own data.
+
+        That is for prose: in a command that has to be quoted, a shell would not read the ~.
+        """
+        home = self.ambient.home
+        if home is None or not self._is_in_data(found.named):
+            return self.shown(found)
+        start = os.path.join(home, "")
+        return os.path.join("~", found.named.removeprefix(start)) if found.named.startswith(start) else found.named
+
+    def _is_in_data(self, path: str) -> bool:
+        return self.data is not None and path.startswith(os.path.join(self.data, ""))
 
     # -- helpers, in the order of their use
 
@@ -675,7 +691,9 @@ class Context:
         target, reason = env.target_of(path)
         if target and target != path and env.is_disposable(target, root):
             return f"leads to {self.shown_path(target)}, which tox or nox may empty"
-        return reason
+        if not reason.startswith(_LEADS_NOWHERE):
+            return reason
+        return f"{reason} (to have it here: rm {quoted(self.shown_path(path))}, then install again)"
 
     def _is_open_to_others(self, root: str) -> bool:
         """Return True where root, for itself, would put files into a directory that others can rename them in."""

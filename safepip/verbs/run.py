@@ -68,7 +68,9 @@ def to_run_in(context: Context, report: Report) -> Environment:
     fallback = _home(context)
     if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:
         raise unfit(candidate, context)
-    report.say(f"there is no {context.shown(candidate)}; running it in the home environment {fallback.path}")
+    report.say(
+        f"there is no {context.told(candidate)}; running it in the home environment {context.told(fallback)}"
+    )
     return fallback
 
 
@@ -154,7 +156,7 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
     path = next(candidates((name,), search, ()), None)
     if path is not None:
         return path
-    what = f"there is no program {name} in {context.shown(found)}, nor on PATH"
+    what = f"there is no program {name} in {context.told(found)}, nor on PATH"
     home = _home(context)
     if home.state == USABLE and home.path != found.path and _in(home, name):
         way = f"it is in the home environment: {os.path.join(home.path, BIN, name)}"
@@ -171,7 +173,11 @@ def _near(name: str, found: Environment) -> tuple[str, ...]:
     folder = os.path.join(found.path, BIN)
     names = [known.removesuffix(EXE) for known in os.listdir(folder) if is_program(os.path.join(folder, known))]
     near = get_close_matches(name, names, n=1)
-    return (f"maybe {near[0]}? safepip run {near[0]}",) if near else ("install first what brings it",)
+    return (
+        (f"maybe {near[0]}? safepip run {near[0]}",)
+        if near
+        else ("install first what brings it: safepip install …",)
+    )
 
 
 def _give_signals_back() -> None:

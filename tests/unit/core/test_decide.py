@@ -810,6 +810,11 @@ def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
     [
         ("histroy", "maybe you meant: safepip history"),
         ("expl", "maybe you meant: safepip explain"),
+        ("--envv x install six", "maybe you meant: --env"),
+        ("--sys install six", "maybe you meant: --system"),
+        ("-v --projct=x list", "maybe you meant: --project"),
+        ("--isolatd list", ""),
+        ("install --envv x six", ""),
         ("help nosuch", "safepip help knows pip's commands, run, "),
         ("instal x", ""),
         ("help install", ""),
@@ -817,14 +822,15 @@ def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
     ],
 )
 def test_a_word_that_neither_knows_is_answered_wherever_it_is_typed(line, said, facts):
-    notices = decide(context(line, **facts)).notices
-    assert len(notices) == bool(said)
-    assert "".join(notices).startswith(said)
+    closing = decide(context(line, **facts)).handover.closing
+    assert len(closing) == bool(said)
+    assert "".join(closing).startswith(said)
 
 
 def test_topics_are_named_only_where_safepip_was_typed():
-    assert decide(context("help nosuch", program="pip")).notices == ()
-    assert all(topic in decide(context("help nosuch")).notices[0] for topic in TOPICS)
+    assert decide(context("help nosuch", program="pip")).handover.closing == ()
+    assert decide(context("-q help nosuch")).handover.closing == ()
+    assert all(topic in decide(context("help nosuch")).handover.closing[0] for topic in TOPICS)
 
 
 def test_a_wrong_setting_is_warned_of_in_an_active_environment():
@@ -1128,7 +1134,8 @@ def test_every_plan_says_why(line, facts, because):
 def test_what_is_made_is_announced(facts, purpose):
     plan = decide(context("install six", **facts))
     assert (plan.purpose, plan.why) == (purpose, f"{SYSTEM} is managed by the system")
-    assert plan.called == {VENV: ".venv"}.get(plan.environment.path, plan.environment.path)
+    shown = {VENV: ".venv", HOME: "~/.local/share/safepip/home"}
+    assert plan.called == shown.get(plan.environment.path, plan.environment.path)
 
 
 @pytest.mark.parametrize(
@@ -1267,7 +1274,7 @@ def test_an_option_behind_the_subcommand_is_shown_in_its_place(line, way):
     ("line", "meant"),
     [
         ("hist", "history"),
-        ("-q shel", "shell"),
+        ("-v shel", "shell"),
         ("doctr x", "doctor"),
         ("rn flask", "run"),
         ("explian", "explain"),
@@ -1283,8 +1290,8 @@ def test_an_option_behind_the_subcommand_is_shown_in_its_place(line, way):
 def test_a_word_near_one_of_safepips_is_said_beside_pips_error(line, meant):
     told = (f"maybe you meant: safepip {meant}",) if meant else ()
     for facts in ({}, NOTHING):
-        assert decide(context(line, **facts)).notices == told
-    assert decide(context(line, program="pip")).notices == ()
+        assert decide(context(line, **facts)).handover.closing == told
+    assert decide(context(line, program="pip")).handover.closing == ()
 
 
 def test_pips_answer_about_another_python_than_the_one_named_is_told_so():

@@ -878,8 +878,8 @@ def test_beside_another_users_environment_ones_own_is_kept_elsewhere(world, work
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("../gone", ".venv points at {home}/gone, which does not exist"),
-        (".tox/py311", ".venv points at {work}/.tox/py311, which does not exist"),
+        ("../gone", ".venv points at {home}/gone, which does not exist{way}"),
+        (".tox/py311", ".venv points at {work}/.tox/py311, which does not exist{way}"),
         (".tox/py312", ".venv leads to .tox/py312, which tox or nox may empty"),
         ("blog-3.12", ".venv is a file with the name blog-3.12, which another tool may know"),
     ],
@@ -891,7 +891,11 @@ def test_what_stands_in_the_place_of_an_environment_is_told(world, work, home, t
     if marked:
         write(f"{work}/pyproject.toml")
     found = world().place
-    assert (found.state, found.instead) == (ABSENT, why.format(home=home, work=work))
+    way = " (to have it here: rm .venv, then install again)"
+    assert (found.state, found.instead) == (ABSENT, why.format(home=home, work=work, way=way))
+    if "{way}" in why:  # what is said does it
+        os.unlink(f"{work}/.venv")
+        assert (world().place.path, world().place.instead) == (f"{work}/.venv", "")
     assert found.path.startswith(f"{home}/.local/share/safepip/envs/work-")
 
 
@@ -1122,3 +1126,12 @@ def test_a_link_is_trusted_for_what_it_leads_to(world, environment, work, home):
 def test_an_environment_is_shown_as_typed_from_here(world, cwd, shown):
     found = world().examine("/home/u/blog/.venv")
     assert world(cwd=cwd).shown(found) == shown
+    assert world(cwd=cwd).told(found) == shown
+
+
+@pytest.mark.parametrize("below", ["", "/.local/share", "/blog"])
+def test_the_users_data_is_never_shown_as_a_folder_of_this_place(world, home, below):
+    context = world(cwd=home + below)
+    found = context.examine(os.path.join(context.data, "home"))
+    assert context.shown(found) == found.path  # in a command
+    assert context.told(found) == "~" + found.path.removeprefix(home)

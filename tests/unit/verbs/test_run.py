@@ -153,7 +153,11 @@ def test_a_script_of_the_environments_own_python_is_started_as_it_is(started, fo
     ("name", "what", "ways"),
     [
         ("flsk", "there is no program flsk in .venv, nor on PATH", ("maybe flask? safepip run flask",)),
-        ("zz", "there is no program zz in .venv, nor on PATH", ("install first what brings it",)),
+        (
+            "zz",
+            "there is no program zz in .venv, nor on PATH",
+            ("install first what brings it: safepip install …",),
+        ),
         ("no.py", "there is no file no.py here, nor a program of that name", ()),
     ],
 )
