@@ -39,8 +39,8 @@ def _path_of_root(environment: str) -> str | None:
 def has_doubtful_pip_file(environment: str) -> bool:
     """Return True if pip is shared, and any file of it is open to others, missing, or smaller than recorded.
 
-    A pip of the environment's own is looked at as before a line that reads: a full look takes 3 ms (959 files,
-    an idle core).
+    A pip of the environment's own is looked at as before a line that reads: a full look takes 3 ms or more
+    (959 files).
 
     Whoever opens one environment to others (`chmod -R`, `chown -R`) does so with every one of the files' names.
     """

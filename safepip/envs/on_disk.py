@@ -1,6 +1,6 @@
 """Have a new environment on the disk before it counts: after a power loss ext4 leaves files of no length.
 
-One syncfs writes the 1,000 files of an environment with pip in 25 to 45 ms (ext4, an idle SSD); an fsync of each
+One syncfs writes the 1,000 files of an environment with pip in 25 to 45 ms (ext4); an fsync of each
 takes 2,400 ms. os.sync waits for every other disk, too, such as a slow stick or a share in the network. But syncfs
 writes what all programs have changed on that file system: where that is much, the files are synced one by one.
 """
