@@ -11,7 +11,9 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pip._internal.configuration import Configuration
+from pip._internal.configuration import Configuration, get_configuration_files
+from pip._vendor import platformdirs
+from pip._vendor.platformdirs.macos import MacOS
 from tree import TREE
 
 from safepip.core.pip_line import ConfigFile, normalised, read
@@ -271,3 +273,35 @@ def test_configparser_is_not_loaded_for_a_file_of_no_interest(tmp_path, home, te
     )
     root = TREE
     subprocess.run([sys.executable, "-S", "-c", code], check=True, cwd=tmp_path, env={"PYTHONPATH": root})
+
+
+@pytest.mark.parametrize("support", [True, False], ids=["a pip folder in the data folder", "none"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"XDG_CONFIG_HOME": "{}/conf", "XDG_CONFIG_DIRS": "{}/confs", "XDG_CACHE_HOME": "{}/cache"},
+        {"XDG_DATA_HOME": "{}/data"},
+        {"XDG_DATA_HOME": " {}/data "},
+        {"XDG_DATA_HOME": "data"},
+        {"XDG_DATA_DIRS": "{0}/a:relative: {0}/b :"},
+        {"XDG_DATA_DIRS": "relative"},
+        {"XDG_DATA_DIRS": "", "XDG_DATA_HOME": ""},
+        {"XDG_DATA_HOME": "~/data", "XDG_DATA_DIRS": "~/a:{0}/b"},
+    ],
+    ids=str,
+)
+def test_pip_itself_looks_at_the_same_places_on_macos(tmp_path, home, variables, support):
+    for folder in (tmp_path / "data", home / "data", home / "Library" / "Application Support"):
+        if support:
+            (folder / "pip").mkdir(parents=True)
+    environ = {name: value.format(tmp_path) for name, value in variables.items()}
+    prefix = str(tmp_path / "brew/opt/python@3.13/Frameworks/Python.framework/Versions/3.13")
+    with (
+        mock.patch.dict(os.environ, {**environ, "HOME": str(home)}, clear=True),
+        mock.patch.multiple(sys, platform="darwin", prefix=prefix, base_prefix=prefix),
+        mock.patch.object(platformdirs, "PlatformDirs", MacOS),
+    ):
+        known = get_configuration_files()
+    found = pip_config.paths(environ, str(home), platform="darwin", site_prefix=prefix)
+    assert list(found) == [path for kind in ("global", "user", "site") for path in known[kind]]
