@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from sandbox import look
 from tree import TOOLS
 
 if TYPE_CHECKING:
@@ -103,3 +104,30 @@ def test_uvs_own_environment_of_the_project_is_used(sandbox: Sandbox) -> None:
     done(sandbox.run("install", "alpha", env=env))
     assert "alpha" in sandbox.packages(os.path.join(sandbox.project, "elsewhere", "bin", "python"))
     assert not os.path.exists(sandbox.venv)
+
+
+@pytest.mark.parametrize("form", ["link", "redirect file"])
+def test_uvs_central_environment_is_used_and_nothing_in_it_replaced(sandbox: Sandbox, form: str) -> None:
+    """uv links .venv to an environment in its cache; where links are impossible, a file of that name tells the path."""
+    uv = tool("uv", "uv")
+    sandbox.write("pyproject.toml", '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10"\n')
+    features = "centralized-project-envs,venv-redirect-files"
+    env = {"UV_PREVIEW_FEATURES": features, "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    done(sandbox.call([uv, "sync", "--python", "/usr/bin/python3"], env=env))
+    if not os.path.islink(sandbox.venv):
+        pytest.skip("this uv has no central environments")
+    central = os.readlink(sandbox.venv)
+    if form == "redirect file":
+        os.unlink(sandbox.venv)
+        sandbox.write(".venv", f"{central}\n")
+    python = os.path.join(central, "bin", "python")
+    assert done(sandbox.call([uv, "python", "find"], env=env)).text.strip().startswith((central, sandbox.venv))
+    dot_venv, before = os.lstat(sandbox.venv), look(central)
+    done(sandbox.run("list"))
+    done(sandbox.run("install", "alpha"))
+    assert done(sandbox.run("freeze")).text == "alpha==2.0\n"
+    assert sandbox.packages(python) == {"alpha"}
+    after = look(central)
+    files = [name for name, one in before.items() if one.kind != "dir"]
+    assert {name: after.get(name) for name in files} == {name: before[name] for name in files}
+    assert os.lstat(sandbox.venv).st_ino == dot_venv.st_ino
