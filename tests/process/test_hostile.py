@@ -139,7 +139,7 @@ def test_who_opens_one_environment_opens_no_other(sandbox: Sandbox, tampered: bo
     ran = sandbox.run("install", "many1", cwd=other)
     assert ran.code == 0, ran.err
     said = "others could write to the files that pip shares with other environments; it has its own here now"
-    assert said in ran.said
+    assert (said in ran.said) is (os.geteuid() != 0)  # root's environments share no file of pip
     assert not os.path.samefile(opened, mine)
     assert os.stat(mine).st_mode & 0o022 == 0
     assert "tampered" not in content(mine)

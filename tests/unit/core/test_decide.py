@@ -793,6 +793,8 @@ HOW = "safepip run {}      or: source .venv/bin/activate"
         ("install six", {"environ": {"PIP_QUIET": "1"}, **NOTHING}, None),
         ("install six", {"settings": Settings(quiet=True)}, None),
         ("install six", {"settings": Settings(hints=False)}, None),
+        ("install six", {"environ": {"SAFEPIP_HOOK": "1"}}, None),
+        ("install six", {"environ": {"SAFEPIP_ACTIVATED": "/w/.venv"}}, None),
         ("install six", ACTIVE, None),
         ("install six", UNMANAGED, None),
     ],
