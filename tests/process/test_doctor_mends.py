@@ -188,7 +188,7 @@ def test_an_environment_of_another_python_now(installed: Sandbox) -> None:
     os.rename(os.path.join(installed.venv, "lib", library), os.path.join(installed.venv, "lib", "python3.4"))
     config = os.path.join(installed.venv, "pyvenv.cfg")
     with open(config, encoding="utf-8") as file:
-        lines = [line for line in file if not line.startswith("version")]
+        lines = [line for line in file if not line.startswith(("version", "python-version"))]
     write(config, "".join(lines) + "version = 3.4.1\n")
     broken(installed, "environment-broken", "was made with Python 3.4, which is gone", "safepip env repair .venv")
 
