@@ -188,8 +188,8 @@ def test_it_needs_what_it_imports_and_no_more(metadata):
     assert needs == {"pip", "virtualenv", "filelock", "tomli"}
     package = [name for name in in_the_tree() if name.startswith("safepip/") and name.endswith(".py")]
     imported = {top for name in package for top in imports(ast.parse(read(name))) if not top.startswith("safepip")}
-    newer_standard_library = {"tomllib", "_sha2"}  # of Python 3.11 and 3.12
-    assert imported - set(sys.stdlib_module_names) - newer_standard_library - {"typing_extensions"} == needs
+    other_standard_library = {"tomllib", "_sha2", "_sha256"}  # of Python 3.11 on, 3.12 on, and up to 3.11
+    assert imported - set(sys.stdlib_module_names) - other_standard_library - {"typing_extensions"} == needs
 
 
 def imports(tree):
