@@ -412,6 +412,8 @@ def discard(path: str) -> None:
 def lasting_python() -> str:
     """Return the path of this Python, outside any environment, by a name that outlives an upgrade."""
     python = getattr(sys, "_base_executable", None) or sys.executable
+    if sys.prefix != sys.base_prefix and python == sys.executable:  # Python 3.10 and older tell the environment's
+        python = os.path.realpath(python)
     beside = os.path.join(os.path.dirname(python), "python3")
     if os.path.exists(beside) and os.path.samefile(python, beside):
         return beside

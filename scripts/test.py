@@ -277,7 +277,7 @@ def passes_on(version: str) -> bool:
     if python is None:
         speak(f"no Python {version} here: the unit tests are not repeated on it")
         return True
-    words = ["pytest", "--quiet", *UNIT_TESTS, "--ignore=tests/unit/scripts"]  # scripts are tested on one Python
+    words = ["pytest", "--quiet", *UNIT_TESTS]
     return passes(prepare_environment(python, ("test",)), words)
 
 
