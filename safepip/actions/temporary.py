@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import sys
 import tempfile
 
 from safepip.core.record import changed
@@ -24,10 +26,7 @@ if TYPE_CHECKING:
 def run_in_throwaway(plan: Throwaway, context: Context) -> int:
     """Run the line in a new environment in the temporary directory, remove it, return pip's exit code."""
     try:
-        with (
-            _ending_in_order(),
-            tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder,
-        ):
+        with _ending_in_order(), _temporary_directory() as folder:
             path = os.path.join(os.path.realpath(folder), "env")
             build(path, plan.interpreter, context.cache, pip=False)
             programs = os.path.join(path, BIN)
@@ -41,6 +40,36 @@ def run_in_throwaway(plan: Throwaway, context: Context) -> int:
         return -ended.number
 
 
+@contextlib.contextmanager
+def _temporary_directory() -> Iterator[str]:
+    """Make a directory and remove it again; a signal waits until either is done, so that none is left."""
+    before = _hold_back()
+    folder = tempfile.mkdtemp(prefix="safepip-")
+    try:
+        _let_through(before)
+        yield folder
+    finally:
+        before = _hold_back()
+        shutil.rmtree(folder, ignore_errors=True)
+        _let_through(before)
+
+
+def _hold_back() -> set[int]:
+    """Let ending signals wait; return the signals that waited before."""
+    if sys.platform == "win32":  # has no masks
+        return set()
+    return {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _ending_signals())}
+
+
+def _let_through(before: set[int]) -> None:
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ending_signals() -> list[int]:
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 class _EndedBy(BaseException):
     """A signal that is to end this process, once all is put away."""
 
@@ -51,7 +80,7 @@ class _EndedBy(BaseException):
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
     """Have what would end this process at once leave by way of an exception; what is ignored stays so."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = _ending_signals()
     before = {number: signal.getsignal(number) for number in numbers}
 
     def leave(number: int, _frame: object) -> None:
