@@ -73,7 +73,7 @@ def test_deleted_working_directory(sandbox: Sandbox, line: list[str]) -> None:
         assert b"Traceback" not in ran.err or b"Traceback" in bare.err
 
 
-def test_home_unset(sandbox: Sandbox) -> None:
+def test_home_unset(sandbox: Sandbox, own_for_all: str) -> None:
     """Then pip and safepip ask the password database; here for a user that has no home."""
     if os.geteuid() != 0:
         pytest.skip("needs root to become another user")
@@ -82,7 +82,7 @@ def test_home_unset(sandbox: Sandbox) -> None:
     assert inside.code == 0, inside.err
     assert "alpha" in sandbox.packages()
     give_away(sandbox)
-    ran = as_nobody(sandbox, [sandbox.safepip, "explain", "list"], env={"HOME": None})
+    ran = as_nobody(sandbox, [own_for_all, "explain", "list"], env={"HOME": None})
     assert (ran.code, ran.err) == (0, b"")
 
 

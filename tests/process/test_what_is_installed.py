@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import machine
@@ -260,7 +261,7 @@ def test_pips_exit_code_is_safepips(recorded: Sandbox, code: int) -> None:
 def test_variables_that_pip_gets(recorded: Sandbox) -> None:
     given = {
         "PIP_INDEX_URL": "https://u:p@example.invalid/simple", "HTTPS_PROXY": "http://p:1", "EMPTY": "",
-        "PYTHONHOME": "/usr", "_PIP_ODD": "\udcff", "PIP_CERT": "/c", "PIP_CONFIG_FILE": os.devnull, "PYTHONWARNINGS": "",
+        "PYTHONHOME": sys.base_prefix, "_PIP_ODD": "\udcff", "PIP_CERT": "/c", "PIP_CONFIG_FILE": os.devnull, "PYTHONWARNINGS": "",
     }  # fmt: skip
     assert recorded.run("install", "x", env=given).code == 0
     got = arrived(recorded)["environ"]
