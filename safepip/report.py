@@ -39,7 +39,7 @@ class Report:
         not go up, so that a line which the terminal is too narrow for is cut.
         """
         width = _width()
-        text = f"{PREFIX}{shown(line)}"[:width] if line else ""
+        text = f"{PREFIX}{printable(line)}"[:width] if line else ""
         if text != self._passing:
             _put(f"\r{text.ljust(len(self._passing))[:width]}" + ("" if text else "\r"))
             self._passing = text
@@ -50,7 +50,7 @@ class Report:
         if self.colour:
             kind = f"{_RED}{kind}{_NO_COLOUR}"
         self.passing("")
-        _put(f"{PREFIX}{kind}: {shown(what)}\n")
+        _put(f"{PREFIX}{kind}: {printable(what)}\n")
         for line in ways:
             self._write(line)
 
@@ -61,10 +61,10 @@ class Report:
 
     def _write(self, line: str) -> None:
         self.passing("")
-        _put(f"{PREFIX}{shown(line)}\n")
+        _put(f"{PREFIX}{printable(line)}\n")
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     r"""Return `text` with control characters escaped, so that it cannot steer a terminal.
 
     Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff;
@@ -73,7 +73,7 @@ def shown(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in without_credentials(text))
 
 
-def quoted(word: str) -> str:
+def shell_quote(word: str) -> str:
     """Return a word as it is typed into a shell, as shlex does, whose import costs more than all else here."""
     if word and all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word):
         return word

@@ -6,9 +6,9 @@ import os
 import sys
 
 from safepip import __version__
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Throwaway, Verb, Version
-from safepip.core.record import changed
-from safepip.report import quoted
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Temporary, Verb, Version
+from safepip.core.record import replace
+from safepip.report import shell_quote
 from safepip.system.environment import BROKEN, has_doubtful_pip, names_in
 from safepip.system.process import child_environ, start
 from safepip.system.registry import used
@@ -39,7 +39,7 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
         case Pip(handover=handover):
             _say_all(plan.notices, report)
             if plan.sought:
-                handover = changed(handover, closing=_whereabouts(plan, context, report))
+                handover = replace(handover, closing=_locate(plan, context, report))
             return hand_over(handover, context, report)
         case InEnvironment(handover=handover):
             _say_all(plan.notices, report)
@@ -49,11 +49,11 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return _create(plan, context, report)
         case Repair():
             return _repair(plan, context, report)
-        case Throwaway():
-            from .temporary import run_in_throwaway
+        case Temporary():
+            from .temporary import run_in_temporary
 
             _say_all(plan.notices, report)
-            return run_in_throwaway(plan, context)
+            return run_in_temporary(plan, context)
         case Pipx():
             from .pipx import run_pipx
 
@@ -169,13 +169,13 @@ def _say_all(lines: tuple[str, ...], report: Report) -> None:
         report.say(line)
 
 
-def _whereabouts(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
+def _locate(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
     """Return what to say of packages that pip is about to look for in vain."""
     if report.quiet:
         return ()
-    from safepip.doctor.locate import whereabouts
+    from safepip.doctor.locate import locate
 
-    return whereabouts(plan.sought, context) or (plan.otherwise,)
+    return locate(plan.sought, context) or (plan.otherwise,)
 
 
 def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
@@ -217,7 +217,7 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     made = create(plan, context, report)
     path = made.environment.path
     _give_hint(plan.hint, context, report)
-    handover = changed(plan.handover, python=made.environment.python)
+    handover = replace(plan.handover, python=made.environment.python)
     if not made.by_this_command:
         return hand_over(handover, context, report)
     lock = _locked(path, context, report)
@@ -243,7 +243,7 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
     left = left_by_root(environment, context.ambient.user)
     if left is not None:
         report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
-        report.say(f'sudo chown -R "$USER" {quoted(environment)}')
+        report.say(f'sudo chown -R "$USER" {shell_quote(environment)}')
 
 
 def _locked(environment: str, context: Context, report: Report) -> int | None:
@@ -251,7 +251,7 @@ def _locked(environment: str, context: Context, report: Report) -> int | None:
     if context.state is not None and names_in(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
 
-        resume(environment, context.shown(context.examine(environment, named=True)), context, report)
+        resume(environment, context.typed(context.examine(environment, named=True)), context, report)
     from safepip.envs.lock import acquire
 
     return acquire(environment, context.settings.lock_timeout, report)

@@ -18,14 +18,14 @@ import sys
 from safepip.core.app_routing import narrowed, wanted
 from safepip.core.decide import decide
 from safepip.core.pip_line import keys, normalised
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import applications
 from safepip.envs.create import build
 from safepip.envs.lock import acquire
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.directories import at_home
 from safepip.system.environment import BROKEN, CREATING, OWN, USABLE, is_environment
 from safepip.system.files import make_folder
@@ -201,7 +201,7 @@ def tell_of_path(context: Context, report: Report) -> None:
     lines = {"fish": f"fish_add_path {folder}", "csh": f"set path = ($path {folder})"}
     shell = os.path.basename(context.ambient.environ.get("SHELL", ""))
     line = lines.get(shell.removeprefix("t"), f'export PATH="$PATH:{folder}"')
-    program = quoted(own_program())
+    program = shell_quote(own_program())
     report.say(f"{folder} is not on PATH; for good: {program} app ensurepath      now: {line}")
 
 
@@ -449,11 +449,11 @@ def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Rep
     """Install what has no programs into the environment after all."""
     assert plan.fallback is not None
     listed = ", ".join(specs)
-    where = "the home environment" if context.project is None else context.shown(context.place)
+    where = "the home environment" if context.project is None else context.typed(context.place)
     report.say(f"{listed} {'has' if len(specs) == 1 else 'have'} no programs: installing into {where}")
     instead: Plan = plan.fallback
     code = execute(narrowed(instead, context.command, specs), context, report)
     while code is None:  # the environment was mended, and serves now
-        context = Context(changed(context.invocation, route="lib"), ambient(), report.debug)
+        context = Context(replace(context.invocation, route="lib"), ambient(), report.debug)
         code = execute(narrowed(decide(context), context.command, specs), context, report)
     return code

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs.create import build
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.system.interpreter import BIN
@@ -19,11 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from safepip.core.plan import Throwaway
+    from safepip.core.plan import Temporary
     from safepip.system.observe import Context
 
 
-def run_in_throwaway(plan: Throwaway, context: Context) -> int:
+def run_in_temporary(plan: Temporary, context: Context) -> int:
     """Run the line in a new environment in the temporary directory, remove it, return pip's exit code."""
     try:
         with _ending_in_order(), _temporary_directory() as folder:
@@ -32,7 +32,7 @@ def run_in_throwaway(plan: Throwaway, context: Context) -> int:
             programs = os.path.join(path, BIN)
             python = os.path.join(programs, os.path.basename(plan.handover.python))
             program = os.path.join(programs, os.path.basename(plan.handover.program))
-            handover = changed(plan.handover, python=python, program=program, environment=path)
+            handover = replace(plan.handover, python=python, program=program, environment=path)
             return spawn(handover.argv, child_environ(handover))
     except OSError as error:
         raise SafepipError(CANNOT_CREATE, f"no temporary environment: {error.strerror or error}") from error

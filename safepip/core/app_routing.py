@@ -14,8 +14,8 @@ from safepip.system.pipx import environments_of, has_distribution, installed_app
 
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
 from .pip_line import dests
-from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Throwaway, Verb, Version
-from .record import changed
+from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Temporary, Verb, Version
+from .record import replace
 from .requirement import Requirement, normalised_name, parse
 
 TYPE_CHECKING = False
@@ -173,7 +173,7 @@ def _list(context: Context, otherwise: Plan) -> Plan | None:
     listed = ", ".join(present[:_MOST_LISTED])
     if len(present) > _MOST_LISTED:
         listed += f" and {len(present) - _MOST_LISTED} more"
-    plan: Plan = changed(otherwise, notices=(*otherwise.notices, f"with pipx: {listed} (safepip app list)"))
+    plan: Plan = replace(otherwise, notices=(*otherwise.notices, f"with pipx: {listed} (safepip app list)"))
     return plan
 
 
@@ -300,11 +300,11 @@ def _notice_of_user(command: PipCommand) -> tuple[str, ...]:
 
 def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
     """Return the environment's plan for some of the requirements of the line; for all, the line stands."""
-    if specs == command.requirements or not isinstance(plan, Pip | InEnvironment | Create | Throwaway):
+    if specs == command.requirements or not isinstance(plan, Pip | InEnvironment | Create | Temporary):
         return plan
     options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
-    handover: Handover = changed(plan.handover, words=("install", *map(_as_word, options), "--", *specs))
-    narrower: Plan = changed(plan, handover=handover)
+    handover: Handover = replace(plan.handover, words=("install", *map(_as_word, options), "--", *specs))
+    narrower: Plan = replace(plan, handover=handover)
     return narrower
 
 
@@ -314,7 +314,7 @@ def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
 def _announcement(names: list[str], runs: list[tuple[str, ...]], context: Context) -> str:
     if all(words[0] == "upgrade" for words in runs):
         return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
-    where = "the home environment" if context.project is None else context.shown(context.place)
+    where = "the home environment" if context.project is None else context.typed(context.place)
     instead = f"into {where} instead: safepip --lib install {' '.join(names)}"
     return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx ({instead})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.environment import (
     ABSENT,
     BROKEN,
@@ -20,8 +20,8 @@ from safepip.system.interpreter import BIN, EXE, OLDEST
 
 from .invocation import FLAGS, OPTIONS, TOPICS, VALUED, VERBS
 from .pip_options import GLOBAL_OPTIONS, SUBCOMMANDS
-from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunHint, StepDown, Throwaway, Verb, Version
-from .record import changed
+from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunHint, StepDown, Temporary, Verb, Version
+from .record import replace
 from .requirement import name_in
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ def decide(context: Context) -> Plan:
     plan = _named(context) or _active(context) or _left_to_pip(context) or _routed(context)
     answer = None if context.quiet else _answer_to_slip(context)
     if answer and isinstance(plan, Pip | InEnvironment):  # behind pip's own error
-        plan = changed(plan, handover=changed(plan.handover, closing=(*plan.handover.closing, answer)))
+        plan = replace(plan, handover=replace(plan.handover, closing=(*plan.handover.closing, answer)))
     return plan
 
 
@@ -155,7 +155,7 @@ def _late_option(context: Context) -> str | None:
     at = next(index for index, word in enumerate(argv) if word.partition("=")[0] == name)
     width = 2 if name in VALUED and argv[at] == name else 1
     words = (*argv[at : at + width], *argv[:at], *argv[at + width :])
-    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(quoted, words))}"
+    return f"{name} is safepip's and goes before the command: safepip {' '.join(map(shell_quote, words))}"
 
 
 def _named(context: Context) -> Plan | None:
@@ -179,7 +179,7 @@ def _active(context: Context) -> Plan | None:
     if owner and _changes_environment(context.command):
         return StepDown(uid=owner[0], gid=owner[1], because=f"{because}, and belongs to who called sudo")
     plan = _pip_of(context, active, because, enter=late, change=_changes_environment(context.command))
-    told: Pip = changed(plan, notices=_warnings(context))
+    told: Pip = replace(plan, notices=_warnings(context))
     return told
 
 
@@ -280,15 +280,15 @@ def _into(context: Context, environment: Environment, because: str, *, may_creat
         return _in_usable(context, environment, because)
     if context.command.subcommand == "install" and may_create:
         return _in_missing(context, environment, because)
-    plan = _pip_of_target(context, f"{because}, but {context.told(environment)} does not exist yet")
+    plan = _pip_of_target(context, f"{because}, but {context.display(environment)} does not exist yet")
     if not isinstance(plan, Pip):
         return plan
     notices = (*_of_another(context, environment), *plan.notices)
     if context.command.subcommand != "uninstall":
-        told: Pip = changed(plan, notices=notices)
+        told: Pip = replace(plan, notices=notices)
         return told
-    closing = f"{context.told(environment)} does not exist yet, so nothing is installed in it"
-    sought: Pip = changed(plan, notices=notices, sought=context.command.requirements, otherwise=closing)
+    closing = f"{context.display(environment)} does not exist yet, so nothing is installed in it"
+    sought: Pip = replace(plan, notices=notices, sought=context.command.requirements, otherwise=closing)
     return sought
 
 
@@ -301,7 +301,7 @@ def _of_another(context: Context, environment: Environment) -> tuple[str, ...]:
 
 def _in_usable(context: Context, environment: Environment, because: str) -> InEnvironment:
     command = context.command_in(environment.path)
-    words, changes, notice = _words(context, command, context.told(environment), environment.python)
+    words, changes, notice = _words(context, command, context.display(environment), environment.python)
     place = _place_named(command)
     if place:
         because = f"{because}; {_says_where(command, place)}"
@@ -333,8 +333,8 @@ def _past_disposable(context: Context, environment: Environment) -> tuple[str, .
         return ()
     if context.command.subcommand not in _CHANGING:
         return ()
-    redirect = context.shown_path(project.disposable)
-    shown = context.shown(environment)
+    redirect = context.typed_path(project.disposable)
+    shown = context.typed(environment)
     return (f"{redirect} leads to an environment that tox or nox may empty; using {shown} instead",)
 
 
@@ -355,9 +355,9 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         ways = ("name a newer one: safepip --python PYTHON …", "plain pip there: safepip --system …")
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
     python = os.path.join(environment.path, BIN, "python" + EXE)
-    planned = _in_usable(context, changed(environment, python=python), because)
+    planned = _in_usable(context, replace(environment, python=python), because)
     if context.command.dry_run:
-        return Throwaway(
+        return Temporary(
             interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
         )
     return Create(
@@ -365,7 +365,7 @@ def _in_missing(context: Context, environment: Environment, because: str) -> Pla
         interpreter=interpreter,
         handover=planned.handover,
         because=because,
-        called=context.told(environment),
+        called=context.display(environment),
         why=_why(context),
         purpose=_purpose(context),
         system_site_packages=context.settings.system_site_packages,
@@ -442,7 +442,7 @@ def _refusal(context: Context, environment: Environment, because: str) -> Refuse
             return _repair(context, environment, refusal) or refusal
     wanted = invocation.version or ""
     if environment.state == USABLE and "." in wanted and environment.version != wanted:
-        shown = context.shown(environment)
+        shown = context.typed(environment)
         what = f"{invocation.name} asks for Python {wanted}, but {shown} has Python {environment.version}"
         ways = (
             f"use {shown}: pip install …",
@@ -457,12 +457,12 @@ def _repair(context: Context, environment: Environment, refusal: Refuse) -> Repa
     if not to_be_repaired(context, environment):
         return None
     python = os.path.join(environment.path, BIN, "python" + EXE)
-    planned = _in_usable(context, changed(environment, python=python), refusal.because)
+    planned = _in_usable(context, replace(environment, python=python), refusal.because)
     return Repair(
         environment=environment,
         handover=planned.handover,
         refusal=refusal,
-        called=context.shown(environment),
+        called=context.typed(environment),
         because=refusal.because,
     )
 
@@ -475,13 +475,13 @@ def to_be_repaired(context: Context, environment: Environment) -> bool:
 
 def unfit(context: Context, environment: Environment, because: str) -> Refuse | None:
     """Return why an environment in that state may not be used, or None: it is whole, or yet to be made."""
-    shown = context.shown(environment)
-    what = f"{context.told(environment)} {environment.reason}"
+    shown = context.typed(environment)
+    what = f"{context.display(environment)} {environment.reason}"
     if environment.state == UNTRUSTED and environment.reason.startswith(MADE_ELSEWHERE):
-        way = f"rebuild it here with the same packages: safepip env repair {quoted(shown)}"
+        way = f"rebuild it here with the same packages: safepip env repair {shell_quote(shown)}"
         return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
     if environment.state == UNTRUSTED:
-        way = f"if you trust it: safepip env trust {quoted(shown)}"
+        way = f"if you trust it: safepip env trust {shell_quote(shown)}"
         return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
     if environment.state == FOREIGN:
         return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
@@ -489,7 +489,7 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
         meant = context.of_project(environment.path)
         if meant is not None:
             what = f"{shown} is a project, and no environment: that is {meant.path}"
-            way = f"as if started there: safepip --project {quoted(shown)} …"
+            way = f"as if started there: safepip --project {shell_quote(shown)} …"
             return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=_ways_on(context, environment), because=because)
     if environment.state == NOWHERE:
@@ -500,9 +500,11 @@ def unfit(context: Context, environment: Environment, because: str) -> Refuse | 
 
 def _ways_on(context: Context, environment: Environment) -> tuple[str, ...]:
     """Return what to type about a broken environment; an unknown one is rebuilt only if it is named."""
-    shown = quoted(context.shown(environment))
+    shown = shell_quote(context.typed(environment))
     if environment.nothing:
-        return (f"move it away, then install again: mv {shown} {quoted(f'{context.shown(environment)}.old')}",)
+        return (
+            f"move it away, then install again: mv {shown} {shell_quote(f'{context.typed(environment)}.old')}",
+        )
     if environment.closed:
         return (f"let yourself read it: chmod u+rwx {shown}",)
     is_known = context.named is None and context.may_repair(environment)
@@ -608,7 +610,7 @@ def _run_hint(context: Context, environment: Environment) -> RunHint | None:
         return None
     if context.quiet or not context.settings.hints:
         return None
-    activate = quoted(os.path.join(context.shown(environment), BIN, "activate"))
+    activate = shell_quote(os.path.join(context.typed(environment), BIN, "activate"))
     named = map(name_in, context.command.requirements)
     return RunHint(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
 
@@ -627,7 +629,7 @@ def _moved(context: Context, environment: Environment) -> tuple[str, ...]:
     before = context.moved_from(environment)
     if before is None or context.command.subcommand == "freeze":
         return ()
-    return (f"{context.shown(environment)} was moved here from {before}; repair its scripts: safepip env repair",)
+    return (f"{context.typed(environment)} was moved here from {before}; repair its scripts: safepip env repair",)
 
 
 def _why(context: Context) -> str:

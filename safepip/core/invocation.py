@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 
 from .pip_options import GLOBAL_OPTIONS
-from .record import Record, changed
+from .record import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
     asked = _verb_of(rest)
     if asked is not None:
         said["verb"], said["arguments"] = asked
-    told: Invocation = changed(invocation, words=(*kept, *rest), **said)
+    told: Invocation = replace(invocation, words=(*kept, *rest), **said)
     return told
 
 

@@ -112,7 +112,7 @@ class Repair(Record):
     because: str
 
 
-class Throwaway(Record):
+class Temporary(Record):
     """Run the line in an environment that is gone afterwards: `install --dry-run` where there is none."""
 
     interpreter: Interpreter
@@ -171,5 +171,5 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
-Fallback = InEnvironment | Create | Repair | Throwaway | Pip | Refuse  # for a package that pipx refuses
-Plan = Pip | InEnvironment | Create | Repair | Throwaway | Pipx | Refuse | StepDown | Verb | Version
+Fallback = InEnvironment | Create | Repair | Temporary | Pip | Refuse  # for a package that pipx refuses
+Plan = Pip | InEnvironment | Create | Repair | Temporary | Pipx | Refuse | StepDown | Verb | Version

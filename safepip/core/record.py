@@ -71,7 +71,7 @@ class Record(metaclass=_RecordType):
         return tuple(getattr(self, field) for field in type(self)._fields)  # type: ignore[attr-defined]
 
 
-def changed(record: Record, **values: object) -> Any:
+def replace(record: Record, **values: object) -> Any:
     """Return a copy of `record` in which the fields named by `values` are these instead."""
     fields = {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
     return type(record)(**{**fields, **values})

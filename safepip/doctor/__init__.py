@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 
 from . import (
     advisories,
@@ -39,7 +39,7 @@ def examine(context: Context) -> tuple[Finding, ...]:
     """Return the findings of all checks; `context` is that of an install typed here."""
     home = context.ambient.home or context.ambient.environ.get("HOME", "")
     found = (one for subject in CHECKS for one in subject.check(context))
-    return tuple(changed(one, why=_with_tilde(one.why, home)) for one in found)
+    return tuple(replace(one, why=_with_tilde(one.why, home)) for one in found)
 
 
 def _with_tilde(text: str, home: str) -> str:

@@ -59,7 +59,7 @@ def check(context: Context) -> Findings:
     if others:
         what = "environment is" if others == 1 else "environments are"
         yield ok("environments", f"{others} other {what} intact")
-    gone = [entry.known.path for entry in entries(context.state) if not entry.is_there]
+    gone = [entry.registration.path for entry in entries(context.state) if not entry.is_there]
     if gone:
         why = f"safepip remembers {listed(gone)}, no longer there; `safepip env prune --yes` forgets that"
         yield ok("environments-gone", why)
@@ -90,7 +90,7 @@ def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
     ask = cache(lambda python: interview(python, context.ambient.environ, context.cache, keep=False))
     for entry in entries(context.state):
         if entry.is_there:
-            yield "remembered", examine(entry.known.path, ask, context.objection)
+            yield "remembered", examine(entry.registration.path, ask, context.objection)
 
 
 def _intact(role: str, found: Environment) -> Finding:
@@ -129,7 +129,7 @@ def _faults(role: str, found: Environment, context: Context) -> Findings:
 
 
 def _env(word: str, found: Environment, context: Context) -> str:
-    return f"safepip env {word} {shlex.quote(context.shown(found))}"
+    return f"safepip env {word} {shlex.quote(context.typed(found))}"
 
 
 def _was_copied(found: Environment) -> bool:

@@ -10,7 +10,7 @@ import site
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_in, normalised_name
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.environment import BROKEN, configuration
 from safepip.system.interpreter import BIN, EXE
 
@@ -54,12 +54,14 @@ def own_installation(context: Context) -> Installation:
         return Installation(by="safepip.pyz", update=replace, repair=replace, remove="remove safepip.pyz")
     ambient = context.ambient
     if os.path.exists(os.path.join(above, ".git")):
-        pull = f"git -C {quoted(above)} pull"
-        return Installation(by=f"the clone {above}", update=pull, repair=pull, remove=f"rm -r {quoted(above)}")
+        pull = f"git -C {shell_quote(above)} pull"
+        return Installation(
+            by=f"the clone {above}", update=pull, repair=pull, remove=f"rm -r {shell_quote(above)}"
+        )
     if ambient.prefix != ambient.base_prefix:
         return of_environment(ambient.prefix)
     options = " --user --break-system-packages" if above == site.getusersitepackages() else ""
-    pip = f"{quoted(ambient.executable)} -m pip"
+    pip = f"{shell_quote(ambient.executable)} -m pip"
     install = f"{pip} install{options} -U safepip"
     return Installation(by="pip", update=install, repair=install, remove=f"{pip} uninstall safepip")
 
@@ -72,9 +74,9 @@ def of_environment(prefix: str) -> Installation:
         return _with_words("uv tool", "uv tool upgrade", "uv tool upgrade --reinstall", "uv tool uninstall")
     if "uv" in configuration(prefix) and f"{os.sep}archive-v" in os.path.realpath(prefix):
         return _with_words("uvx", "uvx --refresh", "uvx --refresh", "uv cache clean")
-    python = quoted(os.path.join(prefix, BIN, "python" + EXE))
-    made = f"python3 -m venv --clear {quoted(prefix)}"
-    source = quoted(_source(prefix))
+    python = shell_quote(os.path.join(prefix, BIN, "python" + EXE))
+    made = f"python3 -m venv --clear {shell_quote(prefix)}"
+    source = shell_quote(_source(prefix))
     return Installation(
         by=f"pip in {prefix}",
         update=f"{python} -m pip install -U {source}",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOST = 3  # lines
 
 
-def whereabouts(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
+def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
     """Return a line for each place that has some of the packages, with the command that removes them there.
 
     Nothing is run; a package that two places have is told of in the first.
@@ -66,13 +66,13 @@ def _above(context: Context) -> Iterator[Place]:
     """Yield the environments of folders above that safepip knows, from here upwards."""
     cwd = context.ambient.cwd or ""
     known = [
-        (entry.known.project or os.path.dirname(entry.known.path), entry)
+        (entry.registration.project or os.path.dirname(entry.registration.path), entry)
         for entry in registry.entries(context.state)
     ]
     for root, entry in sorted(known, key=lambda one: len(one[0]), reverse=True):
         if cwd.startswith(os.path.join(root, "")) and entry.is_there:
-            how = f"safepip --env {shlex.quote(entry.known.path)} uninstall {{}}"
-            yield tuple(sites(entry.known.path)), f"in {entry.known.path}", how, None
+            how = f"safepip --env {shlex.quote(entry.registration.path)} uninstall {{}}"
+            yield tuple(sites(entry.registration.path)), f"in {entry.registration.path}", how, None
 
 
 def _outside(context: Context) -> Iterator[Place]:

@@ -6,7 +6,7 @@ import os
 import shlex
 
 from safepip.core.pip_line import normalised, read
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.system.pip_config import find
 from safepip.system.project_tools.detect import content
 
@@ -133,7 +133,7 @@ def _all(context: Context) -> Iterator[PipSetting]:
     for file in files:
         written = last[file.kind] == file.path and os.path.dirname(file.path) not in old
         for setting in _of_file(file):
-            yield changed(setting, simple=written and setting.spelled == setting.key != "python")
+            yield replace(setting, simple=written and setting.spelled == setting.key != "python")
 
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[PipSetting]:
@@ -199,7 +199,7 @@ def _rejected(files: Sequence[ConfigFile], context: Context) -> Iterator[tuple[P
     for setting in known_settings:
         if setting.key in _FLAGS and setting.value.lower() not in (*_TRUE, *_FALSE):
             error = f"{setting.value!r} is not a truth value for {setting.key}"
-            yield changed(setting, simple=False), error
+            yield replace(setting, simple=False), error
     looked_at = {setting.where for setting in known_settings}
     yield from _rejected_variables(context.ambient.environ, looked_at)
     for file in files:
@@ -226,7 +226,7 @@ def _culprit(file: ConfigFile) -> PipSetting:
     """Return the setting of a file that pip rejects."""
     for section, values in file.sections.items():
         for key, value in values.items():
-            alone: ConfigFile = changed(file, sections={section: {key: value}})
+            alone: ConfigFile = replace(file, sections={section: {key: value}})
             if _error({}, (alone,)):
                 spelled = _spelled(file.path, section, key) or key
                 return _setting(file, section, key, value, spelled)

@@ -7,7 +7,7 @@ import json
 import os
 import time
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.report import without_secrets
 from safepip.system.environment import BROKEN, OWN
 from safepip.system.files import make_folder
@@ -76,7 +76,7 @@ def read(context: Context) -> list[Entry]:
         return []
     entries = history.read(_place(context.state))
     here = [entry for entry in entries if entry.further == _project(context)]
-    return [changed(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in here]
+    return [replace(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in here]
 
 
 def last(context: Context) -> Entry | None:

@@ -9,7 +9,7 @@ import sys
 
 from safepip.core.record import Record
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
-from safepip.report import shown
+from safepip.report import printable
 from safepip.system.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
 from safepip.system.files import make_folder, recall, remember
 from safepip.system.interpreter import BIN, EXE, keg, lasting
@@ -128,7 +128,7 @@ def _stamped(path: str, interpreter: Interpreter, cache: str | None, *, system: 
     """Write the environment from a template, with pip from an image; return False if there can be none."""
     name = os.path.basename(path)
     has_others = os.path.isdir(path) and not {OWN, LOCK}.issuperset(os.listdir(path))
-    if cache is None or has_others or shown(name) != name or keg(interpreter.path) is not None:
+    if cache is None or has_others or printable(name) != name or keg(interpreter.path) is not None:
         return False
     template = template_for(
         path,
@@ -183,7 +183,7 @@ def _build(
     options += ["--no-setuptools"] if seed else ["--no-seed"]
     options += ["--system-site-packages"] if system else []
     name = os.path.basename(path)
-    options += [] if shown(name) == name else [f"--prompt={shown(name)}"]  # prompts show it
+    options += [] if printable(name) == name else [f"--prompt={printable(name)}"]  # prompts show it
     logging.disable(logging.CRITICAL)
     said = io.StringIO()
     try:

@@ -21,7 +21,7 @@ def repaired(context: Context, report: Report) -> Environment:
         return found
     from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
-    repair(found.path, context.shown(found), context, report)
+    repair(found.path, context.typed(found), context, report)
     now: Environment = context.examine(found.named, named=True)
     return now
 
@@ -45,5 +45,5 @@ def unfit(found: Environment, context: Context) -> SafepipError:
     refused = refusal(context, found, "")
     if refused is not None:
         return SafepipError(refused.code, refused.what, *refused.ways)
-    what = f"there is no {context.told(found)} here yet"
+    what = f"there is no {context.display(found)} here yet"
     return SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")

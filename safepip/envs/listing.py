@@ -40,7 +40,7 @@ def listed(context: Context, report: Report) -> Iterator[Listed]:
     told = Context(context.invocation, context.ambient, context.tell, keep=False)
     ask = _asking_once(context)
     entries = [entry for entry in registry.entries(context.state) if entry.is_there]
-    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.known.path)) for entry in entries}
+    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.registration.path)) for entry in entries}
     unmeasured = sum(size is None for size in sizes.values())
     if unmeasured > _MANY:
         report.say(f"measuring {unmeasured} environments (once)")
@@ -52,7 +52,7 @@ def broken_environments(context: Context) -> Iterator[Environment]:
     """Yield the environments that safepip knows and that cannot be used as they are."""
     for entry in registry.entries(context.state):
         if entry.is_there:
-            found = context.examine(entry.known.path)
+            found = context.examine(entry.registration.path)
             if found.state == BROKEN:
                 yield found
 
@@ -72,14 +72,14 @@ def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
 def _look(
     entry: Entry, measured: tuple[int, int], context: Context, ask: Callable[[str], Interpreter | str]
 ) -> Listed:
-    path = entry.known.path
+    path = entry.registration.path
     size, packages = measured
     used = last_use(entry)
     with inventory.unread(path):
         found = examine(path, ask, context.objection)
         return Listed(
             path=path,
-            project=project_root(entry.known, context),
+            project=project_root(entry.registration, context),
             python=found.version or inventory.made_with(path),
             packages=packages,
             size=size,
@@ -90,13 +90,13 @@ def _look(
 
 def last_use(entry: Entry) -> float:
     """Return when the environment was last used, as far as that is known, in seconds since 1970."""
-    path = entry.known.path
+    path = entry.registration.path
     return max(entry.used, inventory.last_change(path), inventory.last_start(path))
 
 
 def _measured(entry: Entry) -> tuple[int, int]:
     """Return the size and the number of packages, remembered until the next change; a change meanwhile is one."""
-    path = entry.known.path
+    path = entry.registration.path
     stamp = inventory.stamp(path)
     size, packages = inventory.size(path), inventory.packages(path)
     registry.measured(entry, stamp, size, packages)
@@ -113,7 +113,7 @@ def health(found: Environment) -> str:
     return f"{found.state}: {found.reason}" if found.reason else found.state
 
 
-def project_root(known: registry.Known, context: Context) -> str | None:
+def project_root(known: registry.Registration, context: Context) -> str | None:
     """Return the root of the project that an environment is for; None for one that is for none, or unknown."""
     if known.project:
         return known.project

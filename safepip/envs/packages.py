@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 from virtualenv.seed.wheels.embed import get_embed_wheel
 
 from safepip.core.pip_line import read as read_line
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version
 from safepip.system.environment import names_in
 from safepip.system.files import replace_file
@@ -179,7 +179,7 @@ def fetch(found: Environment, wanted: Sequence[Wanted], folder: str, *, patient:
 
 
 def _plain(one: Wanted) -> Wanted:
-    return Wanted(name=one.name, state=changed(one.state, origin=""))
+    return Wanted(name=one.name, state=replace(one.state, origin=""))
 
 
 def _wheels(found: Environment, group: Sequence[Wanted], folder: str, *, patient: bool) -> str:

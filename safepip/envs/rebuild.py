@@ -15,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.system import registry
 from safepip.system.environment import (
@@ -195,14 +195,14 @@ def moved(state: str | None, path: str) -> registry.Entry | None:
     entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
     if entry is None or place is None:
         return None
-    return entry if entry.identity or entry.known.path == place else None
+    return entry if entry.identity or entry.registration.path == place else None
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:
     """Return True if a usable environment has lost pip: other tools make some that never had it."""
     if found.has_pip:
         return False
-    known = registry.known(context.state, found.path)
+    known = registry.registration(context.state, found.path)
     made = known is not None and known.how == registry.MADE
     return made or "pip" in inventory.distributions(found.path)
 
@@ -260,7 +260,7 @@ class _Work:
     @property
     def how(self) -> str:
         """How safepip knows the environment, empty where it does not."""
-        return self.entry.known.how if self.entry else ""
+        return self.entry.registration.how if self.entry else ""
 
 
 def _rebuild(work: _Work, why: str) -> None:
@@ -384,7 +384,7 @@ def _begin(work: _Work) -> Under:
         inode=stat.st_ino,
         token=token,
         how=work.how,
-        project=work.entry.known.project if work.entry else "",
+        project=work.entry.registration.project if work.entry else "",
     )
     _keep(under, work.context)
     return under
@@ -442,7 +442,7 @@ def _finish(under: Under, called: str, context: Context, report: Report) -> None
         registry.discard(old)
     why = _why_kept(under)
     if not why:
-        _keep(changed(under, stage=_REMOVING), context)
+        _keep(replace(under, stage=_REMOVING), context)
         _open(under.aside)
         with contextlib.suppress(OSError):
             empty(under.aside)

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 
 from safepip.core.pip_line import read as read_line
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version, name_in, normalised_name
 from safepip.system.environment import OWN, USABLE, names_in
 from safepip.system.files import sweep
@@ -119,7 +119,7 @@ def repair_files(
     if bytecode:
         rows = [row for info in metadata_in(found.site) for row in record_of(info, found.site)]
         compile_bytecode(found, [row for row in rows if row.path in bytecode])
-        done = changed(done, restored=(*done.restored, "bytecode"))
+        done = replace(done, restored=(*done.restored, "bytecode"))
     if done.restored:
         report.say(f"put back damaged files of {', '.join(done.restored)}{_where_kept(found, done)}")
     return done
@@ -665,7 +665,7 @@ def _note(environment: str, pending: Pending) -> None:
     )
     with contextlib.suppress(OSError):
         history.leave(environment, rows)
-        history.append(environment, changed(entry, id=journal.next_number(environment)) if noted else entry)
+        history.append(environment, replace(entry, id=journal.next_number(environment)) if noted else entry)
 
 
 def _folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -9,7 +9,7 @@ import stat
 import sys
 
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
-from safepip.report import quoted, shown
+from safepip.report import printable, shell_quote
 from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.project import owner
@@ -36,7 +36,7 @@ def remove(entry: Entry, context: Context, report: Report) -> None:
     Its pyvenv.cfg becomes the mark of an unfinished environment first: so whatever a kill leaves is safepip's own
     to finish, and renaming needs no space on the disk.
     """
-    path = entry.known.path
+    path = entry.registration.path
     with creation_lock(path, context, report), _errors_named(path):
         lock = acquire(path, context.settings.lock_timeout, report)
         try:
@@ -67,7 +67,7 @@ def _errors_named(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"{path} could not be removed: {error.strerror or error}: {error.filename or path}"
-        raise SafepipError(CANNOT_CREATE, what, f"try again: safepip env remove {quoted(path)}") from error
+        raise SafepipError(CANNOT_CREATE, what, f"try again: safepip env remove {shell_quote(path)}") from error
 
 
 def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
@@ -146,7 +146,7 @@ def discarding(made: Made, called: str, lock: int, context: Context, report: Rep
         creation_lock_file(context.state, path),
         context.state,
         made.redirect,
-        shown(called),
+        printable(called),
         path,
     )
     return None if any("\n" in line for line in lines) else "\n".join(lines)
@@ -157,6 +157,6 @@ def _refuse_what_cannot_go(path: str, context: Context) -> None:
     for folder, _, _ in os.walk(path):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             mine = owner(folder) == context.ambient.user
-            way = f"chmod -R u+rwX {quoted(path)}" if mine else f'sudo chown -R "$USER" {quoted(path)}'
+            way = f"chmod -R u+rwX {shell_quote(path)}" if mine else f'sudo chown -R "$USER" {shell_quote(path)}'
             what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
             raise SafepipError(CANNOT_CREATE, what, f"let yourself first: {way}")

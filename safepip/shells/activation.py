@@ -69,7 +69,7 @@ def activated_in(project: Project | None, state: str | None, environ: Mapping[st
     path = project.environment if project is not None else None
     if path is None or os.pathsep in path or not os.path.isfile(os.path.join(path, _CONFIG)):
         return None
-    if os.path.lexists(os.path.join(path, _CREATING)) or registry.known(state, path) is None:
+    if os.path.lexists(os.path.join(path, _CREATING)) or registry.registration(state, path) is None:
         return None
     return path if environ.get("CONDA_DEFAULT_ENV", "") in {"", _CONDA_BASE} else None
 

@@ -12,7 +12,7 @@ from safepip.system.directories import data_dir, state_dir
 from safepip.system.interpreter import BIN, candidates
 from safepip.system.process import ACTIVATED, inherited
 from safepip.system.project import may_be_root, owner
-from safepip.system.registry import known
+from safepip.system.registry import registration
 
 from .activation import HOME, LINKS, USER_BASE, Place, follow, leave
 from .quoting import render
@@ -119,7 +119,7 @@ def _is_home_in_force(place: Place, data: str) -> bool:
         return False
     if place.environ.get("PYTHONUSERBASE") or place.environ.get("PYTHONNOUSERSITE"):
         return False
-    if known(place.state, os.path.join(data, HOME)) is None:
+    if registration(place.state, os.path.join(data, HOME)) is None:
         return False
     return not may_be_root(place.cwd, place.home, place.environ, place.owners)
 

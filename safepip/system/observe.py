@@ -7,10 +7,10 @@ import stat  # which os has loaded
 import sys
 
 from safepip.core.pip_line import opts_out, read
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.core.settings import origin_of, settle
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.project_tools.detect import keeper
 
 from . import environment as env
@@ -490,7 +490,7 @@ class Context:
         What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
         index has changed. `place` may be a file that redirects to it.
         """
-        known = registry.known(self.state, path)
+        known = registry.registration(self.state, path)
         if known is not None and known.how != registry.ADOPTED:
             return None
         if self._is_trusted(path) or registry.moved_from(self.state, path) is not None:
@@ -514,7 +514,7 @@ class Context:
         if not os.path.isdir(path) or env.is_environment(path) or env.is_conda(path):
             return None
         root = os.path.realpath(path)
-        there = Context(self.invocation, changed(self.ambient, cwd=root), self.tell, keep=False)
+        there = Context(self.invocation, replace(self.ambient, cwd=root), self.tell, keep=False)
         if there.project is None or not there.project.marker or there.project.root != root:
             return None
         found: Environment = there.place
@@ -522,32 +522,35 @@ class Context:
 
     def may_repair(self, found: Environment) -> bool:
         """Return True if safepip may rebuild this broken environment: it is the user's own, and known."""
-        named = self.named is not None and self.named[1].path == found.path
-        return owner(found.path) in self.owners and (named or registry.known(self.state, found.path) is not None)
+        if owner(found.path) not in self.owners:
+            return False
+        if self.named is not None and self.named[1].path == found.path:
+            return True
+        return registry.registration(self.state, found.path) is not None
 
     def moved_from(self, found: Environment) -> str | None:
         """Return where an environment that safepip knows was before it was moved here, or None."""
         record = registry.moved_from(self.state, found.path)
-        return record.known.path if record is not None else None
+        return record.registration.path if record is not None else None
 
-    def shown(self, found: Environment) -> str:
+    def typed(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""
-        return self.shown_path(found.named)
+        return self.typed_path(found.named)
 
-    def shown_path(self, path: str) -> str:
+    def typed_path(self, path: str) -> str:
         """Return the path as the user would type it from here."""
         cwd = self.ambient.cwd
         inside = cwd is not None and cwd != os.sep and path.startswith(os.path.join(cwd, ""))
         return os.path.relpath(path, cwd) if inside and not self._is_in_data(path) else path
 
-    def told(self, found: Environment) -> str:
+    def display(self, found: Environment) -> str:
         """Return the environment's path as it is shown, with ~ where it is among the user's own data.
 
         That is for prose: in a command that has to be quoted, a shell would not read the ~.
         """
         home = self.ambient.home
         if home is None or not self._is_in_data(found.named):
-            return self.shown(found)
+            return self.typed(found)
         start = os.path.join(home, "")
         return os.path.join("~", found.named.removeprefix(start)) if found.named.startswith(start) else found.named
 
@@ -672,7 +675,7 @@ class Context:
             return self._led_out(path)
         taken = self._taken(path, root)
         if taken:
-            return self._central(root, f"{self.shown_path(path)} {taken}")
+            return self._central(root, f"{self.typed_path(path)} {taken}")
         if not os.path.lexists(path) and self._is_open_to_others(root):
             return self._central(root, f"others can rename what root puts into {root}")
         if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
@@ -685,15 +688,15 @@ class Context:
         if not os.path.lexists(path):
             return ""
         if owner(path) not in self.makers:
-            known = registry.known(self.state, path)
+            known = registry.registration(self.state, path)
             is_trusted = self._is_trusted(path) or (known is not None and known.how == registry.TRUSTED)
             return "" if is_trusted else "belongs to another user"
         target, reason = env.target_of(path)
         if target and target != path and env.is_disposable(target, root):
-            return f"leads to {self.shown_path(target)}, which tox or nox may empty"
+            return f"leads to {self.typed_path(target)}, which tox or nox may empty"
         if not reason.startswith(_LEADS_NOWHERE):
             return reason
-        return f"{reason} (to have it here: rm {quoted(self.shown_path(path))}, then install again)"
+        return f"{reason} (to have it here: rm {shell_quote(self.typed_path(path))}, then install again)"
 
     def _is_open_to_others(self, root: str) -> bool:
         """Return True where root, for itself, would put files into a directory that others can rename them in."""
@@ -726,7 +729,7 @@ class Context:
         real = os.path.realpath(root)
         digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
         name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
-        found: Environment = changed(self._in_data("envs", f"{name[:64] or 'root'}-{digest}"), instead=instead)
+        found: Environment = replace(self._in_data("envs", f"{name[:64] or 'root'}-{digest}"), instead=instead)
         return found
 
     def _in_data(self, *parts: str) -> Environment:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
-from safepip.report import shown
+from safepip.report import printable
 
 from .interpreter import BIN
 
@@ -105,7 +105,7 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
     if handover.run_hint:
         changes.append(("SAFEPIP_RUN_HINT", _packed(handover.run_hint)))
     if handover.closing:
-        changes.append(("SAFEPIP_RUN_CLOSING", "\n".join(map(shown, handover.closing))))
+        changes.append(("SAFEPIP_RUN_CLOSING", "\n".join(map(printable, handover.closing))))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
     if environment is not None:
@@ -115,7 +115,7 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
 
 def _packed(hint: RunHint) -> str:
     """Return the hint as runner.py reads it: the names asked for, a colon (which is in no name), and `how`."""
-    return f"{' '.join(hint.asked)}:{shown(hint.how)}"
+    return f"{' '.join(hint.asked)}:{printable(hint.how)}"
 
 
 def _entering(environment: str, search: str) -> Changes:

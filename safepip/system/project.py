@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat  # which os has loaded
 
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 
 from .environment import is_disposable, is_environment, names_in, target_of
 
@@ -290,7 +290,7 @@ def _by_weak_marker(passed: list[_Found], owners: frozenset[int]) -> list[_Found
     for found in passed:
         name = ENVIRONMENT if found.is_weak else _requirements(found.path, owners)
         if name:
-            return [changed(found, marker=name)]
+            return [replace(found, marker=name)]
     return []
 
 

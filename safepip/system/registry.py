@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    _Fields = tuple[str, str, "Known", str]  # device, inode, what is known, the environment's id
+    _Fields = tuple[str, str, "Registration", str]  # device, inode, what is known, the environment's id
 
 MADE = "made"
 ADOPTED = "adopted"
@@ -34,7 +34,7 @@ _DAMAGE = os.path.join(".safepip", "damage")
 _SATISFIED = os.path.join(".safepip", "satisfied")
 
 
-class Known(Record):
+class Registration(Record):
     """How safepip came to know the environment at `path`: MADE, ADOPTED or TRUSTED.
 
     `index` identifies the state of git's index at adoption, empty outside a repository. `project` is the root
@@ -48,13 +48,13 @@ class Known(Record):
 
 
 class Entry(Record):
-    """A record as it lies in the state: the `file`, what is `known`, of which directory, `used` last when (s).
+    """A record as it lies in the state: the `file`, its `registration`, of which directory, `used` last when (s).
 
     `identity` is the id that the directory was given, empty where it could keep none.
     """
 
     file: str
-    known: Known
+    registration: Registration
     device: int
     inode: int
     used: float
@@ -63,7 +63,7 @@ class Entry(Record):
     @property
     def is_there(self) -> bool:
         """Return True if the directory that was noted is still at its path."""
-        return self.is_at(self.known.path)
+        return self.is_at(self.registration.path)
 
     def is_at(self, path: str) -> bool:
         """Return True if the directory that was noted is at `path`."""
@@ -73,7 +73,7 @@ class Entry(Record):
             return False
         if stat.st_ino != self.inode:
             return False
-        may_be_renumbered = self.identity != "" and path == self.known.path
+        may_be_renumbered = self.identity != "" and path == self.registration.path
         if stat.st_dev != self.device and not may_be_renumbered:
             return False
         return not self.identity or recall(os.path.join(path, _ID)) == self.identity
@@ -86,11 +86,11 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
         stat = os.stat(path)
         before = _read(_renumbered(kept, path, stat) or kept)
         identity = _identified(path, before[3] if before is not None else "")
-        noted = Known(path=path, how=how, index=index, project=project)
+        noted = Registration(path=path, how=how, index=index, project=project)
         _write(kept, noted, (str(stat.st_dev), str(stat.st_ino)), identity)
 
 
-def known(state: str | None, path: str) -> Known | None:
+def registration(state: str | None, path: str) -> Registration | None:
     """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
     found = _found(state, path)
     return found[1][2] if found is not None else None
@@ -100,7 +100,7 @@ def moved_from(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path` from before it was moved here, or None."""
     kept = _record(state, path)
     found = _entry(kept) if kept is not None else None
-    if found is None or found.known.path == path or not found.is_at(path) or found.is_there:
+    if found is None or found.registration.path == path or not found.is_at(path) or found.is_there:
         return None
     return found
 
@@ -129,7 +129,7 @@ def discard(found: Entry) -> bool:
 
 
 def entry(state: str | None, path: str) -> Entry | None:
-    """Return the record of the directory at `path`, or None as `known` does."""
+    """Return the record of the directory at `path`, or None as `registration` does."""
     found = _found(state, path)
     return _entry(found[0]) if found is not None else None
 
@@ -154,13 +154,15 @@ def entries(state: str | None) -> Iterator[Entry]:
 
 def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
     """Remember the size in bytes and the number of packages as of when `stamp` was the mark of the last change."""
-    remember(_size_file(found), "\0".join((_SIZE_FORMAT, found.known.path, stamp, str(size), str(packages))))
+    remember(
+        _size_file(found), "\0".join((_SIZE_FORMAT, found.registration.path, stamp, str(size), str(packages)))
+    )
 
 
 def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
     """Return the size and the number of packages that were measured under this stamp, or None."""
     fields = (recall(_size_file(found)) or "").split("\0")
-    same = len(fields) == 5 and fields[:3] == [_SIZE_FORMAT, found.known.path, stamp]
+    same = len(fields) == 5 and fields[:3] == [_SIZE_FORMAT, found.registration.path, stamp]
     size, packages = map(number, fields[3:]) if same else (None, None)
     return (size, packages) if size is not None and packages is not None else None
 
@@ -286,10 +288,10 @@ def _entry(kept: str) -> Entry | None:
     device, inode, known, identity = number(found[0]), number(found[1]), found[2], found[3]
     if device is None or inode is None:
         return None
-    return Entry(file=kept, known=known, device=device, inode=inode, used=used, identity=identity)
+    return Entry(file=kept, registration=known, device=device, inode=inode, used=used, identity=identity)
 
 
-def _write(kept: str, known: Known, numbers: tuple[str, str], identity: str) -> None:
+def _write(kept: str, known: Registration, numbers: tuple[str, str], identity: str) -> None:
     fields = (_FORMAT, known.path, *numbers, known.how, known.index, known.project, identity)
     remember(kept, "\0".join(fields), durable=True)
 
@@ -300,4 +302,4 @@ def _read(kept: str) -> _Fields | None:
     if len(fields) != 8 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
         return None
     _, path, device, inode, how, index, project, identity = fields
-    return device, inode, Known(path=path, how=how, index=index, project=project), identity
+    return device, inode, Registration(path=path, how=how, index=index, project=project), identity

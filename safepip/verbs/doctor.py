@@ -7,11 +7,11 @@ import os
 import sys
 import textwrap
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.doctor import examine
 from safepip.doctor.target import verdict_by_setting
 from safepip.errors import NOT_FOUND, SafepipError
-from safepip.report import shown, without_credentials
+from safepip.report import printable, without_credentials
 from safepip.system.interpreter import candidates
 from safepip.system.observe import Context
 
@@ -58,7 +58,7 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 
 def _as_install(context: Context) -> Context:
     """Return the context of an install typed here, with the options that stood before `doctor`."""
-    typed: Invocation = changed(context.invocation, words=("install", "x"), verb=None, arguments=())
+    typed: Invocation = replace(context.invocation, words=("install", "x"), verb=None, arguments=())
     return Context(typed, context.ambient, context.tell, keep=False)
 
 
@@ -70,14 +70,14 @@ def _as_json(one: Finding) -> dict[str, str | None]:
 def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
     """Yield the findings for people; a reason is wrapped, a command is never broken in two."""
     for one in found:
-        wrapped = textwrap.wrap(shown(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
+        wrapped = textwrap.wrap(printable(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
         mark = _MARKS[one.status].ljust(6)
         if colour:
             mark = f"\x1b[{_COLOURS[one.status]}m{mark}\x1b[0m"
         yield mark + "".join(wrapped[:1])
         yield from (f"      {line}" for line in wrapped[1:])
         if one.command is not None:
-            yield f"        {shown(one.command)}"
+            yield f"        {printable(one.command)}"
     yield _summary(found)
 
 
@@ -94,13 +94,13 @@ def _tell_managed(named: str, context: Context) -> int:
     """Print whether a Python is managed; return 0 if it is."""
     path = _python_at(named, context)
     words = ("--python", path) if path else ()
-    invocation: Invocation = changed(context.invocation, words=words)
+    invocation: Invocation = replace(context.invocation, words=words)
     asked = Context(invocation, context.ambient, context.tell, keep=False)
     target = asked.target
     if target.problem:
         raise SafepipError(NOT_FOUND, target.problem)
     if target.interpreter is None or target.interpreter.is_virtual:
-        sys.stdout.write(shown(f"{target.python} is not managed: it lies in an environment") + "\n")
+        sys.stdout.write(printable(f"{target.python} is not managed: it lies in an environment") + "\n")
         return 1
     marker = target.interpreter.marker
     setting = verdict_by_setting(asked)
@@ -108,7 +108,7 @@ def _tell_managed(named: str, context: Context) -> int:
         told = f"is managed: {f'by {setting}' if setting else marker}"
     else:
         told = f"is not managed: {f'by {setting}' if setting else f'there is no {marker}'}"
-    sys.stdout.write(shown(f"{target.python} {told}") + "\n")
+    sys.stdout.write(printable(f"{target.python} {told}") + "\n")
     return 0 if asked.managed else 1
 
 

@@ -16,7 +16,7 @@ import time
 from safepip.actions.sudo import step_down
 from safepip.core.decide import project_of
 from safepip.core.plan import Create, Handover
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 from safepip.envs import inventory
 from safepip.envs.applications import broken
 from safepip.envs.asides import half_removed, set_aside
@@ -24,7 +24,7 @@ from safepip.envs.in_force import in_force, unfit
 from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
-from safepip.report import quoted, shown
+from safepip.report import printable, shell_quote
 from safepip.system import registry
 from safepip.system.environment import (
     ABSENT,
@@ -139,7 +139,7 @@ def _path(said: argparse.Namespace, context: Context, _report: Report) -> int:
     found = _for_directory(said.dir, context) if said.dir is not None else in_force(context)
     if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
         raise unfit(found, context)
-    path = shown(found.path) if sys.stdout.isatty() else found.path  # no escape sequences for a terminal
+    path = printable(found.path) if sys.stdout.isatty() else found.path  # no escape sequences for a terminal
     sys.stdout.write(f"{path}\n")
     return 0
 
@@ -151,7 +151,7 @@ def _for_directory(named: str, context: Context) -> Environment:
         raise SafepipError(NO_ENVIRONMENT, f"there is no directory {named}")
     if is_environment(path) or is_conda(path):
         return context.examine(path)
-    there = Context(context.invocation, changed(context.ambient, cwd=path), context.tell, keep=False)
+    there = Context(context.invocation, replace(context.ambient, cwd=path), context.tell, keep=False)
     found: Environment = there.place
     return found
 
@@ -168,7 +168,7 @@ def _list(said: argparse.Namespace, context: Context, report: Report) -> int:
     if said.json:
         sys.stdout.write(json.dumps([_as_json(row) for row in rows], indent=1) + "\n")
     elif rows:
-        sys.stdout.write("".join(f"{shown(line)}\n" for line in _table(rows, context)))
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _table(rows, context)))
     else:
         report.say("no environments are known yet")
     return 0
@@ -192,7 +192,7 @@ def _table(rows: Iterable[Listed], context: Context) -> list[str]:
     cells = [("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")]
     for row in rows:
         used = time.strftime("%Y-%m-%d", time.localtime(row.used))
-        name = shown(_at_home(_named(row, context), context))
+        name = printable(_at_home(_named(row, context), context))
         cells.append((name, row.python, str(row.packages), _human(row.size), used, row.health))
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     return ["  ".join(_padded(row, widths)) for row in cells]
@@ -241,16 +241,16 @@ def _info(said: argparse.Namespace, context: Context, _report: Report) -> int:
         if said.dir is None:
             raise unfit(found, context)
         raise SafepipError(
-            NO_ENVIRONMENT, f"{context.shown(found)} is neither an environment nor a project with one"
+            NO_ENVIRONMENT, f"{context.typed(found)} is neither an environment nor a project with one"
         )
     facts = _facts(found, context)
-    sys.stdout.write("".join(f"{name + ':':<12} {shown(fact)}\n" for name, fact in facts if fact))
+    sys.stdout.write("".join(f"{name + ':':<12} {printable(fact)}\n" for name, fact in facts if fact))
     return 0
 
 
 def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     entry = registry.entry(context.state, found.path)
-    project = project_root(entry.known, context) if entry else os.path.dirname(found.named)
+    project = project_root(entry.registration, context) if entry else os.path.dirname(found.named)
     yield "path", found.path
     yield "project", project or ""
     yield "python", found.version or inventory.made_with(found.path)
@@ -258,7 +258,7 @@ def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     yield "packages", str(inventory.packages(found.path))
     yield "size", _human(inventory.size(found.path))
     yield "last use", time.strftime("%Y-%m-%d", time.localtime(last_use(entry))) if entry else ""
-    yield "known as", (_SAID[entry.known.how] if entry else "not known")
+    yield "known as", (_SAID[entry.registration.how] if entry else "not known")
     if found.state == USABLE:
         yield "pip", "its own" if found.has_pip else "safepip's"
     yield "sees system", "yes" if found.sees_system else ""
@@ -274,14 +274,14 @@ def _create(said: argparse.Namespace, context: Context, report: Report) -> int:
     base = _base(said.python, context)
     if found.state == USABLE:
         if said.python and base.minor != found.version:
-            what = f"{context.shown(found)} is there, with Python {found.version}"
+            what = f"{context.typed(found)} is there, with Python {found.version}"
             raise SafepipError(
                 CANNOT_CREATE,
                 what,
                 "remove it first: safepip env remove",
                 "or keep one beside it: safepip --env DIR env create",
             )
-        report.say(f"{context.shown(found)} is there already (Python {found.version})")
+        report.say(f"{context.typed(found)} is there already (Python {found.version})")
         return 0
     if found.state not in {ABSENT, UNFINISHED}:
         raise unfit(found, context)
@@ -330,7 +330,7 @@ def _plan(found: Environment, base: Interpreter, context: Context, *, system: bo
         interpreter=base,
         handover=Handover(python=python, words=(), program="pip"),
         because="env create asks for it",
-        called=context.shown(found),
+        called=context.typed(found),
         why=f"{base.path} is Python {base.minor}",
         purpose="for this project" if project and not context.named else "as asked for",
         system_site_packages=system or context.settings.system_site_packages,
@@ -344,7 +344,7 @@ def _remove(said: argparse.Namespace, context: Context, report: Report) -> int:
     found = _meant(said.dir, context) if said.dir is not None else _of_place(context)
     path = found.path
     entry = registry.entry(context.state, path)
-    if entry is None or entry.known.how != registry.MADE:
+    if entry is None or entry.registration.how != registry.MADE:
         if not os.path.lexists(path):
             raise SafepipError(NO_ENVIRONMENT, f"there is no {path}")
         what = f"safepip did not make {path}, so it does not remove it"
@@ -374,7 +374,7 @@ def _refuse_what_is_used(found: Environment, context: Context) -> None:
         told.append(f"process {processes[0]}, which runs in it")
     if told:
         what = f"{path} holds {'; '.join(told)} ({_human(inventory.size(path))})"
-        way = f"to remove it with that: safepip env remove --yes {quoted(context.shown(found))}"
+        way = f"to remove it with that: safepip env remove --yes {shell_quote(context.typed(found))}"
         raise SafepipError(USAGE, what, way)
 
 
@@ -391,7 +391,7 @@ def _prune(said: argparse.Namespace, context: Context, report: Report) -> int:
         would = "would remove" if one.remove else "would forget"
         does = _carry_out(one, context, report) if said.yes else would
         if does:
-            sys.stdout.write(shown(f"{does} {one.entry.known.path} ({one.why})") + "\n")
+            sys.stdout.write(printable(f"{does} {one.entry.registration.path} ({one.why})") + "\n")
     if not doomed:
         report.say("there is nothing to prune")
     elif not said.yes:
@@ -403,9 +403,9 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
     """Return why a record is not needed any more, or None."""
     if not entry.is_there:
         return _lost(entry)
-    if entry.known.how != registry.MADE:
+    if entry.registration.how != registry.MADE:
         return None
-    project = entry.known.project
+    project = entry.registration.project
     if project and not os.path.lexists(project) and _device(project) == _device(os.path.dirname(project)):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
     return None if unused is None else _unused(entry, unused, context)
@@ -413,7 +413,7 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
 
 def _lost(entry: Entry) -> Doomed | None:
     """Return why the environment of a record is gone; on a disk that is not mounted now nothing is."""
-    path = entry.known.path
+    path = entry.registration.path
     if _device(path) != entry.device:
         return None
     why = "another one is there now" if os.path.lexists(path) else "it is gone"
@@ -421,7 +421,7 @@ def _lost(entry: Entry) -> Doomed | None:
 
 
 def _unused(entry: Entry, least: int, context: Context) -> Doomed | None:
-    path = entry.known.path
+    path = entry.registration.path
     is_home = context.data is not None and path == os.path.join(context.data, "home")
     days = int((time.time() - last_use(entry)) // _DAY)
     if days < least or is_home or inventory.users(path):
@@ -455,16 +455,18 @@ def _carry_out(one: Doomed, context: Context, report: Report) -> str:
 def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Remember that the user trusts an environment, by path and identity; or forget it."""
     if said.list:
-        entries = (entry for entry in registry.entries(context.state) if entry.known.how == registry.TRUSTED)
-        paths = sorted(entry.known.path for entry in entries if entry.is_there)
-        sys.stdout.write("".join(f"{shown(path)}\n" for path in paths))
+        entries = (
+            entry for entry in registry.entries(context.state) if entry.registration.how == registry.TRUSTED
+        )
+        paths = sorted(entry.registration.path for entry in entries if entry.is_there)
+        sys.stdout.write("".join(f"{printable(path)}\n" for path in paths))
         return 0
     found = _meant(said.dir, context) if said.dir is not None else _of_place(context)
     if not (is_environment(found.path) or is_conda(found.path)):
-        raise SafepipError(NO_ENVIRONMENT, f"{context.shown(found)} is not an environment")
-    known = registry.known(context.state, found.path)
+        raise SafepipError(NO_ENVIRONMENT, f"{context.typed(found)} is not an environment")
+    known = registry.registration(context.state, found.path)
     if known is not None and known.how == registry.MADE:
-        what = f"{context.shown(found)} was made by safepip, which trusts it"
+        what = f"{context.typed(found)} was made by safepip, which trusts it"
         if said.revoke:
             raise SafepipError(USAGE, what, "to delete it: safepip env remove")
         report.say(what)
@@ -472,19 +474,19 @@ def _trust(said: argparse.Namespace, context: Context, report: Report) -> int:
         _revoke(found, context, report)
     else:
         registry.note(context.state, found.path, registry.TRUSTED)
-        if registry.known(context.state, found.path) is None:
+        if registry.registration(context.state, found.path) is None:
             raise SafepipError(
                 CANNOT_CREATE,
                 f"{context.state} cannot be written, so nothing can be remembered there",
                 f"what is named needs no trust: export SAFEPIP_ENV={shlex.quote(found.path)}",
             )
-        report.say(f"{context.shown(found)} is trusted from now on")
+        report.say(f"{context.typed(found)} is trusted from now on")
     return 0
 
 
 def _revoke(found: Environment, context: Context, report: Report) -> None:
     was = registry.forget(context.state, found.path)
-    report.say(f"{context.shown(found)} {'is not trusted any more' if was else 'was not trusted'}")
+    report.say(f"{context.typed(found)} {'is not trusted any more' if was else 'was not trusted'}")
 
 
 def _repair(said: argparse.Namespace, context: Context, report: Report) -> int:
@@ -507,10 +509,10 @@ def _rebuild(found: Environment, context: Context, report: Report) -> None:
     from safepip.envs.rebuild import repair  # noqa: PLC0415  see above
 
     had_leftovers = bool(half_removed(found.path))
-    repair(found.path, context.shown(found), context, report, unasked=had_leftovers)
+    repair(found.path, context.typed(found), context, report, unasked=had_leftovers)
     moved = set_aside(found.path, context, report)
     if moved:
-        report.say(f"moved what an interrupted pip left, {_some(moved)}, to {context.shown(found)}/.safepip/left")
+        report.say(f"moved what an interrupted pip left, {_some(moved)}, to {context.typed(found)}/.safepip/left")
 
 
 def _repair_all(context: Context, report: Report) -> int:
@@ -541,10 +543,14 @@ def _name_broken(context: Context, report: Report) -> None:
 
 def _permit(found: Environment, context: Context, *, named: bool) -> None:
     """Refuse another user's environment, and one that the user has neither named nor used before."""
-    called = context.shown(found)
+    called = context.typed(found)
     if owner(found.path, follow=True) not in context.owners:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
-    if named or found.state in {USABLE, UNFINISHED} or registry.known(context.state, found.path) is not None:
+    if (
+        named
+        or found.state in {USABLE, UNFINISHED}
+        or registry.registration(context.state, found.path) is not None
+    ):
         return
     from safepip.envs.rebuild import moved  # noqa: PLC0415  see above
 

@@ -18,13 +18,13 @@ from safepip.core.plan import (
     Refuse,
     Repair,
     StepDown,
-    Throwaway,
+    Temporary,
     Verb,
     Version,
 )
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.errors import SafepipError
-from safepip.report import shown, without_secrets
+from safepip.report import printable, without_secrets
 from safepip.system.observe import Context
 
 from .arguments import for_verb
@@ -75,22 +75,22 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     if as_json:
         sys.stdout.write(json.dumps(explained) + "\n")
     else:
-        sys.stdout.write("".join(shown(line) + "\n" for line in _lines(explained, plan, told)))
+        sys.stdout.write("".join(printable(line) + "\n" for line in _lines(explained, plan, told)))
     return 0
 
 
 def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
     """Return what safepip would do about the line, as data; nothing is written, not even a cache."""
-    plain = changed(context.invocation, verb=None, arguments=(), project=None)
+    plain = replace(context.invocation, verb=None, arguments=(), project=None)
     version, words = _whole_line(words)
-    typed = with_own_words(changed(plain, version=version or plain.version), words)
+    typed = with_own_words(replace(plain, version=version or plain.version), words)
     ambient = context.ambient
     if typed.project is not None:
         start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
-        ambient = changed(ambient, cwd=os.path.realpath(start))
+        ambient = replace(ambient, cwd=os.path.realpath(start))
         due = dict(Context(typed, ambient, context.tell, keep=False).due)
         environ = {name: value for name, value in {**ambient.environ, **due}.items() if value}
-        ambient = changed(ambient, environ=environ)
+        ambient = replace(ambient, environ=environ)
     told = Context(typed, ambient, context.tell, keep=False)
     try:
         plan = decide(told)
@@ -133,7 +133,7 @@ def _parts(plan: Plan) -> tuple[str, str | None, list[str]]:
             return "environment", environment.path, list(handover.argv)
         case Create(handover=handover, environment=environment):
             return "create", environment.path, list(handover.argv)
-        case Throwaway(handover=handover):
+        case Temporary(handover=handover):
             return "ephemeral", None, list(handover.argv)
         case Pipx(runs=runs):
             return "pipx", None, ["pipx", *runs[0]]
@@ -172,7 +172,7 @@ def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a p
             return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
         case Repair(environment=found):
             return f"would repair {found.path}, which {found.reason}; then {subcommand} in it"
-        case Throwaway(interpreter=base):
+        case Temporary(interpreter=base):
             return f"would {subcommand} in a temporary environment (Python {base.minor})"
         case Pipx(names=names):
             return f"would {subcommand} {', '.join(names)} with pipx".replace("  ", " ")

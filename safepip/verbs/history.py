@@ -13,7 +13,7 @@ import time
 from safepip.envs import applications, history, journal
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import REFUSED, SafepipError
-from safepip.report import shown
+from safepip.report import printable
 from safepip.system.environment import ABSENT, UNFINISHED
 
 from .arguments import for_verb
@@ -56,7 +56,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if said.json:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
     elif not entries:
-        sys.stdout.write(f"nothing was changed in {shown(context.shown(found))} through safepip yet\n")
+        sys.stdout.write(f"nothing was changed in {printable(context.typed(found))} through safepip yet\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for entry in entries for line in lines(entry, entries)))
     return 0
@@ -65,7 +65,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 def legible(found: Environment, context: Context) -> list[Entry]:
     """Return the history of an environment; another user's is refused, for it may not be empty."""
     if not _may_read(os.path.join(found.path, journal.HISTORY)):
-        what = f"the history of {context.shown(found)} is another user's, who alone can read it"
+        what = f"the history of {context.typed(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)
     return history.read(found.path)
 
@@ -96,7 +96,7 @@ def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
         number, remark = "-", " (with pipx)"
     elif undone:
         remark = " (undone)"
-    head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {shown(line_of(entry))}"
+    head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {printable(line_of(entry))}"
     told = list(map(_tied, entry.changes))
     if entry.further == "created":
         told.insert(0, "made the environment (which stays)" if undone else "made the environment")
@@ -110,7 +110,7 @@ def _tied(change: Change) -> str:
 
 def described(change: Change) -> str:
     """Return what happened to a distribution in a few words."""
-    name = shown(change.name)
+    name = printable(change.name)
     if change.before is None:
         return f"+ {name} {_called(change.after)}"
     if change.after is None:
@@ -128,7 +128,7 @@ def _called(state: State | None) -> str:
     if state is None:
         return "nothing"
     origin = _origin(state)
-    return shown(f"{state.version} ({origin})" if origin else state.version)
+    return printable(f"{state.version} ({origin})" if origin else state.version)
 
 
 def _origin(state: State | None) -> str | None:

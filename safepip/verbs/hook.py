@@ -18,7 +18,7 @@ from safepip.core.pip_options import SUBCOMMANDS
 from safepip.envs import history
 from safepip.envs.in_force import in_force
 from safepip.errors import USAGE, SafepipError
-from safepip.report import shown
+from safepip.report import printable
 from safepip.shells.detect import LANGUAGES
 from safepip.system.environment import USABLE
 from safepip.system.interpreter import BIN, EXE, is_program
@@ -101,7 +101,7 @@ def _line(shell: str, word: str, told: str) -> str:
     if not told or shell in {"bash", "tcsh", "sh"}:
         return f"{word}\n"
     separator = ":" if shell == "zsh" else "\t"
-    return f"{word}{separator}{shown(told)}\n"
+    return f"{word}{separator}{printable(told)}\n"
 
 
 def _completions(before: tuple[str, ...], current: str, context: Context) -> Words:

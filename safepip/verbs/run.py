@@ -6,10 +6,10 @@ import _signal  # type: ignore[import-not-found]  # signal only adds enums, whic
 import os
 import sys
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs.in_force import repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
 from safepip.system.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
 from safepip.system.observe import Context
@@ -69,14 +69,14 @@ def to_run_in(context: Context, report: Report) -> Environment:
     if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:
         raise unfit(candidate, context)
     report.say(
-        f"there is no {context.told(candidate)}; running it in the home environment {context.told(fallback)}"
+        f"there is no {context.display(candidate)}; running it in the home environment {context.display(fallback)}"
     )
     return fallback
 
 
 def _home(context: Context) -> Environment:
     """Return the home environment: the place of a directory that is in no project."""
-    home: Environment = Context(context.invocation, changed(context.ambient, cwd=None), context.tell).place
+    home: Environment = Context(context.invocation, replace(context.ambient, cwd=None), context.tell).place
     return home
 
 
@@ -114,7 +114,7 @@ def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, 
         return argv
     before = context.moved_from(found)
     why = "is gone" if gone else "is another environment's"
-    why += f": {context.shown(found)} was moved here from {before}" if before else ""
+    why += f": {context.typed(found)} was moved here from {before}" if before else ""
     report.say(f"{os.path.basename(argv[0])} names {python}, which {why}")
     report.say("running it with the Python of this environment; repair its scripts: safepip env repair")
     return (found.python, *argv)
@@ -133,7 +133,7 @@ def _not_executable(path: str, found: Environment, context: Context) -> SafepipE
     why = "its file system is mounted noexec" if flags & getattr(os, "ST_NOEXEC", 0) else "it is not executable"
     name = os.path.basename(path)
     module = _module_of(name, found)
-    start_it = f"-m {module}" if module else quoted(os.path.join(context.shown(found), BIN, name))
+    start_it = f"-m {module}" if module else shell_quote(os.path.join(context.typed(found), BIN, name))
     way = f"run it with Python: safepip run python {start_it}"
     return SafepipError(CANNOT_RUN, f"{path} cannot be run: {why}", way)
 
@@ -156,7 +156,7 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
     path = next(candidates((name,), search, ()), None)
     if path is not None:
         return path
-    what = f"there is no program {name} in {context.told(found)}, nor on PATH"
+    what = f"there is no program {name} in {context.display(found)}, nor on PATH"
     home = _home(context)
     if home.state == USABLE and home.path != found.path and _in(home, name):
         way = f"it is in the home environment: {os.path.join(home.path, BIN, name)}"

@@ -41,7 +41,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     found = to_run_in(context, report)
     shell = users_shell(context.ambient.environ)
     if report.terminal:
-        report.say(f"{shell} in {context.shown(found)}; leave it with exit")
+        report.say(f"{shell} in {context.typed(found)}; leave it with exit")
     variables = {**entered(found.path, inherited()), _INSIDE: found.path}
     argv, changes = _in_front(shell, variables)
     return start(argv, {**variables, **changes})

@@ -20,7 +20,7 @@ from safepip.envs.in_force import in_force, usable
 from safepip.envs.lock import acquire
 from safepip.envs.progress import shown_while
 from safepip.errors import USAGE, SafepipError
-from safepip.report import shown
+from safepip.report import printable
 from safepip.system.environment import USABLE
 
 from .arguments import for_verb
@@ -73,7 +73,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         step_down(*owner, report)
     with _locked(found, context, report) as lock:
         entries = legible(found, context)
-        aim = said.to or _steps_back(entries, said.count or 1, context.shown(found))
+        aim = said.to or _steps_back(entries, said.count or 1, context.typed(found))
         if aim not in {history.START, *(entry.id for entry in entries)}:
             raise SafepipError(
                 USAGE, f"there is no entry {_short(aim)} in the history", "see them all: safepip history"
@@ -117,7 +117,7 @@ def _refuse_what_pipx_did(context: Context) -> None:
     names = ", ".join(change.name for change in done.changes)
     what = f"the last change, {names}, is with pipx, whose changes undo does not reach"
     ways = [f"take it back: {_taken_back(change)}" for change in done.changes]
-    where = "the home environment" if context.project is None else context.shown(found)
+    where = "the home environment" if context.project is None else context.typed(found)
     if steps:
         ways.append(f"the last one in {where}: safepip undo 1")
     raise SafepipError(USAGE, what, *ways)
@@ -169,7 +169,7 @@ def _show(back: Back, entries: Sequence[Entry]) -> None:
     for entry in reversed(entries):
         if entry.id in steps and entry.id not in aimed:
             said = f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}"
-            sys.stdout.write(f"{shown(said)}\n")
+            sys.stdout.write(f"{printable(said)}\n")
     for change in back.changes:
         sys.stdout.write(f"  {described(change)}\n")
     if not back.changes:

@@ -18,7 +18,7 @@ from safepip.envs.git import index_identity, tracks
 from safepip.envs.inventory import made_with
 from safepip.envs.trust import filesystem, objection
 from safepip.errors import SafepipError
-from safepip.report import shown, without_credentials
+from safepip.report import printable, without_credentials
 from safepip.system import registry
 from safepip.system.environment import examine
 from safepip.system.interpreter import Interpreter, behind_shim, interview
@@ -89,7 +89,7 @@ def _read_settings(folder: str, data: bytes) -> None:
     assert not os.path.isabs(project.env_dir)
     assert ".." not in project.env_dir.split("/")
     assert project.python is None or "/" not in project.python
-    assert all(shown(str(fault)).isprintable() for fault in settings.warnings)
+    assert all(printable(str(fault)).isprintable() for fault in settings.warnings)
 
 
 def _environment(folder: str) -> tuple[bytes, ...]:
@@ -187,9 +187,9 @@ def _read_record(folder: str, data: bytes) -> None:
     path, _ = _record_file(folder)
     _put(folder, path, data)
     device, inode = (int(part, 16) for part in os.path.basename(path).split("-"))
-    for found in (registry.known(state, place), registry.moved_from(state, place)):
-        assert found is None or isinstance(found, registry.Known | registry.Entry)
-    assert registry.known(state, other) is None
+    for found in (registry.registration(state, place), registry.moved_from(state, place)):
+        assert found is None or isinstance(found, registry.Registration | registry.Entry)
+    assert registry.registration(state, other) is None
     registry.entry_of(state, device, inode)
     for entry in registry.entries(state):
         registry.size_of(entry, "1")
@@ -419,7 +419,7 @@ def _read_requirement(_folder: str, data: bytes) -> None:
     text = os.fsdecode(data)
     one = wanted(text)
     assert one is None or (one.name.isascii() and not text.startswith("-"))
-    assert shown(text).isprintable()
+    assert printable(text).isprintable()
     without_credentials(text)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tree import TREE
 
 from safepip.errors import REFUSED
-from safepip.report import Report, quoted, shown, without_credentials, without_secrets
+from safepip.report import Report, printable, shell_quote, without_credentials, without_secrets
 
 
 def test_only_the_word_error_is_coloured(capfd):
@@ -77,7 +77,7 @@ def test_debug_speaks_even_when_quiet(capfd):
     ],
 )
 def test_what_is_no_plain_character_is_escaped(text, expected, capfd):
-    assert shown(text) == expected
+    assert printable(text) == expected
     Report().say(text)
     assert capfd.readouterr().err == f"safepip: {expected}\n"
 
@@ -163,7 +163,7 @@ def test_secrets_do_not_stay_in_a_line(words, clean):
 
 
 def test_what_is_shown_has_no_credentials():
-    assert shown("from https://user:secret@x.invalid/s: gone") == "from https://x.invalid/s: gone"
+    assert printable("from https://user:secret@x.invalid/s: gone") == "from https://x.invalid/s: gone"
 
 
 @given(st.text(max_size=20))
@@ -174,12 +174,12 @@ def test_cleaning_a_word_ends(word):
 @pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 @given(st.text(max_size=20).filter(lambda word: "\0" not in word))
 def test_a_quoted_word_is_that_word_to_a_shell(word):
-    assert shlex.split(quoted(word)) == [word]
-    assert quoted(word) == shlex.quote(word)
+    assert shlex.split(shell_quote(word)) == [word]
+    assert shell_quote(word) == shlex.quote(word)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 @pytest.mark.parametrize("word", ["flask", "a b", "it's", "$(x)", "`x`", 'a"b', "a!b", "~x", "*", ";", "", "a\nb"])
 def test_a_shell_reads_the_word_again(word):
-    line = f"printf %s {quoted(word)}"
+    line = f"printf %s {shell_quote(word)}"
     assert subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True).stdout == word

@@ -11,7 +11,7 @@ import os
 import sys
 
 from safepip.core.requirement import parse
-from safepip.report import quoted
+from safepip.report import shell_quote
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, remember
 from safepip.system.interpreter import candidates
@@ -77,7 +77,7 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
-    named = [quoted(requirement) for requirement in requirements if parse(requirement)]
+    named = [shell_quote(requirement) for requirement in requirements if parse(requirement)]
     if not named:
         return ""
     name, command = _COMMANDS[keeper]

@@ -29,11 +29,11 @@ from safepip.core.plan import (
     Repair,
     RunHint,
     StepDown,
-    Throwaway,
+    Temporary,
     Verb,
     Version,
 )
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.core.settings import Settings
 from safepip.envs import health, journal, rebuild
 from safepip.envs.verify import sites
@@ -89,7 +89,7 @@ def inherited():
 def context(home, work):
     """What surrounds this process, and a line that installs."""
     invocation = read_invocation("safepip", ("install", "six"), module=False)
-    around = changed(ambient(), cwd=work, terminal=False)
+    around = replace(ambient(), cwd=work, terminal=False)
     state = os.path.join(home, "state")
     return Context(invocation, around, settings=Settings(), state=state, cache=None)
 
@@ -130,14 +130,14 @@ def test_where_safepip_has_no_pip_none_is_offered(monkeypatch, work):
 
 def test_changes_are_made_and_none_removes(monkeypatch):
     monkeypatch.setenv("PIP_PYTHON", "/x")
-    found = child_environ(changed(PLAIN, changes=(("PIP_PYTHON", None), ("PIP_NO_USER", None), ("PIP_USER", "0"))))
+    found = child_environ(replace(PLAIN, changes=(("PIP_PYTHON", None), ("PIP_NO_USER", None), ("PIP_USER", "0"))))
     assert found["PIP_USER"] == "0"
     assert not {"PIP_PYTHON", "PIP_NO_USER"} & set(found)
     assert os.environ["PIP_PYTHON"] == "/x"
 
 
 def test_the_plans_changes_come_last():
-    told = changed(PLAIN, environment="/e", enter=True, changes=(("VIRTUAL_ENV", None), ("PATH", "/only")))
+    told = replace(PLAIN, environment="/e", enter=True, changes=(("VIRTUAL_ENV", None), ("PATH", "/only")))
     assert child_environ(told)["PATH"] == "/only"
     assert "VIRTUAL_ENV" not in child_environ(told)
 
@@ -146,7 +146,7 @@ def test_the_plans_changes_come_last():
 def test_an_environment_is_entered_where_the_plan_says_so(monkeypatch, enter):
     monkeypatch.setenv("PATH", "/a:/b")
     monkeypatch.setenv("PYTHONHOME", "/h")
-    found = child_environ(changed(PLAIN, environment="/e", enter=enter))
+    found = child_environ(replace(PLAIN, environment="/e", enter=enter))
     assert found["PATH"] == ("/e/bin:/a:/b" if enter else "/a:/b")
     assert ("VIRTUAL_ENV" in found, "PYTHONHOME" in found) == (enter, not enter)
 
@@ -154,14 +154,14 @@ def test_an_environment_is_entered_where_the_plan_says_so(monkeypatch, enter):
 def test_what_is_to_be_said_is_given_to_the_runner():
     assert {"SAFEPIP_RUN_HINT", "SAFEPIP_RUN_CLOSING"}.isdisjoint(child_environ(PLAIN))
     hint = RunHint(how="run {} in a\x1bb", asked=("six", "click"))
-    found = child_environ(changed(PLAIN, run_hint=hint, closing=("one", "tw\x1bo")))
+    found = child_environ(replace(PLAIN, run_hint=hint, closing=("one", "tw\x1bo")))
     assert found["SAFEPIP_RUN_HINT"] == "six click:run {} in a\\x1bb"
     assert found["SAFEPIP_RUN_CLOSING"] == "one\ntw\\x1bo"
 
 
 def test_only_a_lock_marks_the_handover():
-    assert HANDOVER not in child_environ(changed(PLAIN, environment="/e"))
-    found = child_environ(changed(PLAIN, environment="/e"), locked=True)
+    assert HANDOVER not in child_environ(replace(PLAIN, environment="/e"))
+    found = child_environ(replace(PLAIN, environment="/e"), locked=True)
     assert found[HANDOVER] == f"{os.getpid()}:/e"
 
 
@@ -173,7 +173,7 @@ def test_variables_of_any_bytes_arrive(monkeypatch):
 def test_an_environment_whose_pip_runs_is_the_hooks_no_more(monkeypatch):
     """What its builds start goes by it, and not by the directory that they are built in."""
     monkeypatch.setenv("SAFEPIP_ACTIVATED", "/e")
-    assert "SAFEPIP_ACTIVATED" not in child_environ(changed(PLAIN, environment="/e"))
+    assert "SAFEPIP_ACTIVATED" not in child_environ(replace(PLAIN, environment="/e"))
     assert child_environ(PLAIN)["SAFEPIP_ACTIVATED"] == "/e"
 
 
@@ -314,14 +314,14 @@ def test_a_change_holds_the_environments_lock_through_the_exec(became, context, 
 def test_a_reader_takes_no_lock_and_leaves_no_trace(became, context, report, into):
     before = sorted(os.listdir(into.environment))
     with pytest.raises(ReplacedError):
-        hand_over(changed(into, change=False), context, report)
+        hand_over(replace(into, change=False), context, report)
     assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
     assert sorted(os.listdir(into.environment)) == before
 
 
 def test_a_change_outside_of_environments_takes_none(became, context, report):
     with pytest.raises(ReplacedError):
-        hand_over(changed(PLAIN, change=True), context, report)
+        hand_over(replace(PLAIN, change=True), context, report)
     assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
 
 
@@ -404,7 +404,7 @@ def test_where_nothing_is_wrong_nothing_is_told(became, context, report, into, c
     ],
 )
 def test_before_pips_help_comes_safepips(became, context, report, capfd, words, how, shown):
-    context.invocation = changed(context.invocation, words=words, **how)
+    context.invocation = replace(context.invocation, words=words, **how)
     context.first_reading = read(words, {}, ())
     with pytest.raises(ReplacedError):
         hand_over(PLAIN, context, report)
@@ -434,7 +434,7 @@ def test_where_packages_are_that_are_not_here_is_said(became, context, report, f
     act(sought, context, report)
     said = f"six is in the home environment: safepip --env {kept} uninstall six"
     assert became[0].environ["SAFEPIP_RUN_CLOSING"] == said
-    act(changed(sought, sought=("none",)), context, report)
+    act(replace(sought, sought=("none",)), context, report)
     assert became[1].environ["SAFEPIP_RUN_CLOSING"] == "nowhere"
     report.quiet = True
     act(sought, context, report)
@@ -467,7 +467,7 @@ def creation(into, work, base):
     """The plan of a creation."""
     path = os.path.join(work, "new")
     return Create(
-        environment=env(path, ABSENT), interpreter=base, handover=changed(into, environment=path), because="x",
+        environment=env(path, ABSENT), interpreter=base, handover=replace(into, environment=path), because="x",
         called="new", why="y", purpose="z", notices=("n",), hint=(work, "use uv"),
     )  # fmt: skip
 
@@ -484,12 +484,12 @@ def test_an_environment_is_made_and_its_pip_handed_the_line(became, context, rep
     assert (said[0], said[-1]) == ("safepip: n", "safepip: use uv")
     assert "creating new" in said[1] or f"creating {path}" in said[1]
     assert hinted(context.state, work)
-    assert registry.known(context.state, path).how == registry.MADE
+    assert registry.registration(context.state, path).how == registry.MADE
 
 
 def test_a_throw_away_environments_code_is_returned(context, report, base, capfd):
-    handover = changed(PLAIN, python="/x/python3", words=("no-such-word",))
-    plan = Throwaway(interpreter=base, handover=handover, because="x", notices=("n",))
+    handover = replace(PLAIN, python="/x/python3", words=("no-such-word",))
+    plan = Temporary(interpreter=base, handover=handover, because="x", notices=("n",))
     assert execute(plan, context, report) == 1
     said = capfd.readouterr().err
     assert said.startswith("safepip: n\n")
@@ -511,7 +511,7 @@ def test_after_a_repair_it_is_decided_again_unless_it_did_not_help(
     os.makedirs(os.path.join(path, "something"))
     monkeypatch.setattr(rebuild, "repair", lambda path, *_args, **_how: shutil.rmtree(path) if mended else None)
     found = Environment(path=path, named=path, state=BROKEN)
-    context.examine = lambda path, **_how: changed(found, state=BROKEN if os.path.exists(path) else USABLE)
+    context.examine = lambda path, **_how: replace(found, state=BROKEN if os.path.exists(path) else USABLE)
     refusal = Refuse(code=3, what="w", ways=(), because="x")
     plan = Repair(environment=found, handover=PLAIN, refusal=refusal, called=".venv", because="x")
     assert execute(plan, context, report) == (None if mended else 3)

@@ -6,10 +6,10 @@ import tempfile
 
 import pytest
 
-from safepip.actions.temporary import run_in_throwaway
+from safepip.actions.temporary import run_in_temporary
 from safepip.core.invocation import Invocation
-from safepip.core.plan import Handover, Throwaway
-from safepip.core.record import changed
+from safepip.core.plan import Handover, Temporary
+from safepip.core.record import replace
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.system.observe import Context, ambient
 
@@ -28,38 +28,38 @@ def temporary(work, monkeypatch):
 @pytest.fixture
 def context(work):
     """What surrounds this process."""
-    return Context(Invocation(words=()), changed(ambient(), cwd=work), cache=None)
+    return Context(Invocation(words=()), replace(ambient(), cwd=work), cache=None)
 
 
 def plan(base, *words):
     """Return the plan to have pip do this in an environment that is gone afterwards."""
     handover = Handover(python="/x/bin/python", words=words, program="/x/bin/pip", environment="/x", enter=True)
-    return Throwaway(interpreter=base, handover=handover, because="x")
+    return Temporary(interpreter=base, handover=handover, because="x")
 
 
 def test_pip_runs_in_an_environment_that_is_gone_afterwards(temporary, context, base, capfd):
-    assert run_in_throwaway(plan(base, "debug"), context) == 0
+    assert run_in_temporary(plan(base, "debug"), context) == 0
     told = capfd.readouterr().out
     assert f"sys.executable: {temporary}/safepip-" in told
     assert os.listdir(temporary) == []
 
 
 def test_pips_exit_code_is_returned(temporary, context, base, capfd):
-    assert run_in_throwaway(plan(base, "no-such-word"), context) == 1
+    assert run_in_temporary(plan(base, "no-such-word"), context) == 1
     assert "no-such-word" in capfd.readouterr().err
     assert os.listdir(temporary) == []
 
 
 def test_handlers_of_signals_are_as_before(temporary, context, base, capfd):
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
-    run_in_throwaway(plan(base, "--version"), context)
+    run_in_temporary(plan(base, "--version"), context)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_where_there_is_no_room_it_is_told_plainly(temporary, context, base):
     os.rmdir(temporary)
     with pytest.raises(SafepipError) as raised:
-        run_in_throwaway(plan(base, "--version"), context)
+        run_in_temporary(plan(base, "--version"), context)
     assert (raised.value.code, raised.value.what) == (
         CANNOT_CREATE,
         "no temporary environment: No such file or directory",

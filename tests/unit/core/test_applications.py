@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import applications, history
 from safepip.envs.history import Change, Entry, State
 from safepip.errors import NO_ENVIRONMENT, USAGE, SafepipError
@@ -86,12 +86,12 @@ def test_what_changed_nothing_is_not_noted(context):
 
 def test_elsewhere_it_is_not_told(context, environment):
     change(context, "cow", "1")
-    inside = Context(context.invocation, changed(context.ambient, cwd=os.path.dirname(environment)))
+    inside = Context(context.invocation, replace(context.ambient, cwd=os.path.dirname(environment)))
     assert applications.read(inside) == []
     assert applications.last(inside) is None
     change(inside, "cow", "2")
     assert [one.changes[0].after.version for one in applications.read(inside)] == ["2"]
-    named = Context(changed(context.invocation, env=environment), context.ambient)
+    named = Context(replace(context.invocation, env=environment), context.ambient)
     assert applications.read(named) == []
 
 

@@ -26,11 +26,11 @@ from safepip.core.plan import (
     Repair,
     RunHint,
     StepDown,
-    Throwaway,
+    Temporary,
     Verb,
     Version,
 )
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.core.settings import Fault, Settings
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
 from safepip.system.environment import (
@@ -149,7 +149,7 @@ def said(plan):  # noqa: C901  an arm a plan
             return f"repair {found.path}"
         case Create(environment=found):
             return f"create {found.path}"
-        case Throwaway():
+        case Temporary():
             return "throw-away"
         case Pipx(names=names):
             return f"pipx {' '.join(names)}"
@@ -171,10 +171,10 @@ STRANGERS = env(state=UNTRUSTED, reason="came from a stranger")
 
 RUIN = env(state=BROKEN, reason="was made with Python 3.11, which is gone")
 MENDING = {"place": RUIN, "settings": Settings(auto_repair=True), "may_repair": lambda _found: True}
-NOT_TO_BE_MENDED = changed(RUIN, reason=OTHER_SYSTEM, other_system=True)
+NOT_TO_BE_MENDED = replace(RUIN, reason=OTHER_SYSTEM, other_system=True)
 
 
-OLD = changed(TARGET, interpreter=changed(BASE, version=(3, 7, 16)))
+OLD = replace(TARGET, interpreter=replace(BASE, version=(3, 7, 16)))
 
 
 def row(line, facts, expected, sentence):
@@ -264,7 +264,7 @@ ROWS = [
     # 6
     row(
         "--python P install six",
-        {"target": changed(TARGET, python="/opt/py/bin/python", named=True)},
+        {"target": replace(TARGET, python="/opt/py/bin/python", named=True)},
         f"in {VENV}",
         "6 a managed interpreter named: go on",
     ),
@@ -459,7 +459,7 @@ ROWS = [
     row("list", {**MENDING, "place": STRANGERS}, f"refuse {REFUSED}", "what is not trusted is not repaired"),
     row("cache list", MENDING, f"pip of {SYSTEM}", "broken, what installs nothing goes on without it"),
     row("list", {**MENDING, **ACTIVE}, f"pip of {OTHER}", "broken, but another is active"),
-    row("list", {**MENDING, "named": ("--env", changed(RUIN, path=OTHER))}, f"repair {OTHER}", "a named one that is broken"),
+    row("list", {**MENDING, "named": ("--env", replace(RUIN, path=OTHER))}, f"repair {OTHER}", "a named one that is broken"),
     row("list", {**MENDING, **SUDO}, "step down to 1000:1000", "broken, root by sudo steps down before"),
     row("install six", {**MENDING, "settings": Settings(auto_repair=True, faults=(WRONG,))}, f"refuse {BAD_SETTINGS}", "broken, wrong settings stop install before"),
     # the version in the name
@@ -540,7 +540,7 @@ def test_a_new_environment_is_told_which_project_it_is_for_if_it_lies_elsewhere(
 
 def handover(line, **facts):
     plan = decide(context(line, **facts))
-    assert isinstance(plan, Pip | InEnvironment | Create | Throwaway), plan
+    assert isinstance(plan, Pip | InEnvironment | Create | Temporary), plan
     return plan.handover
 
 
@@ -645,7 +645,7 @@ def test_freeze_says_nothing():
 
 
 def test_a_python_that_chose_the_interpreter_does_not_lead_pip_back_to_it():
-    found = handover("-q --python P install six", target=changed(TARGET, named=True))
+    found = handover("-q --python P install six", target=replace(TARGET, named=True))
     assert found.words == ("-q", "install", "six")
     assert dict(found.changes) == {"PIP_PYTHON": None}
     assert handover("--python=P list", target=TARGET).words == ("list",)
@@ -852,7 +852,7 @@ def test_a_project_inside_one_with_an_environment_says_so_when_its_own_is_made()
 
 
 def test_a_copied_environment_is_to_be_rebuilt_in_its_place():
-    copied = changed(env("/x/.venv", UNTRUSTED), reason="was made elsewhere (in /y/.venv) and copied here")
+    copied = replace(env("/x/.venv", UNTRUSTED), reason="was made elsewhere (in /y/.venv) and copied here")
     plan = decide(context("install six", place=copied))
     assert plan.ways == ("rebuild it here with the same packages: safepip env repair /x/.venv",)
 
@@ -893,13 +893,13 @@ def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts):
 
 
 def test_warnings_of_settings_are_passed_on():
-    settings = Settings(warnings=(WRONG, changed(WRONG, line=2)))
+    settings = Settings(warnings=(WRONG, replace(WRONG, line=2)))
     for facts in ({}, NOTHING, UNMANAGED):
         assert decide(context("install six", settings=settings, **facts)).notices == ("f: x", "f:2: x")
 
 
 def test_wrong_settings_are_named():
-    plan = decide(context("install six", settings=Settings(faults=(WRONG, changed(WRONG, line=2)))))
+    plan = decide(context("install six", settings=Settings(faults=(WRONG, replace(WRONG, line=2)))))
     assert (plan.code, plan.what) == (BAD_SETTINGS, "f: x")
 
 
@@ -1018,10 +1018,10 @@ def test_an_environment_that_is_named_has_nothing_to_do_with_toxs():
 
 
 def test_a_place_that_is_taken_is_named_when_another_is_made():
-    place = changed(missing(f"{HOME}-1"), instead=".venv is a link to nothing")
+    place = replace(missing(f"{HOME}-1"), instead=".venv is a link to nothing")
     plan = decide(context("install six", place=place))
     assert plan.notices == (f".venv is a link to nothing; this project's environment is kept in {HOME}-1",)
-    assert decide(context("install six", place=changed(env(f"{HOME}-1"), instead=place.instead))).notices == ()
+    assert decide(context("install six", place=replace(env(f"{HOME}-1"), instead=place.instead))).notices == ()
 
 
 # -- the environment's own pip.conf
@@ -1029,7 +1029,7 @@ def test_a_place_that_is_taken_is_named_when_another_is_made():
 
 def test_the_environments_own_pip_conf_says_where_pip_installs_to():
     read_there = context("install --target d six").command
-    plan = decide(context("install six", command_in=lambda _prefix: changed(read_there, argv=("install", "six"))))
+    plan = decide(context("install six", command_in=lambda _prefix: replace(read_there, argv=("install", "six"))))
     assert (plan.elsewhere, plan.handover.change) == ("d", False)
     assert plan.because.endswith("; --target (the command line) says where to install to")
 

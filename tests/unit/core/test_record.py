@@ -6,7 +6,7 @@ import sys
 import pytest
 from tree import TREE
 
-from safepip.core.record import Record, changed
+from safepip.core.record import Record, replace
 
 
 class Point(Record):
@@ -94,14 +94,14 @@ def test_inherits_fields_and_defaults():
 
 def test_changed_is_a_copy_with_other_values():
     before = Point(x=1, y=5)
-    assert changed(before, x=3) == Point(x=3, y=5)
+    assert replace(before, x=3) == Point(x=3, y=5)
     assert before == Point(x=1, y=5)
-    assert type(changed(Named(x=1, name="a"), y=0)) is Named
+    assert type(replace(Named(x=1, name="a"), y=0)) is Named
 
 
 def test_changed_takes_only_fields():
     with pytest.raises(TypeError, match="Point has no field z"):
-        changed(Point(x=1), z=1)
+        replace(Point(x=1), z=1)
 
 
 def test_loads_no_module_of_its_own():

@@ -15,7 +15,7 @@ import pytest
 
 import safepip
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.doctor import advisories, directories, examine, path, stray_installs, surroundings
 from safepip.doctor.finding import Finding
 from safepip.errors import SafepipError
@@ -109,7 +109,7 @@ def world(home, work, base_python, monkeypatch):
 
 def look(**how):
     """Return the findings of an install typed here."""
-    return examine(Context(Invocation(words=("install", "x")), changed(ambient(), **how), keep=False))
+    return examine(Context(Invocation(words=("install", "x")), replace(ambient(), **how), keep=False))
 
 
 def faults():
@@ -658,7 +658,7 @@ def test_packages_in_a_managed_python(world):
 def test_nobody_is_told_to_take_the_root_directory(place, fault, work, monkeypatch):
     """A container's user without a name has / for a home."""
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
-    world = changed(ambient(), user=54321, home=place or work)
+    world = replace(ambient(), user=54321, home=place or work)
     commands = [one.command for one in directories.check(Context(Invocation(words=()), world, keep=False))]
     assert commands
     assert not any("chown" in command and command.endswith(" /") for command in commands)

@@ -9,14 +9,14 @@ import sys
 import pytest
 
 from safepip.core.invocation import read_invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.doctor import installation
 from safepip.report import Report
 from safepip.system.observe import Context, ambient
 
 
 def context(*words, prefix=sys.prefix):
-    there = changed(ambient(), prefix=prefix, base_prefix="/usr")
+    there = replace(ambient(), prefix=prefix, base_prefix="/usr")
     return Context(read_invocation("safepip", words, module=False), there)
 
 

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from safepip.doctor.locate import whereabouts
+from safepip.doctor.locate import locate
 from safepip.system import registry
 from safepip.system.interpreter import Interpreter
 
@@ -41,14 +41,14 @@ def install(environment, *names, library="python3.12"):
 
 
 def test_nobody_knows(world):
-    assert whereabouts(("six", "./folder", "six @ https://example.invalid/six.whl"), world) == ()
+    assert locate(("six", "./folder", "six @ https://example.invalid/six.whl"), world) == ()
 
 
 def test_in_the_home_environment(world):
     place = os.path.join(world.data, "home")
     install(place, "Foo_Bar", "six", library="python3.13")
     line = f"foo-bar, six are in the home environment: safepip --env {place} uninstall foo-bar six"
-    assert whereabouts(("foo.bar>=1", "Six", "other"), world) == (line,)
+    assert locate(("foo.bar>=1", "Six", "other"), world) == (line,)
 
 
 def test_in_the_environment_of_a_folder_above(world):
@@ -59,10 +59,10 @@ def test_in_the_environment_of_a_folder_above(world):
         install(path, "six")
         registry.note(world.state, path, registry.ADOPTED)
     path = os.path.join(home, "blog", ".venv")
-    assert whereabouts(("six",), world) == (f"six is in {path}: safepip --env {path} uninstall six",)
+    assert locate(("six",), world) == (f"six is in {path}: safepip --env {path} uninstall six",)
     world.ambient.cwd = os.path.join(home, "third")
     path = os.path.join(home, ".venv")
-    assert whereabouts(("six",), world) == (f"six is in {path}: safepip --env {path} uninstall six",)
+    assert locate(("six",), world) == (f"six is in {path}: safepip --env {path} uninstall six",)
 
 
 def test_one_of_pipxs(world):
@@ -70,9 +70,7 @@ def test_one_of_pipxs(world):
     install(venv, "black", "click")
     with open(os.path.join(venv, "pipx_metadata.json"), "w") as file:
         file.write("{}")
-    assert whereabouts(("black", "click"), world) == (
-        "black is an application of pipx's: safepip app uninstall black",
-    )
+    assert locate(("black", "click"), world) == ("black is an application of pipx's: safepip app uninstall black",)
 
 
 def test_outside_of_environments(world):
@@ -81,15 +79,15 @@ def test_outside_of_environments(world):
     install(user, "idna", library="python3.9")
     install(world.target.interpreter.prefix, "idna")
     folder = os.path.join(user, "lib", "python3.12", "site-packages")
-    assert whereabouts(("six", "idna"), world) == (
+    assert locate(("six", "idna"), world) == (
         f"six is in {folder}, by pip install --user: {HOW} six",
         "idna is the system's: what installed it there removes it (apt, dnf, …)",
     )
     world.managed = False
-    assert whereabouts(("six", "idna"), world) == ()
+    assert locate(("six", "idna"), world) == ()
 
 
 def test_a_name_of_many_signs_is_none(world):
     place = os.path.join(world.data, "home")
     install(place, "six")
-    assert whereabouts(("{}", "six{}", "-r", "\x1b[31msix", "../six"), world) == ()
+    assert locate(("{}", "six{}", "-r", "\x1b[31msix", "../six"), world) == ()

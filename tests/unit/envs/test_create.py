@@ -11,7 +11,7 @@ import pytest
 
 from safepip.core.invocation import Invocation
 from safepip.core.plan import Create, Handover
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.core.settings import Settings
 from safepip.envs import create as module
 from safepip.envs.create import create
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX one
 def context(home, work):
     """What surrounds this process; nothing is kept but in the state."""
     known = {"state": os.path.join(home, "state"), "cache": None, "data": os.path.join(home, "data")}
-    around = changed(ambient(), cwd=work, terminal=False)
+    around = replace(ambient(), cwd=work, terminal=False)
     return Context(Invocation(words=("install", "x")), around, settings=Settings(lock_timeout=5), **known)
 
 
@@ -60,7 +60,7 @@ def test_an_environment_is_made_with_pip_and_known(plan, context, base, capfd):
     assert (done.by_this_command, done.existed, done.redirect) == (True, False, "")
     path = plan.environment.path
     assert (made.path, made.state, made.version, made.has_pip) == (path, USABLE, base.minor, True)
-    assert registry.known(context.state, path).how == registry.MADE
+    assert registry.registration(context.state, path).how == registry.MADE
     assert not os.path.lexists(os.path.join(path, CREATING))
     assert configuration(path)["safepip-creation"]
     asked = [made.python, "-I", "-c", "import sys, pip; print(sys.prefix)"]
@@ -97,10 +97,10 @@ def test_an_unfinished_one_is_emptied_and_finished(plan, context, begun):
 def test_a_redirect_is_written_beside_what_is_there(plan, context, work):
     file = os.path.join(work, "p", ".venv")
     os.mkdir(os.path.dirname(file))
-    assert create(changed(plan, redirect=file), context, Report(quiet=True)).redirect == file
+    assert create(replace(plan, redirect=file), context, Report(quiet=True)).redirect == file
     with open(file, encoding="utf-8") as redirect:
         assert redirect.read() == f"{plan.environment.path}\n"
-    assert create(changed(plan, redirect=file), context, Report(quiet=True)).redirect == ""
+    assert create(replace(plan, redirect=file), context, Report(quiet=True)).redirect == ""
 
 
 def test_a_redirect_that_is_there_stays(work):
@@ -137,8 +137,8 @@ def test_a_broken_one_is_not_made_again(plan, context):
 def test_a_python_that_cannot_be_asked_leaves_nothing(plan, context, existed):
     if existed:
         os.mkdir(plan.environment.path)
-    gone = changed(plan.interpreter, path="/no/python3", real="/no/python3")
-    code, what = refused(changed(plan, interpreter=gone), context)
+    gone = replace(plan.interpreter, path="/no/python3", real="/no/python3")
+    code, what = refused(replace(plan, interpreter=gone), context)
     assert code == NO_ENVIRONMENT
     assert what.startswith("no environment can be made from /no/python3")
     assert os.path.exists(plan.environment.path) is existed
@@ -149,7 +149,7 @@ def test_a_file_in_the_way_is_told_plainly(plan, context, work):
     with open(os.path.join(work, "file"), "xb"):
         pass
     path = os.path.join(work, "file", ".venv")
-    code, what = refused(changed(plan, environment=changed(plan.environment, path=path)), context)
+    code, what = refused(replace(plan, environment=replace(plan.environment, path=path)), context)
     assert (code, what) == (CANNOT_CREATE, f"{path} cannot be created: Not a directory")
 
 
@@ -213,7 +213,7 @@ def test_the_line_of_a_dockerfile_is_named_where_images_are_built(
 ):
     monkeypatch.setattr(module, "_CONTAINER_FILES", ())
     environ = {**context.ambient.environ, "PATH": "/nowhere", **variables}
-    context.ambient = changed(context.ambient, user=user, environ=environ, attended=False)
+    context.ambient = replace(context.ambient, user=user, environ=environ, attended=False)
     create(plan, context, Report())
     assert instruction in capfd.readouterr().err
 

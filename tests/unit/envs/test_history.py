@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.core.plan import RUNNER
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import history, journal
 from safepip.envs.history import Change, Entry, State
 from safepip.verbs import history as verb
@@ -323,7 +323,7 @@ def test_a_sign_and_its_name_stay_on_one_line():
 
 
 def test_an_environment_stays_when_its_first_install_is_undone():
-    first = changed(entry(1, "a ->1"), further="created")
+    first = replace(entry(1, "a ->1"), further="created")
     entries = [first, entry(2, "a 1->", undo="0")]
     assert verb.lines(first, [first])[1].strip() == "made the environment, + a 1"
     assert verb.lines(first, entries)[0].endswith(" install (undone)")

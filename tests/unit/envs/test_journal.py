@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepip.core.plan import RUNNER
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.core.requirement import name_and_version
 from safepip.envs import journal
 
@@ -264,7 +264,7 @@ def test_a_journal_is_kept_whole_until_everything_is_put_right(place):
     assert journal.keep(place, begun)
     journal.end(place)
     assert journal.is_left(place, locked=True)
-    assert journal.pending(place, journal.DAMAGE) == changed(begun, name=journal.DAMAGE)
+    assert journal.pending(place, journal.DAMAGE) == replace(begun, name=journal.DAMAGE)
     journal.end(place, journal.DAMAGE)
     assert not journal.is_left(place, locked=True)
 

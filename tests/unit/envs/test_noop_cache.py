@@ -11,7 +11,7 @@ from safepip import __version__
 from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import read
 from safepip.core.plan import Handover
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs.journal import JOURNAL
 from safepip.envs.noop_cache import SATISFIED, ask, repeat
 from safepip.system.observe import Context, ambient
@@ -40,7 +40,7 @@ def asker(environment, work, home, monkeypatch):
             python=f"{environment}/bin/python", words=words, program=f"{environment}/bin/pip",
             environment=environment, enter=True, change=True,
         )  # fmt: skip
-        return ask(changed(handover, **changes), context)
+        return ask(replace(handover, **changes), context)
 
     return asker
 
@@ -336,7 +336,7 @@ def test_an_answer_is_found_as_it_was_kept(asking, answer, environment):
 
 
 def test_the_answer_to_another_question_is_none(asking, answer, environment):
-    keep(environment, changed(asking(), digest="0" * 40), b"one\n")
+    keep(environment, replace(asking(), digest="0" * 40), b"one\n")
     assert answer() is None
 
 

@@ -12,7 +12,7 @@ import pytest
 from tree import DATA
 
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import os_packages
 from safepip.envs.os_packages import native_command, offer
 from safepip.system.interpreter import Interpreter
@@ -237,7 +237,7 @@ def context(tmp_path, monkeypatch, home):
         monkeypatch.setenv("HOMEBREW_CACHE", str(tmp_path / "cache"))
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        surroundings = changed(ambient(), terminal=terminal)
+        surroundings = replace(ambient(), terminal=terminal)
         told = Invocation(words=tuple(line.split()))
         return Context(told, surroundings, target=Target(python=python.path, interpreter=python))
 
@@ -288,7 +288,7 @@ def test_who_is_not_root_is_told_to_use_sudo_if_there_is_one(
     write(tmp_path / "bin/sudo", b"#!/bin/sh\n")
     os.chmod(tmp_path / "bin/sudo", 0o755 if has_sudo else 0o644)
     here = context("install flask", PATH=str(tmp_path / "bin"))
-    here.ambient = changed(here.ambient, user=user)
+    here.ambient = replace(here.ambient, user=user)
     assert offer(Planned, here) == OFFERED  # Homebrew refuses to be run as root
     monkeypatch.setattr(os_packages, "native_command", lambda *_args: "apt install python3-flask")
     assert offer(Planned, here).endswith(f": {begins}apt install python3-flask")

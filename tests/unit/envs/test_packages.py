@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from safepip.core.invocation import read_invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import history, journal, packages, verify
 from safepip.envs.history import State
 from safepip.envs.verify import sites
@@ -52,7 +52,7 @@ def found(environment):
     for name, text in zip(names, texts, strict=True):
         with open(os.path.join(info, name), "w", encoding="utf-8") as file:
             file.write(text)
-    world = Context(read_invocation("pip", ["list"]), changed(ambient(), terminal=False))
+    world = Context(read_invocation("pip", ["list"]), replace(ambient(), terminal=False))
     return world.examine(environment, named=True)
 
 
@@ -99,7 +99,7 @@ def test_a_file_is_as_recorded_by_its_digest(work):
         file.write("text")
     row = verify.Row(path=path, digest=verify.digest_of(path), size=4)
     assert verify.is_as_recorded(row)
-    assert not verify.is_as_recorded(changed(row, digest=""))
+    assert not verify.is_as_recorded(replace(row, digest=""))
     with open(path, "a", encoding="utf-8") as file:
         file.write("!")
     assert not verify.is_as_recorded(row)

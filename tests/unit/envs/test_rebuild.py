@@ -94,7 +94,7 @@ def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
     other = venv + ".moved"
     os.rename(venv, other)
     assert rebuild.fault(usable(other)).startswith(f"was made elsewhere (in {venv}) and moved here")
-    assert rebuild.moved(context.state, other).known.path == venv
+    assert rebuild.moved(context.state, other).registration.path == venv
     os.mkdir(venv)  # a new one where it was
     assert "and copied here" in rebuild.fault(usable(other))
     assert "and moved here" in rebuild.fault(usable(other), context.state)
@@ -107,7 +107,7 @@ def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeyp
     registry.note(context.state, venv, registry.MADE)
     other = venv + ".moved"
     os.rename(venv, other)
-    assert rebuild.moved(context.state, other).known.path == venv
+    assert rebuild.moved(context.state, other).registration.path == venv
     write(os.path.join(other, "bin", "activate"), "VIRTUAL_ENV='/some/where/else'\nexport VIRTUAL_ENV\n")
     assert rebuild.moved(context.state, other) is None
 
@@ -216,7 +216,7 @@ def test_killed_half_way_the_old_one_comes_back(under, context, said, half):
     assert resume(under, context)
     assert is_old(under)
     assert not os.path.lexists(under.aside)
-    assert registry.known(context.state, under.path).how == registry.MADE
+    assert registry.registration(context.state, under.path).how == registry.MADE
     assert len(said) == 1
 
 
@@ -230,7 +230,7 @@ def test_killed_when_the_new_one_was_whole_it_stays_and_the_old_one_goes(under, 
 
 @pytest.mark.parametrize("how", [registry.ADOPTED, registry.TRUSTED, ""])
 def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
-    other = rebuild.changed(under, how=how)
+    other = rebuild.replace(under, how=how)
     rebuild._keep(other, context)
     begin(other, mark=False)
     assert resume(other, context)
@@ -240,7 +240,7 @@ def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
 
 def test_killed_while_the_old_one_was_removed_the_rest_of_it_goes(under, context, said):
     begin(under, mark=False)
-    rebuild._keep(rebuild.changed(under, stage="removing"), context)
+    rebuild._keep(rebuild.replace(under, stage="removing"), context)
     os.unlink(os.path.join(under.aside, "pyvenv.cfg"))
     shutil.rmtree(os.path.join(under.aside, "lib/python3.11/site-packages/pip-1.0.dist-info"))
     assert resume(under, context)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs.create import build
 from safepip.envs.health import has_doubtful_pip_file
 from safepip.envs.lock import acquire
@@ -51,7 +51,7 @@ def test_its_pip_is_its_own_and_whole_again(shared, work, edited, capfd):
     if edited:
         with open(pip_of(shared), "a", encoding="utf-8") as file:
             file.write("raise SystemExit(9)\n")
-    context = Context(Invocation(words=()), changed(ambient(), cwd=work), cache=f"{work}/cache")
+    context = Context(Invocation(words=()), replace(ambient(), cwd=work), cache=f"{work}/cache")
     own_pip(shared, context, Report(), lock=acquire(shared, None, Report()))
     assert not has_doubtful_pip_file(shared)
     assert not os.path.samefile(pip_of(shared), pip_of(f"{work}/two"))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.system.environment import (
     ABSENT,
     BROKEN,
@@ -250,7 +250,7 @@ def conda(work, base):
     write(os.path.join(path, "conda-meta/history"), "")
     write(os.path.join(path, "bin/python"), "binary")
     os.chmod(os.path.join(path, "bin/python"), 0o755)
-    own = changed(base, path=os.path.join(path, "bin/python"), real=os.path.join(path, "bin/python"))
+    own = replace(base, path=os.path.join(path, "bin/python"), real=os.path.join(path, "bin/python"))
     return path, own
 
 

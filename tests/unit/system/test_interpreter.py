@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.errors import CANNOT_RUN, SafepipError
 from safepip.system.interpreter import (
     MARKER,
@@ -436,9 +436,9 @@ def test_the_marker_is_looked_up_on_every_call(marked):
 
 
 def test_an_interpreter_knows_its_minor_version_and_whether_it_is_virtual(marked):
-    assert changed(marked, version=(3, 9, 18)).minor == "3.9"
+    assert replace(marked, version=(3, 9, 18)).minor == "3.9"
     assert not marked.is_virtual
-    assert changed(marked, prefix="/venv").is_virtual
+    assert replace(marked, prefix="/venv").is_virtual
 
 
 # -- under which name its pip is started

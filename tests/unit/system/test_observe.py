@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from safepip.core.invocation import read_invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
 from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
@@ -440,7 +440,7 @@ def test_the_marker_says_what_is_managed(world, home, marked):
     os.mkdir(stdlib)
     if marked:
         write(os.path.join(stdlib, "EXTERNALLY-MANAGED"))
-    found.target = changed(target, interpreter=changed(target.interpreter, stdlib=stdlib))
+    found.target = replace(target, interpreter=replace(target.interpreter, stdlib=stdlib))
     assert found.managed is marked
     assert said[-1] == f"{stdlib}/EXTERNALLY-MANAGED {'is there' if marked else 'is not there'}"
 
@@ -449,7 +449,7 @@ def test_an_environment_is_never_managed(world, made, programs):
     assert world(environ={"PATH": f"{made}/bin"}).managed is False
     found = world(environ={"SAFEPIP_MANAGED": "/"})
     target = found.target
-    found.target = changed(target, interpreter=changed(target.interpreter, prefix="/elsewhere"))
+    found.target = replace(target, interpreter=replace(target.interpreter, prefix="/elsewhere"))
     assert found.managed is False
 
 
@@ -1044,13 +1044,13 @@ def test_one_of_others_is_refused_with_the_reason(world, environment, finished):
     found = world()
     reason = f"was made elsewhere (in {finished}) and copied here"
     assert (found.place.state, found.place.reason) == (UNTRUSTED, reason)
-    assert registry.known(found.state, environment) is None
+    assert registry.registration(found.state, environment) is None
 
 
 def test_one_of_others_is_looked_at_once(world, anothers):
     found = world()
     assert found.place.state == USABLE
-    assert registry.known(found.state, anothers).how == registry.ADOPTED
+    assert registry.registration(found.state, anothers).how == registry.ADOPTED
     os.chmod(anothers, 0o777)
     assert world().place.state == USABLE
     registry.forget(found.state, anothers)
@@ -1080,7 +1080,7 @@ def git(folder, *words):
 def test_a_decision_that_is_only_explained_adopts_nothing(world, anothers):
     found = world(keep=False)
     assert found.place.state == USABLE
-    assert registry.known(found.state, anothers) is None
+    assert registry.registration(found.state, anothers) is None
 
 
 @pytest.mark.parametrize(
@@ -1125,13 +1125,13 @@ def test_a_link_is_trusted_for_what_it_leads_to(world, environment, work, home):
 )
 def test_an_environment_is_shown_as_typed_from_here(world, cwd, shown):
     found = world().examine("/home/u/blog/.venv")
-    assert world(cwd=cwd).shown(found) == shown
-    assert world(cwd=cwd).told(found) == shown
+    assert world(cwd=cwd).typed(found) == shown
+    assert world(cwd=cwd).display(found) == shown
 
 
 @pytest.mark.parametrize("below", ["", "/.local/share", "/blog"])
 def test_the_users_data_is_never_shown_as_a_folder_of_this_place(world, home, below):
     context = world(cwd=home + below)
     found = context.examine(os.path.join(context.data, "home"))
-    assert context.shown(found) == found.path  # in a command
-    assert context.told(found) == "~" + found.path.removeprefix(home)
+    assert context.typed(found) == found.path  # in a command
+    assert context.display(found) == "~" + found.path.removeprefix(home)

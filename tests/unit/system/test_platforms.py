@@ -10,7 +10,7 @@ import pytest
 
 import safepip
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.doctor import directories
 from safepip.shells import shim
 from safepip.system import environment, observe, processes
@@ -86,14 +86,14 @@ def test_an_alias_without_a_python_behind_it_is_passed_over(work, base_python, m
 def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
     alias = put(os.path.join(work, "Microsoft/WindowsApps/python3"))
     monkeypatch.setenv("PATH", os.path.dirname(alias))
-    monkeypatch.setattr(observe, "interview", lambda path, *_, **__: changed(base, path=path))
+    monkeypatch.setattr(observe, "interview", lambda path, *_, **__: replace(base, path=path))
     assert Context(Invocation(words=("list",)), ambient()).target.python == alias
 
 
 @pytest.mark.parametrize(("platform", "expected"), [("linux", "open"), ("win32", "")])
 def test_the_doctor_reads_no_modes_where_they_say_nothing(platform, expected, work):
     os.chmod(work, 0o777)
-    assert directories._fault(work, work, changed(ambient(), platform=platform)) == expected
+    assert directories._fault(work, work, replace(ambient(), platform=platform)) == expected
 
 
 @pytest.mark.parametrize(("below", "expected"), [("", False), ("System32", False), ("../Windowsx", True)])
@@ -107,9 +107,9 @@ def test_what_is_windows_own_becomes_no_project(below, expected, work):
 
 def test_on_windows_nobody_is_stepped_down_to(monkeypatch):
     monkeypatch.setenv("SUDO_UID", "1000")
-    there = changed(ambient(), platform="win32", user=0)
+    there = replace(ambient(), platform="win32", user=0)
     assert Context(Invocation(words=()), there).sudo_user is None
-    assert Context(Invocation(words=()), changed(there, platform="linux")).sudo_user == (1000, -1)
+    assert Context(Invocation(words=()), replace(there, platform="linux")).sudo_user == (1000, -1)
 
 
 def test_a_conda_environment_has_its_python_at_the_top_on_windows(work, base, monkeypatch):

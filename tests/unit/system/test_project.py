@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.system.project import HOME_MARKERS, MARKERS, Project, find, may_be_root
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -284,15 +284,15 @@ def test_a_redirect_to_an_environment_of_toxs_or_noxs_counts_as_absent(tree, loo
     tree("p/.tox/py311/pyvenv.cfg", "q/.nox/tests-3-12/pyvenv.cfg", "p/build/env/pyvenv.cfg", "p/setup.py")
     tree("p/build/env/.tox-info.json")
     write(os.path.join(home, "p/.venv"), line.format(home))
-    assert look("p") == changed(at("p", "setup.py"), disposable=os.path.join(home, "p/.venv"))
+    assert look("p") == replace(at("p", "setup.py"), disposable=os.path.join(home, "p/.venv"))
     tree("p/env/pyvenv.cfg")
-    assert look("p") == changed(at("p", "env", "p/env"), disposable=os.path.join(home, "p/.venv"))
+    assert look("p") == replace(at("p", "env", "p/env"), disposable=os.path.join(home, "p/.venv"))
 
 
 def test_a_link_to_an_environment_of_toxs_counts_as_absent(tree, look, at, home):
     tree("p/.tox/py311/pyvenv.cfg")
     os.symlink(".tox/py311", os.path.join(home, "p/.venv"))
-    assert look("p") == changed(at("p", ".venv"), disposable=os.path.join(home, "p/.venv"))
+    assert look("p") == replace(at("p", ".venv"), disposable=os.path.join(home, "p/.venv"))
 
 
 def test_a_project_inside_toxs_folder_has_its_environment(tree, look, at, home):

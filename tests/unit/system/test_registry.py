@@ -5,21 +5,21 @@ import shutil
 
 import pytest
 
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.system.registry import (
     ADOPTED,
     MADE,
     TRUSTED,
-    Known,
+    Registration,
     discard,
     entries,
     entry,
     entry_of,
     forget,
-    known,
     measured,
     moved_from,
     note,
+    registration,
     size_of,
     used,
 )
@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, re
 
 
 def everything(state):
-    return [found.known for found in entries(state)]
+    return [found.registration for found in entries(state)]
 
 
 @pytest.fixture
@@ -52,20 +52,20 @@ def records(state):
 @pytest.mark.parametrize("how", [MADE, ADOPTED, TRUSTED])
 def test_what_was_noted_is_known(state, work, how):
     note(state, work, how)
-    assert known(state, work) == Known(path=work, how=how, index="")
+    assert registration(state, work) == Registration(path=work, how=how, index="")
 
 
 @pytest.mark.parametrize("index", ["", "?", "/p/.git/index 1 2 3\n/caf\udce9 4 5 6"])
 def test_the_state_of_gits_index_is_kept(state, work, index):
     note(state, work, ADOPTED, index)
-    assert known(state, work) == Known(path=work, how=ADOPTED, index=index)
+    assert registration(state, work) == Registration(path=work, how=ADOPTED, index=index)
 
 
 def test_what_was_noted_last_counts(state, made):
     note(state, made, ADOPTED, "1")
-    assert known(state, made) == Known(path=made, how=ADOPTED, index="1")
+    assert registration(state, made) == Registration(path=made, how=ADOPTED, index="1")
     note(state, made, TRUSTED)
-    assert known(state, made) == Known(path=made, how=TRUSTED, index="")
+    assert registration(state, made) == Registration(path=made, how=TRUSTED, index="")
 
 
 def test_what_travelled_with_an_environment_tells_nothing_of_it(state, work):
@@ -96,18 +96,18 @@ def test_a_path_of_any_bytes_is_known(state, work):
     path = os.path.join(work, "caf\udce9\n x")
     os.mkdir(path)
     note(state, path, MADE)
-    assert known(state, path) == Known(path=path, how=MADE)
+    assert registration(state, path) == Registration(path=path, how=MADE)
     assert [found.path for found in everything(state)] == [path]
 
 
 def test_nothing_else_is_known(state, made, work):
-    assert known(state, work) is None
-    assert known(state, os.path.join(work, "missing")) is None
+    assert registration(state, work) is None
+    assert registration(state, os.path.join(work, "missing")) is None
 
 
 def test_nothing_is_kept_without_a_state(made):
     note(None, made, MADE)
-    assert known(None, made) is None
+    assert registration(None, made) is None
     assert not forget(None, made)
     assert everything(None) == []
 
@@ -126,10 +126,10 @@ def test_lies_in_the_state_and_but_an_id_in_the_environment(state, made):
 def test_a_directory_that_got_the_number_of_one_that_was_removed_is_another(state, made):
     """The system gives numbers of directories again, to the next one that is made."""
     os.unlink(os.path.join(made, ".safepip", "id"))
-    assert known(state, made) is None
+    assert registration(state, made) is None
     with open(os.path.join(made, ".safepip", "id"), "w") as file:
         file.write("guessed")
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 def test_another_directory_at_the_same_path_is_another_environment(state, made):
@@ -137,24 +137,24 @@ def test_another_directory_at_the_same_path_is_another_environment(state, made):
     os.mkdir(other)
     os.rename(made, made + ".old")
     os.rename(other, made)
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 def test_a_moved_environment_is_no_longer_that_environment(state, made):
     os.rename(made, made + ".moved")
-    assert known(state, made + ".moved") is None
+    assert registration(state, made + ".moved") is None
 
 
 def test_a_copied_environment_is_another(state, made):
     shutil.copytree(made, made + ".copy")
-    assert known(state, made + ".copy") is None
+    assert registration(state, made + ".copy") is None
 
 
 @pytest.mark.parametrize("text", ["", "made", "safepip-environment-1", "\0\0\0\0made", "x" * 100_000])
 def test_a_record_that_is_none_proves_nothing(state, made, text):
     with open(records(state)[0], "w") as file:
         file.write(text)
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 def test_a_truncated_record_proves_nothing(state, made):
@@ -163,24 +163,24 @@ def test_a_truncated_record_proves_nothing(state, made):
         text = file.read()
     with open(record, "w") as file:
         file.write(text.rpartition("\0")[0])
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 @as_root
 def test_a_record_of_another_user_proves_nothing(state, made):
     os.chown(records(state)[0], 12345, 12345)
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 def test_a_state_that_cannot_be_written_is_let_be(home, made):
     note("/proc/nothing", made, MADE)
-    assert known("/proc/nothing", made) is None
+    assert registration("/proc/nothing", made) is None
 
 
 @pytest.mark.parametrize("how", ["", "Made", "signed", "made "])
 def test_how_it_came_to_be_known_is_one_of_three(state, made, how):
     note(state, made, how)
-    assert known(state, made) is None
+    assert registration(state, made) is None
     assert everything(state) == []
 
 
@@ -192,7 +192,7 @@ def test_every_field_counts(state, made, field):
     fields[field] += "1"
     with open(record, "w") as file:
         file.write("\0".join(fields))
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 # -- forgetting
@@ -200,7 +200,7 @@ def test_every_field_counts(state, made, field):
 
 def test_what_is_forgotten_is_no_longer_known(state, made):
     assert forget(state, made)
-    assert known(state, made) is None
+    assert registration(state, made) is None
     assert records(state) == []
     assert not forget(state, made)
 
@@ -208,7 +208,7 @@ def test_what_is_forgotten_is_no_longer_known(state, made):
 def test_what_is_not_known_cannot_be_forgotten(state, made, work):
     assert not forget(state, work)
     assert not forget(state, os.path.join(work, "missing"))
-    assert known(state, made) is not None
+    assert registration(state, made) is not None
 
 
 def test_what_took_its_place_is_not_forgotten_with_it(state, made):
@@ -223,7 +223,7 @@ def test_a_record_that_cannot_be_removed_is_said_to_stay(state, made, monkeypatc
 
     monkeypatch.setattr(os, "unlink", refuse)
     assert not forget(state, made)
-    assert known(state, made) is not None
+    assert registration(state, made) is not None
 
 
 # -- all of them
@@ -232,14 +232,14 @@ def test_a_record_that_cannot_be_removed_is_said_to_stay(state, made, monkeypatc
 def test_everything_that_is_remembered_is_told(state, made, work):
     note(state, work, ADOPTED, "1")
     assert sorted(everything(state), key=lambda found: found.path) == [
-        Known(path=work, how=ADOPTED, index="1"),
-        Known(path=made, how=MADE),
+        Registration(path=work, how=ADOPTED, index="1"),
+        Registration(path=made, how=MADE),
     ]
 
 
 def test_what_is_gone_is_told_too(state, made):
     shutil.rmtree(made)
-    assert everything(state) == [Known(path=made, how=MADE)]
+    assert everything(state) == [Registration(path=made, how=MADE)]
 
 
 @pytest.mark.parametrize("text", ["", "made", "safepip-environment-1\0/x\0001\0002\0signed\0", "\udcff"])
@@ -247,7 +247,7 @@ def test_records_that_are_none_are_left_out(state, made, text):
     with open(os.path.join(state, "environments", "0-0"), "wb") as file:
         file.write(os.fsencode(text))
     os.mkdir(os.path.join(state, "environments", "1-1"))
-    assert everything(state) == [Known(path=made, how=MADE)]
+    assert everything(state) == [Registration(path=made, how=MADE)]
 
 
 def test_before_anything_was_remembered_there_is_nothing(state):
@@ -259,13 +259,13 @@ def test_before_anything_was_remembered_there_is_nothing(state):
 
 def test_the_project_is_kept(state, work):
     note(state, work, MADE, project="/p")
-    assert known(state, work) == Known(path=work, how=MADE, project="/p")
+    assert registration(state, work) == Registration(path=work, how=MADE, project="/p")
 
 
 def test_a_record_with_more_fields_than_are_known_proves_nothing(state, made):
     with open(records(state)[0], "a") as file:
         file.write("\0project\0more")
-    assert known(state, made) is None
+    assert registration(state, made) is None
 
 
 # -- records
@@ -274,7 +274,11 @@ def test_a_record_with_more_fields_than_are_known_proves_nothing(state, made):
 def test_a_record_tells_of_its_directory(state, made):
     found = entry(state, made)
     stat = os.stat(made)
-    assert (found.known, found.device, found.inode) == (Known(path=made, how=MADE), stat.st_dev, stat.st_ino)
+    assert (found.registration, found.device, found.inode) == (
+        Registration(path=made, how=MADE),
+        stat.st_dev,
+        stat.st_ino,
+    )
     assert (found.file, found.used) == (records(state)[0], os.stat(records(state)[0]).st_mtime)
     assert found == entry_of(state, stat.st_dev, stat.st_ino)
     assert [found] == list(entries(state))
@@ -329,7 +333,7 @@ def test_a_record_knows_whether_its_directory_is_there(state, made):
 
 def test_one_that_was_moved_is_known_from_when_it_was_elsewhere(state, made):
     os.rename(made, made + ".moved")
-    assert moved_from(state, made + ".moved").known == Known(path=made, how=MADE)
+    assert moved_from(state, made + ".moved").registration == Registration(path=made, how=MADE)
 
 
 def test_one_that_stayed_or_was_never_known_was_not_moved(state, made, work):
@@ -368,7 +372,7 @@ def test_use_of_what_is_not_known_is_not_remembered(state, made, work):
     used(state, work)
     used(state, f"{work}/missing")
     used(None, made)
-    assert known(state, work) is None
+    assert registration(state, work) is None
     assert len(records(state)) == 1
 
 
@@ -385,7 +389,7 @@ def test_a_size_is_remembered_for_as_long_as_nothing_changed(state, made):
 def test_a_size_is_that_directorys(state, made):
     found = entry(state, made)
     measured(found, "1", 12345, 3)
-    assert size_of(changed(found, known=Known(path="/elsewhere", how=MADE)), "1") is None
+    assert size_of(replace(found, registration=Registration(path="/elsewhere", how=MADE)), "1") is None
 
 
 @pytest.mark.parametrize("text", ["", "5", "x", "-5", "7" * 5000])
@@ -421,7 +425,7 @@ def test_a_record_of_what_is_gone_can_be_discarded(state, made):
 
 def test_a_project_elsewhere_is_remembered(state, made):
     note(state, made, MADE, project="/p")
-    assert known(state, made) == Known(path=made, how=MADE, project="/p")
+    assert registration(state, made) == Registration(path=made, how=MADE, project="/p")
 
 
 def test_the_last_use_is_remembered(state, made):
@@ -459,10 +463,10 @@ def test_a_moved_directory_is_recognised_but_not_known(state, made):
     assert moved_from(state, made) is None
     os.rename(made, made + ".moved")
     found = moved_from(state, made + ".moved")
-    assert found.known == Known(path=made, how=MADE)
+    assert found.registration == Registration(path=made, how=MADE)
     assert not found.is_there
     assert found.is_at(made + ".moved")
-    assert known(state, made + ".moved") is None
+    assert registration(state, made + ".moved") is None
 
 
 def test_another_directory_with_the_same_inode_was_not_moved(state, made):
@@ -481,7 +485,7 @@ def test_a_second_way_to_the_same_directory_is_no_move(state, made):
 
 def test_a_record_is_found_by_identity(state, made):
     stat = os.stat(made)
-    assert entry_of(state, stat.st_dev, stat.st_ino).known.path == made
+    assert entry_of(state, stat.st_dev, stat.st_ino).registration.path == made
     assert entry_of(state, stat.st_dev, stat.st_ino + 1) is None
     assert entry_of(None, stat.st_dev, stat.st_ino) is None
 
@@ -526,7 +530,7 @@ def test_an_environment_is_known_though_its_device_has_another_number(state, mad
     old = renumber(state, made)
     os.rename(os.path.join(sizes, os.path.basename(before)), os.path.join(sizes, os.path.basename(old)))
     assert [found.is_there for found in entries(state)] == [True]
-    assert known(state, made) == Known(path=made, how=MADE)
+    assert registration(state, made) == Registration(path=made, how=MADE)
     assert records(state) == [before], "it is noted under the new number, once"
     found = entry(state, made)
     assert (found.device, found.used) == (os.stat(made).st_dev, 1000)
@@ -542,21 +546,21 @@ def test_noting_what_was_known_under_another_number_keeps_what_is_its_own(state,
     open(own, "w").close()
     note(state, made, TRUSTED)
     assert os.path.exists(own)
-    assert everything(state) == [Known(path=made, how=TRUSTED)]
+    assert everything(state) == [Registration(path=made, how=TRUSTED)]
 
 
 def test_a_change_of_number_that_was_interrupted_is_finished(state, made):
     """The record has its new name, and not yet the new number in it."""
     before = records(state)[0]
     os.rename(renumber(state, made), before)
-    assert known(state, made) == Known(path=made, how=MADE)
+    assert registration(state, made) == Registration(path=made, how=MADE)
     assert entry(state, made).device == os.stat(made).st_dev
 
 
 def test_without_its_id_an_environment_stays_bound_to_its_device(state, made):
     renumber(state, made, identity=False)
     assert [found.is_there for found in entries(state)] == [False]
-    assert known(state, made) is None
+    assert registration(state, made) is None
     assert entry(state, made) is None
 
 
@@ -574,11 +578,11 @@ def test_what_an_archive_brings_is_not_taken_for_one_whose_device_has_another_nu
     else:
         path = made + ".elsewhere"
         os.rename(made, path)
-    assert known(state, path) is None
+    assert registration(state, path) is None
     assert [found.is_at(path) for found in entries(state)] == [False]
     assert len(records(state)) == 1
 
 
 def test_the_listing_of_records_is_read_only_where_none_has_the_number(state, made, monkeypatch):
     monkeypatch.setattr(os, "listdir", None)
-    assert known(state, made) == Known(path=made, how=MADE)
+    assert registration(state, made) == Registration(path=made, how=MADE)

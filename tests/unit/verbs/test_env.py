@@ -11,7 +11,7 @@ import pytest
 
 from safepip.core.decide import unfit
 from safepip.core.invocation import Invocation
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.envs import verify
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import Report
@@ -124,7 +124,7 @@ def test_what_is_no_environment_has_no_facts(run, environment):
 
 def test_a_project_that_was_named_as_an_environment_is_told(run, context, made):
     root = os.path.dirname(made)
-    named = Context(changed(context.invocation, env=root), context.ambient)
+    named = Context(replace(context.invocation, env=root), context.ambient)
     refused = unfit(named, named.named[1], "")
     assert refused.what == f"{root} is a project, and no environment: that is {made}"
     assert refused.ways == (f"as if started there: safepip --project {root} …",)
@@ -263,7 +263,7 @@ def test_prune_forgets_what_has_a_successor(run, made, context):
     os.rename(made + ".copy", made)
     registry.note(context.state, made, registry.TRUSTED)
     assert run("prune", "--yes") == (0, f"forgot {made} (another one is there now)\n")
-    assert registry.known(context.state, made).how == registry.TRUSTED
+    assert registry.registration(context.state, made).how == registry.TRUSTED
 
 
 def test_prune_never_takes_the_home_environment(run, made, context):
@@ -291,15 +291,15 @@ def test_days_are_counted_from_the_last_use(run, made, context):
 
 def test_trust_is_noted_and_revoked(run, environment, context):
     assert run("trust")[0] == 0
-    assert registry.known(context.state, environment).how == registry.TRUSTED
+    assert registry.registration(context.state, environment).how == registry.TRUSTED
     assert run("trust", "--list") == (0, environment + "\n")
     run("trust", "--revoke")
-    assert registry.known(context.state, environment) is None
+    assert registry.registration(context.state, environment) is None
 
 
 def test_what_safepip_made_stays_made_when_it_is_trusted(run, made, context):
     run("trust")
-    assert registry.known(context.state, made).how == registry.MADE
+    assert registry.registration(context.state, made).how == registry.MADE
     fails(run, USAGE, "trust", "--revoke")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from safepip.core.invocation import Invocation
 from safepip.core.plan import RUNNER
-from safepip.core.record import changed
+from safepip.core.record import replace
 from safepip.errors import USAGE, SafepipError
 from safepip.report import Report
 from safepip.system.observe import Context, ambient
@@ -35,7 +35,7 @@ def told(capsys):
     """Explain a line, typed by words; return the object that is printed."""
 
     def told(*words):
-        context = Context(Invocation(words=(), verb="explain"), changed(ambient(), terminal=False))
+        context = Context(Invocation(words=(), verb="explain"), replace(ambient(), terminal=False))
         assert explain.main(("--json", *words), context, Report()) == 0
         return json.loads(capsys.readouterr().out)
 
@@ -44,7 +44,7 @@ def told(capsys):
 
 def lines(capsys, *words):
     """Return the lines for people."""
-    context = Context(Invocation(words=(), verb="explain"), changed(ambient(), terminal=False))
+    context = Context(Invocation(words=(), verb="explain"), replace(ambient(), terminal=False))
     assert explain.main(words, context, Report()) == 0
     return capsys.readouterr().out.splitlines()
 
