@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 NO_ENVIRONMENT = 3
 USAGE = 64
 NO_PIPX = 69
@@ -12,6 +15,8 @@ REFUSED = 77
 BAD_SETTINGS = 78
 CANNOT_RUN = 126
 NOT_FOUND = 127
+
+_PLAIN = "@%+=:,./-_" + os.sep  # signs that no shell reads anything into
 
 
 class SafepipError(Exception):
@@ -27,3 +32,10 @@ class SafepipError(Exception):
         self.code = code
         self.what = what
         self.ways = ways
+
+
+def shell_quote(word: str) -> str:
+    """Return a word as it is typed into a shell, as shlex does, whose import costs more than all else here."""
+    if word and all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word):
+        return word
+    return f'"{word}"' if sys.platform == "win32" else "'" + word.replace("'", "'\"'\"'") + "'"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 PREFIX = "safepip: "
 _RED, _NO_COLOUR = "\x1b[1;31m", "\x1b[0m"  # as pip shows its own "error"
-_PLAIN = "@%+=:,./-_" + os.sep  # signs that no shell reads anything into
 _MOST_URLS = 50  # in one word
 
 
@@ -71,13 +70,6 @@ def printable(text: str) -> str:
     user and password of a URL do not appear.
     """
     return "".join(char if char.isprintable() else _escaped(char) for char in without_credentials(text))
-
-
-def shell_quote(word: str) -> str:
-    """Return a word as it is typed into a shell, as shlex does, whose import costs more than all else here."""
-    if word and all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word):
-        return word
-    return f'"{word}"' if sys.platform == "win32" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def without_credentials(word: str) -> str:

@@ -8,8 +8,9 @@ import sys
 from safepip import __version__
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Temporary, Verb, Version
 from safepip.core.record import replace
-from safepip.report import shell_quote
-from safepip.system.environment import BROKEN, has_doubtful_pip, names_in
+from safepip.core.world import BROKEN
+from safepip.errors import shell_quote
+from safepip.system.environment import has_doubtful_pip, names_in
 from safepip.system.process import child_environ, start
 from safepip.system.registry import used
 

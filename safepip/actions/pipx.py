@@ -19,17 +19,17 @@ from safepip.core.app_routing import narrowed, wanted
 from safepip.core.decide import decide
 from safepip.core.pip_line import keys, normalised
 from safepip.core.record import replace
+from safepip.core.world import BIN, BROKEN, EXE, USABLE
 from safepip.envs import applications
 from safepip.envs.create import build
 from safepip.envs.lock import acquire
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
-from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError
-from safepip.report import shell_quote
+from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError, shell_quote
 from safepip.system.directories import at_home
-from safepip.system.environment import BROKEN, CREATING, OWN, USABLE, is_environment
+from safepip.system.environment import CREATING, OWN, is_environment
 from safepip.system.files import make_folder
-from safepip.system.interpreter import ASKING, BIN, EXE, candidates, interview, is_program
+from safepip.system.interpreter import ASKING, candidates, interview, is_program
 from safepip.system.observe import Context, ambient
 from safepip.system.pipx import METADATA, home_of
 from safepip.system.process import inherited, start
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from safepip.core.plan import Pipx, Plan
+    from safepip.core.world import Interpreter
     from safepip.report import Report
-    from safepip.system.interpreter import Interpreter
 
 FLOOR = (1, 1)
 _QUIET_SINCE = (1, 4)  # older ones do not know --quiet

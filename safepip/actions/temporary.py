@@ -10,9 +10,9 @@ import sys
 import tempfile
 
 from safepip.core.record import replace
+from safepip.core.world import BIN
 from safepip.envs.create import build
 from safepip.errors import CANNOT_CREATE, SafepipError
-from safepip.system.interpreter import BIN
 from safepip.system.process import child_environ, spawn
 
 TYPE_CHECKING = False

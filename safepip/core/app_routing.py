@@ -9,7 +9,6 @@ from __future__ import annotations
 import os.path
 
 from safepip.errors import USAGE
-from safepip.system.environment import USABLE
 from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
@@ -17,16 +16,17 @@ from .pip_line import dests
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Temporary, Verb, Version
 from .record import replace
 from .requirement import Requirement, normalised_name, parse
+from .world import USABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from safepip.system.interpreter import Interpreter
     from safepip.system.observe import Context
 
     from .pip_line import PipCommand
     from .plan import Fallback, Handover, Plan
+    from .world import Interpreter
 
     Words = tuple[str, ...]
 

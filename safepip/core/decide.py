@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import os.path
 
-from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from safepip.report import shell_quote
-from safepip.system.environment import (
-    ABSENT,
-    BROKEN,
-    FOREIGN,
-    MADE_ELSEWHERE,
-    NOWHERE,
-    UNFINISHED,
-    UNTRUSTED,
-    USABLE,
-)
-from safepip.system.interpreter import BIN, EXE, OLDEST
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, shell_quote
 
 from .invocation import FLAGS, OPTIONS, TOPICS, VALUED, VERBS
 from .pip_options import GLOBAL_OPTIONS, SUBCOMMANDS
 from .plan import Create, Handover, InEnvironment, Pip, Refuse, Repair, RunHint, StepDown, Temporary, Verb, Version
 from .record import replace
 from .requirement import name_in
+from .world import (
+    ABSENT,
+    BIN,
+    BROKEN,
+    EXE,
+    FOREIGN,
+    MADE_ELSEWHERE,
+    NOWHERE,
+    OLDEST,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
     from .pip_line import PipCommand
     from .plan import Plan
+    from .world import Environment
 
     Changes = tuple[tuple[str, str | None], ...]
 

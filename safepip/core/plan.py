@@ -8,8 +8,7 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.system.environment import Environment
-    from safepip.system.interpreter import Interpreter
+    from .world import Environment, Interpreter
 
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

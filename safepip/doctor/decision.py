@@ -7,8 +7,9 @@ import shlex
 
 from safepip.core.decide import decide
 from safepip.core.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
+from safepip.core.world import ABSENT, BROKEN, USABLE
 from safepip.errors import SafepipError
-from safepip.system.environment import ABSENT, BROKEN, USABLE, is_environment
+from safepip.system.environment import is_environment
 
 from .finding import known, ok, problem, warning
 

@@ -6,6 +6,7 @@ import os
 import shlex
 from functools import cache
 
+from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
 from safepip.envs.asides import half_removed
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
@@ -13,17 +14,7 @@ from safepip.envs.rebuild import fault, lacks_pip, left_aside, recorded_elsewher
 from safepip.envs.trust import made_elsewhere
 from safepip.envs.verify import verdict
 from safepip.errors import SafepipError
-from safepip.system.environment import (
-    ABSENT,
-    BROKEN,
-    CREATING,
-    FOREIGN,
-    NOWHERE,
-    UNFINISHED,
-    UNTRUSTED,
-    USABLE,
-    examine,
-)
+from safepip.system.environment import CREATING, examine
 from safepip.system.interpreter import interview
 from safepip.system.registry import entries
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Literal, TypeVar
 
+    from safepip.core.world import Ambient as Ambient  # noqa: PLC0414
+
     # The checks import these from here.
-    from safepip.system.environment import Environment as Environment  # noqa: PLC0414
-    from safepip.system.interpreter import Interpreter as Interpreter  # noqa: PLC0414
-    from safepip.system.observe import Ambient as Ambient  # noqa: PLC0414
+    from safepip.core.world import Environment as Environment  # noqa: PLC0414
+    from safepip.core.world import Interpreter as Interpreter  # noqa: PLC0414
     from safepip.system.observe import Context as Context  # noqa: PLC0414
 
     Status = Literal["ok", "warning", "problem"]

@@ -10,9 +10,9 @@ import site
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_in, normalised_name
-from safepip.report import shell_quote
-from safepip.system.environment import BROKEN, configuration
-from safepip.system.interpreter import BIN, EXE
+from safepip.core.world import BIN, BROKEN, EXE
+from safepip.errors import shell_quote
+from safepip.system.environment import configuration
 
 from .finding import ok, problem
 

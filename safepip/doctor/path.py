@@ -9,8 +9,9 @@ from importlib.metadata import distributions
 
 from safepip import __version__
 from safepip.core.record import Record
+from safepip.core.world import EXE
 from safepip.system.environment import of_python
-from safepip.system.interpreter import EXE, head_of, is_program, python_named
+from safepip.system.interpreter import head_of, is_program, python_named
 
 from .finding import known, ok, problem, put_first, sudo, warning
 

@@ -6,8 +6,9 @@ import os
 import shlex
 
 from safepip.core.requirement import normalised_name
+from safepip.core.world import EXE
 from safepip.system.environment import names_in
-from safepip.system.interpreter import EXE, is_program
+from safepip.system.interpreter import is_program
 from safepip.system.project_tools.detect import content
 
 from .finding import known, listed, move_aside, ok, sudo, warning

@@ -8,8 +8,9 @@ import os
 import time
 
 from safepip.core.record import replace
+from safepip.core.world import BROKEN
 from safepip.report import without_secrets
-from safepip.system.environment import BROKEN, OWN
+from safepip.system.environment import OWN
 from safepip.system.files import make_folder
 from safepip.system.pipx import METADATA, home_of, installed_applications
 

@@ -8,11 +8,12 @@ import os
 import sys
 
 from safepip.core.record import Record
+from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import printable
-from safepip.system.environment import ABSENT, CREATING, OWN, UNFINISHED, USABLE
+from safepip.system.environment import CREATING, OWN
 from safepip.system.files import make_folder, recall, remember
-from safepip.system.interpreter import BIN, EXE, keg, lasting
+from safepip.system.interpreter import keg, lasting
 from safepip.system.process import inherited
 from safepip.system.registry import MADE, note
 
@@ -46,9 +47,8 @@ if TYPE_CHECKING:
     from virtualenv.create.creator import Creator
 
     from safepip.core.plan import Create
+    from safepip.core.world import Environment, Interpreter
     from safepip.report import Report
-    from safepip.system.environment import Environment
-    from safepip.system.interpreter import Interpreter
     from safepip.system.observe import Context
 
 

@@ -14,8 +14,8 @@ import sys
 import time
 from binascii import b2a_base64
 
+from safepip.core.world import BIN
 from safepip.system.files import make_folder
-from safepip.system.interpreter import BIN
 from safepip.system.process import inherited
 
 from .digest import sha256
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from safepip.system.interpreter import Interpreter
+    from safepip.core.world import Interpreter
 
     _Way = Callable[[str, int, int], None]
 

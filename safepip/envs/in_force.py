@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from safepip.core.decide import to_be_repaired
 from safepip.core.decide import unfit as refusal
+from safepip.core.world import USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
-from safepip.system.environment import USABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safepip.core.world import Environment
     from safepip.report import Report
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
 

@@ -9,8 +9,8 @@ import os
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
+from safepip.core.world import BIN
 from safepip.system.environment import CONFIG, OWN, configuration, named_version, names_in
-from safepip.system.interpreter import BIN
 from safepip.system.processes import is_ancestor
 
 from . import history, journal

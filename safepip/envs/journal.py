@@ -18,10 +18,10 @@ import time
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
+from safepip.core.world import BIN
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder, number, replace_file, sweep
-from safepip.system.interpreter import BIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from safepip.core.record import Record
+from safepip.core.world import BROKEN, USABLE, Environment, Interpreter
 from safepip.system import registry
-from safepip.system.environment import BROKEN, USABLE, Environment, examine
-from safepip.system.interpreter import Interpreter, interview
+from safepip.system.environment import examine
+from safepip.system.interpreter import interview
 from safepip.system.observe import Context
 
 from . import inventory, journal

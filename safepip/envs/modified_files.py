@@ -8,8 +8,8 @@ import csv
 import hashlib
 import os
 
+from safepip.core.world import BIN
 from safepip.system.environment import CONFIG, configuration, names_in
-from safepip.system.interpreter import BIN
 
 from .inventory import distributions
 from .verify import recorded_rows

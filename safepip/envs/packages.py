@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from safepip.system.environment import Environment
+    from safepip.core.world import Environment
 
     from .history import Entry
     from .verify import Row

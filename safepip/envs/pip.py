@@ -6,15 +6,15 @@ import os
 
 from safepip.core.pip_line import keys, settings
 from safepip.core.plan import Handover
+from safepip.core.world import BIN
 from safepip.system import pip_config
-from safepip.system.interpreter import BIN
 from safepip.system.process import child_environ, spare_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from safepip.system.environment import Environment
+    from safepip.core.world import Environment
 
 
 def own_variables(environ: Mapping[str, str], prefix: str | None = None) -> dict[str, str]:

@@ -16,22 +16,12 @@ import shutil
 import tempfile
 
 from safepip.core.record import Record, replace
+from safepip.core.world import ABSENT, BIN, BROKEN, EXE, OLDEST, UNFINISHED, USABLE, Environment, Interpreter
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.system import registry
-from safepip.system.environment import (
-    ABSENT,
-    BROKEN,
-    CREATING,
-    OWN,
-    UNFINISHED,
-    USABLE,
-    Environment,
-    configuration,
-    is_conda,
-    is_environment,
-)
+from safepip.system.environment import CREATING, OWN, configuration, is_conda, is_environment
 from safepip.system.files import number, recall, remember
-from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, interview, is_program, started_as
+from safepip.system.interpreter import interview, is_program, started_as
 from safepip.system.project import ENVIRONMENT
 
 from . import history, inventory, journal, packages, recover

@@ -18,7 +18,8 @@ import tempfile
 from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version, name_in, normalised_name
-from safepip.system.environment import OWN, USABLE, names_in
+from safepip.core.world import USABLE
+from safepip.system.environment import OWN, names_in
 from safepip.system.files import sweep
 
 from . import history, inventory, journal, packages
@@ -47,8 +48,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from safepip.core.world import Environment
     from safepip.report import Report
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
     from .journal import Pending

@@ -8,8 +8,8 @@ import os
 import stat
 import sys
 
-from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
-from safepip.report import printable, shell_quote
+from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError, shell_quote
+from safepip.report import printable
 from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.project import owner

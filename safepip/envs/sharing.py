@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from safepip.core.world import USABLE
 from safepip.errors import SafepipError
-from safepip.system.environment import USABLE, is_open
+from safepip.system.environment import is_open
 
 from . import packages, recover
 from .lock import acquire
@@ -13,8 +14,8 @@ from .verify import record_of, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safepip.core.world import Environment
     from safepip.report import Report
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
     from .verify import Row

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safepip.system.interpreter import Interpreter
+    from safepip.core.world import Interpreter
 
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)  # absent on Windows, as the next
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)

@@ -11,9 +11,8 @@ import re
 import shlex
 import stat
 
-from safepip.system.environment import MADE_ELSEWHERE
+from safepip.core.world import BIN, EXE, MADE_ELSEWHERE
 from safepip.system.files import read_regular
-from safepip.system.interpreter import BIN, EXE
 from safepip.system.project import DIRENV
 
 from .git import tracks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from safepip.core.world import BIN, Project
 from safepip.system import registry
-from safepip.system.interpreter import BIN
 from safepip.system.process import ACTIVATED
-from safepip.system.project import ENVIRONMENT, Project, find
+from safepip.system.project import ENVIRONMENT, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

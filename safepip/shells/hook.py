@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.core.world import BIN
 from safepip.system.directories import data_dir, state_dir
-from safepip.system.interpreter import BIN, candidates
+from safepip.system.interpreter import candidates
 from safepip.system.process import ACTIVATED, inherited
 from safepip.system.project import may_be_root, owner
 from safepip.system.registry import registration

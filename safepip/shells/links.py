@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 
+from safepip.core.world import BIN
 from safepip.system.environment import names_in
 from safepip.system.files import make_folder, replace_file
-from safepip.system.interpreter import BIN, is_program
+from safepip.system.interpreter import is_program
 
 from .activation import HOME, LINKS, USER_BASE
 

@@ -6,8 +6,9 @@ import contextlib
 import os
 import shlex
 
+from safepip.core.world import EXE
 from safepip.system.files import replace_file, replace_link
-from safepip.system.interpreter import EXE, candidates
+from safepip.system.interpreter import candidates
 
 from .files import filled, read_file
 

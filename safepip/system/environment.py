@@ -5,66 +5,39 @@ from __future__ import annotations
 import os
 import stat
 
-from safepip.core.record import Record
+from safepip.core.world import (
+    ABSENT,
+    BIN,
+    BROKEN,
+    EXE,
+    MARKER,
+    OTHER_SYSTEM,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Environment,
+)
 
 from .files import read_regular, recall
-from .interpreter import BIN, EXE, MARKER, is_program, started_as
+from .interpreter import is_program, started_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .interpreter import Interpreter
+    from safepip.core.world import Interpreter
 
     Interview = Callable[[str], Interpreter | str]
     Vet = Callable[[str, str], str | None]
 
-ABSENT = "absent"
-UNFINISHED = "unfinished"
-BROKEN = "broken"
-USABLE = "usable"
-UNTRUSTED = "untrusted"
-FOREIGN = "foreign"
-NOWHERE = "nowhere"
-
 OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
 CONFIG = "pyvenv.cfg"
-MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
 _NO_TEXT = "is not a redirect (not text)"
 PROBED_PIP_FILES = (
     "__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/cli/base_command.py",
     "_internal/commands/__init__.py", "_internal/utils/misc.py", "_vendor/__init__.py", "_vendor/rich/console.py",
 )  # fmt: skip
-OTHER_SYSTEM = "was made on another system"
-
-
-class Environment(Record):
-    """A place for an environment, and what was found there.
-
-    `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
-    ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
-    is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
-    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where
-    neither its name nor what is in it tells that an environment was meant to be there: it may be moved away,
-    and `closed` where its owner may not look into it.
-    `instead` says what stands in the way of an environment in the project, where one is kept elsewhere for that.
-    """
-
-    path: str
-    named: str
-    state: str
-    reason: str = ""
-    other_system: bool = False
-    nothing: bool = False
-    closed: bool = False
-    python: str = ""
-    version: str = ""
-    site: str = ""
-    base: Interpreter | None = None
-    has_pip: bool = False
-    sees_system: bool = False
-    instead: str = ""
 
 
 def examine(path: str, interview: Interview, vet: Vet) -> Environment:

@@ -7,9 +7,8 @@ looked up on every call, since an administrator may add or remove it.
 from __future__ import annotations
 
 import os
-import sys
 
-from safepip.core.record import Record
+from safepip.core.world import EXE, Interpreter
 from safepip.errors import CANNOT_RUN, SafepipError
 
 from .files import number, recall, remember
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[list[str], Mapping[str, str], bool], tuple[int, bytes]]
 
-MARKER = "EXTERNALLY-MANAGED"
-BIN = "Scripts" if sys.platform == "win32" else "bin"
 ASKING = "SAFEPIP_ASKING"  # set for a program that safepip asks: if it calls safepip, that asks no further
-EXE = ".exe" if sys.platform == "win32" else ""
-OLDEST = (3, 8)  # virtualenv makes environments from it, and it brings a pip
 
 # Runs on every Python from 2.7 on; `-I` where it exists: nothing of the working directory is imported.
 _QUESTIONS = """
@@ -47,38 +42,6 @@ out.write(b"\\0".join(encode(answer) for answer in answers))
 _LEADING = ("PYTHON", "__PYVENV_LAUNCHER__")  # variables that would make it answer for another Python
 _WHERE = "import sys; sys.stdout.write(sys.executable)"
 _FORMAT = "safepip-interpreter-2"
-
-
-class Interpreter(Record):
-    """A Python that is not a virtual environment, with its answers.
-
-    `path` is absolute and the one to start; `real` is its binary; the marker lies in `stdlib`; `site` is the
-    site-packages of an environment made from it, relative to that environment.
-    """
-
-    path: str
-    real: str
-    version: tuple[int, ...]
-    prefix: str
-    base_prefix: str
-    stdlib: str
-    site: str
-    implementation: str = "cpython"
-
-    @property
-    def minor(self) -> str:
-        """Return the version that names an environment's libraries, as "3.12"."""
-        return ".".join(map(str, self.version[:2]))
-
-    @property
-    def is_virtual(self) -> bool:
-        """Return True if it says that it runs in a virtual environment (PEP 405)."""
-        return self.prefix != self.base_prefix
-
-    @property
-    def marker(self) -> str:
-        """Return the path of its marker (PEP 668), whether that exists or not."""
-        return os.path.join(self.stdlib, MARKER)
 
 
 def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> Iterator[str]:

@@ -7,17 +7,16 @@ import stat  # which os has loaded
 import sys
 
 from safepip.core.pip_line import opts_out, read
-from safepip.core.record import Record, replace
+from safepip.core.record import replace
 from safepip.core.settings import origin_of, settle
-from safepip.errors import NOT_FOUND, USAGE, SafepipError
-from safepip.report import shell_quote
+from safepip.core.world import BIN, FOREIGN, NOWHERE, USABLE, Ambient, Environment, Project, Target
+from safepip.errors import NOT_FOUND, USAGE, SafepipError, shell_quote
 from safepip.system.project_tools.detect import keeper
 
 from . import environment as env
 from . import registry
 from .directories import at_home, cache_dir, data_dir, state_dir
 from .interpreter import (
-    BIN,
     behind_shim,
     candidates,
     interview,
@@ -29,7 +28,7 @@ from .interpreter import (
 )
 from .pip_config import find as find_pip_files
 from .process import ACTIVATED, HANDOVER
-from .project import ENVIRONMENT, Project, find, may_be_root, owner
+from .project import ENVIRONMENT, find, may_be_root, owner
 from .settings_files import tables
 
 TYPE_CHECKING = False
@@ -40,9 +39,7 @@ if TYPE_CHECKING:
     from safepip.core.invocation import Invocation
     from safepip.core.pip_line import ConfigFile, PipCommand
     from safepip.core.settings import Settings
-
-    from .environment import Environment
-    from .interpreter import Interpreter
+    from safepip.core.world import Interpreter
 
     Changes = tuple[tuple[str, str | None], ...]
 
@@ -50,37 +47,6 @@ HOOK = "SAFEPIP_HOOK"  # set by a shell's own functions: 0 where no environment 
 _LEADS_NOWHERE = ("is a link to nothing", "points at ")  # reasons against what nobody needs any more
 _NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
-
-
-class Ambient(Record):
-    """What surrounds the process: one door for it all. An empty variable counts as unset.
-
-    `terminal` tells whether stderr is one, `attended` whether any of the three streams is.
-    """
-
-    environ: Mapping[str, str]
-    cwd: str | None
-    home: str | None
-    user: int
-    platform: str
-    executable: str
-    prefix: str
-    base_prefix: str
-    terminal: bool
-    attended: bool = False
-
-
-class Target(Record):
-    """The Python that the typed command would have served: an `interpreter`, or an environment at `prefix`.
-
-    `python` is the program to start; `named` tells whether the line, and not PATH, chose it.
-    """
-
-    python: str
-    prefix: str | None = None
-    interpreter: Interpreter | None = None
-    named: bool = False
-    problem: str | None = None
 
 
 class _Lazy:
@@ -293,7 +259,7 @@ class Context:
         found = self.examine(path, named=True)
         wanted = self.invocation.version or ""
         fits = "." not in wanted or found.version == wanted
-        return found if found.state == env.USABLE and fits else None
+        return found if found.state == USABLE and fits else None
 
     @lazy
     def claimed_active(self) -> tuple[str, str]:
@@ -337,7 +303,7 @@ class Context:
     def stale_active(self) -> tuple[str, str] | None:
         """The variable that claims an active environment, and its value, if that is not an environment."""
         variable, path = self.claimed_active
-        stale = variable and self.examine(path, named=True).state != env.USABLE
+        stale = variable and self.examine(path, named=True).state != USABLE
         return (variable, path) if stale else None
 
     @lazy
@@ -358,7 +324,7 @@ class Context:
         if not is_ancestor(int(process)):
             return None
         found = self.examine(path, named=True)
-        return found if found.state == env.USABLE else None
+        return found if found.state == USABLE else None
 
     # -- where it goes instead
 
@@ -412,10 +378,10 @@ class Context:
     def reading(self) -> Environment:
         """The environment for commands that only read: the place's, or until that exists a disposable one."""
         place, project = self.place, self.project
-        if place.state == env.USABLE or project is None or project.disposable is None:
+        if place.state == USABLE or project is None or project.disposable is None:
             return place
         found = self.examine(project.disposable)
-        return found if found.state == env.USABLE else place
+        return found if found.state == USABLE else place
 
     @lazy
     def around(self) -> str | None:
@@ -720,7 +686,7 @@ class Context:
 
     def _led_out(self, path: str) -> Environment:
         reason = "leads out of the project by a link, which its own settings may not"
-        return env.Environment(path=path, named=path, state=env.FOREIGN, reason=reason)
+        return Environment(path=path, named=path, state=FOREIGN, reason=reason)
 
     def _central(self, root: str, instead: str = "") -> Environment:
         """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
@@ -735,7 +701,7 @@ class Context:
     def _in_data(self, *parts: str) -> Environment:
         if self.data is None:
             reason = "there is no home directory to keep an environment in"
-            return env.Environment(path="", named="", state=env.NOWHERE, reason=reason)
+            return Environment(path="", named="", state=NOWHERE, reason=reason)
         return self.examine(os.path.join(self.data, *parts))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.core.world import BIN
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import printable
-
-from .interpreter import BIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

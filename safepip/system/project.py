@@ -6,6 +6,7 @@ import os
 import stat  # which os has loaded
 
 from safepip.core.record import Record, replace
+from safepip.core.world import Project
 
 from .environment import is_disposable, is_environment, names_in, target_of
 
@@ -50,19 +51,6 @@ _FOLDERS = (
     "Library", "bin", "snap", ".local", ".local/bin", ".local/share", ".local/state", ".local/lib", ".config",
     ".cache", ".ssh", ".gnupg",
 )  # fmt: skip
-
-
-class Project(Record):
-    """A project: its `root`, the place of its `environment`, and the `marker` that it is known by.
-
-    `environment` is absolute, whatever its state; `None` where there is none yet and the settings decide.
-    `disposable` is a redirect to an environment of tox's or nox's, which serves only commands that read.
-    """
-
-    root: str
-    marker: str
-    environment: str | None = None
-    disposable: str | None = None
 
 
 def find(

@@ -17,28 +17,30 @@ from safepip.actions.sudo import step_down
 from safepip.core.decide import project_of
 from safepip.core.plan import Create, Handover
 from safepip.core.record import Record, replace
+from safepip.core.world import (
+    ABSENT,
+    BIN,
+    EXE,
+    FOREIGN,
+    NOWHERE,
+    OLDEST,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Environment,
+    Interpreter,
+)
 from safepip.envs import inventory
 from safepip.envs.applications import broken
 from safepip.envs.asides import half_removed, set_aside
 from safepip.envs.in_force import in_force, unfit
 from safepip.envs.listing import Listed, broken_environments, health, last_use, listed, project_root
 from safepip.envs.removal import remove
-from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError
-from safepip.report import printable, shell_quote
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE, SafepipError, shell_quote
+from safepip.report import printable
 from safepip.system import registry
-from safepip.system.environment import (
-    ABSENT,
-    FOREIGN,
-    NOWHERE,
-    OWN,
-    UNFINISHED,
-    UNTRUSTED,
-    USABLE,
-    Environment,
-    is_conda,
-    is_environment,
-)
-from safepip.system.interpreter import BIN, EXE, OLDEST, Interpreter, candidates, interview
+from safepip.system.environment import OWN, is_conda, is_environment
+from safepip.system.interpreter import candidates, interview
 from safepip.system.observe import Context, ambient
 from safepip.system.project import owner
 

@@ -10,11 +10,11 @@ import sys
 import textwrap
 import time
 
+from safepip.core.world import ABSENT, UNFINISHED
 from safepip.envs import applications, history, journal
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import REFUSED, SafepipError
 from safepip.report import printable
-from safepip.system.environment import ABSENT, UNFINISHED
 
 from .arguments import for_verb
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from safepip.core.world import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
     from .arguments import Parser

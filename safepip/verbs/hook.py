@@ -15,13 +15,13 @@ from importlib import import_module
 
 from safepip.core.invocation import OPTIONS, TOPICS, VALUED, VERBS, read_invocation
 from safepip.core.pip_options import SUBCOMMANDS
+from safepip.core.world import BIN, EXE, USABLE
 from safepip.envs import history
 from safepip.envs.in_force import in_force
 from safepip.errors import USAGE, SafepipError
 from safepip.report import printable
 from safepip.shells.detect import LANGUAGES
-from safepip.system.environment import USABLE
-from safepip.system.interpreter import BIN, EXE, is_program
+from safepip.system.interpreter import is_program
 from safepip.system.process import inherited
 
 from . import explain

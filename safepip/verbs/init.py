@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 
+from safepip.core.world import EXE
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.shells import startup_files
 from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
@@ -16,7 +17,7 @@ from safepip.shells.hook import begins
 from safepip.shells.links import refresh
 from safepip.shells.quoting import assignments, quote, render
 from safepip.shells.shim import write_python_shims
-from safepip.system.interpreter import EXE, is_program
+from safepip.system.interpreter import is_program
 from safepip.system.process import inherited
 
 from .arguments import for_verb

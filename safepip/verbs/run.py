@@ -7,11 +7,11 @@ import os
 import sys
 
 from safepip.core.record import replace
+from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
 from safepip.envs.in_force import repaired, unfit
-from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
-from safepip.report import shell_quote
-from safepip.system.environment import ABSENT, UNFINISHED, USABLE, of_python
-from safepip.system.interpreter import BIN, EXE, candidates, head_of, is_program, python_named
+from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError, shell_quote
+from safepip.system.environment import of_python
+from safepip.system.interpreter import candidates, head_of, is_program, python_named
 from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
@@ -19,8 +19,8 @@ from .arguments import for_verb, shows_help
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safepip.core.world import Environment
     from safepip.report import Report
-    from safepip.system.environment import Environment
 
     from .arguments import Parser
 

@@ -6,10 +6,11 @@ import os
 import re
 import shlex
 
+from safepip.core.world import EXE
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
 from safepip.system.files import recall, remember
-from safepip.system.interpreter import EXE, candidates
+from safepip.system.interpreter import candidates
 
 from .arguments import for_verb
 from .init import own_program, typed_program

@@ -15,13 +15,13 @@ import time
 
 from safepip.actions.sudo import step_down
 from safepip.core.record import Record
+from safepip.core.world import USABLE
 from safepip.envs import applications, history, journal, packages, recover
 from safepip.envs.in_force import in_force, usable
 from safepip.envs.lock import acquire
 from safepip.envs.progress import shown_while
 from safepip.errors import USAGE, SafepipError
 from safepip.report import printable
-from safepip.system.environment import USABLE
 
 from .arguments import for_verb
 from .history import described, legible, line_of, stamp
@@ -30,9 +30,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from safepip.core.world import Environment
     from safepip.envs.history import Change, Entry, State
     from safepip.report import Report
-    from safepip.system.environment import Environment
     from safepip.system.observe import Context
 
     from .arguments import Parser

@@ -13,6 +13,7 @@ from safepip.core.app_routing import wanted
 from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import opts_out, read
 from safepip.core.settings import settle
+from safepip.core.world import Interpreter
 from safepip.envs import history, image, journal, packages, rebuild, recover
 from safepip.envs.git import index_identity, tracks
 from safepip.envs.inventory import made_with
@@ -21,7 +22,7 @@ from safepip.errors import SafepipError
 from safepip.report import printable, without_credentials
 from safepip.system import registry
 from safepip.system.environment import examine
-from safepip.system.interpreter import Interpreter, behind_shim, interview
+from safepip.system.interpreter import behind_shim, interview
 from safepip.system.pip_config import find as find_pip_files
 from safepip.system.project import find, may_be_root
 from safepip.system.project_tools import detect, tools

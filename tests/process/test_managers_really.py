@@ -14,7 +14,7 @@ import sys
 import pytest
 from tree import TOOLS
 
-from safepip.system.interpreter import BIN, EXE
+from safepip.core.world import BIN, EXE
 from safepip.system.project_tools.detect import keeper
 from safepip.system.project_tools.tools import environment
 

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from safepip.system.interpreter import Interpreter, interview
+from safepip.core.world import Interpreter
+from safepip.system.interpreter import interview
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pd
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
     ("core.record", "errors", "core.pip_options", "core.applications", "system.files", "system.processes"),
+    ("core.world",),
     ("core.pip_line", "core.requirement", "system.project_tools.detect", "core.settings", "system.directories", "report"),
     (
         "system.settings_files", "system.pip_config", "system.interpreter", "core.invocation",
@@ -369,6 +370,7 @@ HOOK_MODULES = {
     "safepip.cli",
     "safepip.core",
     "safepip.core.record",
+    "safepip.core.world",
     "safepip.errors",
     "safepip.report",
     "safepip.shells",
@@ -399,6 +401,7 @@ HOT_MODULES = {
     "safepip.core.record",
     "safepip.core.requirement",
     "safepip.core.settings",
+    "safepip.core.world",
     "safepip.errors",
     "safepip.report",
     "safepip.system",

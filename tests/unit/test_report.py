@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree import TREE
 
-from safepip.errors import REFUSED
-from safepip.report import Report, printable, shell_quote, without_credentials, without_secrets
+from safepip.errors import REFUSED, shell_quote
+from safepip.report import Report, printable, without_credentials, without_secrets
 
 
 def test_only_the_word_error_is_coloured(capfd):

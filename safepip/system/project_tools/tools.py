@@ -11,7 +11,7 @@ import os
 import sys
 
 from safepip.core.requirement import parse
-from safepip.report import shell_quote
+from safepip.errors import shell_quote
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, remember
 from safepip.system.interpreter import candidates

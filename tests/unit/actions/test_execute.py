@@ -35,13 +35,12 @@ from safepip.core.plan import (
 )
 from safepip.core.record import replace
 from safepip.core.settings import Settings
+from safepip.core.world import ABSENT, BROKEN, USABLE, Environment, Interpreter
 from safepip.envs import health, journal, rebuild
 from safepip.envs.verify import sites
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import Report
 from safepip.system import registry
-from safepip.system.environment import ABSENT, BROKEN, USABLE, Environment
-from safepip.system.interpreter import Interpreter
 from safepip.system.observe import Context, ambient
 from safepip.system.process import HANDOVER, child_environ, entered, spawn, start
 from safepip.system.project_tools.tools import hinted

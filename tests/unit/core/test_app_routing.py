@@ -16,12 +16,10 @@ from safepip.core.pip_options import OPTIONS, SPECS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
 from safepip.core.requirement import Requirement, normalised_name
 from safepip.core.settings import Fault, Settings
+from safepip.core.world import ABSENT, USABLE, Ambient, Environment, Interpreter, Project, Target
 from safepip.errors import BAD_SETTINGS, USAGE
 from safepip.system import pipx
-from safepip.system.environment import ABSENT, USABLE, Environment
-from safepip.system.interpreter import Interpreter
-from safepip.system.observe import Ambient, Context, Target
-from safepip.system.project import Project
+from safepip.system.observe import Context
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

@@ -32,8 +32,7 @@ from safepip.core.plan import (
 )
 from safepip.core.record import replace
 from safepip.core.settings import Fault, Settings
-from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from safepip.system.environment import (
+from safepip.core.world import (
     ABSENT,
     BROKEN,
     FOREIGN,
@@ -42,11 +41,14 @@ from safepip.system.environment import (
     UNFINISHED,
     UNTRUSTED,
     USABLE,
+    Ambient,
     Environment,
+    Interpreter,
+    Project,
+    Target,
 )
-from safepip.system.interpreter import Interpreter
-from safepip.system.observe import Ambient, Context, Target
-from safepip.system.project import Project
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
+from safepip.system.observe import Context
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

@@ -16,12 +16,13 @@ import pytest
 import safepip
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
+from safepip.core.world import Interpreter, Target
 from safepip.doctor import advisories, directories, examine, path, stray_installs, surroundings
 from safepip.doctor.finding import Finding
 from safepip.errors import SafepipError
 from safepip.report import Report
-from safepip.system.interpreter import Interpreter, is_marked
-from safepip.system.observe import Context, Target, ambient
+from safepip.system.interpreter import is_marked
+from safepip.system.observe import Context, ambient
 from safepip.system.registry import MADE, TRUSTED, note
 from safepip.verbs import doctor
 

@@ -7,9 +7,9 @@ import types
 
 import pytest
 
+from safepip.core.world import Interpreter
 from safepip.doctor.locate import locate
 from safepip.system import registry
-from safepip.system.interpreter import Interpreter
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 HOW = "safepip --system uninstall --break-system-packages"

@@ -13,13 +13,14 @@ from safepip.core.invocation import Invocation
 from safepip.core.plan import Create, Handover
 from safepip.core.record import replace
 from safepip.core.settings import Settings
+from safepip.core.world import ABSENT, UNFINISHED, USABLE, Environment
 from safepip.envs import create as module
 from safepip.envs.create import create
 from safepip.envs.creation_lock import creation_lock
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
-from safepip.system.environment import ABSENT, CREATING, UNFINISHED, USABLE, Environment, configuration
+from safepip.system.environment import CREATING, configuration
 from safepip.system.observe import Context, ambient
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from safepip.core.invocation import Invocation
+from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
-from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
 from safepip.system.observe import Context, ambient
 from safepip.verbs import env, history, run, shell, undo
 

@@ -13,10 +13,10 @@ from tree import DATA
 
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
+from safepip.core.world import Interpreter, Target
 from safepip.envs import os_packages
 from safepip.envs.os_packages import native_command, offer
-from safepip.system.interpreter import Interpreter
-from safepip.system.observe import Context, Target, ambient
+from safepip.system.observe import Context, ambient
 
 MARKERS = os.path.join(DATA, "markers")
 NAMING = {

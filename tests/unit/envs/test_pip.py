@@ -10,8 +10,8 @@ import pytest
 
 from safepip.core.pip_line import dests, keys
 from safepip.core.pip_options import OPTIONS, SPECS
+from safepip.core.world import USABLE, Environment
 from safepip.envs.pip import own_variables, run_pip
-from safepip.system.environment import USABLE, Environment
 
 RECORDING = """#!{python}
 import json, os, sys

@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from safepip.core.invocation import Invocation
+from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
 from safepip.envs import inventory, rebuild
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
-from safepip.system.environment import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
 from safepip.system.observe import Context, ambient
 
 

@@ -7,15 +7,10 @@ import sys
 import pytest
 
 from safepip.core.record import replace
+from safepip.core.world import ABSENT, BROKEN, OTHER_SYSTEM, UNFINISHED, UNTRUSTED, USABLE
 from safepip.system.environment import (
-    ABSENT,
-    BROKEN,
     CONFIG,
     CREATING,
-    OTHER_SYSTEM,
-    UNFINISHED,
-    UNTRUSTED,
-    USABLE,
     configuration,
     examine,
     is_conda,

@@ -7,10 +7,9 @@ import sys
 import pytest
 
 from safepip.core.record import replace
+from safepip.core.world import MARKER, Interpreter
 from safepip.errors import CANNOT_RUN, SafepipError
 from safepip.system.interpreter import (
-    MARKER,
-    Interpreter,
     behind_shim,
     candidates,
     interview,

@@ -13,10 +13,10 @@ import pytest
 
 from safepip.core.invocation import read_invocation
 from safepip.core.record import replace
+from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE, Ambient
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
-from safepip.system.environment import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE
-from safepip.system.observe import Ambient, Context, ambient, enter, follow
+from safepip.system.observe import Context, ambient, enter, follow
 from safepip.system.process import ACTIVATED, HANDOVER
 from safepip.system.project_tools.tools import note_hinted
 

@@ -11,10 +11,11 @@ import pytest
 import safepip
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
+from safepip.core.world import USABLE
 from safepip.doctor import directories
 from safepip.shells import shim
 from safepip.system import environment, observe, processes
-from safepip.system.environment import USABLE, examine
+from safepip.system.environment import examine
 from safepip.system.interpreter import interview, is_store_alias, keg, lasting
 from safepip.system.observe import Context, ambient
 from safepip.system.project import may_be_root

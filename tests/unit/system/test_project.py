@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from safepip.core.record import replace
-from safepip.system.project import HOME_MARKERS, MARKERS, Project, find, may_be_root
+from safepip.core.world import Project
+from safepip.system.project import HOME_MARKERS, MARKERS, find, may_be_root
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 STRANGER = 12345

@@ -12,11 +12,11 @@ import pytest
 from safepip.core.decide import unfit
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
+from safepip.core.world import Environment
 from safepip.envs import verify
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import Report
 from safepip.system import registry
-from safepip.system.environment import Environment
 from safepip.system.observe import Context, ambient
 from safepip.verbs import env
 

@@ -7,10 +7,9 @@ import pytest
 
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
+from safepip.core.world import ABSENT, BIN, USABLE, Environment
 from safepip.errors import SafepipError
 from safepip.report import Report
-from safepip.system.environment import ABSENT, USABLE, Environment
-from safepip.system.interpreter import BIN
 from safepip.system.observe import Context, ambient
 from safepip.verbs import run, shell
 
