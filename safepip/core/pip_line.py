@@ -29,15 +29,25 @@ if TYPE_CHECKING:
     Kind = Literal["global", "user", "site", "env"]
     Spec = tuple[tuple[str, ...], str, str, str | None, tuple[str, ...], str, tuple[str, ...]]
     Word = tuple[int, str]  # a word and where it stands in argv
-    Given = tuple[str, str, str | None, tuple[int, ...]]  # canonical option, dest, value, where in argv
 
 LINE = "the command line"
 
-# pip's dest -> the field of PipCommand that tells it.
-_FIELDS = {spec[1]: spec[5] for spec in SPECS if spec[5]}
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _IGNORED_VARIABLES = ("version", "help")
+
+
+class _Option:
+    """A row of SPECS with its columns named, made for an option that is on the line or set elsewhere."""
+
+    __slots__ = ("action", "choices", "dest", "field", "names", "type", "uses")
+
+    def __init__(self, spec: Spec) -> None:
+        self.names, self.dest, self.action, self.type, self.choices, self.field, self.uses = spec
+
+
+# pip's dest -> the field of PipCommand that holds its value.
+_FIELDS = {dest: field for _, dest, _, _, _, field, _ in SPECS if field}
 
 
 class ConfigFile(Record):
@@ -99,18 +109,18 @@ def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[Conf
     files from lowest to highest precedence. Source: pip's `parse_command` and `Command._main`.
     """
     main = _Reading("<global>")
-    broken = next((file.error for file in files if file.error), None)
-    if broken is not None:
-        main.error = broken
-        return _command(argv, "parse_error", main, main)
+    for file in files:
+        if file.error:
+            main.error = file.error
+            return _command(argv, "parse_error", main, main)
     words = list(enumerate(argv))
     main.run(settings("global", variables, files), words, interspersed=False)
-    stopped = _outcome_of(main)
-    if stopped:
-        return _command(argv, stopped, main, main)
+    ended = _first_outcome(main)
+    if ended is not None:
+        return _command(argv, ended, main, main)
     name = main.operands.pop(0)
     del words[argv.index(name)]  # as pip's list.remove: the first equal word, even an option's value
-    if "--isolated" in [word for _, word in words]:
+    if "--isolated" in argv:
         variables, files = {}, [file for file in files if file.kind != "user"]
     last = _Reading(name)
     last.run(settings(name, variables, files), words, interspersed=True)
@@ -133,12 +143,16 @@ def normalised(name: str) -> str:
 
 def keys(kind: str) -> frozenset[str]:
     """Return the names, without dashes, of all options of a kind or use that make_options.py gave them."""
-    return frozenset(name[2:] for spec in SPECS if kind in spec[6] for name in spec[0] if name.startswith("--"))
+    found: set[str] = set()
+    for names, _, _, _, _, _, uses in SPECS:
+        if kind in uses:
+            found.update(name[2:] for name in names if name.startswith("--"))
+    return frozenset(found)
 
 
 def dests(kind: str) -> frozenset[str]:
     """Return pip's dests of all options of a kind or use."""
-    return frozenset(spec[1] for spec in SPECS if kind in spec[6])
+    return frozenset(dest for _, dest, _, _, _, _, uses in SPECS if kind in uses)
 
 
 def settings(
@@ -152,7 +166,8 @@ def settings(
     for name in dict.fromkeys(("global", section, ":env:")):
         pool: dict[str, tuple[str, str]] = {}
         for file in files:
-            pool.update((key, (value, file.path)) for key, value in file.sections.get(name, {}).items())
+            for key, value in file.sections.get(name, {}).items():
+                pool[key] = (value, file.path)
         if name == ":env:":
             pool.update(_from_variables(variables))
         for key, (value, where) in pool.items():
@@ -162,8 +177,22 @@ def settings(
 
 def _from_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
     for variable, value in variables.items():
-        if variable.startswith("PIP_") and variable[4:].lower() not in _IGNORED_VARIABLES:
-            yield normalised(variable[4:]), (value, variable)
+        if not variable.startswith("PIP_"):
+            continue
+        name = variable[4:]
+        if name.lower() not in _IGNORED_VARIABLES:
+            yield normalised(name), (value, variable)
+
+
+class _Given:
+    """An option on the line, with its value and where its words stand in argv."""
+
+    __slots__ = ("option", "value", "words")
+
+    def __init__(self, option: _Option, value: str | None, words: tuple[int, ...]) -> None:
+        self.option = option
+        self.value = value
+        self.words = words
 
 
 class _Stop(Exception):  # noqa: N818  not an error: pip reads no further
@@ -173,16 +202,17 @@ class _Stop(Exception):  # noqa: N818  not an error: pip reads no further
 class _Reading:
     """One of pip's two readings of a line: what it accepts, and what it has found so far."""
 
-    __slots__ = ("error", "given", "helped", "lenient", "operands", "options", "origins", "unknown", "values")
+    __slots__ = ("error", "given", "helped", "lenient", "operands", "origins", "positions", "unknown", "values")
 
     def __init__(self, parser: str) -> None:
-        self.options: dict[str, Spec] = {
-            name: SPECS[position] for position in GENERAL + OPTIONS[parser] for name in SPECS[position][0]
-        }
+        self.positions: dict[str, int] = {}  # in SPECS, by each name of an option
+        for position in GENERAL + OPTIONS[parser]:
+            for name in SPECS[position][0]:
+                self.positions[name] = position
         self.lenient = parser != "<global>"  # whether to go on after an unknown option
         self.values: dict[str, Any] = {}  # by pip's dest
         self.origins: dict[str, str] = {}  # by pip's dest
-        self.given: list[Given] = []
+        self.given: list[_Given] = []
         self.operands: list[str] = []
         self.helped = False
         self.error: str | None = None
@@ -197,14 +227,19 @@ class _Reading:
         except _Stop:
             pass
 
+    def _option(self, name: str) -> _Option | None:
+        """Return the option of that name; only those needed are made, since this runs before every command."""
+        position = self.positions.get(name)
+        return None if position is None else _Option(SPECS[position])
+
     # -- variables and files
 
     def _set(self, key: str, value: str, where: str) -> None:
         """Take one setting, as pip's `_update_defaults` does; a key that this parser lacks is ignored."""
-        option = self.options.get("--" + key)
+        option = self._option("--" + key)
         if option is None:
             return
-        names, dest, action = option[:3]
+        name, dest, action = option.names[0], option.dest, option.action
         self.origins[dest] = where
         if action in {"true", "false"}:  # not inverted for the latter: PIP_NO_USER=1 asks for --user
             self.values[dest] = self._switch(key, value)
@@ -216,9 +251,9 @@ class _Reading:
                 self._check(option, key, part)
         elif action == "no_cache_dir":
             if _boolean(value) is None:
-                self._reject(f"{names[0]} error: invalid truth value {value.lower()!r}")
+                self._reject(f"{name} error: invalid truth value {value.lower()!r}")
         else:
-            self._check(option, names[0] if action == "config_settings" else key, value)
+            self._check(option, name if action == "config_settings" else key, value)
             self._store(option, value)
 
     def _switch(self, key: str, value: str) -> bool:
@@ -232,11 +267,13 @@ class _Reading:
 
     def _number(self, key: str, value: str) -> int:
         found = _boolean(value)
-        number: int | None = _converted(int, value) if found is None else int(found)
+        if found is not None:
+            return int(found)
+        number: int | None = _converted(int, value)
         if number is None or number < 0:
-            shown = value if number is None else number
+            refused = value if number is None else number
             self._reject(
-                f"{shown} is not a valid value for {key} option, please instead specify either a "
+                f"{refused} is not a valid value for {key} option, please instead specify either a "
                 "non-negative integer or a boolean value like yes/no or false/true which is "
                 "equivalent to 1/0."
             )
@@ -262,10 +299,10 @@ class _Reading:
     def _long(self, index: int, word: str, words: Iterator[Word]) -> None:
         name, equals, value = word.partition("=")
         name = self._full(name)
-        option = self.options.get(name)
+        option = self._option(name)
         if option is None:
             self._miss(name)
-        elif option[3] is None:
+        elif option.type is None:
             if equals:
                 self._reject(f"{name} option does not take a value")
             self._take(option, name, None, (index,))
@@ -275,22 +312,24 @@ class _Reading:
             self._take_next(option, name, index, words)
 
     def _full(self, name: str) -> str:
-        """Return the option string that `name` is or abbreviates; `name` itself when there is none."""
-        if name in self.options:
+        """Return the option string that `name` is or abbreviates; `name` itself if it is unknown."""
+        if name in self.positions:
             return name
-        found = [known for known in self.options if known.startswith(name)]
+        found = [known for known in self.positions if known.startswith(name)]
         if len(found) > 1:
             self._reject(f"ambiguous option: {name} ({', '.join(sorted(found))}?)")
-        return found[0] if found else name
+        if found:
+            return found[0]
+        return name
 
     def _bundle(self, index: int, word: str, words: Iterator[Word]) -> None:
         """Take each letter; the first that takes a value has the rest of the word, or else the next word."""
         for position, letter in enumerate(word[1:], 2):
             name = "-" + letter
-            option = self.options.get(name)
+            option = self._option(name)
             if option is None:
                 self._miss(name)
-            elif option[3] is None:
+            elif option.type is None:
                 self._take(option, name, None, (index,))
             elif word[position:]:
                 self._take(option, name, word[position:], (index,))
@@ -298,20 +337,21 @@ class _Reading:
             else:
                 self._take_next(option, name, index, words)
 
-    def _take_next(self, option: Spec, name: str, index: int, words: Iterator[Word]) -> None:
+    def _take_next(self, option: _Option, name: str, index: int, words: Iterator[Word]) -> None:
         """Take the next word as the value, whatever it looks like."""
         for following, value in words:
             self._take(option, name, value, (index, following))
             return
         self._reject(f"{name} option requires 1 argument")
 
-    def _take(self, option: Spec, name: str, value: str | None, where: tuple[int, ...]) -> None:
-        names, dest, action = option[:3]
+    def _take(self, option: _Option, name: str, value: str | None, where: tuple[int, ...]) -> None:
+        dest, action = option.dest, option.action
         self._check(option, name, value)
         if action == "help":
             self.helped = True
-            self._stop_unless_lost()
-        self.given.append((names[0], dest, value, where))
+            if self.error is None:  # otherwise pip has refused the line for an option before this one
+                raise _Stop
+        self.given.append(_Given(option, value, where))
         self.origins[dest] = LINE
         if action in {"true", "false"}:
             self.values[dest] = action == "true"
@@ -322,25 +362,25 @@ class _Reading:
 
     # -- both
 
-    def _store(self, option: Spec, value: str | None) -> None:
+    def _store(self, option: _Option, value: str | None) -> None:
         """Keep a value: where pip collects, after the earlier ones, else in place of them."""
-        _, dest, action = option[:3]
-        collects = action in {"append", "dependency_group"}
-        self.values[dest] = [*self.values.get(dest, ()), value] if collects else value
+        if option.action in {"append", "dependency_group"}:
+            self.values[option.dest] = [*self.values.get(option.dest, ()), value]
+        else:
+            self.values[option.dest] = value
 
-    def _check(self, option: Spec, name: str, value: str | None) -> None:
+    def _check(self, option: _Option, name: str, value: str | None) -> None:
         """Reject what optparse would, and ``-C`` without KEY=VAL; `name` is what pip would show."""
-        _, _, action, kind, choices = option[:5]
         if value is None:
             return
-        if kind == "choice" and value not in choices:
-            allowed = ", ".join(repr(choice) for choice in choices)
+        if option.type == "choice" and value not in option.choices:
+            allowed = ", ".join(map(repr, option.choices))
             self._reject(f"option {name}: invalid choice: {value!r} (choose from {allowed})")
-        if kind == "int" and _converted(_integer, value) is None:
-            self._reject(f"option {name}: invalid integer value: {value!r}")
-        if kind == "float" and _converted(float, value) is None:
-            self._reject(f"option {name}: invalid floating-point value: {value!r}")
-        if action == "config_settings" and "=" not in value:
+        if option.type in _NUMBERS:
+            convert, noun = _NUMBERS[option.type]
+            if _converted(convert, value) is None:
+                self._reject(f"option {name}: invalid {noun} value: {value!r}")
+        if option.action == "config_settings" and "=" not in value:
             self._reject(f"Arguments to {name} must be of the form KEY=VAL")
 
     def _miss(self, name: str) -> None:
@@ -355,18 +395,15 @@ class _Reading:
             self.error = reason
         raise _Stop
 
-    def _stop_unless_lost(self) -> None:
-        """Stop for help, unless pip has already refused the line for an option before it."""
-        if self.error is None:
-            raise _Stop
-
 
 def _boolean(value: str) -> bool | None:
     """Return what pip's `strtobool` takes `value` for, or None."""
     word = value.lower()
     if word in _TRUE:
         return True
-    return False if word in _FALSE else None
+    if word in _FALSE:
+        return False
+    return None
 
 
 def _converted(convert: Callable[[str], Any], value: str) -> Any:
@@ -383,17 +420,29 @@ def _integer(value: str) -> int:
         return int(value[2:] or "0", 2)
     if prefix == "0x":
         return int(value, 16)
-    return int(value, 8 if value.startswith("0") else 10)
+    if prefix.startswith("0"):
+        return int(value, 8)
+    return int(value)
 
 
-def _outcome_of(main: _Reading) -> Outcome | None:
-    """Return with what the first reading ends the matter, or None when a subcommand is to be read."""
+# optparse's types that are numbers: how it reads one, and its word for it in a message.
+_NUMBERS: dict[str | None, tuple[Callable[[str], Any], str]] = {
+    "int": (_integer, "integer"),
+    "float": (float, "floating-point"),
+}
+
+
+def _first_outcome(main: _Reading) -> Outcome | None:
+    """Return how the line ends with the first reading, or None when a subcommand is to be read."""
     if main.error or main.helped:
         main.values.pop("python", None)  # pip ends before it would act on that
-        return "parse_error" if main.error else "main_help"
+    if main.error:
+        return "parse_error"
+    if main.helped:
+        return "main_help"
     if main.values.get("version"):
         return "version"
-    if not main.operands or main.operands == ["help"]:
+    if main.operands in ([], ["help"]):
         return "main_help"
     if main.operands[0] in SUBCOMMANDS:
         return None
@@ -417,7 +466,12 @@ def _command(
 ) -> PipCommand:
     """Return the facts; `last` is `main` where pip would not come to the second reading."""
     values = last.values
-    second = subcommand is not None
+    main_python = main.values.get("python") or None
+    operands: tuple[str, ...] = ()
+    options: tuple[tuple[str, str, str | None], ...] = ()
+    if subcommand is not None:
+        operands = tuple(last.operands)
+        options = tuple((one.option.names[0], one.option.dest, one.value) for one in last.given)
     return PipCommand(
         argv=tuple(argv),
         outcome=outcome,
@@ -429,13 +483,13 @@ def _command(
         prefix=values.get("prefix_path"),
         root=values.get("root_path"),
         report=values.get("json_report_file"),
-        python=main.values.get("python") or values.get("python") or None,
-        main_python=main.values.get("python") or None,
+        python=main_python or values.get("python") or None,
+        main_python=main_python,
         break_system_packages=bool(values.get("override_externally_managed")),
         dry_run=bool(values.get("dry_run")),
         require_virtualenv=bool(values.get("require_venv")),
         isolated=bool(values.get("isolated_mode")),
-        requirements=tuple(last.operands) if second else (),
+        requirements=operands,
         r_files=tuple(values.get("requirements", ())),
         editables=tuple(values.get("editables", ())),
         constraints=tuple(values.get("constraints", ())),
@@ -444,7 +498,7 @@ def _command(
         quiet=values.get("quiet", 0),
         verbose=values.get("verbose", 0),
         upgrade=bool(values.get("upgrade")),
-        options=tuple(entry[:3] for entry in last.given) if second else (),
+        options=options,
         user_words=_user_words(argv, last),
         python_words=_python_words(main, last),
         origins=_origins(main, last),
@@ -452,20 +506,33 @@ def _command(
 
 
 def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
-    given = [entry for entry in last.given if _FIELDS.get(entry[1]) == "user"]
-    return tuple(where[0] for _, _, _, where in given if argv[where[0]] == "--user")
+    found = []
+    for one in last.given:
+        index = one.words[0]
+        if one.option.field == "user" and argv[index] == "--user":
+            found.append(index)
+    return tuple(found)
 
 
 def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
-    """Return the words of every `--python`, once one before the subcommand counts; those after it do not then."""
-    given = (*main.given, *last.given) if main.values.get("python") else main.given
-    return tuple(sorted({index for _, dest, _, where in given if dest == "python" for index in where}))
+    """Return the words of every `--python`; those after the subcommand only if one before it counts."""
+    given = main.given
+    if main.values.get("python"):
+        given = [*main.given, *last.given]
+    found: set[int] = set()
+    for one in given:
+        if one.option.dest == "python":
+            found.update(one.words)
+    return tuple(sorted(found))
 
 
 def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
-    found = [(_FIELDS.get(dest, ""), where) for dest, where in last.origins.items()]
-    told = [(field, where) for field, where in found if field not in {"", "python"}]
+    found = []
+    for dest, where in last.origins.items():
+        field = _FIELDS.get(dest, "python")
+        if field != "python":
+            found.append((field, where))
     naming = main if main.values.get("python") else last
     if naming.values.get("python"):
-        told.append(("python", naming.origins["python"]))
-    return tuple(told)
+        found.append(("python", naming.origins["python"]))
+    return tuple(found)
