@@ -73,16 +73,19 @@ def read_invocation(program: str, argv: Sequence[str], *, module: bool = False) 
     Called as pip, pip3, pip3.12 or pip-3.12, every word is pip's. Called as anything else, safepip's own
     options count up to the subcommand, and its own words as that.
     """
+    if module:
+        return with_own_words(Invocation(words=(), module=True), argv)
     name = os.path.basename(program)
-    name = name[:-4] if name.lower().endswith(".exe") else name
-    version = None if module else _version_of(name)
-    if version is not None:
-        return Invocation(words=tuple(argv), name=name, version=version or None, shim=True)
-    return with_own_words(Invocation(words=(), module=module), argv)
+    if name.lower().endswith(".exe"):
+        name = name[:-4]
+    version = _version_of(name)
+    if version is None:
+        return with_own_words(Invocation(words=()), argv)
+    return Invocation(words=tuple(argv), name=name, version=version or None, shim=True)
 
 
 def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
-    """Return the invocation with the options and words of safepip's own in `argv` read into it."""
+    """Return the invocation with safepip's options and words in `argv` read into it."""
     kept: list[str] = []
     said: dict[str, object] = {}
     index = 0
@@ -90,13 +93,18 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
         word = argv[index]
         name, equals, value = word.partition("=")
         if name in VALUED:
-            index += 0 if equals else 1
-            value = value if equals else "".join(argv[index : index + 1])
+            if not equals:
+                index += 1
+                value = "".join(argv[index : index + 1])
             said[name[2:]] = value
             if not value:
                 said["error"] = f"{name} needs a directory"
-        elif word in FLAGS:
-            said.update(_flag(word))
+        elif word in {"--app", "--lib"}:
+            said["route"] = word[2:]
+        elif word == "--system":
+            said["system"] = True
+        elif word == "--safepip-version":
+            said["show_version"] = True
         else:
             width = _width(word)
             kept.extend(argv[index : index + width])
@@ -115,33 +123,30 @@ def _version_of(name: str) -> str | None:
     if not name.startswith("pip"):
         return None
     rest = name[3:].removeprefix("-")
-    major, dot, minor = rest.partition(".")
-    if name == "pip" or (major.isdecimal() and (minor.isdecimal() if dot else True)):
+    if name == "pip":
+        return rest
+    numbers = rest.split(".")
+    if len(numbers) <= 2 and all(map(str.isdecimal, numbers)):
         return rest
     return None
 
 
 def _is_option(word: str) -> bool:
-    return len(word) > 1 and word.startswith("-") and word != "--"
-
-
-def _flag(word: str) -> dict[str, object]:
-    if word in {"--app", "--lib"}:
-        return {"route": word[2:]}
-    return {"system": True} if word == "--system" else {"show_version": True}
+    return word.startswith("-") and word not in {"-", "--"}
 
 
 def _width(word: str) -> int:
-    """Return how many words an option of pip's before the subcommand takes, itself included.
-
-    No short one takes a value.
-    """
-    name, equals, _ = word.partition("=")
-    if equals or not word.startswith("--"):
+    """Return how many words an option of pip's before the subcommand takes, itself included."""
+    if not word.startswith("--"):  # no short option takes a value
         return 1
-    known = GLOBAL_OPTIONS
-    meant = [name] if name in known else [option for option in known if option.startswith(name)]
-    return 2 if len(meant) == 1 and known[meant[0]] else 1
+    if "=" in word:
+        return 1
+    if word in GLOBAL_OPTIONS:
+        takes_value = GLOBAL_OPTIONS[word]
+    else:
+        abbreviated = [takes for option, takes in GLOBAL_OPTIONS.items() if option.startswith(word)]
+        takes_value = abbreviated == [True]  # pip refuses what abbreviates several
+    return 1 + takes_value
 
 
 def _verb_of(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:

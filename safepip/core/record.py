@@ -21,9 +21,14 @@ class _RecordType(type):
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
         fields = tuple(body.get("__annotations__", ()))
         body["__slots__"] = fields
-        inherited = bases[0]._fields if bases else ()  # type: ignore[attr-defined]
-        defaults = dict(bases[0]._defaults) if bases else {}  # type: ignore[attr-defined]
-        defaults.update((field, body.pop(field)) for field in fields if field in body)
+        inherited: tuple[str, ...] = ()
+        defaults = {}
+        for base in bases[:1]:
+            inherited = base._fields  # type: ignore[attr-defined]
+            defaults = dict(base._defaults)  # type: ignore[attr-defined]
+        for field in fields:
+            if field in body:
+                defaults[field] = body.pop(field)
         made = super().__new__(cls, name, bases, body)
         made._fields = inherited + fields  # type: ignore[attr-defined]
         made._defaults = defaults  # type: ignore[attr-defined]

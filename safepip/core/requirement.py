@@ -15,6 +15,7 @@ ARCHIVES = (
     ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
 )  # fmt: skip
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_EXTRAS = _NAME | frozenset(", ")
 _SPECIFIER = _NAME | frozenset("<>=!~,*+() ")
 _MARKER = _SPECIFIER | frozenset("'\"")
 _AFTER_A_NAME = frozenset("[<>=!~(;@ ")
@@ -43,19 +44,26 @@ def parse(requirement: str) -> Requirement | None:
 
     None for a path, a URL, an archive or an option, and wherever two releases of pip could read it differently.
     """
-    wanted, semicolon, marker = requirement.partition(";")
+    wanted, semicolon, after = requirement.partition(";")
+    marker = after.strip()
+    if semicolon and not marker:
+        return None
+    if not _MARKER.issuperset(after):
+        return None
     name, rest = _split(wanted.rstrip(" "))
-    extras, rest = _extras(rest.strip(" "))
-    if not name or is_archive(wanted) or not _is_specifier(rest):
+    if name == "" or is_archive(wanted):
         return None
-    if semicolon and not (marker.strip() and _MARKER.issuperset(marker)):
+    extras, specifier = _extras(rest.strip(" "))
+    if not _is_specifier(specifier):
         return None
-    return Requirement(name=normalised_name(name), extras=extras, specifier=rest, marker=marker.strip())
+    return Requirement(name=normalised_name(name), extras=extras, specifier=specifier, marker=marker)
 
 
 def _is_specifier(text: str) -> bool:
-    """Return True for versions as `>=3,<4`, and for none."""
-    if text and text[0] not in "<>=!~(":
+    """Return True for versions as `>=3,<4`, and for the empty text."""
+    if not text:
+        return True
+    if not text.startswith(("<", ">", "=", "!", "~", "(")):
         return False
     return _SPECIFIER.issuperset(text) and " -" not in text
 
@@ -64,23 +72,25 @@ def name_in(requirement: str) -> str:
     """Return the normalised name that a requirement begins with, empty for a path, a URL or an archive."""
     wanted = requirement.partition(";")[0].strip()
     name, rest = _split(wanted)
-    is_file = is_archive(wanted) and not rest.lstrip().startswith("@")
-    return "" if is_file else normalised_name(name)
+    if is_archive(wanted) and not rest.lstrip().startswith("@"):
+        return ""
+    return normalised_name(name)
 
 
 def name_and_version(path: str) -> tuple[str, str]:
-    """Return the normalised name and the version that the name of a wheel or of a metadata directory tells.
+    """Return the normalised name and the version in the name of a wheel or a metadata directory.
 
-    The version is "?" where the name does not tell it (as that of setuptools' development mode).
+    The version is "?" where the name has none, as that of setuptools' development mode.
     """
     stem, _, kind = os.path.basename(path).rpartition(".")
     if kind == "dist-info":
         name, _, version = stem.rpartition("-")
-        name, version = (name, version.replace("_", "-")) if name else (stem, "?")
+        if not name:
+            name, version = stem, ""
     else:
         name, _, rest = stem.partition("-")
-        version = rest.partition("-")[0].replace("_", "-") or "?"
-    return normalised_name(name), version
+        version = rest.partition("-")[0]
+    return normalised_name(name), version.replace("_", "-") or "?"
 
 
 def is_archive(requirement: str) -> bool:
@@ -92,8 +102,7 @@ def requirements_file(value: str) -> str | None:
     """Return the local file that pip opens for ``-r VALUE``, or None for a URL."""
     if value.lstrip().lower().startswith(_SCHEMES):
         return None
-    without = without_extras(value)
-    return without if is_lock_file(without) else value
+    return _opened(value)
 
 
 def group_file(value: str) -> str:
@@ -101,36 +110,57 @@ def group_file(value: str) -> str:
     path, colon, _ = value.rpartition(":")
     if not colon:
         return "pyproject.toml"
+    return _opened(path)
+
+
+def _opened(path: str) -> str:
+    # pip takes extras off the name of a lock file only.
     without = without_extras(path)
-    return without if is_lock_file(without) else path
+    if is_lock_file(without):
+        return without
+    return path
 
 
 def is_lock_file(path: str) -> bool:
     """Return True for the names that PEP 751 gives to lock files: pylock.toml and pylock.NAME.toml."""
-    name = os.path.basename(path.rstrip("/"))
-    between = name.removeprefix("pylock.").removesuffix(".toml")
-    return name == "pylock.toml" or (name == f"pylock.{between}.toml" and between != "" and "." not in between)
+    match os.path.basename(path.rstrip("/")).split("."):
+        case ["pylock", "toml"]:
+            return True
+        case ["pylock", name, "toml"]:
+            return name != ""
+        case _:
+            return False
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return the name at the beginning of a text, empty if there is not one, and the rest."""
-    end = next((at for at, char in enumerate(text) if char not in _NAME), len(text))
+    """Return the name that a text begins with, empty if it begins with none, and the rest."""
+    end = 0
+    while text[end : end + 1] in _NAME:
+        end += 1
     name, rest = text[:end], text[end:]
-    whole = name[:1].isalnum() and name[-1:].isalnum()
-    return (name, rest) if whole and (not rest or rest[0] in _AFTER_A_NAME) else ("", text)
+    if not (name[:1] + name[-1:]).isalnum():
+        return "", text
+    if rest and rest[0] not in _AFTER_A_NAME:
+        return "", text
+    return name, rest
 
 
 def _extras(rest: str) -> tuple[str, str]:
     """Return the extras in brackets that a text begins with, and the rest."""
-    inner, closed, after = rest.removeprefix("[").partition("]")
-    if not rest.startswith("[") or not closed or not (_NAME | {",", " "}).issuperset(inner):
+    if not rest.startswith("["):
+        return "", rest
+    inner, closed, after = rest[1:].partition("]")
+    if not closed or not _EXTRAS.issuperset(inner):
         return "", rest
     return f"[{inner}]", after.strip(" ")
 
 
 def without_extras(text: str) -> str:
     """Return a path without the extras in brackets at its end, as pip's `strip_extras` does."""
-    at = text.rfind("[")
-    inner = text[at + 1 : -1]
-    has_extras = at > 0 and text.endswith("]") and inner != "" and "]" not in inner
-    return text[:at].rstrip() if has_extras else text
+    before, _, extras = text.rpartition("[")
+    inner = extras.removesuffix("]")
+    if before == "" or inner in {"", extras}:
+        return text
+    if "]" in inner:
+        return text
+    return before.rstrip()

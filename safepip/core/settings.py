@@ -41,7 +41,9 @@ class Fault(Record):
 
 
 def _place(origin: str, line: int) -> str:
-    return f"{origin}:{line}" if line else origin
+    if line:
+        return f"{origin}:{line}"
+    return origin
 
 
 class Table(Record):
@@ -157,13 +159,15 @@ def _complaint(entry: _Entry, project: str | None) -> str | None:
 
 
 def _unknown(key: str) -> str:
-    similar = [known for known in ROWS if _letters(known) == _letters(key)]
-    suggestion = f" (did you mean {similar[0]}?)" if similar else ""
-    return f"unknown key {_printable(key)}{suggestion}"
+    complaint = f"unknown key {_printable(key)}"
+    for known in ROWS:
+        if _letters(known) == _letters(key):
+            return f"{complaint} (did you mean {known}?)"
+    return complaint
 
 
 def _letters(key: str) -> list[str]:
-    """Return the letters of a key, sorted: this also finds a key with two letters exchanged."""
+    # Sorted, so that a key with two letters exchanged is found too.
     return sorted(key.replace("-", "").replace("_", "").lower())
 
 
@@ -177,12 +181,13 @@ def _forbidden_in_project(row: Row, value: object, project: str | None) -> str |
         return f"{row.key} is not for a project to set; it belongs in your own config.toml"
     if not isinstance(value, str):
         return None
-    if row.key == "scope" and value == "managed":
-        return 'scope may only be "always" in a project'
-    if row.key == "python" and not _is_version(value):
-        return f'python may only be a version in a project, such as "3.12", not {_printable(value)}'
-    if row.key == "env-dir" and _path_inside(value, project) is None:
-        return f"env-dir must be central or a path inside the project, not {_printable(value)}"
+    match row.key:
+        case "scope" if value == "managed":
+            return 'scope may only be "always" in a project'
+        case "python" if not _is_version(value):
+            return f'python may only be a version in a project, such as "3.12", not {_printable(value)}'
+        case "env-dir" if _path_inside(value, project) is None:
+            return f"env-dir must be central or a path inside the project, not {_printable(value)}"
     return None
 
 
@@ -190,11 +195,11 @@ def _misfit(row: Row, value: object) -> str | None:
     kind = row.kind
     if kind.fits(value):
         return None
-    is_list_of_wrong_items = isinstance(value, list) and kind.fits([])
-    if is_list_of_wrong_items:
-        wrong = next(item for item in value if not kind.fits([item]))  # type: ignore[attr-defined]
-        return f"{row.key} must be {kind.wants}, and {_printable(wrong)} does not fit"
-    return f"{row.key} must be {kind.wants}, not {_printable(value)}"
+    wanted = f"{row.key} must be {kind.wants}"
+    if isinstance(value, list) and kind.fits([]):
+        wrong = next(item for item in value if not kind.fits([item]))
+        return f"{wanted}, and {_printable(wrong)} does not fit"
+    return f"{wanted}, not {_printable(value)}"
 
 
 def _converted(entry: _Entry, project: str | None) -> object:
@@ -203,7 +208,9 @@ def _converted(entry: _Entry, project: str | None) -> object:
         return tuple(entry.value)
     if entry.key == "lock-timeout":
         assert isinstance(entry.value, int | float)
-        return float(entry.value) if entry.value < _FOREVER else None
+        if entry.value < _FOREVER:
+            return float(entry.value)
+        return None
     if entry.key == "env-dir" and entry.level == "project":
         return _path_inside(str(entry.value), project)
     return entry.value
@@ -215,20 +222,22 @@ def _path_inside(path: str, project: str | None) -> str | None:
     By text alone and alike on every system. The `..` go because `link/..` is not where it seems to be;
     links within the project are for the caller to resolve. A colon is Windows' drive, and splits PATH.
     """
-    if path.startswith(("/", "\\", "~")) or ":" in path or not path.isprintable():
+    if path.startswith(("/", "\\", "~")):
         return None
-    root = _walk((), project or "")
+    if ":" in path or not path.isprintable():
+        return None
+    root = _walk([], project or "")
+    if root is None:
+        return None
     target = _walk(root, path)
-    if root is None or target is None:
-        return None
-    if target[: len(root)] != root:
+    if target is None or target[: len(root)] != root:
         return None
     return "/".join(target[len(root) :]) or None
 
 
-def _walk(start: tuple[str, ...] | None, path: str) -> tuple[str, ...] | None:
+def _walk(start: list[str], path: str) -> list[str] | None:
     """Return the folders on the way from `start` along `path`; None where `..` leads above all of them."""
-    way = list(start or ())
+    way = list(start)
     for part in path.replace("\\", "/").split("/"):
         if part in {"", "."}:
             continue
@@ -238,7 +247,7 @@ def _walk(start: tuple[str, ...] | None, path: str) -> tuple[str, ...] | None:
             way.pop()
         else:
             return None
-    return tuple(way)
+    return way
 
 
 def _printable(value: object) -> str:
@@ -247,12 +256,15 @@ def _printable(value: object) -> str:
     A number may have more digits than Python prints, and a table made by dotted keys be too deep for repr.
     """
     if isinstance(value, str):
-        is_short = len(value) <= _LONGEST_SHOWN
-        return repr(value if is_short else value[:_LONGEST_SHOWN] + "…")
+        if len(value) > _LONGEST_SHOWN:
+            value = value[:_LONGEST_SHOWN] + "…"
+        return repr(value)
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, int | float):
-        return str(value) if abs(value) < _FOREVER else "that number"
+        if abs(value) < _FOREVER:
+            return str(value)
+        return "that number"  # not a number included, hence this order
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):
@@ -264,15 +276,15 @@ def _printable(value: object) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and "\0" not in value
+    return isinstance(value, str) and "\0" not in value and value != ""
 
 
 def _is_folder(value: object) -> bool:
-    return isinstance(value, str) and _is_text(value) and os.path.normpath(value) != os.curdir
+    return _is_text(value) and os.path.normpath(str(value)) != os.curdir
 
 
 def _is_version(value: str) -> bool:
-    return value.isascii() and all(part.isdigit() for part in value.split("."))
+    return value.isascii() and all(map(str.isdigit, value.split(".")))
 
 
 def _is_flag(value: object) -> bool:
@@ -280,8 +292,9 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value >= 0  # type: ignore[operator]
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) and value >= 0
 
 
 def _are_names(value: object) -> bool:
@@ -289,11 +302,11 @@ def _are_names(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    """Return True for a distribution's name (the packaging specification "Names and normalization")."""
+    # The packaging specification "Names and normalization".
     if not isinstance(value, str) or not value.isascii():
         return False
-    alphanumeric = value.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    return alphanumeric and value[0].isalnum() and value[-1].isalnum()
+    letters = value.replace("-", "").replace("_", "").replace(".", "")
+    return f"{value[:1]}{letters}{value[-1:]}".isalnum()
 
 
 def _are_paths(value: object) -> bool:
@@ -301,14 +314,15 @@ def _are_paths(value: object) -> bool:
 
 
 def _is_absolute(value: object) -> bool:
-    """Return True for an absolute path: a relative one would be another path in every directory."""
-    if not isinstance(value, str) or not _is_text(value):
+    # A relative path would be another path in every directory.
+    if not _is_text(value):
         return False
-    return os.path.isabs(value) or value.startswith("~")
+    path = str(value)
+    return path.startswith("~") or os.path.isabs(path)
 
 
 def _read_flag(text: str) -> object:
-    """Return the truth that one of pip's words stands for, any other text as it is."""
+    # pip's words for true and false; any other text is reported as it is.
     word = text.lower()
     if word in _TRUE:
         return True
@@ -325,7 +339,7 @@ def _read_seconds(text: str) -> object:
 
 
 def _read_paths(text: str) -> object:
-    return [path for path in text.split(os.pathsep) if path]
+    return list(filter(None, text.split(os.pathsep)))
 
 
 class Kind(Record):
