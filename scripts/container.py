@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGES = [os.path.join(CLONE, "README.md"), os.path.join(CLONE, "safepip", "help", "docker.txt")]
+PAGES = [os.path.join(CLONE, "README.md"), os.path.join(CLONE, "safepip", "help", "docker.md")]
 PATIENCE = 900  # seconds after which a build counts as hung
 IMAGE = "localhost/safepip-example"
 APP = 'import os\nimport six\nprint("six", six.__version__, "as", os.getuid())\n'
@@ -88,11 +88,9 @@ def read(path: str) -> str:
 
 
 def dockerfile(page: str) -> str | None:
-    """Return the first whole Dockerfile of a page in markdown or in plain text, None where there is none."""
+    """Return the first whole Dockerfile of a page in Markdown, None where there is none."""
     blocks = re.findall(r"^```dockerfile\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    indented = re.findall(r"^    FROM .*\n(?:    .*\n|\n(?=    ))*", page, re.MULTILINE)
     whole = [block for block in blocks if block.startswith("FROM ")]
-    whole += [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in indented]
     return next(iter(whole), page if page.startswith("FROM ") else None)
 
 

@@ -9,16 +9,17 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import safepip
-from safepip import errors
 from safepip.core.invocation import TOPICS
 from safepip.shells.files import read_file
+from safepip.verbs import help as pages
+from safepip.verbs.markdown import CODE, HEADING, ITEM, TABLE, blocks, cells, spans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PACKAGE = os.path.dirname(os.path.abspath(safepip.__file__))
 PAGE = "share/man/man1/safepip.1"
+LINK = re.compile(r"\[[^\]]+\]\([^)]+\)")
 # Where shells look, and what stands there around the completion that `init` has.
 COMPLETIONS = {
     "share/bash-completion/completions/safepip": (
@@ -36,18 +37,6 @@ COMPLETIONS = {
         "# Completion of safepip for fish, unless `safepip init` set it up.\nset -q _safepip_program; and exit\n",
         "",
     ),
-}
-ENDS = {
-    "NO_ENVIRONMENT": "no environment is possible",
-    "USAGE": "the command line is wrong",
-    "NO_PIPX": "pipx could not be installed",
-    "INTERNAL": "internal error",
-    "CANNOT_CREATE": "something cannot be created",
-    "LOCK_TIMEOUT": "another command held the lock for too long",
-    "REFUSED": "refused: an environment is not trusted, or belongs to somebody else",
-    "BAD_SETTINGS": "a settings file is wrong",
-    "CANNOT_RUN": "a program cannot be run",
-    "NOT_FOUND": "a program is not there",
 }
 PLACES = {
     "~/.config/safepip/config.toml, /etc/safepip/config.toml": "settings: yours, the machine's",
@@ -75,8 +64,6 @@ def completion(shell: str, before: str, after: str) -> str:
 
 def manual() -> str:
     """Return the manual page: the section of `safepip --help`, every topic, exit codes and places."""
-    with open(os.path.join(PACKAGE, "help.txt"), encoding="utf-8") as file:
-        summary = file.read()
     version = safepip.__version__
     purpose = (safepip.__doc__ or "").rstrip(".")
     lines = [
@@ -88,9 +75,9 @@ def manual() -> str:
         *section(
             "DESCRIPTION", ["Commands and options of pip's are pip's own: see", ".BR pip (1)", "or pip help."]
         ),
-        *described(summary),
+        *described(pages.overview()),
         *(line for topic in TOPICS for line in page(topic)),
-        *section("EXIT STATUS", ["pip's own; safepip's are:", *items(exit_codes())]),
+        *section("EXIT STATUS", ["pip's own; safepip's are:", *items(exit_codes().items())]),
         *section("FILES", [*items(PLACES.items())]),
         *section("SEE ALSO", [".BR pip (1), ", ".BR pipx (1)"]),
     ]
@@ -103,18 +90,13 @@ def section(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def described(summary: str) -> Iterator[str]:
-    """Turn the section of the help into roff: paragraphs, headings that end with a colon, items in two columns."""
-    is_list = False
+    """Turn the section of the help into roff: items in two columns, then paragraphs."""
     for line in summary.strip().splitlines()[1:]:
         found = re.fullmatch(r"  (\S.*?)   *(\S.*)", line)
-        is_list = bool(found or (is_list and line.strip()))
-        if not line.strip():
-            yield ".PP"
-        elif is_list:
-            yield from items([(found[1], found[2]) if found else (line.strip(), "")])
-        elif line.endswith(":"):
-            yield from (".SS", roff(line.strip()))
+        if found:
+            yield from items([(found[1], found[2])])
         else:
+            yield from ([] if line.startswith(" ") else [".PP"])
             yield roff(line.strip())
 
 
@@ -125,15 +107,39 @@ def items(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def page(topic: str) -> Iterator[str]:
-    """Return a page of help as a section, its lines as they are."""
-    with open(os.path.join(PACKAGE, "help", f"{topic}.txt"), encoding="utf-8") as file:
-        lines = file.read().strip().splitlines()
-    yield from section(roff(lines[0]), [".nf", ".in 2n", *map(roff, lines[1:]), ".in", ".fi"])
+    """Return a page of help as a section."""
+    for kind, lines in blocks(pages.page(topic)):
+        if kind == HEADING:
+            title = roff(lines[0].lstrip("# "))
+            yield f'.{"SH" if lines[0].startswith("# ") else "SS"} "{title}"'
+        elif kind == CODE:
+            yield from (".PP", ".in +4n", ".nf", *map(roff, lines[1:]), ".fi", ".in")
+        elif kind == TABLE:
+            yield from rows(lines)
+        elif kind == ITEM:
+            yield from (".IP \\(bu 2", marked(" ".join(lines).removeprefix("- ")))
+        else:
+            yield from (".PP", marked(" ".join(lines)))
 
 
-def exit_codes() -> list[tuple[str, str]]:
-    """Return the exit codes of safepip's own, and their meanings."""
-    return sorted(((str(getattr(errors, name)), told) for name, told in ENDS.items()), key=lambda row: int(row[0]))
+def rows(lines: list[str]) -> Iterator[str]:
+    """Return a table as a list: the first cell of each row, and below it the others."""
+    for row in lines[2:]:
+        first, *others = map(marked, cells(row))
+        yield from (".TP", first or "\\&", ". ".join(filter(None, others)) or "\\&")
+
+
+def marked(text: str) -> str:
+    """Return a line of a page in roff, with code and bold text in bold."""
+    text = LINK.sub(lambda link: spans(link[0], colour=False), text).replace("\xa0", " ")
+    parts = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", text)
+    return "".join(rf"\fB{roff(part.strip('`*'))}\fR" if at % 2 else roff(part) for at, part in enumerate(parts))
+
+
+def exit_codes() -> dict[str, str]:
+    """Return the exit codes of safepip's own and their meanings, from the page on them."""
+    (table,) = [lines for kind, lines in blocks(pages.page("exit-codes")) if kind == TABLE]
+    return {code: meaning for code, meaning, _ in map(cells, table[2:])}
 
 
 def roff(text: str) -> str:

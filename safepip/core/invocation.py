@@ -26,10 +26,10 @@ VERBS = {
     "history": "Show what changed in the environment",
     "undo": "Take back the last change of the environment",
 }
-# Pages of safepip's own: `safepip help TOPIC`.
+# Pages in safepip/help, in the order of the site and the manual: `safepip help TOPIC`.
 TOPICS = (
-    "deciding", "docker", "make", "ci", "notebooks", "raspberry-pi", "ros", "cron", "moving", "limits", "faq",
-    "settings",
+    "deciding", "settings", "environment-variables", "exit-codes", "security", "recovery", "docker", "make", "ci",
+    "cron", "notebooks", "raspberry-pi", "ros", "moving", "limits", "faq",
 )  # fmt: skip
 # safepip's own options, with what follows them. They stand before the subcommand.
 OPTIONS = {
@@ -158,6 +158,6 @@ def _verb_of(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
             return verb, ("--help",)
         case ("help", "env" | "app" as verb, word):
             return verb, (word, "--help")
-        case ("help", topic) if topic in TOPICS:
-            return "help", (topic,)
+        case ("help", topic, *options) if topic in TOPICS and options in ([], ["--no-pager"]):
+            return "help", (topic, *options)
     return None

@@ -1,21 +1,45 @@
-"""safepip help TOPIC: a page of safepip, as it lies in the package."""
+"""safepip help TOPIC: a page of the package, shown in the terminal."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import subprocess
 import sys
+from contextlib import suppress
+
+from safepip.core.settings import TABLE
+
+from .markdown import rendered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from safepip.core.settings import Row
     from safepip.report import Report
     from safepip.system.observe import Context
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NO_PAGER = "--no-pager"
+_WIDEST, _PLAIN = 100, 80  # columns: longer lines are hard to read
+_SETTINGS = "<!-- settings -->"
 
 
-def main(words: tuple[str, ...], _context: Context, _report: Report) -> int:
-    """Print the page that `words` name."""
-    sys.stdout.write(_read(os.path.join("help", f"{words[0]}.txt")))
+def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
+    """Print the page that `words` name: in a terminal wrapped to its width, and with a pager."""
+    text = page(words[0])
+    if not sys.stdout.isatty():
+        sys.stdout.write(rendered(text, _PLAIN, colour=False))
+        return 0
+    variables = context.ambient.environ
+    is_plain = bool(variables.get("NO_COLOR")) or variables.get("TERM") == "dumb"
+    columns = min(shutil.get_terminal_size().columns, _WIDEST)
+    shown = rendered(text, columns, colour=not is_plain)
+    pager = None if NO_PAGER in words else _pager(variables)
+    if pager is None or not _paged(shown, pager, variables):
+        sys.stdout.write(shown)
     return 0
 
 
@@ -24,6 +48,62 @@ def overview() -> str:
     return _read("help.txt")
 
 
+def page(topic: str) -> str:
+    """Return a page in Markdown, with the table of settings filled in."""
+    text = _read(os.path.join("help", f"{topic}.md"))
+    return text.replace(_SETTINGS, "\n".join(_settings()))
+
+
+def _settings() -> list[str]:
+    rows = [f"| `{row.key}` | {row.help}{_values(row)} | {_default(row)} |" for row in TABLE]
+    return ["| key | what it does | default |", "|---|---|---|", *rows]
+
+
+def _values(row: Row) -> str:
+    """Return the choices of a setting that has some, and whether a project may make them."""
+    choices = row.kind.wants.split(" or ")
+    values = f": {', '.join(f'`{choice}`' for choice in choices)}" if row.default in choices else ""
+    return values + (" (not in a project)" if row.users_only else "")
+
+
+def _default(row: Row) -> str:
+    """Return the default of a setting as it is written in TOML, or in words where TOML has none."""
+    if row.default is None:
+        return {"python": "the first on PATH", "lock-timeout": "wait for ever"}[row.key]
+    if row.default == ():
+        return "`[]`"
+    return f"`{str(row.default).lower()}`"
+
+
+def _pager(variables: Mapping[str, str]) -> list[str] | None:
+    """Return the command that shows long texts; None without one, or where PAGER is empty or `cat`."""
+    named = variables.get("PAGER", "less")
+    if variables.get("TERM") == "dumb":
+        return None
+    if named in {"", "cat"}:
+        return None
+    try:
+        return shlex.split(named)
+    except ValueError:  # quotes that do not match
+        return None
+
+
+def _paged(text: str, pager: list[str], variables: Mapping[str, str]) -> bool:
+    """Show `text` with the pager; return False where it cannot be started."""
+    # As git starts less: end at once if the text fits on the screen, show colours, leave the screen as it is.
+    environ = {"LESS": "FRX", "MORE": "FRX", **variables}
+    try:
+        running = subprocess.Popen(pager, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8")
+    except OSError:
+        return False
+    with suppress(KeyboardInterrupt):
+        running.communicate(text)
+    while running.poll() is None:  # an interrupt is for the pager, which goes on
+        with suppress(KeyboardInterrupt):
+            running.wait()
+    return True
+
+
 def _read(name: str) -> str:
-    with open(os.path.join(PACKAGE, name), encoding="utf-8") as page:
-        return page.read()
+    with open(os.path.join(PACKAGE, name), encoding="utf-8") as file:
+        return file.read()

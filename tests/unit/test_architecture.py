@@ -289,7 +289,7 @@ def users(*dotted):
         (("os.fork", "os.system", "os.popen"), []),
         (
             ("subprocess.call", "subprocess.Popen"),
-            ["envs.create", "actions.pipx", "system.process", "system.interpreter"],
+            ["envs.create", "actions.pipx", "system.process", "system.interpreter", "verbs.help"],
         ),
         (
             ("subprocess.run",),

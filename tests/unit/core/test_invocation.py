@@ -148,6 +148,7 @@ def test_help_on_an_own_word_is_safepips(verb):
 def test_help_on_a_topic_is_a_page_of_safepips(topic):
     told = read(f"--system help {topic}")
     assert (told.verb, told.arguments) == ("help", (topic,))
+    assert read(f"help {topic} --no-pager").arguments == (topic, "--no-pager")
 
 
 @pytest.mark.parametrize("verb", ["env", "app"])

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 
 import pytest
-from tree import TREE
 
 from safepip.core.settings import ROWS, TABLE, Fault, Settings, Table, origin_of, settle, variable_name
 
@@ -333,13 +332,6 @@ def test_wherever_the_project_is_its_environment_stays_inside(project):
 def test_every_field_of_settings_has_a_row_and_every_row_a_field():
     own = {"origins", "warnings", "faults"}
     assert sorted(row.key.replace("-", "_") for row in TABLE) == sorted(set(Settings._fields) - own)
-
-
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.key)
-def test_each_setting_is_named_in_the_help_page_and_in_the_readme(row):
-    for page in (os.path.join("safepip", "help", "settings.txt"), "README.md"):
-        with open(os.path.join(TREE, page), encoding="utf-8") as file:
-            assert row.key in file.read(), page
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.key)

@@ -24,7 +24,21 @@ from safepip.core.invocation import TOPICS
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
 FOLDERS = ("safepip", "tests", "scripts")
 # What a package of Python with scripts for shells may hold; anything else was left there by mistake.
-KINDS = {".py", ".txt", ".typed", ".sh", ".bash", ".zsh", ".fish", ".tcsh", ".nu", ".ps1", ".xsh", ".zshenv"}
+KINDS = {
+    ".py",
+    ".md",
+    ".txt",
+    ".typed",
+    ".sh",
+    ".bash",
+    ".zsh",
+    ".fish",
+    ".tcsh",
+    ".nu",
+    ".ps1",
+    ".xsh",
+    ".zshenv",
+}
 SHARED = {
     "share/man/man1/safepip.1",
     "share/bash-completion/completions/safepip",
@@ -136,7 +150,7 @@ def test_the_package_holds_code_and_scripts_only():
         "help.txt",
         "after_pip/runner/runner.py",
         "shells/zsh/.zshenv",
-        *(f"help/{page}.txt" for page in TOPICS),
+        *(f"help/{page}.md" for page in TOPICS),
     }
     assert {f"safepip/{name}" for name in known} <= package
     walks = (os.path.join(at, name) for at, _, names in os.walk(os.path.join(TREE, "safepip")) for name in names)
@@ -258,9 +272,13 @@ def test_the_manual_has_all_that_help_shows(shared):
         for part in re.split(r"  +", line.strip()):
             assert part in page
     for topic in TOPICS:
-        first, *rest = read("safepip", "help", f"{topic}.txt").strip().splitlines()
-        assert f'.SH "{first}"\n' in page
-        assert "\n".join(rest) in page
+        lines = read("safepip", "help", f"{topic}.md").splitlines()
+        for line in lines:
+            if line.startswith("#"):
+                assert f'"{line.lstrip("# ")}"' in page
+        code = "\n".join(lines).split("\n```")[1::2]
+        for block in code:
+            assert block.partition("\n")[2] in page, topic
 
 
 def test_the_manual_has_every_exit_code(shared):

@@ -1,0 +1,145 @@
+"""Show the part of Markdown that the pages of help use, in a terminal or as plain text.
+
+Headings, paragraphs, lists of one level, tables and fenced code; within them `code`, **bold** and links.
+A link to another page becomes the command that shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HEADING, PARAGRAPH, ITEM, TABLE, CODE = "heading", "paragraph", "item", "table", "code"
+_BOLD, _CODE, _NORMAL = "\x1b[1m", "\x1b[36m", "\x1b[0m"
+_ESCAPE = re.compile(r"\x1b\[\d*m")
+_SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)")
+_FIXED_SPACE = "\xa0"  # within code: commands are not broken into lines
+
+
+def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the blocks of a page, as (kind, lines); a list yields one block an item.
+
+    The first line of code is what follows the fence: the language.
+    """
+    lines = iter([*text.splitlines(), ""])
+    kind, held = PARAGRAPH, list[str]()
+    for line in lines:
+        new = _kind_of(line)
+        is_next_row = new == kind == TABLE
+        if held and not is_next_row and (new is not None or not line):
+            yield kind, held
+            held = []
+        if new == CODE:
+            yield CODE, [line[3:], *iter(lambda: next(lines), "```")]
+        elif line:
+            kind = new or (kind if held else PARAGRAPH)
+            held.append(line)
+
+
+def _kind_of(line: str) -> str | None:
+    """Return the kind of block that begins with this line; None for a line that goes on or is empty."""
+    begins = {"#": HEADING, "- ": ITEM, "|": TABLE, "```": CODE}
+    return next((kind for mark, kind in begins.items() if line.startswith(mark)), None)
+
+
+def rendered(text: str, width: int, *, colour: bool) -> str:
+    """Return a page as lines of at most `width` characters; code may be wider."""
+    out: list[str] = []
+    before = None
+    for kind, lines in blocks(text):
+        follows_item = before == kind == ITEM
+        if out and not follows_item:
+            out.append("")
+        before = kind
+        out += _block(kind, lines, width, colour=colour)
+    return "\n".join(out) + "\n"
+
+
+def _block(kind: str, lines: list[str], width: int, *, colour: bool) -> list[str]:
+    if kind == HEADING:
+        return [_marked(lines[0].lstrip("# "), _BOLD, colour=colour)]
+    if kind == CODE:
+        return [_marked(f"      {line}", _CODE, colour=colour) if line else "" for line in lines[1:]]
+    if kind == TABLE:
+        return list(_table(lines, width, colour=colour))
+    words = spans(" ".join(line.strip() for line in lines), colour=colour)
+    return wrapped(words, width, first="  ", rest="    " if kind == ITEM else "  ")
+
+
+def _marked(text: str, how: str, *, colour: bool) -> str:
+    return f"{how}{text}{_NORMAL}" if colour else text
+
+
+def spans(text: str, *, colour: bool) -> str:
+    """Return a line with its code, bold text and links as a terminal shows them."""
+
+    def one(found: re.Match[str]) -> str:
+        code, bold, label, target = found.groups()
+        if code:
+            fixed = code.replace(" ", _FIXED_SPACE)
+            return _marked(fixed, _CODE, colour=True) if colour else f"`{fixed}`"
+        if bold:
+            return _marked(bold, _BOLD, colour=colour)
+        if "://" in target:
+            return f"{label} <{target}>"
+        topic = target.removesuffix(".md")
+        command = spans(f"`safepip help {topic}`", colour=colour)
+        return command if label == topic else f"{label} ({command})"
+
+    return _SPAN.sub(one, text)
+
+
+def wrapped(text: str, width: int, *, first: str, rest: str) -> list[str]:
+    """Return the words of a text as lines; escape sequences take no room."""
+    lines, line, is_empty = [], first, True
+    for word in text.split(" "):
+        if not is_empty and _room(line) + 1 + _room(word) > width:
+            lines.append(line)
+            line, is_empty = rest, True
+        line += word if is_empty else f" {word}"
+        is_empty = False
+    return [part.replace(_FIXED_SPACE, " ") for part in (*lines, line)]
+
+
+def _room(text: str) -> int:
+    return len(_ESCAPE.sub("", text))
+
+
+def cells(row: str) -> list[str]:
+    """Return the cells of a table's row."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip())[1:-1]]
+
+
+def _table(rows: list[str], width: int, *, colour: bool) -> Iterator[str]:
+    """Yield a table in columns, below its head a rule."""
+    head, _, *body = map(cells, rows)
+    table = [[spans(cell, colour=colour) for cell in row] for row in (head, *body)]
+    widths = _widths(table, width)
+    for number, row in enumerate(table):
+        parts = [wrapped(cell, room, first="", rest="") for cell, room in zip(row, widths, strict=True)]
+        for texts in zip_longest(*parts, fillvalue=""):
+            yield _row(texts, widths)
+        if number == 0:
+            yield _row(map("-".__mul__, widths), widths)
+
+
+def _widths(table: list[list[str]], width: int) -> list[int]:
+    """Return the widths of the columns; the widest shrink until all fit, or until one more would break a word."""
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(_room, column)) for column in columns]
+    least = [max(map(_room, " ".join(column).split(" "))) for column in columns]
+    while sum(widths) + 2 * len(widths) > width and widths != least:
+        at = max(range(len(widths)), key=lambda at: (widths[at] > least[at], widths[at]))
+        widths[at] -= 1
+    return widths
+
+
+def _row(texts: Iterable[str], widths: list[int]) -> str:
+    line = ""
+    for text, room in zip(texts, widths, strict=True):
+        line += "  " + text + " " * (room - _room(text))
+    return line.rstrip()
