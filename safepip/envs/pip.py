@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from safepip.core.world import Environment
 
 
-def own_variables(environ: Mapping[str, str], prefix: str | None = None) -> dict[str, str]:
+def own_variables(
+    environ: Mapping[str, str], prefix: str | None = None, *, policy: bool = False
+) -> dict[str, str]:
     """Return the variables for a pip that works for safepip itself, under the Python at `prefix`.
 
     Where packages come from and how they are built is the user's, from variables and configuration files alike.
     What else the user set for all installs could add to this one or lead it elsewhere. Only variables are sure to
-    keep that out, so pip reads no file.
+    keep that out, so pip reads no file. With `policy` the user's constraints hold as well, and which releases pip
+    may take: for packages that are new, not for those to put back.
     """
     files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=prefix, strict=True)
     kept = keys("source") | keys("build")
+    if policy:
+        kept |= (keys("wanted") & keys("pipx")) | {"require-hashes"}
     found = {name: value for name, value in environ.items() if not name.startswith(("PIP_", "_PIP_"))}
     for key, value, _ in settings("install", environ, files):
         if key in kept:

@@ -42,7 +42,9 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
 
 
-def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
+def spawn(
+    argv: tuple[str, ...], environ: dict[str, str], *, stdin: int | None = None, stdout: int | None = None
+) -> int:
     """Run the program as a child that inherits all that is open; return its exit code, -N if signal N ended it.
 
     Ctrl-C is left to it, for the terminal sends it to both; what would end this process is passed on.
@@ -63,7 +65,7 @@ def spawn(argv: tuple[str, ...], environ: dict[str, str]) -> int:
     for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
         signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
     try:
-        children.append(subprocess.Popen(argv, env=environ, close_fds=False))
+        children.append(subprocess.Popen(argv, env=environ, stdin=stdin, stdout=stdout, close_fds=False))
         for number in early:
             children[0].send_signal(number)
         return children[0].wait()

@@ -11,11 +11,13 @@ from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
 from safepip.envs.in_force import repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError, shell_quote
 from safepip.system.environment import of_python
+from safepip.system.files import read_regular
 from safepip.system.interpreter import candidates, head_of, is_program, python_named
 from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
 from .arguments import for_verb, shows_help
+from .init import own_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
     from .arguments import Parser
 
-_FILES = (".py", ".pyw", ".pyz")
+_SCRIPTS = (".py", ".pyw")
+_FILES = (*_SCRIPTS, ".pyz")
+_BLOCK = b"# /// script"
+_MOST = 16 << 20  # bytes of a script that are searched for it
 
 
 def parser() -> Parser:
@@ -32,7 +37,8 @@ def parser() -> Parser:
     made = for_verb(
         "run",
         usage="safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE",
-        more="In a project that is its environment, elsewhere the one in your home directory.",
+        more="In a project that is its environment, elsewhere the one in your home directory. A file that says\n"
+        "what it needs (PEP 723, inline script metadata) has an environment for itself.",
         example="safepip run pytest -x",
     )
     made.add_argument("program", metavar="PROGRAM", help="a program of the environment, or one on PATH")
@@ -52,10 +58,30 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         parser().error("no program given")
     if words[0].startswith("-") and words[0] != "-m" and not is_plain:
         parser().error(f"unknown option: {words[0]}")
+    script = _script_environment(words[0], context, report)
+    if script is not None:
+        _give_signals_back()
+        return start((script.python, *words), entered(script.path, inherited()))
     found = to_run_in(context, report)
     argv = _by_own_python(_argv(words, found, context), found, context, report)
     _give_signals_back()
     return start(argv, entered(found.path, inherited()))
+
+
+def _script_environment(name: str, context: Context, report: Report) -> Environment | None:
+    """Return the environment that a script with a block (PEP 723) has for itself; None if it has no block."""
+    if context.named is not None or not _may_have_block(name):
+        return None
+    from safepip.envs.script import script_environment  # noqa: PLC0415  with virtualenv, which is slow to import
+
+    return script_environment(name, context, report, own_program)
+
+
+def _may_have_block(name: str) -> bool:
+    """Return True for a Python file, by its ending or as a program by path, in which a block may begin."""
+    content = read_regular(name, _MOST) or b""
+    is_script = name.endswith(_SCRIPTS) or (os.sep in name and content.startswith(b"#!"))
+    return is_script and _BLOCK in content
 
 
 def to_run_in(context: Context, report: Report) -> Environment:
