@@ -16,15 +16,15 @@ BAD_SETTINGS = 78
 CANNOT_RUN = 126
 NOT_FOUND = 127
 
-_PLAIN = "@%+=:,./-_" + os.sep  # signs that no shell reads anything into
+# No shell gives these a meaning.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_" + os.sep)
 
 
 class SafepipError(Exception):
-    """Ends the command: `what` happened, the `ways` on and the exit `code`.
+    """Ends the command: `what` failed, the `ways` on and the exit `code`.
 
-    A way is one line: a command, or words, a colon and a command.
-
-    An empty `what` says nothing: another program's message, already shown, stands.
+    A way is one line: a command, or words, a colon and a command. With an empty `what` nothing is printed,
+    since another program has printed its own message.
     """
 
     def __init__(self, code: int, what: str, *ways: str) -> None:
@@ -35,7 +35,10 @@ class SafepipError(Exception):
 
 
 def shell_quote(word: str) -> str:
-    """Return a word as it is typed into a shell, as shlex does, whose import costs more than all else here."""
-    if word and all((char.isascii() and char.isalnum()) or char in _PLAIN for char in word):
+    """Return a word as one types it into a shell."""
+    # As shlex.quote, whose import costs more than everything else here.
+    if word and _PLAIN.issuperset(word):
         return word
-    return f'"{word}"' if sys.platform == "win32" else "'" + word.replace("'", "'\"'\"'") + "'"
+    if sys.platform == "win32":
+        return f'"{word}"'
+    return "'" + word.replace("'", "'\"'\"'") + "'"

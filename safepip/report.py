@@ -9,42 +9,44 @@ from .errors import INTERNAL, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PREFIX = "safepip: "
 _RED, _NO_COLOUR = "\x1b[1;31m", "\x1b[0m"  # as pip shows its own "error"
 _MOST_URLS = 50  # in one word
+_SHORTEST = len("--pro")  # shorter abbreviations of --proxy are ambiguous in pip
 
 
 class Report:
-    """Says lines on stderr; with `quiet` only errors, and what it looks at only with `debug`."""
+    """Print lines on stderr; with `quiet` only errors."""
 
     def __init__(self, *, quiet: bool = False, debug: bool = False, terminal: bool = False) -> None:
         self.quiet = quiet
         self.debugging = debug
         self.terminal = terminal
         self.colour = False
-        self._passing = ""  # the line that is to go
+        self._passing = ""  # the line that the next one replaces
 
     def say(self, line: str) -> None:
-        """Say one line, unless silence was asked for."""
+        """Print one line, unless silence was asked for."""
         if not self.quiet:
             self._write(line)
 
     def passing(self, line: str) -> None:
-        """Show a line at a terminal in the place of the last one so shown; it goes as soon as anything is said.
-
-        An empty one only takes it away. The return of the carriage does it: every terminal knows that. It does
-        not go up, so that a line which the terminal is too narrow for is cut.
-        """
+        """Show a line until anything else is printed; an empty one removes it."""
+        text = ""
         width = _width()
-        text = f"{PREFIX}{printable(line)}"[:width] if line else ""
-        if text != self._passing:
-            _put(f"\r{text.ljust(len(self._passing))[:width]}" + ("" if text else "\r"))
-            self._passing = text
+        if line:
+            text = f"{PREFIX}{printable(line)}"[:width]
+        if text == self._passing:
+            return
+        # Every terminal knows the carriage return. It does not go up, so that the line must fit the width.
+        padded = text.ljust(len(self._passing))[:width]
+        _put(f"\r{padded}" if text else f"\r{padded}\r")
+        self._passing = text
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
-        """Say what went wrong, or is refused if `code` says so, then each way on, be silence asked for or not."""
+        """Print an error, or a refusal if `code` says so, then what to type; even if quiet."""
         kind = "refused" if code == REFUSED else "error"
         if self.colour:
             kind = f"{_RED}{kind}{_NO_COLOUR}"
@@ -54,7 +56,7 @@ class Report:
             self._write(line)
 
     def debug(self, line: str) -> None:
-        """Tell of the search, where SAFEPIP_DEBUG asks for it."""
+        """Print a step of the search if SAFEPIP_DEBUG asks for it."""
         if self.debugging:
             self._write(f"debug: {line}")
 
@@ -64,69 +66,111 @@ class Report:
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with control characters escaped, so that it cannot steer a terminal.
+    r"""Return `text` with control characters escaped and without credentials.
 
-    Control characters, bidirectional overrides and bytes that are no UTF-8 appear as \x1b, \u202e, \udcff;
-    user and password of a URL do not appear.
+    Control characters, bidirectional overrides and undecodable bytes could steer a terminal. They appear
+    as \x1b, \u202e, \udcff.
     """
-    return "".join(char if char.isprintable() else _escaped(char) for char in without_credentials(text))
+    clean = without_credentials(text)
+    if clean.isprintable():
+        return clean
+    return "".join(map(_escaped, clean))
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\U{code:08x}"
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    text = ", ".join(names[:most])
+    more = len(names) - most
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def with_tilde(path: str, home: str | None) -> str:
+    """Return a path with ~ for the home directory above it."""
+    if home and path.startswith(os.path.join(home, "")):
+        return "~" + path[len(home) :]
+    return path
 
 
 def without_credentials(word: str) -> str:
     """Return a word of a line without the user and password of any URL in it.
 
-    A lone `git@` stays: it is the name of a service, and no URL of that kind works without it.
+    A lone `git@` stays: it names a service, and such a URL does not work without it.
     """
     if word.count("://") > _MOST_URLS:
         return "…"  # nobody types that
     before, separator, rest = word.partition("://")
     if not separator:
         return word
-    end = next((index for index, char in enumerate(rest) if char in " \t\r\n\"'"), len(rest))
-    here, after = rest[:end], without_credentials(rest[end:])
-    user, at, place = _userinfo(here)
-    kept = "git@" if at and user == "git" else ""
+    here = _until_space_or_quote(rest)
+    after = without_credentials(rest[len(here) :])
+    user, _, place = _userinfo(here)
+    kept = "git@" if user == "git" else ""
     return before + separator + kept + without_credentials(place) + after  # its path may be another URL
 
 
-def _userinfo(here: str) -> tuple[str, str, str]:
-    """Split what follows "://" at the "@" behind user and password, as (user, "@", the rest) or ("", "", all).
+def _until_space_or_quote(text: str) -> str:
+    for index, char in enumerate(text):
+        if char in " \t\r\n\"'":
+            return text[:index]
+    return text
 
-    An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
-    """
+
+def _userinfo(here: str) -> tuple[str, str, str]:
+    """Split at the "@" behind user and password, as (user, "@", the rest) or ("", "", all)."""
     authority = here
     for char in "/?#":
         authority = authority.partition(char)[0]
     if "@" in authority:
         user = authority.rpartition("@")[0]
         return user, "@", here[len(user) + 1 :]
+    # An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
     port = authority.partition(":")[2]
-    if "@" in here and port and not port.isdecimal() and not authority.startswith("["):
-        user, at, rest = here.rpartition("@")
-        return user, at, rest
+    is_address = authority.startswith("[")
+    if "@" in here and not is_address and not _may_be_port(port):
+        return here.rpartition("@")
     return "", "", here
+
+
+def _may_be_port(text: str) -> bool:
+    return not text or text.isdecimal()
 
 
 def without_secrets(words: Iterable[str]) -> list[str]:
     """Return the words without credentials; pip's `--proxy` may have some without being a URL."""
     clean: list[str] = []
+    before = ""
     for word in words:
         option, equals, value = word.partition("=")
-        if len(option) > 4 and "--proxy".startswith(option) and equals:
-            word = f"{option}={value.rpartition('@')[2]}"  # noqa: PLW2901  the same word, cleaned
-        elif clean and len(clean[-1]) > 4 and "--proxy".startswith(clean[-1]):
-            word = word.rpartition("@")[2]  # noqa: PLW2901  likewise
+        if equals and _is_proxy(option):
+            cleaner = f"{option}={_without_user(value)}"
+        elif _is_proxy(before):
+            cleaner = _without_user(word)
         elif option == "--pip-args":
-            word = f"{option}={' '.join(without_secrets(value.split(' ')))}"  # noqa: PLW2901  likewise
-        clean.append(without_credentials(word))
+            cleaner = f"{option}={' '.join(without_secrets(value.split(' ')))}"
+        else:
+            cleaner = word
+        before = without_credentials(cleaner)
+        clean.append(before)
     return clean
 
 
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if code < 256:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+def _is_proxy(option: str) -> bool:
+    return len(option) >= _SHORTEST and "--proxy".startswith(option)
+
+
+def _without_user(value: str) -> str:
+    return value.rpartition("@")[2]
 
 
 def _width() -> int | None:
@@ -141,8 +185,10 @@ def _put(text: str) -> None:
     try:
         if sys.platform == "win32":  # its console takes characters, not bytes
             sys.stderr.write(text)
+            sys.stderr.flush()
+            return
         sys.stderr.flush()
-        if sys.platform != "win32":
-            os.write(2, text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace"))
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        os.write(2, text.encode(encoding, "backslashreplace"))
     except (OSError, AttributeError, LookupError, ValueError):
         return  # nobody listens

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from safepip.core.world import EXE, Interpreter
-from safepip.errors import CANNOT_RUN, SafepipError
+from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 
 from .files import number, recall, remember
 
@@ -58,6 +58,22 @@ def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> It
                 continue
             if os.path.realpath(folder) not in skip:
                 yield path
+
+
+def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the first program of this name on PATH, or None; safepip's own shims are skipped."""
+    return next(candidates((name,), environ.get("PATH", os.defpath), ()), None)
+
+
+def python_on_path(wanted: str, environ: Mapping[str, str]) -> str:
+    """Return the first Python on PATH of this name or version."""
+    name = wanted
+    if wanted[:1].isdigit():
+        name = "python" + ".".join(wanted.split(".")[:2])
+    path = program_on_path(name, environ)
+    if path is None:
+        raise SafepipError(NOT_FOUND, f"there is no {name} on PATH")
+    return path
 
 
 def is_program(path: str) -> bool:

@@ -19,6 +19,8 @@ from safepip.report import Report
 from safepip.system import registry
 from safepip.system.observe import Context, ambient
 from safepip.verbs import env
+from safepip.verbs.env import prune, repair
+from safepip.verbs.env.size import human
 
 
 @pytest.fixture
@@ -187,7 +189,7 @@ def test_what_safepip_keeps_of_its_own_is_no_project(run, made, context):
     [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_345_678, "12 MB"), (2_500_000_000, "2.5 GB")],
 )
 def test_sizes_are_for_people(size, said):
-    assert env._human(size) == said
+    assert human(size) == said
 
 
 def test_a_python_without_a_name_is_told(run, made):
@@ -252,7 +254,7 @@ def test_a_removal_that_is_killed_leaves_what_is_unfinished(run, made, context, 
 def test_prune_keeps_what_lies_on_a_disk_that_is_not_there(run, made, context, monkeypatch):
     (found,) = registry.entries(context.state)
     os.rename(made, made + ".away")
-    monkeypatch.setattr(env, "_device", lambda _path: found.device + 1)
+    monkeypatch.setattr(prune, "device_of", lambda _path: found.device + 1)
     assert run("prune", "--yes") == (0, "")
     assert len(list(registry.entries(context.state))) == 1
 
@@ -334,7 +336,7 @@ def test_anothers_environment_is_not_repaired(context, environment):
     os.chown(environment, 12345, -1)
     found = Environment(path=environment, named=environment, state="broken", reason="is old")
     with pytest.raises(SafepipError) as failed:
-        env._permit(found, context, named=True)
+        repair.permit(found, context, named=True)
     assert failed.value.code == REFUSED
 
 

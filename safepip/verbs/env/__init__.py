@@ -1,0 +1,64 @@
+"""safepip env WORD: show, make, repair and remove environments."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+from safepip.actions.sudo import step_down
+from safepip.errors import USAGE, SafepipError
+from safepip.system.observe import Context, ambient
+from safepip.verbs.arguments import Parser, for_verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.report import Report
+
+# Each word is a module of this package, with `add_arguments(parser)` and `main(said, context, report)`.
+WORDS = {
+    "path": "print the path of the environment for this place, whether it exists or not",
+    "list": "show all environments that safepip made or adopted",
+    "info": "show what is known of an environment",
+    "create": "make the environment for this place, and install nothing",
+    "remove": "remove an environment that safepip made",
+    "prune": "show which environments are not needed any more",
+    "trust": "let an environment that others made be used",
+    "repair": "rebuild an environment with the same packages",
+}
+_READING = ("path", "list", "info")
+
+
+def parser() -> Parser:
+    """Return the parser of `env`, with one below it for each word."""
+    made = for_verb("env", example="safepip env list")
+    words = made.add_subparsers(required=True, metavar="|".join(WORDS), parser_class=Parser, prog="safepip env")
+    for word, description in WORDS.items():
+        module = import_module(f".{word}", __name__)
+        below = words.add_parser(word, help=description, description=description)
+        below.set_defaults(main=module.main, parser=below)
+        module.add_arguments(below)
+    return made
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Carry out one word of `env`."""
+    whole = parser()
+    if not words:
+        whole.error("env needs a word")
+    word = words[0]
+    if not word.startswith("-") and word not in WORDS:
+        raise SafepipError(USAGE, f"env has no word {word}", _way_on(word, whole))
+    said, unknown = whole.parse_known_args(words)
+    if unknown:
+        said.parser.error(f"env {word} takes no {' '.join(unknown)}")
+    if context.sudo_user and word not in _READING:
+        step_down(*context.sudo_user, report)
+        context = Context(context.invocation, ambient(), report.debug)
+    return int(said.main(said, context, report))
+
+
+def _way_on(word: str, whole: Parser) -> str:
+    near = difflib.get_close_matches(word, WORDS, n=1)
+    if near:
+        return f"maybe: safepip env {near[0]}"
+    return " ".join(whole.format_usage().split())

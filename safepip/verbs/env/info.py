@@ -1,0 +1,70 @@
+"""safepip env info: show what is known of an environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from safepip.core.world import ABSENT, NOWHERE, USABLE, Environment
+from safepip.envs import inventory
+from safepip.envs.in_force import unfit
+from safepip.envs.listing import health, last_use, project_root
+from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.report import printable
+from safepip.system import registry
+
+from .size import human
+from .which import add_directory, is_or_was, named_or_in_force
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+_HOW = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
+
+add_arguments = add_directory
+
+
+def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
+    """Print one fact a line; nothing in the environment is run."""
+    found = named_or_in_force(said.dir, context)
+    if found.state in {ABSENT, NOWHERE}:
+        raise unfit(found, context)
+    if not is_or_was(found.path):
+        if said.dir is None:
+            raise unfit(found, context)
+        what = f"{context.typed(found)} is neither an environment nor a project with one"
+        raise SafepipError(NO_ENVIRONMENT, what)
+    for name, fact in _facts(found, context):
+        if fact:
+            sys.stdout.write(f"{name + ':':<12} {printable(fact)}\n")
+    return 0
+
+
+def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
+    entry = registry.entry(context.state, found.path)
+    project: str | None = os.path.dirname(found.named)
+    used, how = "", "not known"
+    if entry is not None:
+        project = project_root(entry.registration, context)
+        used = time.strftime("%Y-%m-%d", time.localtime(last_use(entry)))
+        how = _HOW[entry.registration.how]
+    yield "path", found.path
+    yield "project", project or ""
+    yield "python", found.version or inventory.made_with(found.path)
+    if found.base:
+        yield "made from", found.base.path
+    yield "packages", str(inventory.packages(found.path))
+    yield "size", human(inventory.size(found.path))
+    yield "last use", used
+    yield "known as", how
+    if found.state == USABLE:
+        yield "pip", "its own" if found.has_pip else "safepip's"
+    if found.sees_system:
+        yield "sees system", "yes"
+    yield "health", health(found)

@@ -1,0 +1,35 @@
+"""safepip env path: print where the environment is, or would be."""
+
+from __future__ import annotations
+
+import sys
+
+from safepip.core.world import FOREIGN, NOWHERE, UNTRUSTED
+from safepip.envs.in_force import in_force, unfit
+from safepip.report import printable
+
+from .which import serving
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this word."""
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="that of this directory instead")
+
+
+def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
+    """Print the path."""
+    found = in_force(context) if said.dir is None else serving(said.dir, context)
+    if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
+        raise unfit(found, context)
+    path = found.path
+    if sys.stdout.isatty():
+        path = printable(path)  # the name must not steer the terminal; a script gets it as it is
+    sys.stdout.write(f"{path}\n")
+    return 0

@@ -1,0 +1,106 @@
+"""safepip env repair: rebuild an environment with the same packages."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, USABLE
+from safepip.envs.applications import broken
+from safepip.envs.asides import half_removed, set_aside
+from safepip.envs.in_force import unfit
+from safepip.envs.listing import broken_environments
+from safepip.errors import REFUSED, SafepipError
+from safepip.report import first_of, with_tilde
+from safepip.system import registry
+from safepip.system.project import owner
+
+from .which import add_directory, named_or_in_force
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from safepip.core.world import Environment
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+# safepip.envs.rebuild and actions.pipx are imported late: virtualenv takes 0.1 s to import.
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this word."""
+    add_directory(parser)
+    parser.add_argument("--all", action="store_true", help="all that are broken, and pipx's applications")
+
+
+def main(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Repair an environment, then name other broken ones."""
+    if said.all:
+        return _repair_all(context, report)
+    found = named_or_in_force(said.dir, context, trusted=True)
+    if found.state in {NOWHERE, FOREIGN}:
+        raise unfit(found, context)
+    if os.path.lexists(found.path):
+        was_chosen = bool(said.dir or context.named or context.active)
+        permit(found, context, named=was_chosen)
+    try:
+        _rebuild(found, context, report)
+    finally:
+        _name_broken(context, report)
+    return 0
+
+
+def permit(found: Environment, context: Context, *, named: bool) -> None:
+    """Refuse another user's environment, and one that the user has neither named nor used before."""
+    called = context.typed(found)
+    if owner(found.path, follow=True) not in context.owners:
+        raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")
+    if named or found.state in {USABLE, UNFINISHED}:
+        return
+    if registry.registration(context.state, found.path) is not None:
+        return
+    from safepip.envs.rebuild import moved  # noqa: PLC0415
+
+    if moved(context.state, found.path) is not None:
+        return
+    what = f"{called} was not made by safepip"
+    if found.reason:
+        what += f" and {found.reason}"
+    raise SafepipError(REFUSED, what, f"if you trust it: safepip env repair {called}")
+
+
+def _rebuild(found: Environment, context: Context, report: Report) -> None:
+    from safepip.envs.rebuild import repair  # noqa: PLC0415
+
+    had_leftovers = bool(half_removed(found.path))
+    repair(found.path, context.typed(found), context, report, unasked=had_leftovers)
+    moved = set_aside(found.path, context, report)
+    if moved:
+        aside = f"{context.typed(found)}/.safepip/left"
+        report.say(f"moved what an interrupted pip left, {first_of(moved)}, to {aside}")
+
+
+def _repair_all(context: Context, report: Report) -> int:
+    """Repair all broken environments and pipx's applications; return the highest exit code."""
+    codes = [_try_to_rebuild(found, context, report) for found in broken_environments(context)]
+    from safepip.actions.pipx import repair_applications  # noqa: PLC0415
+
+    return repair_applications(context, report) or max(codes, default=0)
+
+
+def _try_to_rebuild(found: Environment, context: Context, report: Report) -> int:
+    try:
+        permit(found, context, named=False)
+        _rebuild(found, context, report)
+    except SafepipError as error:
+        report.error(error.what, error.ways, code=error.code)
+        return error.code
+    return 0
+
+
+def _name_broken(context: Context, report: Report) -> None:
+    # An upgrade of the system breaks all environments at once.
+    names = [with_tilde(found.path, context.ambient.home) for found in broken_environments(context)]
+    names += [f"{name} (pipx)" for name in broken(context)]
+    if names:
+        report.say(f"also broken: {first_of(names)}; repair all: safepip env repair --all")

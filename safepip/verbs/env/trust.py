@@ -1,0 +1,67 @@
+"""safepip env trust: remember, or forget, that the user trusts an environment."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, USAGE, SafepipError
+from safepip.report import printable
+from safepip.system import registry
+
+from .which import add_directory, exists, named_or_of_place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from safepip.core.world import Environment
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this word."""
+    add_directory(parser)
+    parser.add_argument("--list", action="store_true", help="print the paths of those that are trusted")
+    parser.add_argument("--revoke", action="store_true", help="take the trust back")
+
+
+def main(said: argparse.Namespace, context: Context, report: Report) -> int:
+    """Trust an environment, take the trust back, or list all trusted ones."""
+    if said.list:
+        return _list(context)
+    found = named_or_of_place(said.dir, context)
+    called = context.typed(found)
+    if not exists(found.path):
+        raise SafepipError(NO_ENVIRONMENT, f"{called} is not an environment")
+    noted = registry.registration(context.state, found.path)
+    if noted is not None and noted.how == registry.MADE:
+        what = f"{called} was made by safepip, which trusts it"
+        if said.revoke:
+            raise SafepipError(USAGE, what, "to delete it: safepip env remove")
+        report.say(what)
+    elif said.revoke:
+        was_trusted = registry.forget(context.state, found.path)
+        report.say(f"{called} is not trusted any more" if was_trusted else f"{called} was not trusted")
+    else:
+        _trust(found, context)
+        report.say(f"{called} is trusted from now on")
+    return 0
+
+
+def _list(context: Context) -> int:
+    noted = [entry.registration for entry in registry.entries(context.state) if entry.is_there]
+    for path in sorted(one.path for one in noted if one.how == registry.TRUSTED):
+        sys.stdout.write(f"{printable(path)}\n")
+    return 0
+
+
+def _trust(found: Environment, context: Context) -> None:
+    registry.note(context.state, found.path, registry.TRUSTED)
+    if registry.registration(context.state, found.path) is None:
+        raise SafepipError(
+            CANNOT_CREATE,
+            f"{context.state} cannot be written, so nothing can be remembered there",
+            f"what is named needs no trust: export SAFEPIP_ENV={shlex.quote(found.path)}",
+        )

@@ -1,0 +1,89 @@
+"""Find the environment that a word of `safepip env` is about."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.record import replace
+from safepip.core.world import FOREIGN, NOWHERE, Environment
+from safepip.envs.in_force import in_force
+from safepip.errors import NO_ENVIRONMENT, USAGE, SafepipError
+from safepip.system.environment import OWN, is_conda, is_environment
+from safepip.system.observe import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Let the word take a directory."""
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="it, or its project; without DIR that of this place")
+
+
+def named_or_in_force(typed: str | None, context: Context, *, trusted: bool = False) -> Environment:
+    """Return the environment that was named, else the one in force here."""
+    if typed is None:
+        return in_force(context)
+    return _named(typed, context, trusted=trusted)
+
+
+def named_or_of_place(typed: str | None, context: Context) -> Environment:
+    """Return the environment that was named, else the one that an `install` here makes."""
+    if typed is None:
+        return of_place(context)
+    return _named(typed, context)
+
+
+def of_place(context: Context) -> Environment:
+    """Return the environment that an `install` here makes: by --env, else by the place."""
+    if context.named:
+        return context.named[1]
+    place: Environment = context.place
+    return place
+
+
+def serving(typed: str, context: Context) -> Environment:
+    """Return the environment that a directory is, or that serves it."""
+    path = os.path.realpath(absolute(typed, context))
+    if not typed or not os.path.isdir(path):
+        raise SafepipError(NO_ENVIRONMENT, f"there is no directory {typed}")
+    if exists(path):
+        return context.examine(path)
+    there = Context(context.invocation, replace(context.ambient, cwd=path), context.tell, keep=False)
+    place: Environment = there.place
+    return place
+
+
+def absolute(path: str, context: Context) -> str:
+    """Return an absolute path with the links in the directories above resolved.
+
+    The environment's own link is kept, since the registry notes environments by that path.
+    """
+    full = os.path.normpath(os.path.join(context.ambient.cwd or os.sep, path))
+    return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+
+
+def exists(path: str) -> bool:
+    """Return True if `path` is an environment."""
+    return is_environment(path) or is_conda(path)
+
+
+def is_or_was(path: str) -> bool:
+    """Return True if an environment exists, or safepip's notes in the rest of one."""
+    return exists(path) or os.path.isdir(os.path.join(path, OWN))
+
+
+def _named(typed: str, context: Context, *, trusted: bool = False) -> Environment:
+    if not typed:
+        raise SafepipError(USAGE, "DIR is empty", "without DIR it is about the environment of this place")
+    path = absolute(typed, context)
+    if is_or_was(path):
+        return context.examine(path, named=trusted)
+    # `env list` shows projects, so that their directories name their environments.
+    of_project = context.of_project(path)
+    if of_project is None:
+        return context.examine(path, named=trusted)
+    if of_project.state in {FOREIGN, NOWHERE}:
+        return of_project
+    return context.examine(of_project.named, named=trusted)
