@@ -73,22 +73,33 @@ def note(before: Mapping[str, State], context: Context) -> None:
 
 def read(context: Context) -> list[Entry]:
     """Return what was noted in this project, or outside all, oldest first; none where one is named or active."""
-    if context.state is None or context.named is not None or context.active is not None:
+    if context.state is None:
         return []
-    entries = history.read(_place(context.state))
-    here = [entry for entry in entries if entry.further == _project(context)]
-    return [replace(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in here]
+    if context.named is not None or context.active is not None:
+        return []
+    project = _project(context)
+    entries = [entry for entry in history.read(_place(context.state)) if entry.further == project]
+    return [replace(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in entries]
 
 
 def last(context: Context) -> Entry | None:
-    """Return the last of these that still holds: by pipx's own words it may have been taken back since."""
+    """Return the last of these that still holds: pipx itself may have been told to take it back."""
     entries = read(context)
-    now = held(context) if entries else {}
-    return next((entry for entry in reversed(entries) if _holds(entry, now)), None)
+    if not entries:
+        return None
+    now = held(context)
+    for entry in reversed(entries):
+        if _holds(entry, now):
+            return entry
+    return None
 
 
 def _holds(entry: Entry, now: Mapping[str, State]) -> bool:
-    return all((change.name in now) == (change.after is not None) for change in entry.changes)
+    for change in entry.changes:
+        was_installed = change.after is not None
+        if was_installed != (change.name in now):
+            return False
+    return True
 
 
 def _place(state: str) -> str:
@@ -97,7 +108,9 @@ def _place(state: str) -> str:
 
 
 def _project(context: Context) -> str:
-    return context.project.root if context.project is not None else ""
+    if context.project is None:
+        return ""
+    return context.project.root
 
 
 def _version(environment: str) -> str:

@@ -68,5 +68,8 @@ def _lock_in_state(path: str, context: Context) -> str | None:
         make_folder(folder)
     except OSError:
         return None
-    is_odd = os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file))
-    return file if os.access(folder, os.W_OK) and not is_odd else None
+    if not os.access(folder, os.W_OK) or os.path.islink(file):
+        return None
+    if os.path.exists(file) and not os.path.isfile(file):
+        return None
+    return file

@@ -38,7 +38,7 @@ def tracks(root: str, path: str, owners: frozenset[int] | None = None) -> bool:
         folder, name = os.path.split(os.path.normpath(path))
         real = os.path.join(os.path.realpath(folder), name)
         for worktree, git_dir in _repositories(root, owners):
-            if _is_in(real, worktree) and _tracks_path(worktree, git_dir, real):
+            if is_in(real, worktree) and _tracks_path(worktree, git_dir, real):
                 return True
     except (OSError, ValueError):
         return True
@@ -91,11 +91,11 @@ def _git_dir(dot_git: str, owners: frozenset[int] | None) -> str | None:
 
 
 def _states(git_dir: str) -> str:
-    names = [_INDEX]
+    states = [_state(os.path.join(git_dir, _INDEX))]
     if os.path.isdir(git_dir):
-        shared = (name for name in os.listdir(git_dir) if name.startswith(_SHARED))
-        names += sorted(shared)[:_SHARED_SEEN]
-    return "\n".join(_state(os.path.join(git_dir, name)) for name in names)
+        shared = [name for name in os.listdir(git_dir) if name.startswith(_SHARED)]
+        states += [_state(os.path.join(git_dir, name)) for name in sorted(shared)[:_SHARED_SEEN]]
+    return "\n".join(states)
 
 
 def _state(path: str) -> str:
@@ -107,7 +107,8 @@ def _state(path: str) -> str:
     return " ".join((path, *map(str, numbers)))
 
 
-def _is_in(path: str, folder: str) -> bool:
+def is_in(path: str, folder: str) -> bool:
+    """Return True if `path` is the folder, or lies below it."""
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
@@ -139,11 +140,14 @@ def _list_files(worktree: str, git_dir: str) -> list[bytes] | None:
     program = shutil.which("git", path=_absolute_entries(environ.get("PATH", os.defpath)))
     if program is None:
         return None
-    kept = {name: value for name, value in environ.items() if not name.startswith("GIT_")}
+    for name in list(environ):
+        if name.startswith("GIT_"):
+            del environ[name]
+    environ.update(_HARMLESS_ENVIRON)
     command = [program, *_HARMLESS_OPTIONS, f"--git-dir={git_dir}", f"--work-tree={worktree}", "ls-files", "-z"]
     try:
         asked = subprocess.run(
-            command, cwd=worktree, env=kept | _HARMLESS_ENVIRON, stdin=subprocess.DEVNULL,
+            command, cwd=worktree, env=environ, stdin=subprocess.DEVNULL,
             capture_output=True, timeout=_PATIENCE, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
@@ -156,7 +160,7 @@ def _list_files(worktree: str, git_dir: str) -> list[bytes] | None:
 
 def _absolute_entries(search: str) -> str:
     """Return the entries of PATH that do not depend on the working directory."""
-    return os.pathsep.join(entry for entry in search.split(os.pathsep) if os.path.isabs(entry))
+    return os.pathsep.join(filter(os.path.isabs, search.split(os.pathsep)))
 
 
 def _is_another_spelling(real: str, names: set[bytes], worktree: str) -> bool:

@@ -28,8 +28,10 @@ def repaired(context: Context, report: Report) -> Environment:
 
 def in_force(context: Context) -> Environment:
     """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
-    found: Environment = context.named[1] if context.named else context.active or context.reading
-    return found
+    if context.named:
+        named: Environment = context.named[1]
+        return named
+    return context.active or context.reading
 
 
 def usable(context: Context, report: Report) -> Environment:

@@ -18,7 +18,7 @@ from safepip.core.requirement import (
 )
 from safepip.system.project_tools.detect import content, parsed
 
-from .requirements import lines_of
+from .requirements import lines_of, split_option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _REMOTE = ("http:", "https:", "ftp:", "file:")
 _NESTED = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}  # whether of constraints
 _EDITABLE = ("-e", "--editable")
+_QUOTING = frozenset("$\"'\\")
 
 
 def missing_input(command: PipCommand, cwd: str) -> str | None:
@@ -74,20 +75,29 @@ def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constr
     if full in above:
         yield f"{path} names itself"
         return
+    above = (*above, full)
     for line in lines_of(content(full)) or []:
-        option, _, value = line.partition("=" if line.startswith("--") and "=" in line else " ")
-        value = value.strip()
-        if option[:2] in {"-r", "-c", "-e"} and option not in {*_NESTED, *_EDITABLE}:
-            option, value = option[:2], line[2:].strip()
-        if "$" in line or '"' in line or "'" in line or "\\" in line:
-            continue  # pip may read another name there
-        if option in _NESTED:
-            inner = os.path.dirname(full)
-            yield from _of_file(value, inner, cwd, (*above, full), constraints=_NESTED[option])
-        elif option in _EDITABLE:
-            yield from _of_editable(value, cwd)
-        elif not line.startswith("-") and not constraints:
-            yield from _of_requirement(line.partition(" -")[0], cwd)
+        if _QUOTING.isdisjoint(line):  # otherwise pip may read another name there
+            yield from _of_line(line, os.path.dirname(full), cwd, above, constraints=constraints)
+
+
+def _of_line(line: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
+    option, value = _option_in(line)
+    if option in _NESTED:
+        yield from _of_file(value, folder, cwd, above, constraints=_NESTED[option])
+    elif option in _EDITABLE:
+        yield from _of_editable(value, cwd)
+    elif option == "" and not constraints:
+        yield from _of_requirement(value, cwd)
+
+
+def _option_in(line: str) -> tuple[str, str]:
+    """Return the option that a line begins with and its value; "" and the requirement of other lines."""
+    if line.startswith("--"):
+        return split_option(line)
+    if line.startswith("-"):  # optparse takes `-rFILE` as well as `-r FILE`
+        return line[:2], line[2:].strip()
+    return "", line.partition(" -")[0]
 
 
 def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
@@ -96,22 +106,28 @@ def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
         return
     requirement = requirement.strip()
     name, at, url = requirement.partition("@")
-    if at and url.strip().lower().startswith("file:") and os.sep not in name:
-        requirement = url.strip()
-    if requirement.lower().startswith("file:"):
+    url = url.strip()
+    if url.lower().startswith("file:") and os.sep not in name:
+        yield from _of_url(url)
+    elif requirement.lower().startswith("file:"):
         yield from _of_url(requirement)
-        return
-    if at or _has_scheme(requirement):
-        return
-    is_path = os.sep in requirement or requirement.startswith(".")
-    plain = without_extras(os.path.normpath(os.path.join(cwd, requirement)))
+    elif not at and not _has_scheme(requirement):
+        yield from _of_path(requirement, cwd)
+
+
+def _of_path(path: str, cwd: str) -> Iterator[str]:
+    """Look at an operand that pip may take for a path, as it does if it has a separator or a known ending."""
+    plain = without_extras(os.path.normpath(os.path.join(cwd, path)))
+    is_path = os.sep in path or path.startswith(".")
     if is_path and os.path.isdir(plain):
-        yield from _of_directory(plain, requirement)
+        yield from _of_directory(plain, path)
     elif is_archive(plain):
         if not os.path.isfile(plain):
-            yield f"there is no {requirement}"
+            yield f"there is no {path}"
+    elif is_path and os.path.exists(plain):
+        yield f"{path} is not a package"
     elif is_path:
-        yield f"{requirement} is not a package" if os.path.exists(plain) else f"there is no {requirement}"
+        yield f"there is no {path}"
 
 
 def _of_editable(editable: str, cwd: str) -> Iterator[str]:
@@ -153,9 +169,10 @@ def _of_url(url: str) -> Iterator[str]:
 
 
 def _of_directory(path: str, called: str) -> Iterator[str]:
-    names = ("pyproject.toml", "setup.py")
-    if not any(os.path.isfile(os.path.join(path, name)) for name in names):
-        yield f"{called} has neither pyproject.toml nor setup.py"
+    for name in ("pyproject.toml", "setup.py"):
+        if os.path.isfile(os.path.join(path, name)):
+            return
+    yield f"{called} has neither pyproject.toml nor setup.py"
 
 
 def _of_group(group: str, cwd: str) -> Iterator[str]:
@@ -163,12 +180,15 @@ def _of_group(group: str, cwd: str) -> Iterator[str]:
     full = os.path.join(cwd, path)
     if not _can_open(full):
         yield f"{path} cannot be opened"
-    elif os.path.basename(path) == "pyproject.toml":
-        document = parsed(content(full))
-        groups = document.get("dependency-groups", {})
-        known = map(normalised_name, groups) if isinstance(groups, dict) else (name,)
-        if (document or not os.path.getsize(full)) and normalised_name(name) not in known:
-            yield f"{path} has no dependency group {name}"
+        return
+    if os.path.basename(path) != "pyproject.toml":
+        return
+    document = parsed(content(full))
+    if document == {} and os.path.getsize(full):
+        return  # pip tells what is wrong in the file
+    groups = document.get("dependency-groups", {})
+    if isinstance(groups, dict) and normalised_name(name) not in map(normalised_name, groups):
+        yield f"{path} has no dependency group {name}"
 
 
 def _has_scheme(text: str) -> bool:

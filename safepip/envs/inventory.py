@@ -47,25 +47,40 @@ def distributions(path: str) -> dict[str, Distribution]:
 
     All its library folders are read: an environment whose Python was exchanged may have two.
     """
-    rows = [row.split("\t") for row in journal.snapshot(path) if row.startswith("d\t")]
     found: dict[str, list[Distribution]] = {}
-    for fields in rows:
+    for row in journal.snapshot(path):
+        fields = row.split("\t")
+        if fields[0] != "d":
+            continue
         info = os.path.join(path, journal.unescaped(fields[1]))
         name, version = name_and_version(info)
         state = history.State(version=version, requested=bool(fields[3]), origin=journal.unescaped(fields[4]))
         found.setdefault(name, []).append(Distribution(name=name, state=state, info=info))
-    return {name: same[0] if len(same) == 1 else min(reversed(same), key=_damage) for name, same in found.items()}
+    return {name: _most_intact(same) for name, same in found.items()}
+
+
+def _most_intact(same: list[Distribution]) -> Distribution:
+    if len(same) == 1:
+        return same[0]
+    return min(reversed(same), key=_damage)
 
 
 def _damage(found: Distribution) -> int:
-    """Return how much of a distribution is damaged; metadata of old, without a RECORD, is last."""
+    # Metadata without a RECORD, as old tools write, counts as damaged most.
     return len(damage(verify(found.info, os.path.dirname(found.info), hashed=True)))
 
 
 def packages(path: str) -> int:
     """Return how many distributions are installed."""
-    names = (name for site in sites(path) for name in names_in(site))
-    return sum(name.endswith(_KINDS) and not name.startswith("~") for name in names)
+    number = 0
+    for site in sites(path):
+        for name in _names_of_metadata(site):
+            number += not name.startswith("~")  # which pip renames to while it uninstalls
+    return number
+
+
+def _names_of_metadata(site: str) -> list[str]:
+    return [name for name in names_in(site) if name.endswith(_KINDS)]
 
 
 def made_with(path: str) -> str:
@@ -76,16 +91,12 @@ def made_with(path: str) -> str:
 def holds(site: str) -> bool:
     """Return True if the folder `site` has distributions other than pip and those of its creator."""
     seeds = ("pip-", "setuptools-", "wheel-", "~")
-    return any(name.endswith(_KINDS) and not name.startswith(seeds) for name in names_in(site))
+    return not all(name.startswith(seeds) for name in _names_of_metadata(site))
 
 
 def metadata(site: str, name: str) -> list[str]:
     """Return the paths of all metadata of a distribution in the folder `site`."""
-    return [
-        os.path.join(site, one)
-        for one in names_in(site)
-        if one.endswith(_KINDS) and name_and_version(one)[0] == name
-    ]
+    return [os.path.join(site, one) for one in _names_of_metadata(site) if name_and_version(one)[0] == name]
 
 
 def stamp(path: str) -> str:
@@ -146,36 +157,42 @@ def last_start(path: str) -> float:
 
 def strays(path: str) -> list[str]:
     """Return files and linked folders, relative to it, that neither a distribution nor a creator put there."""
-    owned = {file for found in distributions(path).values() for file in recorded(found)}
+    owned: set[str] = set()
+    for distribution in distributions(path).values():
+        owned.update(recorded(distribution))
     programs = os.path.join(path, BIN)
     found = []
     for folder, folders, files in os.walk(path):
         if folder == path:
             _leave_out(folders, _OF_CREATORS)
         _leave_out(folders, ("__pycache__",))
-        linked = [name for name in folders if _is_foreign_link(os.path.join(folder, name), owned)]
-        expected = _OF_PROGRAMS if folder == programs else ()
-        for name in (*files, *linked):
+        files += [name for name in folders if _is_foreign_link(os.path.join(folder, name), owned)]
+        for name in files:
             full = os.path.join(folder, name)
-            if full not in owned and not name.startswith(expected) and not _is_expected(name):
+            if full not in owned and not _is_expected(name, is_program=folder == programs):
                 found.append(os.path.relpath(full, path))
     return sorted(found)
 
 
 def _leave_out(folders: list[str], names: tuple[str, ...]) -> None:
     """Keep os.walk from entering folders of these names, and those with metadata."""
-    folders[:] = [name for name in folders if name not in names and not name.endswith(_KINDS)]
+    for name in list(folders):
+        if name in names or name.endswith(_KINDS):
+            folders.remove(name)
 
 
-def _is_expected(name: str) -> bool:
-    return name in _OF_CREATORS or name.endswith((*_KINDS, ".pyc", ".pyo"))
+def _is_expected(name: str, *, is_program: bool) -> bool:
+    if name in _OF_CREATORS or name.endswith((*_KINDS, ".pyc", ".pyo")):
+        return True
+    return is_program and name.startswith(_OF_PROGRAMS)
 
 
 def _is_foreign_link(folder: str, owned: set[str]) -> bool:
     """Return True for a link to a folder in which no distribution has files."""
     if not os.path.islink(folder):
         return False
-    return not any(file.startswith(os.path.join(folder, "")) for file in owned)
+    below = os.path.join(folder, "")
+    return not any(file.startswith(below) for file in owned)
 
 
 def recorded(found: Distribution) -> list[str]:
@@ -183,26 +200,28 @@ def recorded(found: Distribution) -> list[str]:
     site = os.path.dirname(found.info)
     for name, base in (("RECORD", site), ("installed-files.txt", found.info)):
         with contextlib.suppress(OSError, csv.Error):
-            named = [row[0] for row in recorded_rows(os.path.join(found.info, name))]
-            return [os.path.normpath(os.path.join(base, one)) for one in named]
+            rows = recorded_rows(os.path.join(found.info, name))
+            return [os.path.normpath(os.path.join(base, row[0])) for row in rows]
     return []
 
 
 def users(path: str) -> list[int]:
     """Return the processes that a program of the environment became, where the system tells (Linux)."""
     folder = os.path.realpath(os.path.join(path, BIN))
-    ids = [int(name) for name in names_in("/proc") if name.isdecimal()]
-    return [process for process in sorted(ids) if process != os.getpid() and _is_of(process, folder, path)]
+    processes = sorted(map(int, filter(str.isdecimal, names_in("/proc"))))
+    found = [process for process in processes if _is_of(process, folder, path)]
+    return [process for process in found if process != os.getpid()]
 
 
 def installers(path: str) -> list[int]:
     """Return the processes of the environment that are a pip or uv at work, and not started by this one."""
-    return [process for process in users(path) if _is_installer(process) and not is_ancestor(process)]
+    found = filter(_is_installer, users(path))
+    return [process for process in found if not is_ancestor(process)]
 
 
 def _is_installer(process: int) -> bool:
     words = _read(f"/proc/{process}/cmdline").split("\0")[:4]
-    if any(pair in {("-m", "pip"), ("-m", "uv")} for pair in itertools.pairwise(words)):
+    if {("-m", "pip"), ("-m", "uv")}.intersection(itertools.pairwise(words)):
         return True
     return any(map(_is_pip, words[:3]))
 
@@ -210,7 +229,7 @@ def _is_installer(process: int) -> bool:
 def _is_pip(word: str) -> bool:
     """Return True for the path of a pip, pip3, pip3.12 or pip-3.12, of safepip's runner, and of uv."""
     name = os.path.basename(word)
-    return name in {"runner.py", "uv"} or (name.startswith("pip") and not name[3:].strip("-.0123456789"))
+    return name in {"runner.py", "uv"} or name.rstrip("-.0123456789") == "pip"
 
 
 def _is_of(process: int, folder: str, path: str) -> bool:
@@ -220,11 +239,13 @@ def _is_of(process: int, folder: str, path: str) -> bool:
         cwd = os.readlink(f"/proc/{process}/cwd")
     except OSError:
         return False
-    paths = [os.path.join(cwd, word) for word in words if os.sep in word]
-    if any(os.path.realpath(os.path.dirname(named)) == folder for named in paths):
-        return True
-    active = f"VIRTUAL_ENV={path}" in _read(f"/proc/{process}/environ").split("\0")
-    return active and words[0].startswith(_OF_PROGRAMS[:2])
+    for word in words:
+        program = os.path.join(cwd, word)
+        if os.sep in word and os.path.realpath(os.path.dirname(program)) == folder:
+            return True
+    if not words[0].startswith(_OF_PROGRAMS[:2]):
+        return False
+    return f"VIRTUAL_ENV={path}" in _read(f"/proc/{process}/environ").split("\0")
 
 
 def _read(file: str) -> str:

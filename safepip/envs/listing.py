@@ -40,13 +40,17 @@ def listed(context: Context, report: Report) -> Iterator[Listed]:
     """Yield all that are there; what is measured now is remembered until the next change."""
     told = Context(context.invocation, context.ambient, context.tell, keep=False)
     ask = _asking_once(context)
-    entries = [entry for entry in registry.entries(context.state) if entry.is_there]
-    sizes = {entry.file: registry.size_of(entry, inventory.stamp(entry.registration.path)) for entry in entries}
-    unmeasured = sum(size is None for size in sizes.values())
+    entries = []
+    unmeasured = 0
+    for entry in registry.entries(context.state):
+        if entry.is_there:
+            size = registry.size_of(entry, inventory.stamp(entry.registration.path))
+            entries.append((entry, size))
+            unmeasured += size is None
     if unmeasured > _MANY:
         report.say(f"measuring {unmeasured} environments (once)")
-    for entry in entries:
-        yield _look(entry, sizes[entry.file] or _measured(entry), told, ask)
+    for entry, size in entries:
+        yield _look(entry, size or _measured(entry), told, ask)
 
 
 def broken_environments(context: Context) -> Iterator[Environment]:
@@ -106,21 +110,18 @@ def _measured(entry: Entry) -> tuple[int, int]:
 
 def health(found: Environment) -> str:
     """Return "ok", or the state and what is wrong."""
-    if found.state == USABLE:
-        if journal.is_left(found.path, locked=False):
-            return "interrupted: the last change was killed"
-        damaged = verdict(found.path)
-        return f"damaged: {damaged}" if damaged else "ok"
-    return f"{found.state}: {found.reason}" if found.reason else found.state
+    if found.state != USABLE:
+        return f"{found.state}: {found.reason}" if found.reason else found.state
+    if journal.is_left(found.path, locked=False):
+        return "interrupted: the last change was killed"
+    damaged = verdict(found.path)
+    return f"damaged: {damaged}" if damaged else "ok"
 
 
 def project_root(known: registry.Registration, context: Context) -> str | None:
-    """Return the root of the project that an environment is for; None for one that is for none, or unknown."""
+    """Return the root of the project that an environment is for, or None if it is for none, or unknown."""
     if known.project:
         return known.project
-    return None if _is_kept(known.path, context) else os.path.dirname(known.path)
-
-
-def _is_kept(path: str, context: Context) -> bool:
-    """Return True if an environment lies in safepip's own data, away from its project."""
-    return context.data is not None and path.startswith(os.path.join(context.data, ""))
+    if context.data is not None and known.path.startswith(os.path.join(context.data, "")):
+        return None  # in safepip's data directory, away from any project
+    return os.path.dirname(known.path)

@@ -65,27 +65,19 @@ def acquire_file(
 
     `waiting` is said when it takes longer, and `failed` are what and the way on of the error at the end.
     """
-    if os.name == "nt":
-        return None
     begun = clock()
-    told = False
+    is_told = False
     while True:
-        descriptor = _open(path)
-        if descriptor is None:
-            return None
-        state = _try(descriptor, path, report if warn else None)
-        if state == "held":
-            return descriptor
-        os.close(descriptor)
-        if state == "none":
-            return None
-        waited = clock() - begun
+        try:
+            return _locked(path, report if warn else None)
+        except BlockingIOError:
+            waited = clock() - begun
         if timeout is not None and waited >= timeout:
             what, way = failed
             raise SafepipError(LOCK_TIMEOUT, f"{what} for {waited:.0f} s{holder(path)}", way)
-        if waited >= _PATIENCE and not told:
+        if waited >= _PATIENCE and not is_told:
             report.say(f"{waiting}{holder(path)}")
-            told = True
+            is_told = True
         sleep(_STEP)
 
 
@@ -93,13 +85,31 @@ def can_lock(path: str) -> bool:
     """Return True if the file system has locks; filelock would fall back to a file that outlives its maker."""
     if os.name == "nt":
         return True
-    descriptor = _open(path)
+    try:
+        descriptor = _locked(path, None)
+    except BlockingIOError:
+        return True
     if descriptor is None:
         return False
-    try:
-        return _try(descriptor, path, None) != "none"
-    finally:
-        os.close(descriptor)
+    os.close(descriptor)
+    return True
+
+
+def _locked(path: str, report: Report | None) -> int | None:
+    """Return a descriptor that holds the lock, None if it cannot be locked; BlockingIOError while others hold it.
+
+    `report` is told why a file cannot be locked.
+    """
+    descriptor = None if os.name == "nt" else _open(path)
+    if descriptor is None:
+        return None
+    state = _try(descriptor, path, report)
+    if state == "held":
+        return descriptor
+    os.close(descriptor)
+    if state == "none":
+        return None
+    raise BlockingIOError(path)
 
 
 def _open(path: str) -> int | None:
@@ -124,7 +134,9 @@ def _mode(path: str) -> int:
         shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
     except OSError:
         shared = 0
-    return 0o660 if shared else 0o600
+    if shared:
+        return 0o660
+    return 0o600
 
 
 def _beside_streams(descriptor: int) -> int:
@@ -155,9 +167,10 @@ def _try(descriptor: int, path: str, report: Report | None) -> str:
             report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
         return "none"
     try:
-        return "held" if os.path.samestat(os.fstat(descriptor), os.stat(path)) else "busy"
+        is_replaced = not os.path.samestat(os.fstat(descriptor), os.stat(path))
     except OSError:
-        return "busy"
+        is_replaced = True
+    return "busy" if is_replaced else "held"
 
 
 def holder(path: str) -> str:
@@ -165,11 +178,12 @@ def holder(path: str) -> str:
     try:
         inode = os.stat(path).st_ino
         with open("/proc/locks", encoding="ascii", errors="replace") as file:
-            rows = [line.split() for line in file]
+            lines = file.readlines()
     except OSError:
         return ""
-    for row in rows:
-        if "FLOCK" in row and "->" not in row and row[5].rpartition(":")[2] == str(inode):
+    for line in lines:  # as "1: FLOCK  ADVISORY  WRITE 708 00:13:1234 0 EOF"; "->" before one that waits
+        row = line.split()
+        if row[1] == "FLOCK" and row[5].endswith(f":{inode}"):
             return f" (process {row[4]}{_command(row[4])})"
     return ""
 
@@ -180,6 +194,7 @@ def _command(process: str) -> str:
             words = without_secrets(os.fsdecode(file.read(4096)).rstrip("\0").split("\0"))
     except OSError:
         return ""
-    line = " ".join(words[2:] if words[1:2] and words[1].endswith("runner.py") else words)
-    pip = "pip " if words[1:2] and words[1].endswith("runner.py") else ""
-    return f": {pip}{line[:60]}" if line else ""
+    if "".join(words[1:2]).endswith("runner.py"):
+        words = ["pip", *words[2:]]
+    line = " ".join(words)[:60]
+    return f": {line}" if line else ""

@@ -34,9 +34,12 @@ def edited(old: str, new: str) -> list[str]:
 
     `new` is one made for the same path. A file of a package is compared with its RECORD.
     """
-    files = [file for found in distributions(old).values() for file in _unlike_record(found)]
-    found = [os.path.relpath(file, old) for file in files] + _scripts(old, new)
-    return sorted(found + ([CONFIG] if _own_settings(old) != _own_settings(new) else []))
+    found = _scripts(old, new)
+    for distribution in distributions(old).values():
+        found += [os.path.relpath(file, old) for file in _unlike_record(distribution)]
+    if _own_settings(old) != _own_settings(new):
+        found.append(CONFIG)
+    return sorted(found)
 
 
 def _unlike_record(found: Distribution) -> Iterator[str]:
@@ -75,12 +78,14 @@ def _scripts(old: str, new: str) -> list[str]:
 
     Either alone tells nothing: another version of virtualenv writes others, and copying takes time.
     """
-    names = [name for name in names_in(os.path.join(old, BIN)) if name.lower().startswith("activate")]
-    files = {name: os.path.join(old, BIN, name) for name in names}
-    times = {name: os.stat(file).st_mtime_ns for name, file in files.items() if os.path.isfile(file)}
+    times = {}
+    for name in names_in(os.path.join(old, BIN)):
+        script = os.path.join(BIN, name)
+        if name.lower().startswith("activate") and os.path.isfile(os.path.join(old, script)):
+            times[script] = os.stat(os.path.join(old, script)).st_mtime_ns
     first = min(times.values(), default=0)
-    later = [name for name, time in times.items() if time - first > _AT_ONCE]
-    return [f"{BIN}/{name}" for name in later if _content(files[name]) != _content(os.path.join(new, BIN, name))]
+    later = [script for script, time in times.items() if time - first > _AT_ONCE]
+    return [one for one in later if _content(os.path.join(old, one)) != _content(os.path.join(new, one))]
 
 
 def _own_settings(path: str) -> dict[str, str]:

@@ -58,7 +58,9 @@ def run_pip(
     )
     environ = own_variables(child_environ(handover, locked=True), found.path)
     if sealed:
-        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+        for name in list(environ):
+            if name.startswith("PIP_"):
+                del environ[name]
         environ["PIP_CONFIG_FILE"] = os.devnull
     own = spare_pip() if spare else None
     if own is not None:
@@ -80,7 +82,8 @@ def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:
     )  # fmt: skip
     if not done.returncode:
         return ""
-    lines = done.stderr.splitlines()
-    errors = (line[7:] for line in reversed(lines) if line.startswith("ERROR: ") and line != "ERROR: Exception:")
-    told = next(errors, "")
-    return told or (lines[-1] if lines else f"pip ended with {done.returncode}")
+    lines = [f"pip ended with {done.returncode}", *done.stderr.splitlines()]
+    for line in reversed(lines):
+        if line.startswith("ERROR: ") and line != "ERROR: Exception:":
+            return line.removeprefix("ERROR: ")
+    return lines[-1]

@@ -27,7 +27,7 @@ def shown_while(
     `doing` is a few plain words, so that the line fits most terminals, or returns them each time. What is done
     in less than `soon` seconds shows nothing.
     """
-    if report.quiet or not report.terminal or not _moves_back(context):
+    if report.quiet or not _moves_back(context, report):
         yield
         return
     ended = threading.Event()
@@ -42,10 +42,14 @@ def shown_while(
         report.passing("")
 
 
-def _moves_back(context: Context) -> bool:
-    """Return True if the terminal can write a line again; Windows does not set TERM."""
+def _moves_back(context: Context, report: Report) -> bool:
+    """Return True if stderr is a terminal that can write a line again; Windows does not set TERM."""
+    if not report.terminal:
+        return False
     kind = context.ambient.environ.get("TERM")
-    return kind != "dumb" and (kind is not None or context.ambient.platform == "win32")
+    if kind is None:
+        return context.ambient.platform == "win32"
+    return kind != "dumb"
 
 
 def _watch(told: Callable[[], str], ended: threading.Event, report: Report, pause: float) -> None:

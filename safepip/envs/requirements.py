@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from safepip.core.pip_line import ConfigFile
 
 _MOST_FILES = 64
-_SAFE_KEYS = ("requirement", "constraint", "isolated")
+_SAFE = keys("idle") | {"requirement", "constraint", "isolated", "config-file"}
 # Other ends of a line, an encoding other than UTF-8, and what pip exchanges for a variable's value.
 _STRANGE = (
     b"\0", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9",
@@ -42,24 +42,22 @@ def asked_files(
     command = read(words, variables, configuration)
     if command.outcome != "ok" or not all(map(parse, command.requirements)):
         return None
-    given = [(option[2:], value or "") for option, _, value in command.options]
+    for option, _, value in command.options:
+        if not _is_safe(option[2:], value or ""):
+            return None
     for key, value, where in settings("install", variables, configuration):
         if key == "cache-dir" and not where.startswith("PIP_"):
             return None  # whether pip can write there is looked up for the line and for variables alone
-        if key != "config-file":
-            given.append((key, value))
-    return (*command.r_files, *command.constraints) if _are_safe(given) else None
+        if not _is_safe(key, value):
+            return None
+    return (*command.r_files, *command.constraints)
 
 
-def _are_safe(given: Iterable[tuple[str, str]]) -> bool:
-    """Return True if these options neither change what an install does, nor name more requirements."""
-    safe = keys("idle").union(_SAFE_KEYS)
-    for key, value in given:
-        if key not in safe:
-            return False
-        if key == "find-links" and "~" in value:
-            return False  # `~` is the home directory only where the result exists
-    return True
+def _is_safe(key: str, value: str) -> bool:
+    """Return True if the option neither changes what an install does, nor names more requirements."""
+    if key == "find-links":
+        return "~" not in value  # which is the home directory only where the result exists
+    return key in _SAFE
 
 
 def with_nested(asked: Iterable[str], content_of: Callable[[str], bytes | None]) -> list[tuple[str, bytes]] | None:
@@ -70,9 +68,13 @@ def with_nested(asked: Iterable[str], content_of: Callable[[str], bytes | None])
         path = paths.pop()
         if path in found:
             continue
-        content = None if _leads_elsewhere(path) else content_of(path)
-        inner = None if content is None else nested(content)
-        if content is None or inner is None or len(found) == _MOST_FILES:
+        if _leads_elsewhere(path) or len(found) == _MOST_FILES:
+            return None
+        content = content_of(path)
+        if content is None:
+            return None
+        inner = nested(content)
+        if inner is None:
             return None
         found[path] = content
         paths.extend(os.path.join(os.path.dirname(path), name) for name in inner)
@@ -130,9 +132,12 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 
 def _text(content: bytes) -> str | None:
     """Return the text of a file that every pip decodes alike, or None."""
-    head = content.split(b"\n", 2)[:2]
-    if b"coding" in b"".join(head) or any(mark in content for mark in _STRANGE):
+    head = content.split(b"\n", 2)[:2]  # where a line may name the encoding (PEP 263)
+    if b"coding" in b"".join(head):
         return None
+    for mark in _STRANGE:
+        if mark in content:
+            return None
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -144,17 +149,19 @@ def _without_comment(line: str) -> str:
     at = line.find("#")
     while at > 0 and not line[at - 1].isspace():
         at = line.find("#", at + 1)
-    return line if at < 0 else line[:at]
+    if at < 0:
+        return line
+    return line[:at]
 
 
 def _is_plain_line(line: str) -> bool:
     """Return True for a plain requirement, with hashes at most."""
     wanted, *hashes = line.split(" --hash=")
-    return parse(wanted.strip()) is not None and all(_is_hash(each.strip()) for each in hashes)
+    return parse(wanted.strip()) is not None and all(map(_is_hash, hashes))
 
 
 def _is_hash(text: str) -> bool:
-    name, _, digits = text.partition(":")
+    name, _, digits = text.strip().partition(":")
     return name in {"sha256", "sha384", "sha512"} and digits.isalnum()
 
 
@@ -162,9 +169,7 @@ def _nested(line: str) -> str | None:
     """Return the file that a line of options names, "" if it only says where packages come from, else None."""
     if not _QUOTES.isdisjoint(line):
         return None
-    is_long = line.startswith("--") and "=" in line
-    option, _, value = line.partition("=" if is_long else " ")
-    value = value.strip()
+    option, value = split_option(line)
     if not value:
         return "" if option in _FLAGS else None
     if value.startswith("-") or not _BLANKS.isdisjoint(value):
@@ -174,3 +179,12 @@ def _nested(line: str) -> str | None:
     if option in _NESTING and ":" not in value:
         return value
     return None
+
+
+def split_option(line: str) -> tuple[str, str]:
+    """Return the option that a line begins with and what follows it, as `--index-url=URL` or `-i URL`."""
+    separator = " "
+    if line.startswith("--") and "=" in line:
+        separator = "="
+    option, _, value = line.partition(separator)
+    return option, value.strip()

@@ -6,6 +6,7 @@ Nothing of it is executed or imported to find out: owners, modes, links, and the
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from safepip.core.world import BIN, EXE, MADE_ELSEWHERE
 from safepip.system.files import read_regular
 from safepip.system.project import DIRENV
 
-from .git import tracks
+from .git import is_in, tracks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ def filesystem(path: str, mounts: str = _MOUNTS) -> str:
     real = os.path.realpath(path)
     longest, found = "", ""
     for line in lines:  # of two in one place, the later one covers the other
-        before, _, after = (part.split(b" ") for part in line.partition(b" - "))
-        point = _unescaped(before[4]) if len(before) > 4 else ""
-        if point and len(point) >= len(longest) and _is_in(real, point):
-            longest, found = point, os.fsdecode(after[0])
+        before, _, after = line.partition(b" - ")  # proc_pid_mountinfo(5)
+        fields = before.split()
+        if len(fields) < 5:
+            continue
+        point = _unescaped(fields[4])
+        if len(point) >= len(longest) and is_in(real, point):
+            longest, found = point, os.fsdecode(after.partition(b" ")[0])
     return found
 
 
@@ -96,23 +100,28 @@ def objection(
 
     What cannot be looked at is not adopted.
     """
+    if around is None:
+        around = owners
+
+    def objections() -> Iterator[str | None]:
+        yield _of_another_user(path, owners, around)
+        yield _open_to_all(path, filesystem)
+        yield _conda(path)
+        yield _tracked(path, place, owners)
+        yield _with_own_python(path, base, place)
+        yield _on_strange_python(path, base, owners, search, filesystem)
+        yield made_elsewhere(path)
+
     try:
-        return (
-            _of_another_user(path, owners, owners if around is None else around)
-            or _open_to_all(path, filesystem)
-            or _conda(path)
-            or _tracked(path, place, owners)
-            or _with_own_python(path, base, place)
-            or _on_strange_python(path, base, owners, search, filesystem)
-            or made_elsewhere(path)
-        )
-    except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else None
-        return f"cannot be looked at ({told or error})"
+        return next(filter(None, objections()), None)
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror or error})"
+    except ValueError as error:
+        return f"cannot be looked at ({error})"
 
 
 def _parts(path: str) -> tuple[tuple[str, str], ...]:
-    """Return the folder around the environment, and what must be the user's in it, each with words for it."""
+    # The folder around the environment, and what must be the user's in it, each with words for it.
     return (
         (os.path.dirname(path), "lies in a folder that"),
         (path, ""),
@@ -132,63 +141,75 @@ def _of_another_user(path: str, owners: frozenset[int], around: frozenset[int]) 
 
 
 def _open_to_all(path: str, filesystem: Filesystem) -> str | None:
-    """Tell of what everybody can write to or replace; a sticky folder around it, as /tmp is, is fine."""
+    """Return what everybody can write to or replace; a sticky folder around it, as /tmp is, is fine."""
+    hops: list[str] = []
     for part, words in _parts(path)[1:]:
         if _is_open(part, filesystem):
             return f"{words} can be written by everybody".lstrip()
-    hops = [hop for part, _ in _parts(path)[1:] for hop in _hops(part)]
+        hops += _hops(part)
     folder = _open_above(hops, filesystem)
-    return folder and f"lies in {folder}, where everybody can replace it"
+    if folder is None:
+        return None
+    return f"lies in {folder}, where everybody can replace it"
 
 
 def _conda(path: str) -> str | None:
-    has_history = os.path.lexists(os.path.join(path, "conda-meta", "history"))
-    return "is a conda environment that is not active" if has_history else None
+    if os.path.lexists(os.path.join(path, "conda-meta", "history")):
+        return "is a conda environment that is not active"
+    return None
 
 
 def _tracked(path: str, place: str, owners: frozenset[int]) -> str | None:
-    named = dict.fromkeys(filter(None, (path, os.path.realpath(path), place)))
-    if any(tracks(os.path.dirname(at), at, owners) for at in named):
-        return "came with the repository (git tracks it) and could run anything"
+    for at in filter(None, dict.fromkeys((path, os.path.realpath(path), place))):
+        if tracks(os.path.dirname(at), at, owners):
+            return "came with the repository (git tracks it) and could run anything"
     return None
 
 
 def _with_own_python(path: str, base: str, place: str) -> str | None:
-    """Look at `home` as well, from where Python takes its standard library, and at a Python that is not a link."""
-    own = [] if os.name == "nt" else [_python(path)]  # there it is a launcher always
-    homes = [os.path.join(os.path.dirname(path), home) for home in _values(path, "home")]
-    pythons = [os.path.realpath(python) for python in (base, *own, *homes)]
+    # Python takes its standard library from where `home` says, so that counts as well as the program.
+    named = [os.path.join(os.path.dirname(path), home) for home in _values(path, "home")]
+    if os.name != "nt":  # where the environment's own Python is always a launcher, not a link
+        named.append(_python(path))
+    pythons = list(map(os.path.realpath, (base, *named)))
     for project in (_project_of(path), _project_of(place or path)):
-        inside = os.path.realpath(path) if project == os.sep else project  # "/venv" of a container
-        if any(_is_in(python, inside) for python in pythons):
+        # The environment of a container may be "/venv": it alone counts, not the whole file system.
+        inside = os.path.realpath(path) if project == os.sep else project
+        if any(is_in(python, inside) for python in pythons):
             return "has its Python inside the project"
     return None
 
 
 def _project_of(place: str) -> str:
-    """Return the folder that an environment is the project's of; direnv keeps it one deeper."""
     folder = os.path.realpath(os.path.dirname(place))
-    return os.path.dirname(folder) if os.path.basename(folder) == DIRENV else folder
+    if os.path.basename(folder) == DIRENV:  # direnv keeps environments one deeper
+        return os.path.dirname(folder)
+    return folder
 
 
 def _on_strange_python(
     path: str, base: str, owners: frozenset[int], search: str, filesystem: Filesystem
 ) -> str | None:
-    """Look at each link on the way to the interpreter, too: its owner can point it elsewhere."""
+    # Each link on the way to the interpreter counts, too: its owner can point it elsewhere.
     real = os.path.realpath(base)
     hops = [*_hops(_python(path)), *_hops(base), real]
-    users = {hop: os.lstat(hop).st_uid for hop in hops}
-    strange = next((hop for hop, user in users.items() if user not in owners), None)
-    if strange and not _is_on_path(real, search, filesystem):
-        return f"stands on {strange}, which belongs to another user (uid {users[strange]}) and is not on PATH"
+    for hop in hops:
+        user = os.lstat(hop).st_uid
+        if user in owners:
+            continue
+        if not _is_on_path(real, search, filesystem):
+            return f"stands on {hop}, which belongs to another user (uid {user}) and is not on PATH"
+        break
     if _is_open(real, filesystem):
         return f"stands on {real}, which can be written by everybody"
     folder = _open_above(hops, filesystem)
-    return folder and f"stands on {real}, which everybody can replace in {folder}"
+    if folder is None:
+        return None
+    return f"stands on {real}, which everybody can replace in {folder}"
 
 
 def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
-    """Return how an environment came here that another place is recorded in, or None; `moved` is known.
+    """Return how an environment that records another place came here, or None; `moved` is known.
 
     Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive.
     """
@@ -197,17 +218,19 @@ def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
         return "does not record where it was made, so it could come from anywhere"
     if place == os.path.realpath(path):
         return None
-    is_moved = moved or not os.path.lexists(place)
-    return f"{MADE_ELSEWHERE} (in {place}) and {'moved' if is_moved else 'copied'} here"
+    how = "moved" if moved or not os.path.lexists(place) else "copied"
+    return f"{MADE_ELSEWHERE} (in {place}) and {how} here"
 
 
 def recorded_place(path: str) -> str | None:
-    """Return where the environment's own texts say that it is, or None where they say nothing.
+    """Return where the environment's files say that it is, or None where they say nothing.
 
     That is its real path if all of them agree on that, else the first other place that one names.
     """
     real, found = os.path.realpath(path), None
     for spellings in _records(path):
+        if not spellings:
+            continue
         if not any(_is_at(spelling, real) for spelling in spellings):
             return spellings[0]
         found = real
@@ -229,8 +252,13 @@ def _hops(path: str) -> Iterator[str]:
 
 def _open_above(paths: list[str], filesystem: Filesystem) -> str | None:
     """Return the first folder around or above the `paths` in which everybody can replace what lies in it."""
-    folders = dict.fromkeys(folder for path in paths for folder in _above(path))
-    return next((folder for folder in folders if _is_open(folder, filesystem, sticky=True)), None)
+    folders: dict[str, None] = {}
+    for path in paths:
+        folders.update(dict.fromkeys(_above(path)))
+    for folder in folders:
+        if _is_open(folder, filesystem, sticky=True):
+            return folder
+    return None
 
 
 def _above(path: str) -> Iterator[str]:
@@ -246,29 +274,30 @@ def _above(path: str) -> Iterator[str]:
 def _is_open(path: str, filesystem: Filesystem, *, sticky: bool = False) -> bool:
     """Return True if everybody can write to `path`; with `sticky`, if they can replace the entries in it."""
     mode = os.stat(path).st_mode
-    guarded = sticky and mode & stat.S_ISVTX
-    return bool(mode & stat.S_IWOTH) and not guarded and has_modes(path, filesystem)
+    if not mode & stat.S_IWOTH:
+        return False
+    if sticky and mode & stat.S_ISVTX:
+        return False
+    return has_modes(path, filesystem)
 
 
 def _is_on_path(real: str, search: str, filesystem: Filesystem) -> bool:
     """Return True if `real` is a Python in an absolute entry of PATH that not everybody can write to."""
     for entry in filter(os.path.isabs, search.split(os.pathsep)):
         try:
-            names = [] if _is_open(entry, filesystem) else os.listdir(entry)
+            if _is_open(entry, filesystem):
+                continue
+            names = os.listdir(entry)
         except (OSError, ValueError):
             continue
-        pythons = (os.path.join(entry, name) for name in names if name.startswith(("python", "pypy")))
-        if any(os.path.realpath(python) == real for python in pythons):
-            return True
+        for name in names:
+            if name.startswith(("python", "pypy")) and os.path.realpath(os.path.join(entry, name)) == real:
+                return True
     return False
 
 
 def _python(path: str) -> str:
     return os.path.join(path, BIN, "python" + EXE)
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _unescaped(point: bytes) -> str:
@@ -279,42 +308,42 @@ def _unescaped(point: bytes) -> str:
 
 
 def _records(path: str) -> Iterator[list[str]]:
-    """Yield the spellings that each record of the location can be read as, absolute paths all of them."""
+    """Yield the absolute paths that each record of the location can be read as; empty if it records none."""
     for command in _values(path, "command"):
-        yield from filter(None, [_destinations(command)])
+        yield _destinations(command)
     activate = _text(os.path.join(path, BIN, "activate"), _LONGEST_TEXT)
     for value in _ASSIGNED.findall(activate):
         wrapped = _CYGPATH.match(value.strip())
-        yield from filter(None, [_spellings(wrapped[1] if wrapped else value)])
+        yield _spellings(wrapped[1] if wrapped else value)
     for script in _scripts(os.path.join(path, BIN)):
-        yield from filter(None, [_prefixes(_text(script, _LONGEST_HEAD))])
+        yield _prefixes(_text(script, _LONGEST_HEAD))
 
 
 def _destinations(command: str) -> list[str]:
     """Return what the `command` of venv or virtualenv can end with: it is not quoted, so each "/" may begin it."""
-    rest = _MAKERS.split(command, maxsplit=1)[1:]
-    words = rest[0].split(" ") if rest else []
+    words = "".join(_MAKERS.split(command, maxsplit=1)[1:]).split(" ")
     tails = (" ".join(words[i:]) for i, word in enumerate(words) if os.path.isabs(word))
-    return [tail for tail, _ in zip(tails, range(_MOST_SPELLINGS), strict=False)]
+    return list(itertools.islice(tails, _MOST_SPELLINGS))
 
 
 def _spellings(value: str) -> list[str]:
     """Return the absolute paths that a word of shell can be: makers quoted it well, badly, or not at all."""
-    value = value.strip()
-    bare = value[1:-1] if value[:1] in {'"', "'"} and value[-1:] == value[:1] else value
+    value = bare = value.strip()
+    if value.startswith(("'", '"')) and value[-1] == value[0]:
+        bare = value[1:-1]
     try:
         words = shlex.split(value)[:1]
     except ValueError:
         words = []
-    return [word for word in dict.fromkeys((*words, bare)) if os.path.isabs(word)]
+    return list(filter(os.path.isabs, dict.fromkeys((*words, bare))))
 
 
 def _scripts(folder: str) -> list[str]:
     """Return the files that installers may have written, links left out."""
     with os.scandir(folder) as entries:
-        some = [entry for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False)]
-    names = sorted(entry.name for entry in some if entry.is_file(follow_symlinks=False))
-    return [os.path.join(folder, name) for name in names[:_MOST_SCRIPTS]]
+        some = itertools.islice(entries, _MOST_ENTRIES)
+        files = sorted(entry.path for entry in some if entry.is_file(follow_symlinks=False))
+    return files[:_MOST_SCRIPTS]
 
 
 def _prefixes(head: str) -> list[str]:
@@ -325,26 +354,38 @@ def _prefixes(head: str) -> list[str]:
     first, _, rest = head.partition("\n")
     if not first.startswith("#!"):
         return []
-    trampoline = _TRAMPOLINE.match(rest) if first[2:].strip() == "/bin/sh" else None
-    words = _spellings(trampoline[1]) if trampoline else [first[2:].strip()]
-    pythons = (_PYTHON.match(word) for word in words if not word.startswith("/usr/bin/env "))
-    found = (os.path.normpath(python[1]) for python in pythons if python)
-    return [os.path.dirname(os.path.dirname(python)) for python in found if _is_of_environment(python)]
+    program = first[2:].strip()
+    trampoline = _TRAMPOLINE.match(rest) if program == "/bin/sh" else None
+    words = _spellings(trampoline[1]) if trampoline else [program]
+    prefixes = []
+    for word in words:
+        python = _PYTHON.match(word)
+        if python is None or word.startswith("/usr/bin/env "):
+            continue
+        path = os.path.normpath(python[1])
+        if _is_of_environment(path):
+            prefixes.append(os.path.dirname(os.path.dirname(path)))
+    return prefixes
 
 
 def _is_of_environment(python: str) -> bool:
     """Return True if a script's interpreter is, or was, that of an environment."""
+    if not os.path.isabs(python):
+        return False
     prefix = os.path.dirname(os.path.dirname(python))
-    if not os.path.isabs(python) or prefix in _SYSTEM:
+    if prefix in _SYSTEM:
         return False
     return os.path.lexists(os.path.join(prefix, _CONFIG)) or not os.path.exists(python)
 
 
 def _is_at(spelling: str, real: str) -> bool:
-    """Return True if the recorded place is the real one; a path that differs between processes is not."""
+    if len(spelling) > _LONGEST_PATH:
+        return False
+    # A path below /proc or /dev differs between processes, so that it proves nothing; shared memory does not.
     plain = "/" + os.path.normpath(spelling).lstrip("/")
-    magic = plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/")  # noqa: S108  named, not used
-    return not magic and len(spelling) <= _LONGEST_PATH and os.path.realpath(spelling) == real
+    if plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/"):  # noqa: S108  named, not used
+        return False
+    return os.path.realpath(spelling) == real
 
 
 def _values(path: str, key: str) -> list[str]:
@@ -352,8 +393,12 @@ def _values(path: str, key: str) -> list[str]:
     text = _text(os.path.join(path, _CONFIG), _LONGEST_TEXT, follow=True)
     if len(text) == _LONGEST_TEXT:
         raise ValueError(f"{_CONFIG} is too long")
-    pairs = (line.partition("=") for line in text.split("\n"))
-    return [value.strip() for name, _, value in pairs if name.strip().lower() == key]
+    found = []
+    for line in text.split("\n"):
+        name, _, value = line.partition("=")
+        if name.strip().lower() == key:
+            found.append(value.strip())
+    return found
 
 
 def _text(path: str, size: int, *, follow: bool = False) -> str:
