@@ -14,12 +14,12 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 24
-BRANCHES_IN_EXPRESSIONS = 18.7  # per 100 lines of code
+CROWDED_FUNCTIONS = 22
+BRANCHES_IN_EXPRESSIONS = 16.8  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 27
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 22
 PRIVATE_NAMES_IN_TESTS = 47
-TELLTALE_WORDS = {"safepip": 37, "scripts": 7, "tests": 83, "README.md": 0}
+TELLTALE_WORDS = {"safepip": 36, "scripts": 7, "tests": 83, "README.md": 0}
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
