@@ -11,21 +11,88 @@ import os
 import secrets
 import tempfile
 
+from safepip.core.requirement import normalised_name
 from safepip.system.environment import OWN, names_in
 
 from .lock import acquire
-from .verify import sites
+from .verify import is_as_recorded, metadata_fields, sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from safepip.report import Report
     from safepip.system.observe import Context
 
+    from .journal import Row as Listed
+    from .verify import Row
+
 _LEFT = os.path.join(OWN, "left")
 _SIGNS = "-~.=%0123456789"  # what pip puts behind the first ~
 _BEGUN_METADATA = frozenset(("INSTALLER", "RECORD", "REQUESTED", "direct_url.json"))
+
+
+class Asides:
+    """The folders in an environment that pip has moved aside since a journal listed the names in each folder."""
+
+    def __init__(self, environment: str, site: str, listed: Mapping[str, frozenset[str]]) -> None:
+        self.environment = environment
+        self.site = site
+        self.listed = listed
+
+    def of(self, folder: str) -> Iterator[str]:
+        """Yield where pip may have moved the folder; a name that was there before does not count."""
+        parent, original = os.path.split(folder)
+        before = self._names_before(parent)
+        for name in sorted(names_in(parent)):
+            moved = os.path.join(parent, name)
+            if is_aside(name, original) and name not in before and is_own_folder(moved):
+                yield moved
+
+    def of_any(self, paths: Iterable[str]) -> bool:
+        """Return True if pip has moved a folder of these files aside."""
+        folders = {folder for path in paths for folder in self.folders_above(path)}
+        return any(any(self.of(folder)) for folder in folders)
+
+    def metadata(self) -> list[str]:
+        """Return the metadata folders that pip has moved aside."""
+        before = self._names_before(self.site)
+        names = [name for name in sorted(names_in(self.site)) if is_aside_metadata(name) and name not in before]
+        return [path for path in (os.path.join(self.site, name) for name in names) if is_mine(path)]
+
+    def origin_of(self, metadata: str, before: Mapping[str, Sequence[Listed]]) -> str:
+        """Return where metadata that pip has moved aside belongs, by the name and version in it; or empty."""
+        said, version = metadata_fields(metadata)
+        originals = [os.path.basename(row.path) for row in before.get(normalised_name(said), ())]
+        names = (said, said.replace("-", "_"), normalised_name(said).replace("-", "_"))
+        originals += [f"{name}-{version.replace('-', '_')}.dist-info" for name in names]
+        for original in originals:
+            if said and is_aside(os.path.basename(metadata), original):
+                return os.path.join(self.site, original)
+        return ""
+
+    def folders_of(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Return the folders of these files that pip has moved away, with where they lie now.
+
+        At least one file in such a folder is as recorded.
+        """
+        found: dict[str, str] = {}
+        for folder in dict.fromkeys(above for row in rows for above in self.folders_above(row.path)):
+            inner = [row for row in rows if row.path.startswith(os.path.join(folder, ""))]
+            for moved in self.of(folder):
+                if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
+                    found.setdefault(folder, moved)
+        return found
+
+    def folders_above(self, path: str) -> Iterator[str]:
+        """Yield the folders that hold the file, below the folder of all distributions."""
+        folder = os.path.dirname(path)
+        while folder.startswith(os.path.join(self.site, "")):
+            yield folder
+            folder = os.path.dirname(folder)
+
+    def _names_before(self, folder: str) -> frozenset[str]:
+        return self.listed.get(os.path.relpath(folder, self.environment), frozenset())
 
 
 def is_aside(name: str, original: str) -> bool:
@@ -41,25 +108,23 @@ def is_aside(name: str, original: str) -> bool:
     return same < len(name) and all(char in _SIGNS for char in name[1:same])
 
 
-def asides_of(path: str) -> Iterator[str]:
-    """Yield the folders beside `path` that pip may have moved it to."""
-    folder, original = os.path.split(path)
-    for name in sorted(names_in(folder)):
-        moved = os.path.join(folder, name)
-        if is_aside(name, original) and is_mine(moved) and os.path.isdir(moved) and not os.path.islink(moved):
-            yield moved
+def is_aside_metadata(name: str) -> bool:
+    """Return True if the name is that of metadata which pip has moved aside."""
+    return name[:1] == "~" and name.endswith(".dist-info")
 
 
-def stashed(path: str) -> Iterator[str]:
-    """Yield the files in the temporary directory that pip may have moved the file `path` to."""
-    parts = path.split(os.sep)
+def stashed(row: Row) -> str | None:
+    """Return where pip has moved a single file in the temporary directory, if its content is as recorded."""
+    parts = row.path.split(os.sep)
     for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*")):
         if not is_mine(folder):
             continue
         for depth in (1, 2, 3):
             moved = os.path.join(folder, *parts[-depth:])
-            if os.path.isfile(moved) and not os.path.islink(moved) and is_mine(moved):
-                yield moved
+            is_file = os.path.isfile(moved) and not os.path.islink(moved)
+            if is_file and is_mine(moved) and is_as_recorded(row, moved):
+                return moved
+    return None
 
 
 def is_begun_bytecode(name: str) -> bool:
@@ -81,6 +146,11 @@ def is_mine(path: str) -> bool:
     except OSError:
         return False
     return not hasattr(os, "geteuid") or owner == os.geteuid()
+
+
+def is_own_folder(path: str) -> bool:
+    """Return True for a folder of this user's, not for a link to one."""
+    return is_mine(path) and os.path.isdir(path) and not os.path.islink(path)
 
 
 def half_removed(environment: str) -> list[str]:

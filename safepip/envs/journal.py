@@ -168,6 +168,13 @@ def by_name(rows: Iterable[str]) -> dict[str, list[Row]]:
     return found
 
 
+def folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the names in each folder that the rows list; folders relative to the environment."""
+    fields = [row.split("\t") for row in rows if row.startswith("n\t")]
+    told = {unescaped(one[1]): frozenset(unpacked(one[2])) for one in fields if len(one) >= 3}
+    return {folder: names for folder, names in told.items() if is_within(folder)}
+
+
 def is_within(relative: str) -> bool:
     """Return True if a path that a file in the environment names stays in it."""
     return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative

@@ -24,12 +24,13 @@ from safepip.system.environment import names_in
 from safepip.system.files import replace_file
 
 from .history import PIP, State
+from .on_disk import sync
 from .pip import run_pip
-from .verify import digest_in, digest_of, metadata_in, record_of
+from .verify import digest_in, digest_of, metadata_by_name, record_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from safepip.core.world import Environment
@@ -227,6 +228,8 @@ def install(found: Environment, coming: Sequence[Wanted], folder: str, *, lock: 
             origin = None  # pip writes it
             _install_from_folder(found, one, lock)
         describe(found, one.name, requested=one.state.requested, origin=origin)
+    if coming:
+        sync(found.path)
 
 
 def _install_wheels(found: Environment, group: Sequence[Wanted], folder: str, lock: int | None) -> None:
@@ -256,14 +259,10 @@ def change(
     proved: Callable[[], None] = lambda: None,
 ) -> None:
     """Install `coming` from the wheels in the folder, remove `going`, and prove it: or put every file back."""
-    kept = Kept(found, [*(one.name for one in coming), *going], folder)
-    try:
+    with kept(found, [*(one.name for one in coming), *going], folder):
         install(found, coming, folder, lock=lock)
         _uninstall(found, going, lock)
         proved()
-    except BaseException:
-        kept.put_back()
-        raise
 
 
 def _uninstall(found: Environment, going: Sequence[str], lock: int | None) -> None:
@@ -292,10 +291,23 @@ def give_pip(found: Environment, *, lock: int | None = None) -> str:
     failed = run_pip(found, line, sealed=bundled is not None, spare=True, lock=lock)
     if not failed:
         describe(found, "pip", requested=True, origin="")
+        sync(found.path)
     return failed
 
 
-class Kept:
+@contextlib.contextmanager
+def kept(found: Environment, names: Iterable[str], folder: str) -> Iterator[None]:
+    """Put all files of these distributions back if what is done to them fails."""
+    copies = _Copies(found, names, folder)
+    try:
+        yield
+    except BaseException:
+        copies.put_back()
+        sync(found.path)
+        raise
+
+
+class _Copies:
     """Copies of all files of the distributions that are about to change."""
 
     def __init__(self, found: Environment, names: Iterable[str], folder: str) -> None:
@@ -336,7 +348,7 @@ def _is_same(path: str, copy: str) -> bool:
 
 def infos_of(found: Environment, name: str) -> list[str]:
     """Return the metadata folders of a distribution."""
-    return [info for info in metadata_in(found.site) if name_and_version(info)[0] == name]
+    return metadata_by_name(found.site).get(name, [])
 
 
 def files_of(found: Environment, name: str) -> list[str]:
@@ -352,12 +364,12 @@ def files_of(found: Environment, name: str) -> list[str]:
 # -- single files
 
 
-def put_file(source: str, path: str) -> None:
+def put_file(source: str, path: str, *, durable: bool = True) -> None:
     """Put a copy of `source` at `path` by rename, so that no other name of the old file changes."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     mode = os.stat(source).st_mode & 0o7755
     with open(source, "rb") as file:
-        replace_file(path, file.read(), mode=mode, durable=False)
+        replace_file(path, file.read(), mode=mode, durable=durable)
 
 
 def put_known_text(row: Row, texts: Iterable[str]) -> bool:

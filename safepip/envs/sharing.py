@@ -10,6 +10,7 @@ from safepip.system.environment import is_open
 
 from . import packages, recover
 from .lock import acquire
+from .on_disk import sync
 from .verify import record_of, state_of
 
 TYPE_CHECKING = False
@@ -53,6 +54,7 @@ def _make_own(found: Environment, report: Report, lock: int) -> None:
         return
     packages.compile_bytecode(found, rows)
     if copied:
+        sync(found.path)
         report.say("others could change files of pip that environments share; this one has its own copies now")
     if done.damaged:
         report.say(f"pip in {found.path} is damaged; repair it: safepip env repair")
@@ -72,5 +74,5 @@ def _make_private(row: Row) -> bool:
     if row.path.endswith(".pyc") or state_of(row, hashed=True):
         os.unlink(row.path)
     else:
-        packages.put_file(row.path, row.path)
+        packages.put_file(row.path, row.path, durable=False)
     return True

@@ -53,11 +53,8 @@ class Fault(Record):
 
 def verify_environment(site: str, *, hashed: bool = False) -> dict[str, list[Fault]]:
     """Return the damage of each distribution in the folder `site`, by name; intact ones are left out."""
-    infos: dict[str, list[str]] = {}
-    for info in metadata_in(site):
-        infos.setdefault(name_and_version(info)[0], []).append(info)
     found = {}
-    for name, paths in sorted(infos.items()):
+    for name, paths in sorted(metadata_by_name(site).items()):
         verdicts = {path: damage(verify(path, site, hashed=hashed or len(paths) > 1)) for path in paths}
         verdicts = {path: without_shared(faults, path, site) for path, faults in verdicts.items()}
         counted = counting(verdicts)
@@ -98,6 +95,14 @@ def metadata_in(site: str) -> list[str]:
     """Return the metadata folders in `site` that should have a RECORD."""
     names = (name for name in sorted(names_in(site)) if name.endswith(".dist-info") and name[:1].isalnum())
     return [os.path.join(site, name) for name in names if os.path.isdir(os.path.join(site, name))]
+
+
+def metadata_by_name(site: str) -> dict[str, list[str]]:
+    """Return the metadata folders in `site`, by the name of their distribution."""
+    found: dict[str, list[str]] = {}
+    for info in metadata_in(site):
+        found.setdefault(name_and_version(info)[0], []).append(info)
+    return found
 
 
 def damage(faults: Iterable[Fault]) -> list[Fault]:
@@ -206,12 +211,23 @@ def _is_torn(record: str, info: str, rows: list[Row]) -> bool:
 
 def name_said(info: str) -> str:
     """Return the normalised name that METADATA says, or empty."""
+    return normalised_name(metadata_fields(info)[0])
+
+
+def metadata_fields(info: str) -> tuple[str, str]:
+    """Return name and version as METADATA says them, each empty where it does not."""
+    found = {"Name": "", "Version": ""}
     try:
         with open(os.path.join(info, "METADATA"), encoding="utf-8", errors="replace") as file:
-            said = next((line[5:].strip() for line in file if line.startswith("Name:")), "")
+            for line in file:
+                if not line.strip():
+                    break  # the description begins
+                field, _, value = line.partition(":")
+                if not found.get(field, "x"):
+                    found[field] = value.strip()
     except OSError:
-        return ""
-    return normalised_name(said)
+        pass
+    return found["Name"], found["Version"]
 
 
 # -- RECORD

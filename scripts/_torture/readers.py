@@ -253,7 +253,7 @@ def _read_journal(folder: str, data: bytes) -> None:
     journal.differing(journal.distributions(place), journal.snapshot(place, journal.distributions(place)))
     left = recover._Recovery(found, pending, None)
     paths = [os.path.join(place, row.path) for kept in left.before.values() for row in kept]
-    paths += [os.path.join(place, name) for name in left.names]
+    paths += [os.path.join(place, name) for name in left.asides.listed]
     assert all(os.path.normpath(path).startswith(place) for path in paths), paths
     for name, kept in left.before.items():
         installed = left._installed(name, os.path.join(place, kept[-1].path))

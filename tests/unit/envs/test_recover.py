@@ -44,20 +44,6 @@ def test_any_name_can_be_asked_about(name, original):
     assert asides.is_aside(name, original) in {True, False}
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("Alpha_x[more]>=1", True),
-        ("alpha-x", True),
-        ("alpha.x @ file:///a", True),
-        ("alpha", False),
-        ("./alpha-x", False),
-    ],
-)
-def test_a_requirement_names_a_distribution(typed, expected):
-    assert recover._is_named("alpha-x", typed) is expected
-
-
 def test_the_sources_of_a_line_are_its_own():
     line = [
         "install",
