@@ -1,9 +1,7 @@
-"""An environment rebuilt at its own path: the same distributions, on a Python that is there.
+"""Repair an environment: put single files back, or rebuild it at its own path with the same distributions.
 
-First everything is got and built, then the old environment is renamed and the new one made in its place, for
-scripts carry their path. What is under way is noted in the user's state before, so that at any time the old
-one or the new one is whole, and after a kill the next repair finishes or takes back what this one began. The
-new one counts from the moment that its mark of a creation under way (`.safepip/creating`) is removed.
+It is rebuilt only if its Python is gone, or it was made elsewhere. Everything is fetched and built first; then the
+old environment is exchanged for a new one (see exchange.py).
 """
 
 from __future__ import annotations
@@ -11,28 +9,22 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import secrets
 import shutil
 import tempfile
 
-from safepip.core.record import Record, replace
 from safepip.core.world import ABSENT, BIN, BROKEN, EXE, OLDEST, UNFINISHED, USABLE, Environment, Interpreter
-from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, SafepipError
 from safepip.system import registry
-from safepip.system.environment import CREATING, OWN, configuration, is_conda, is_environment
-from safepip.system.files import number, recall, remember
-from safepip.system.interpreter import interview, is_program, started_as
+from safepip.system.environment import OWN, as_usable, configuration, is_conda, is_environment
+from safepip.system.interpreter import interview, is_program
 from safepip.system.project import ENVIRONMENT
 
-from . import history, inventory, journal, packages, recover
+from . import exchange, history, inventory, journal, packages, recover
 from .create import build
-from .creation_lock import creation_lock, key_of
+from .creation_lock import creation_lock
 from .lock import acquire
-from .modified_files import edited
-from .on_disk import sync
 from .packages import FailedError
 from .progress import shown_while, wheels_in
-from .removal import empty
 from .trust import made_elsewhere, recorded_place
 from .verify import sites
 
@@ -43,32 +35,6 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
 
-_FORMAT = "safepip-repair-1"
-_FOLDER = "repairs"
-_EXCHANGING = "exchanging"  # the old one is whole, here or aside; the new one as soon as its mark is gone
-_REMOVING = "removing"  # the new one is whole, and the old one goes
-
-
-class Under(Record):
-    """A repair that is under way: of the environment known as `path`, which has been moved `aside`.
-
-    `device` and `inode` are the old one's, `token` is the new one's; `how` and `project` are the registry's.
-    """
-
-    path: str
-    aside: str
-    device: int
-    inode: int
-    token: str
-    how: str
-    project: str = ""
-    stage: str = _EXCHANGING
-
-    @property
-    def real(self) -> str:
-        """Return the path without links: where the environment itself is."""
-        return os.path.realpath(self.path)
-
 
 def repair(path: str, called: str, context: Context, report: Report, *, unasked: bool = False) -> None:
     """Repair the environment at the absolute `path`, which may be trusted, if there is something to repair.
@@ -77,22 +43,26 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
     whole, with the environment as it was. `called` is its name for the user's eyes. With `unasked` nothing is said
     if another command has repaired it meanwhile.
     """
-    if _recall(path, context) is None:
+    if exchange.noted(path, context) is None:
         _refuse_other_directories(path, called, context)
     with creation_lock(path, context, report):
-        finished = _take_up(path, called, context, report)
+        is_finished = exchange.take_up(path, called, context, report)
         with _locked(os.path.realpath(path), context, report) as lock:
             recovered = recover.recover(path, context, report, lock=lock).restored
             found = context.examine(path, named=True)
-            why = (
-                found.reason
-                if _was_meant(path, context) and found.state == BROKEN
-                else fault(found, context.state)
-            )
+            why = _why_rebuild(found, context)
             if why is not None:
                 _rebuild(_Work(found, called, context, report), why)
-            elif not (_repair_files(found, called, context, report, lock) or recovered or finished or unasked):
-                report.say(f"there is nothing to repair in {called}")
+                return
+            is_repaired = _repair_files(found, called, context, report, lock)
+    if not (is_repaired or recovered or is_finished or unasked):
+        report.say(f"there is nothing to repair in {called}")
+
+
+def _why_rebuild(found: Environment, context: Context) -> str | None:
+    if found.state == BROKEN and _was_meant(found.path, context):
+        return found.reason
+    return fault(found, context.state)
 
 
 def _repair_files(found: Environment, called: str, context: Context, report: Report, lock: int | None) -> bool:
@@ -121,10 +91,10 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
 
     To be asked before an environment is made there: the old one, which is whole, would be left aside.
     """
-    if _recall(path, context) is None:
+    if exchange.noted(path, context) is None:
         return False
     with creation_lock(path, context, report):
-        _take_up(path, called, context, report)
+        exchange.take_up(path, called, context, report)
     return True
 
 
@@ -148,12 +118,6 @@ def _was_environment(path: str) -> bool:
     """Return True for an environment, and for one without pyvenv.cfg that has safepip's notes."""
     noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
     return is_environment(path) or noted
-
-
-def left_aside(path: str, context: Context) -> str:
-    """Return where a repair of `path` that has not ended left the old environment, which is whole; or empty."""
-    under = _recall(path, context)
-    return under.aside if under and under.stage == _EXCHANGING and _is(under.aside, under) else ""
 
 
 def fault(found: Environment, state: str | None = None) -> str | None:
@@ -206,28 +170,6 @@ def recorded_elsewhere(path: str) -> str | None:
     return None if place == os.path.realpath(path) else place
 
 
-def _take_up(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back a repair that was killed, under the lock; tell whether one was finished."""
-    under = _recall(path, context)
-    if under is None:
-        return False
-    if not _is(under.aside, under):
-        if under.stage == _EXCHANGING and _is_unfinished(under):  # somebody took the old one away
-            _discard(under.real)
-        _settled(under, context)
-        return under.stage == _REMOVING
-    if under.stage == _REMOVING or _is_new_whole(under):
-        report.say(f"an interrupted repair of {called} had come far enough; finishing it")
-        _finish(under, called, context, report)
-        return True
-    if os.path.lexists(under.real) and not _is_unfinished(under):
-        what = f"a repair of {called} was interrupted, and another command has made it again since"
-        raise SafepipError(REFUSED, what, f"the old one is whole: {under.aside}", "rename or remove one of them")
-    report.say(f"a repair of {called} was interrupted; the old one is back in its place")
-    _put_back(under, context, report)
-    return False
-
-
 class _Work:
     """What a rebuilding is made from."""
 
@@ -245,12 +187,8 @@ class _Work:
         wanted = {name: packages.again(name, one.state, entries) for name, one in held.items()}
         self.pip = wanted.pop("pip", None)
         self.wanted = list(wanted.values())
-        self.has_pip = self.pip is not None or self.how == registry.MADE
-
-    @property
-    def how(self) -> str:
-        """How safepip knows the environment, empty where it does not."""
-        return self.entry.registration.how if self.entry else ""
+        is_made = self.entry is not None and self.entry.registration.how == registry.MADE
+        self.has_pip = self.pip is not None or is_made
 
 
 def _rebuild(work: _Work, why: str) -> None:
@@ -325,7 +263,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
     if gone is not None:
         raise _not_repaired(work.called, f"{gone}, which it has a package from, is gone")
     build(place, work.base, work.context.cache, pip=True)
-    helper = _usable(place, place, work.base)
+    helper = _examined(place, place, work.base)
     try:
         packages.fetch(helper, work.wanted, wheels)
     except FailedError as error:
@@ -350,54 +288,19 @@ def _keeps_pip(work: _Work, helper: Environment) -> bool:
 
 def _exchange(work: _Work, wheels: str) -> None:
     """Rename the old environment, make the new one, and remove the old: or put it back."""
-    under = _begin(work)
+    begun = exchange.begin(work.path, work.entry, work.context)
     try:
-        os.rename(under.real, under.aside)
-        with _new(under, work) as (made, lock):
+        os.rename(begun.real, begun.aside)
+        with exchange.new_directory(begun, work.context, work.report) as lock:
+            build(begun.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
+            made = _examined(begun.real, begun.path, work.base)
             _install(made, work, wheels, lock)
-            _carry_over(under, made)
-            registry.note(work.context.state, under.path, registry.MADE, project=under.project)
+            _carry_over(begun.aside, made)
+            registry.note(work.context.state, begun.path, registry.MADE, project=begun.project)
     except BaseException:
-        _put_back(under, work.context, work.report)
+        exchange.put_back(begun, work.context, work.report)
         raise
-    _finish(under, work.called, work.context, work.report)
-
-
-def _begin(work: _Work) -> Under:
-    """Note in the user's state what is about to happen; without that nothing happens."""
-    stat = os.stat(work.real)
-    token = secrets.token_hex(16)
-    under = Under(
-        path=work.path,
-        aside=f"{work.real}.old-{token[:8]}",
-        device=stat.st_dev,
-        inode=stat.st_ino,
-        token=token,
-        how=work.how,
-        project=work.entry.registration.project if work.entry else "",
-    )
-    _keep(under, work.context)
-    return under
-
-
-@contextlib.contextmanager
-def _new(under: Under, work: _Work) -> Iterator[tuple[Environment, int | None]]:
-    """Make the new environment, marked as unfinished until the body has ended; give it and its lock."""
-    os.makedirs(os.path.join(under.real, OWN), 0o700)
-    mode = os.stat(under.aside).st_mode & 0o7777
-    os.chmod(under.real, mode | 0o700)  # one that may not be written is made so at the end
-    with open(os.path.join(under.real, CREATING), "w", encoding="ascii") as mark:
-        mark.write(under.token)
-    lock = acquire(under.real, work.context.settings.lock_timeout, work.report)
-    try:
-        build(under.real, work.base, work.context.cache, pip=work.has_pip, system=work.system)
-        yield _usable(under.path, under.real, work.base), lock
-        sync(under.real)
-        os.chmod(under.real, mode)
-        os.unlink(os.path.join(under.real, CREATING))
-    finally:
-        if lock is not None:
-            os.close(lock)
+    exchange.finish(begun, work.called, work.context, work.report)
 
 
 def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
@@ -418,147 +321,17 @@ def _is_as_before(one: packages.Wanted, version: str) -> bool:
     return one.is_editable or one.is_of_vcs or one.state.version in {version, "?"}
 
 
-def _carry_over(under: Under, made: Environment) -> None:
+def _carry_over(old: str, made: Environment) -> None:
     """Keep the history, which goes on from what is installed now."""
     with contextlib.suppress(FileNotFoundError):
-        shutil.copy2(os.path.join(under.aside, journal.HISTORY), os.path.join(under.real, journal.HISTORY))
-        history.leave(under.real, journal.snapshot(made.path))
+        shutil.copy2(os.path.join(old, journal.HISTORY), os.path.join(made.path, journal.HISTORY))
+        history.leave(made.path, journal.snapshot(made.path))
 
 
-def _finish(under: Under, called: str, context: Context, report: Report) -> None:
-    """Have the new environment known, and the old one gone, if safepip made all that is in it."""
-    old = registry.entry_of(context.state, under.device, under.inode)
-    if old is not None:
-        registry.discard(old)
-    why = _why_kept(under)
-    if not why:
-        _keep(replace(under, stage=_REMOVING), context)
-        _open(under.aside)
-        with contextlib.suppress(OSError):
-            empty(under.aside)
-            os.rmdir(under.aside)
-        if os.path.lexists(under.aside):
-            report.say(f"not all of the old {called} can be removed: {under.aside}")
-    else:
-        report.say(f"the old {called} {why}: kept as {under.aside}")
-    _settled(under, context)
-
-
-def _why_kept(under: Under) -> str:
-    """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
-    if under.stage == _EXCHANGING:
-        strays = inventory.strays(under.aside)
-        if strays:
-            return f"holds {strays[0]}, which no package put there"
-    if under.how != registry.MADE:
-        return "was not made by safepip"
-    by_hand = edited(under.aside, under.real) if under.stage == _EXCHANGING else []
-    return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
-
-
-def _put_back(under: Under, context: Context, report: Report) -> None:
-    """Have the old environment at its path again, as it was; once no pip writes to the new one any more."""
-    if _is(under.real, under):
-        _settled(under, context)
-        return
-    if os.path.isdir(under.real):
-        lock = acquire(under.real, context.settings.lock_timeout, report)
-        _discard(under.real)
-        if lock is not None:
-            os.close(lock)
-    os.rename(under.aside, under.real)
-    _settled(under, context)
-
-
-def _discard(path: str) -> None:
-    """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
-    _open(path)
-    with contextlib.suppress(FileNotFoundError):
-        empty(path, last=(OWN,))
-        os.rmdir(path)
-
-
-def _open(path: str) -> None:
-    """Let what is about to go be changed."""
-    with contextlib.suppress(OSError):
-        os.chmod(path, 0o700)
-
-
-# -- what lies where
-
-
-def _is(path: str, under: Under) -> bool:
-    """Return True if the old environment is at `path`."""
-    try:
-        stat = os.lstat(path)
-    except OSError:
-        return False
-    return (stat.st_dev, stat.st_ino) == (under.device, under.inode)
-
-
-def _is_new_whole(under: Under) -> bool:
-    signed = configuration(under.real).get("safepip-creation") == under.token
-    return signed and not os.path.lexists(os.path.join(under.real, CREATING))
-
-
-def _is_unfinished(under: Under) -> bool:
-    """Return True if the path holds what this repair began to write, or nothing."""
-    if recall(os.path.join(under.real, CREATING)) == under.token:
-        return True
-    try:
-        return set(os.listdir(under.real)) <= {OWN} and not os.listdir(os.path.join(under.real, OWN))
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _file(path: str, context: Context) -> str | None:
-    return context.state and os.path.join(context.state, _FOLDER, key_of(path))
-
-
-def _keep(under: Under, context: Context) -> None:
-    file = _file(under.path, context)
-    fields = (under.path, under.aside, str(under.device), str(under.inode), under.token, under.how, under.project)
-    text = "\0".join((_FORMAT, *fields, under.stage))
-    if file is not None:
-        remember(file, text, durable=True)
-    if file is None or recall(file) != text:
-        what = "your state folder cannot be written, so that an interrupted repair could not be taken back"
-        raise SafepipError(CANNOT_CREATE, what, "name another: XDG_STATE_HOME=DIR")
-
-
-def _recall(path: str, context: Context) -> Under | None:
-    file = _file(path, context)
-    fields = (recall(file) or "").split("\0") if file else []
-    device, inode = map(number, fields[3:5]) if len(fields) == 9 and fields[0] == _FORMAT else (None, None)
-    if device is None or inode is None or not _is_of(path, fields[1], fields[2]):
-        return None
-    return Under(
-        path=fields[1],
-        aside=fields[2],
-        device=device,
-        inode=inode,
-        token=fields[5],
-        how=fields[6],
-        project=fields[7],
-        stage=fields[8],
-    )
-
-
-def _is_of(path: str, noted: str, aside: str) -> bool:
-    """Return True if the note is about this environment, with the old one beside it; notes get damaged."""
-    try:
-        real = os.path.realpath(noted)
-    except ValueError:
-        return False
-    return real == os.path.realpath(path) and os.path.dirname(aside) == os.path.dirname(real)
-
-
-def _settled(under: Under, context: Context) -> None:
-    file = _file(under.path, context)
-    with contextlib.suppress(OSError):
-        os.unlink(file or "")
+def _examined(path: str, named: str, base: Interpreter) -> Environment:
+    """Return what an environment of safepip's will be once it is finished."""
+    python, site = os.path.join(path, BIN, "python" + EXE), os.path.join(path, base.site)
+    return as_usable(path, named, python, base, site, configuration(path))
 
 
 # -- the environment
@@ -573,19 +346,3 @@ def _locked(real: str, context: Context, report: Report) -> Iterator[int | None]
     finally:
         if lock is not None:
             os.close(lock)
-
-
-def _usable(named: str, path: str, base: Interpreter) -> Environment:
-    """Return what an environment of ours will be once it is finished."""
-    python = os.path.join(path, BIN, "python" + EXE)
-    site = os.path.join(path, base.site)
-    return Environment(
-        path=path,
-        named=named,
-        state=USABLE,
-        python=started_as(python),
-        version=base.minor,
-        site=site,
-        base=base,
-        has_pip=True,
-    )

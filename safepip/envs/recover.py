@@ -143,17 +143,19 @@ def _settle(found: Environment, pending: Pending, done: Outcome, report: Report)
         _note(found.path, pending)
     words = pending.heading.words if pending.heading else ()
     called = read_line(words, {}).subcommand or "change"
-    kept = _where_kept(found, done)
+    interrupted = f"{'the last' if is_first else 'an earlier'} {called} here was interrupted"
     if done.restored:
-        which = "the last" if is_first else "an earlier"
-        report.say(f"{which} {called} here was interrupted; put right: {', '.join(done.restored)}{kept}")
-        kept = ""
-    if done.damaged and is_first:
-        again = " ".join(one.replace(" ", "==") for one in done.damaged)
-        what = f"could not get {', '.join(done.damaged)} again"
-        way = f"later: safepip install --force-reinstall {again}"
-        report.say(f"the last {called} here was interrupted and left damage{kept}; {what}; {way}")
-    if not done.damaged or (is_first and journal.keep(found.path, pending)):
+        report.say(f"{interrupted}; put right: {', '.join(done.restored)}{_where_kept(found, done)}")
+    if not done.damaged:
+        journal.end(found.path, pending.name)
+        return
+    if not is_first:
+        return
+    names, again = ", ".join(done.damaged), " ".join(one.replace(" ", "==") for one in done.damaged)
+    kept = "" if done.restored else _where_kept(found, done)
+    way = f"later: safepip install --force-reinstall {again}"
+    report.say(f"{interrupted} and left damage{kept}; could not get {names} again; {way}")
+    if journal.keep(found.path, pending):
         journal.end(found.path, pending.name)
 
 
@@ -253,23 +255,26 @@ class _Recovery:
         if not present:
             if old is not None:
                 self._restore(old)
-            return
-        if not self._is_touched(name, present):
-            return
+        elif self._is_touched(name, present):
+            self._settle_on_one(present, old)
+
+    def _settle_on_one(self, present: Sequence[Installed], old: Installed | None) -> None:
+        """Keep an intact version, else finish the one that was begun, else repair the least damaged one."""
         damages = {dist.info: self._damage(dist) for dist in present}
-        intact = [dist for dist in present if not damages[dist.info] and self._is_finished(dist)]
+        finished = [dist for dist in present if self._is_finished(dist)]
+        intact = [dist for dist in finished if not damages[dist.info]]
+        begun = [dist for dist in present if self._is_begun(dist, damages[dist.info])]
         if intact:
             self._keep_one(intact, present)
-            return
-        begun = [dist for dist in present if self._is_begun(dist, damages[dist.info])]
-        if begun:
-            self._complete(begun[-1], [dist for dist in present if dist is not begun[-1]], old)
-            return
-        best = min(present, key=lambda dist: len(damages[dist.info]))
-        for dist in present:
-            if dist is not best:
-                self._set_aside(dist.info)
-        self._restore(best)
+        elif begun:
+            others = [dist for dist in present if dist is not begun[-1]]
+            self._complete(begun[-1], others, old)
+        else:
+            best = min(present, key=lambda dist: len(damages[dist.info]))
+            for dist in present:
+                if dist is not best:
+                    self._set_aside(dist.info)
+            self._restore(best)
 
     def _tell(self, called: str, *, intact: bool) -> None:
         (self.restored if intact else self.damaged).append(called)
@@ -318,16 +323,14 @@ class _Recovery:
 
     def _complete(self, new: Installed, others: Sequence[Installed], old: Installed | None) -> None:
         """Finish the version that was being installed; if that fails, put the old one back."""
-        installer = _text(os.path.join(new.info, "INSTALLER")).strip()
-        if installer not in {"", "pip"} or not is_mine(new.info):
-            return  # another tool's
         former = old or (others[-1] if others else None)
+        if not _is_of_pip(new):
+            return
         if former is None and new.rows:
             self._finish(new)
-            return
-        if new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
-            return
-        if self._install(new, [new, *others]):
+        elif new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
+            pass
+        elif self._install(new, [new, *others]):
             self._tell(new.called, intact=True)
         elif former is not None:
             self._restore(former, new)
@@ -376,19 +379,19 @@ class _Recovery:
         folders = self.asides.folders_of(dist.rows)
         if dist.at:
             folders[dist.info] = dist.at
-        faults = self._faults(dist, folders, is_replaced=instead_of is not None)
-        rows = {row.path: row for row in dist.rows}
-        is_lacking = any(fault.path not in rows or not _is_at_hand(rows[fault.path]) for fault in faults)
-        if is_lacking and self._was_to_go(dist.name):
+            is_replaced = instead_of is not None or any(map(os.path.lexists, folders))
+            faults = _lost(dist, folders, is_replaced=is_replaced)
+        else:
+            faults = [fault for fault in self._damage(dist) if not _is_moved(fault.path, folders)]
+        is_at_hand = _are_at_hand(dist, faults)
+        if not is_at_hand and self._was_to_go(dist.name):
             _remove(dist.rows)
             self._tell(f"{dist.called} (removed)", intact=True)
             return True
-        if is_lacking and not fetch:
+        if not is_at_hand and not fetch:
             return False
         if instead_of is not None:
-            _remove(row for row in instead_of.rows if row.path not in rows)
-            if os.path.isdir(instead_of.info):
-                self._set_aside(instead_of.info)
+            self._take_away(instead_of, dist)
         self._move_back(folders)
         edited = self._put_files(dist, faults)
         if faults and edited.issuperset(fault.path for fault in faults):
@@ -396,19 +399,12 @@ class _Recovery:
         self._tell(dist.called, intact=self._is_intact(dist, edited) or self._install_again(dist, edited))
         return True
 
-    def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> list[Fault]:
-        """Return what is not as recorded, and not in one of the folders that pip has moved away.
-
-        Where pip has begun to write another version, the files of that do not pass for edited ones.
-        """
-        if not dist.at:
-            return [fault for fault in self._damage(dist) if not _is_moved(fault.path, folders)]
-        is_replaced = is_replaced or any(map(os.path.lexists, folders))
-        rows = [row for row in dist.rows if not _is_moved(row.path, folders)]
-        lost = [row for row in rows if not os.path.lexists(row.path)]
-        if is_replaced:
-            lost += [row for row in rows if row.digest and row not in lost and not is_as_recorded(row)]
-        return [Fault(path=row.path, kind=MISSING) for row in lost]
+    def _take_away(self, other: Installed, kept: Installed) -> None:
+        """Remove the files of another version that the kept one does not have, and set its metadata aside."""
+        paths = {row.path for row in kept.rows}
+        _remove(row for row in other.rows if row.path not in paths)
+        if os.path.isdir(other.info):
+            self._set_aside(other.info)
 
     def _move_back(self, folders: dict[str, str]) -> None:
         """Rename the folders back; what lies in their place was written since."""
@@ -532,15 +528,20 @@ class _Recovery:
         for name in names:
             infos = packages.infos_of(self.found, name)
             known = {row.path for info in infos for row in record_of(info, self.site)}
-            known.update(row.path for row in (self.moved[name].rows if name in self.moved else ()))
+            if name in self.moved:
+                known.update(row.path for row in self.moved[name].rows)
             folders = {folder for path in known for folder in self.asides.folders_above(path)}
             folders.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
-            folders.update(infos)
-            folders.update(os.path.join(self.site, one) for one in (name, name.replace("-", "_")))
+            folders.update(
+                (*infos, os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")))
+            )
             for folder in sorted(folders):
-                for moved in list(self.asides.of(folder)):
-                    self._sweep_aside(moved, folder, known)
+                self._sweep_asides(folder, known)
             _sweep_begun(known, infos)
+
+    def _sweep_asides(self, folder: str, known: set[str]) -> None:
+        for moved in list(self.asides.of(folder)):
+            self._sweep_aside(moved, folder, known)
 
     def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
         """Remove a folder that pip moved aside; a file in it that no RECORD names is kept."""
@@ -573,9 +574,32 @@ def _sweep_begun(known: set[str], infos: Iterable[str]) -> None:
             _unlink(os.path.join(info, name))
 
 
-def _is_at_hand(row: Row) -> bool:
-    """Return True for a file that can be put back without fetching it."""
-    return row.path.endswith(".pyc") or stashed(row) is not None
+def _is_of_pip(dist: Installed) -> bool:
+    """Return True for metadata that pip has written, as far as that shows; other tools finish their own."""
+    installer = _text(os.path.join(dist.info, "INSTALLER")).strip()
+    return installer in {"", "pip"} and is_mine(dist.info)
+
+
+def _lost(dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> list[Fault]:
+    """Return the files of a version that pip has moved away which are not in one of these folders.
+
+    Where pip has begun to write another version, the files of that do not pass for edited ones.
+    """
+    lost = []
+    for row in dist.rows:
+        if _is_moved(row.path, folders):
+            continue
+        is_others = is_replaced and row.digest != "" and not is_as_recorded(row)
+        if is_others or not os.path.lexists(row.path):
+            lost.append(Fault(path=row.path, kind=MISSING))
+    return lost
+
+
+def _are_at_hand(dist: Installed, faults: Iterable[Fault]) -> bool:
+    """Return True if all these files can be put back without fetching them."""
+    rows = {row.path: row for row in dist.rows}
+    needed = [fault.path for fault in faults if not fault.path.endswith(".pyc")]
+    return all(path in rows and stashed(rows[path]) is not None for path in needed)
 
 
 def _is_cut(path: str, original: str) -> bool:

@@ -227,7 +227,7 @@ def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment
     if isinstance(base, str):
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
     site = os.path.join(path, base.site)
-    return _usable(path, named, python, base, site, {})
+    return as_usable(path, named, python, base, site, {})
 
 
 def _without_python(path: str, named: str, python: str) -> Environment:
@@ -260,12 +260,13 @@ def _with_python(path: str, named: str, python: str, interview: Interview, vet: 
     if not os.path.isdir(site) and made != base.minor:  # else pip removed it with the last package
         reason = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
-    return _usable(path, named, python, base, site, config)
+    return as_usable(path, named, python, base, site, config)
 
 
-def _usable(
+def as_usable(
     path: str, named: str, python: str, base: Interpreter, site: str, config: dict[str, str]
 ) -> Environment:
+    """Return the environment at `path`, which nothing keeps from being used."""
     return Environment(
         path=path,
         named=named,

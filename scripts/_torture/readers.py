@@ -14,7 +14,7 @@ from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import opts_out, read
 from safepip.core.settings import settle
 from safepip.core.world import Interpreter
-from safepip.envs import history, image, journal, packages, rebuild, recover
+from safepip.envs import exchange, history, image, journal, packages, recover
 from safepip.envs.git import index_identity, tracks
 from safepip.envs.inventory import made_with
 from safepip.envs.trust import filesystem, objection
@@ -381,10 +381,10 @@ def _repairs(folder: str) -> tuple[bytes, ...]:
 def _read_repair(folder: str, data: bytes) -> None:
     context: Any = SimpleNamespace(state=os.path.join(folder, "state"))
     place = os.path.join(folder, ".venv")
-    kept = rebuild._file(place, context)
+    kept = exchange._file(place, context)
     assert kept is not None
     _put(folder, os.path.relpath(kept, folder), data)
-    under = rebuild._recall(place, context)
+    under = exchange.noted(place, context)
     assert under is None or (under.path == place and os.path.dirname(under.aside) == folder), under
 
 

@@ -228,10 +228,10 @@ def test_an_install_that_was_killed(installed: Sandbox) -> None:
 def test_a_repair_that_was_killed(installed: Sandbox) -> None:
     """As after the old environment was moved aside: the next command would make a bare one in its place."""
     code = (
-        "import os, sys, types; from safepip.envs import rebuild as repair; state, path = sys.argv[1:]\n"
+        "import os, sys, types; from safepip.envs import exchange; state, path = sys.argv[1:]\n"
         "at, context = os.stat(path), types.SimpleNamespace(state=state)\n"
-        "under = repair.Under(path=path, aside=path + '.old-0', device=at.st_dev, inode=at.st_ino, token='0', how='made')\n"
-        "repair._keep(under, context); os.rename(path, under.aside)\n"
+        "under = exchange.Exchange(path=path, aside=path + '.old-0', device=at.st_dev, inode=at.st_ino, token='0', how='made')\n"
+        "exchange.note(under, context); os.rename(path, under.aside)\n"
     )
     python = os.path.join(os.path.dirname(installed.safepip), "python")
     state = os.path.join(installed.home, ".local", "state", "safepip")

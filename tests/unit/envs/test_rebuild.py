@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from safepip.core.invocation import Invocation
+from safepip.core.record import replace
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
-from safepip.envs import inventory, rebuild
+from safepip.envs import exchange, inventory, rebuild
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -157,10 +158,10 @@ def under(venv, context, work):
     """A repair that has begun: noted, nothing moved yet."""
     registry.note(context.state, venv, registry.MADE)
     stat = os.stat(venv)
-    found = rebuild.Under(
+    found = exchange.Exchange(
         path=venv, aside=venv + ".old-1", device=stat.st_dev, inode=stat.st_ino, token="t" * 32, how=registry.MADE
     )
-    rebuild._keep(found, context)
+    exchange.note(found, context)
     return found
 
 
@@ -230,8 +231,8 @@ def test_killed_when_the_new_one_was_whole_it_stays_and_the_old_one_goes(under, 
 
 @pytest.mark.parametrize("how", [registry.ADOPTED, registry.TRUSTED, ""])
 def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
-    other = rebuild.replace(under, how=how)
-    rebuild._keep(other, context)
+    other = replace(under, how=how)
+    exchange.note(other, context)
     begin(other, mark=False)
     assert resume(other, context)
     assert os.path.isdir(other.aside)
@@ -240,7 +241,7 @@ def test_what_safepip_did_not_make_is_kept_aside(under, context, said, how):
 
 def test_killed_while_the_old_one_was_removed_the_rest_of_it_goes(under, context, said):
     begin(under, mark=False)
-    rebuild._keep(rebuild.replace(under, stage="removing"), context)
+    exchange.note(replace(under, stage="removing"), context)
     os.unlink(os.path.join(under.aside, "pyvenv.cfg"))
     shutil.rmtree(os.path.join(under.aside, "lib/python3.11/site-packages/pip-1.0.dist-info"))
     assert resume(under, context)
@@ -267,7 +268,7 @@ def test_an_old_one_that_somebody_took_away_is_not_waited_for(under, context, sa
 
 @pytest.mark.parametrize("text", ["", "safepip-repair-1", "safepip-repair-2\0" + "\0" * 7, "\0" * 8])
 def test_a_damaged_record_is_none(under, context, text):
-    with open(rebuild._file(under.path, context), "w") as file:
+    with open(exchange._file(under.path, context), "w") as file:
         file.write(text)
     assert not resume(under, context)
     assert is_old(under)
@@ -276,5 +277,5 @@ def test_a_damaged_record_is_none(under, context, text):
 def test_without_a_state_nothing_is_begun(under, monkeypatch):
     context = Context(Invocation(words=()), ambient(), state=None)
     with pytest.raises(SafepipError) as failed:
-        rebuild._keep(under, context)
+        exchange.note(under, context)
     assert failed.value.code == CANNOT_CREATE

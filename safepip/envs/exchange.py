@@ -1,0 +1,269 @@
+"""Exchange an environment for a new one at the same path, so that at any time one of the two is complete.
+
+The old environment is renamed, since scripts carry their path, and what is under way is noted in the user's state
+first. After a kill the next command finishes the exchange or takes it back. The new environment counts from the
+moment that its mark of a creation under way (`.safepip/creating`) is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+
+from safepip.core.record import Record, replace
+from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
+from safepip.system import registry
+from safepip.system.environment import CREATING, OWN, configuration
+from safepip.system.files import number, recall, remember, replace_file
+
+from . import inventory
+from .creation_lock import key_of
+from .lock import acquire
+from .modified_files import edited
+from .on_disk import sync
+from .removal import empty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+_FORMAT = "safepip-repair-1"
+_FOLDER = "repairs"
+_EXCHANGING = "exchanging"  # the old one is complete, here or aside; the new one as soon as its mark is gone
+_REMOVING = "removing"  # the new one is complete, and the old one goes
+
+
+class Exchange(Record):
+    """The exchange of the environment known as `path`, whose old directory is moved `aside`.
+
+    `device` and `inode` are the old directory's, and `token` signs the new one. `how` and `project` are those of
+    the registry.
+    """
+
+    path: str
+    aside: str
+    device: int
+    inode: int
+    token: str
+    how: str
+    project: str = ""
+    stage: str = _EXCHANGING
+
+    @property
+    def real(self) -> str:
+        """Return the path without links: where the environment itself is."""
+        return os.path.realpath(self.path)
+
+    @property
+    def has_old_aside(self) -> bool:
+        """Return True if the old directory is where it was moved to.
+
+        A device gets another number when it is mounted again, and a layered file system other inodes with it.
+        """
+        try:
+            found = os.lstat(self.aside)
+        except OSError:
+            return False
+        is_same = found.st_ino == self.inode or found.st_dev != self.device
+        return is_same and stat.S_ISDIR(found.st_mode)
+
+    @property
+    def has_complete_new(self) -> bool:
+        """Return True if the path holds the new environment, completed."""
+        is_signed = configuration(self.real).get("safepip-creation") == self.token
+        return is_signed and not os.path.lexists(os.path.join(self.real, CREATING))
+
+    @property
+    def has_begun_new(self) -> bool:
+        """Return True if the path holds what this exchange began to write, or nothing."""
+        if recall(os.path.join(self.real, CREATING)) == self.token:
+            return True
+        try:
+            names = os.listdir(self.real)
+            return not names or (names == [OWN] and not os.listdir(os.path.join(self.real, OWN)))
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
+
+def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange:
+    """Note in the user's state that the environment is about to be exchanged; without that nothing happens."""
+    real = os.path.realpath(path)
+    status = os.stat(real)
+    token = secrets.token_hex(16)
+    begun = Exchange(
+        path=path,
+        aside=f"{real}.old-{token[:8]}",
+        device=status.st_dev,
+        inode=status.st_ino,
+        token=token,
+        how=entry.registration.how if entry else "",
+        project=entry.registration.project if entry else "",
+    )
+    note(begun, context)
+    return begun
+
+
+@contextlib.contextmanager
+def new_directory(begun: Exchange, context: Context, report: Report) -> Iterator[int | None]:
+    """Make the new directory, marked unfinished until the body has ended; give its lock."""
+    os.makedirs(os.path.join(begun.real, OWN), 0o700)
+    mode = os.stat(begun.aside).st_mode & 0o7777
+    os.chmod(begun.real, mode | 0o700)  # one that may not be written is made so at the end
+    mark = os.path.join(begun.real, CREATING)
+    replace_file(mark, begun.token.encode())
+    lock = acquire(begun.real, context.settings.lock_timeout, report)
+    try:
+        yield lock
+        sync(begun.real)
+        os.chmod(begun.real, mode)
+        os.unlink(mark)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def take_up(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back an exchange that was killed, under the lock; return True if one was finished."""
+    begun = noted(path, context)
+    if begun is None:
+        return False
+    if not begun.has_old_aside:
+        if begun.stage == _EXCHANGING and begun.has_begun_new:
+            _discard(begun.real)  # somebody took the old one away
+        _forget(begun, context)
+        return begun.stage == _REMOVING
+    if begun.stage == _REMOVING or begun.has_complete_new:
+        report.say(f"an interrupted repair of {called} had come far enough; finishing it")
+        finish(begun, called, context, report)
+        return True
+    if os.path.lexists(begun.real) and not begun.has_begun_new:
+        what = f"a repair of {called} was interrupted, and another command has made it again since"
+        raise SafepipError(REFUSED, what, f"the old one is whole: {begun.aside}", "rename or remove one of them")
+    report.say(f"a repair of {called} was interrupted; the old one is back in its place")
+    put_back(begun, context, report)
+    return False
+
+
+def left_aside(path: str, context: Context) -> str:
+    """Return where an exchange of `path` that has not ended left the old environment; or empty."""
+    begun = noted(path, context)
+    if begun is None or begun.stage != _EXCHANGING or not begun.has_old_aside:
+        return ""
+    return begun.aside
+
+
+def finish(begun: Exchange, called: str, context: Context, report: Report) -> None:
+    """Register the new environment, and remove the old one, if safepip made all that is in it."""
+    old = registry.entry_of(context.state, begun.device, begun.inode)
+    if old is not None:
+        registry.discard(old)
+    why = _why_kept(begun)
+    if why:
+        report.say(f"the old {called} {why}: kept as {begun.aside}")
+    else:
+        note(replace(begun, stage=_REMOVING), context)
+        with contextlib.suppress(OSError):
+            os.chmod(begun.aside, 0o700)
+        with contextlib.suppress(OSError):
+            empty(begun.aside)
+            os.rmdir(begun.aside)
+        if os.path.lexists(begun.aside):
+            report.say(f"not all of the old {called} can be removed: {begun.aside}")
+    _forget(begun, context)
+
+
+def put_back(begun: Exchange, context: Context, report: Report) -> None:
+    """Move the old environment to its path again, once no pip writes to the new one any more."""
+    if begun.has_old_aside:
+        if os.path.isdir(begun.real):
+            lock = acquire(begun.real, context.settings.lock_timeout, report)
+            _discard(begun.real)
+            if lock is not None:
+                os.close(lock)
+        os.rename(begun.aside, begun.real)
+    _forget(begun, context)
+
+
+def _why_kept(begun: Exchange) -> str:
+    """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
+    if begun.how != registry.MADE:
+        return "was not made by safepip"
+    if begun.stage == _REMOVING:
+        return ""
+    strays = inventory.strays(begun.aside)
+    if strays:
+        return f"holds {strays[0]}, which no package put there"
+    by_hand = edited(begun.aside, begun.real)
+    return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
+
+
+def _discard(path: str) -> None:
+    """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
+    with contextlib.suppress(FileNotFoundError):
+        empty(path, last=(OWN,))
+        os.rmdir(path)
+
+
+# -- the note in the user's state
+
+
+def note(begun: Exchange, context: Context) -> None:
+    """Write what is under way into the user's state, or raise SafepipError."""
+    file = _file(begun.path, context)
+    fields = (begun.path, begun.aside, str(begun.device), str(begun.inode), begun.token, begun.how, begun.project)
+    text = "\0".join((_FORMAT, *fields, begun.stage))
+    if file is not None:
+        remember(file, text, durable=True)
+    if file is None or recall(file) != text:
+        what = "your state folder cannot be written, so that an interrupted repair could not be taken back"
+        raise SafepipError(CANNOT_CREATE, what, "name another: XDG_STATE_HOME=DIR")
+
+
+def noted(path: str, context: Context) -> Exchange | None:
+    """Return the exchange of `path` that is under way, or None. Notes get damaged: it must be about this path."""
+    file = _file(path, context)
+    fields = (recall(file) or "").split("\0") if file else []
+    if len(fields) != 9 or fields[0] != _FORMAT:
+        return None
+    device, inode = map(number, fields[3:5])
+    if device is None or inode is None or not _is_of(path, fields[1], fields[2]):
+        return None
+    return Exchange(
+        path=fields[1],
+        aside=fields[2],
+        device=device,
+        inode=inode,
+        token=fields[5],
+        how=fields[6],
+        project=fields[7],
+        stage=fields[8],
+    )
+
+
+def _is_of(path: str, noted_path: str, aside: str) -> bool:
+    """Return True if a note is about this environment, with the old one beside it."""
+    try:
+        real = os.path.realpath(noted_path)
+    except ValueError:
+        return False
+    return real == os.path.realpath(path) and os.path.dirname(aside) == os.path.dirname(real)
+
+
+def _forget(begun: Exchange, context: Context) -> None:
+    file = _file(begun.path, context)
+    if file is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+
+
+def _file(path: str, context: Context) -> str | None:
+    return context.state and os.path.join(context.state, _FOLDER, key_of(path))
