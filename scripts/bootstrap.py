@@ -367,7 +367,10 @@ def unpack_wheel(path: str, app: str) -> None:
                 continue
             else:
                 member.filename = "lib/" + member.filename
-            wheel.extract(member, app)
+            path = wheel.extract(member, app)
+            executable = member.external_attr >> 16 & 0o111  # zipfile leaves the rights out
+            if executable:
+                os.chmod(path, os.stat(path).st_mode | executable)
 
 
 def check_files(app: str) -> None:

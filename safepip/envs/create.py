@@ -19,12 +19,12 @@ from safepip.system.registry import MADE, note
 
 from .creation_lock import creation_lock
 from .git import tracks
-from .image import image_for, is_whole, put_pip
+from .image import image_for, is_ready, is_whole, put_pip
 from .lock import LOCK, acquire, can_lock
 from .on_disk import sync
 from .os_packages import offer
 from .pip import own_variables
-from .progress import shown_while
+from .progress import SOON, shown_while
 from .removal import empty
 from .template import stamp, template_for
 
@@ -85,7 +85,10 @@ def create(plan: Create, context: Context, report: Report) -> Made:
         for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
         existed = os.path.isdir(path)
-        with _told_plainly(path), shown_while(f"making {plan.called}", context, report):
+        doing, soon = f"making {plan.called}", SOON
+        if not is_ready(plan.interpreter, context.cache):
+            doing, soon = f"{doing}, and preparing pip for all later ones", 0
+        with _told_plainly(path), shown_while(doing, context, report, soon=soon):
             by_this_command = _make(plan, context, report)
         made = context.examine(path, named=True)
     if made.state != USABLE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
@@ -14,4 +16,16 @@ else:
         except ImportError:  # a Python without modules of its own for that
             from hashlib import sha256
 
-__all__ = ["sha256"]
+__all__ = ["record_row", "row_with", "sha256"]
+
+
+def record_row(name: str, content: bytes) -> str:
+    """Return the row of a file in a RECORD."""
+    return row_with(sha256(content).digest(), name, len(content))
+
+
+def row_with(digest: bytes, name: str, size: int) -> str:
+    """Return the row of a file with this SHA-256 in a RECORD."""
+    packed = b2a_base64(digest, newline=False).decode()
+    written = packed.rstrip("=").replace("+", "-").replace("/", "_")
+    return f"{name},sha256={written},{size}"

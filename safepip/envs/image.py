@@ -12,13 +12,13 @@ import contextlib
 import os
 import sys
 import time
-from binascii import b2a_base64
 
 from safepip.core.world import BIN
 from safepip.system.files import make_folder
 from safepip.system.process import inherited
 
-from .digest import sha256
+from .digest import record_row
+from .seed import lay_out, own_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _MANIFEST = "manifest"  # written last: an image without it is none
 _NEVER_LINKED = ("cacert.pem", "RECORD")
 _OTHERS = 0o022  # only this user may write to files that environments share, whatever the umask
+_CHUNK = 1 << 17  # bytes that are copied at once: most files of pip are smaller
 _FICLONE = 0x40049409  # of linux/fs.h, the same on all processors that Python has wheels for
 _LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
 
@@ -40,26 +41,41 @@ _LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
 def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str], None]) -> str | None:
     """Return the image for environments of `interpreter`, made now if there is none, or None if it cannot be.
 
-    `build` makes an empty environment at a path. Every file is checked against the manifest, owner and mode
-    included: what was changed behind our back (a `chown -R` over an environment) is made again.
+    It comes from safepip's own pip, else from virtualenv's wheel; `build` makes an empty environment at a path.
+    Every file is checked against the manifest, owner and mode included: what was changed behind our back (a
+    `chown -R` over an environment) is made again.
     """
     if cache is None or os.name == "nt":
         return None
+    folder = os.path.join(cache, "images")
+    seed = own_seed(interpreter)
+    if seed is not None:
+        image = os.path.join(folder, _name(interpreter, seed.version))
+        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made, _umask())):
+            return image
     from virtualenv.seed.wheels.embed import get_embed_wheel  # noqa: PLC0415  with virtualenv, slow to import
 
     wheel = get_embed_wheel("pip", interpreter.minor)
     if wheel is None:
         return None
-    image = os.path.join(cache, "images", _name(interpreter, wheel.version))
-    if is_whole(image):
-        return image
-    from subprocess import SubprocessError  # noqa: PLC0415  slow to import, and only needed for a new image
+    image = os.path.join(folder, _name(interpreter, wheel.version))
 
+    def install(made: str) -> bool:
+        _install_into(made, str(wheel.path), wheel.version, interpreter, build)
+        return True
+
+    return image if is_whole(image) or _make(image, install) else None
+
+
+def is_ready(interpreter: Interpreter, cache: str | None) -> bool:
+    """Return True if some image for environments of the interpreter was made before, by its name."""
+    start = _name(interpreter, "")[: -len("-000")]
     try:
-        _make(image, str(wheel.path), wheel.version, interpreter, build)
-    except (OSError, SubprocessError):
-        return None
-    return image if is_whole(image) else None
+        return cache is not None and any(
+            name.startswith(start) for name in os.listdir(os.path.join(cache, "images"))
+        )
+    except OSError:
+        return False
 
 
 def put_pip(image: str, environment: str, python: str, site: str) -> None:
@@ -86,33 +102,46 @@ def _umask() -> int:
     return mask
 
 
-def _make(image: str, wheel: str, version: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
-    """Install pip from its wheel into an environment that is gone afterwards, and keep what came."""
+def _make(image: str, fill: Callable[[str], bool]) -> bool:
+    """Have `fill` write a new image, and keep that if it is whole; return True if there is one now."""
     folder = os.path.dirname(image)
-    make_folder(folder)
-    _clear_scratch(folder)
-    import tempfile  # noqa: PLC0415  slow to import, and only needed here
+    before = os.umask(_umask() | _OTHERS)
+    try:
+        make_folder(folder)
+        _clear_scratch(folder)
+        import tempfile  # noqa: PLC0415  slow to import, and only needed here
+        from shutil import rmtree  # noqa: PLC0415  likewise
 
-    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
-        environment = os.path.join(scratch, "env")
-        build(environment)
-        python = os.path.join(environment, BIN, "python")
-        before = set(os.listdir(os.path.join(environment, BIN)))
-        _install(python, wheel, version)
-        made = os.path.join(scratch, "image")
-        os.makedirs(os.path.join(made, BIN))
-        os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
-        for name in set(os.listdir(os.path.join(environment, BIN))) - before:
-            os.rename(os.path.join(environment, BIN, name), os.path.join(made, BIN, name))
-        for relative in list(_files(os.path.join(made, "site"))):
-            if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
-                os.unlink(os.path.join(made, "site", relative))
-        _seal(made)
-        from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
+        with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
+            made = os.path.join(scratch, "image")
+            os.makedirs(os.path.join(made, BIN))
+            if not fill(made):
+                return False
+            _seal(made)
+            rmtree(image, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another command was faster
+                os.rename(made, image)
+    except OSError:
+        return False
+    finally:
+        os.umask(before)
+    return is_whole(image)
 
-        rmtree(image, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another command was faster
-            os.rename(made, image)
+
+def _install_into(
+    made: str, wheel: str, version: str, interpreter: Interpreter, build: Callable[[str], None]
+) -> None:
+    """Install pip from its wheel into an environment that is gone afterwards, and move what came to `made`."""
+    environment = os.path.join(os.path.dirname(made), "env")
+    build(environment)
+    before = set(os.listdir(os.path.join(environment, BIN)))
+    _install(os.path.join(environment, BIN, "python"), wheel, version)
+    os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
+    for name in set(os.listdir(os.path.join(environment, BIN))) - before:
+        os.rename(os.path.join(environment, BIN, name), os.path.join(made, BIN, name))
+    for relative in list(_files(os.path.join(made, "site"))):
+        if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
+            os.unlink(os.path.join(made, "site", relative))
 
 
 def _clear_scratch(folder: str) -> None:
@@ -133,8 +162,9 @@ def _install(python: str, wheel: str, version: str) -> None:
 
     null = subprocess.DEVNULL
     environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
-    mask = _umask() | _OTHERS
-    subprocess.run(argv, env=environ, check=True, stdin=null, stdout=null, stderr=null, cwd=os.sep, umask=mask)
+    ended = subprocess.run(argv, env=environ, check=False, stdin=null, stdout=null, stderr=null, cwd=os.sep)
+    if ended.returncode:
+        raise OSError(f"pip could not be installed for an image: {ended.returncode}")
 
 
 def _seal(image: str) -> None:
@@ -219,22 +249,18 @@ def _put_folder(inside: int, into: int, ways: list[_Way]) -> None:
 
 def _put_file(name: str, inside: int, into: int, ways: list[_Way]) -> None:
     """Put one file; a way that fails once is not tried again: other file system, or protected links."""
-    for way in list(ways):
-        if way is _link and name in _NEVER_LINKED:
-            continue
-        try:
-            way(name, inside, into)
-        except FileExistsError:
-            os.unlink(name, dir_fd=into)
-            way(name, inside, into)
-            return
-        except OSError:
-            ways.remove(way)
-        else:
-            return
-    with contextlib.suppress(FileNotFoundError):
+    possible = [way for way in ways if way is not _link or name not in _NEVER_LINKED]
+    way = possible[0] if possible else _copy
+    try:
+        way(name, inside, into)
+    except FileExistsError:
         os.unlink(name, dir_fd=into)
-    _copy(name, inside, into)
+        _put_file(name, inside, into, ways)
+    except OSError:
+        if way is _copy:
+            raise
+        ways.remove(way)
+        _put_file(name, inside, into, ways)
 
 
 def _link(name: str, inside: int, into: int) -> None:
@@ -252,8 +278,9 @@ def _clone(name: str, inside: int, into: int) -> None:
 
 def _copy(name: str, inside: int, into: int) -> None:
     def copy(source: int, target: int) -> None:
-        while chunk := os.read(source, 1 << 20):
-            os.write(target, chunk)
+        while chunk := os.read(source, _CHUNK):
+            while chunk:  # a disk that is nearly full takes less
+                chunk = chunk[os.write(target, chunk) :]
 
     _transfer(name, inside, into, copy)
 
@@ -305,10 +332,4 @@ def _record(site: str, environment: str, scripts: dict[str, bytes]) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for line in lines:
             name = line.partition(",")[0]
-            file.write((_row(name, rows[name]) if name in rows else line) + "\n")
-
-
-def _row(name: str, content: bytes) -> str:
-    packed = b2a_base64(sha256(content).digest(), newline=False).decode()
-    digest = packed.rstrip("=").replace("+", "-").replace("/", "_")
-    return f"{name},sha256={digest},{len(content)}"
+            file.write((record_row(name, rows[name]) if name in rows else line) + "\n")

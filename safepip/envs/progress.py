@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
 
-_SOON = 0.7  # seconds
+SOON = 0.7  # seconds
 _OFTEN = 0.2
 
 
 @contextlib.contextmanager
 def shown_while(
-    doing: str | Callable[[], str], context: Context, report: Report, *, soon: float = _SOON
+    doing: str | Callable[[], str], context: Context, report: Report, *, soon: float = SOON
 ) -> Iterator[None]:
     """Show what is being done, and for how long, while the body runs; only for somebody who looks on.
 

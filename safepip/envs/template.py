@@ -15,6 +15,7 @@ from safepip import __version__
 from safepip.core.record import Record
 from safepip.system.environment import CREATING, OWN
 from safepip.system.files import make_folder, replace_file
+from safepip.system.process import spare_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,11 +139,12 @@ def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
     os.umask(mask)
     base = os.stat(interpreter.real)
     maker = os.stat(_maker())
+    pip = os.stat(spare_pip() or os.sep)  # another pip has other metadata in that folder
     fields = (
         _FORMAT, __version__, kind, system, f"{mask:o}", sys.executable, interpreter.path, interpreter.real,
         interpreter.version, interpreter.prefix, interpreter.base_prefix, interpreter.site,
         base.st_dev, base.st_ino, base.st_ctime_ns, base.st_size,
-        maker.st_ino, maker.st_mtime_ns, maker.st_size,
+        maker.st_ino, maker.st_mtime_ns, maker.st_size, pip.st_ino, pip.st_mtime_ns,
     )  # fmt: skip
     return "\t".join(map(str, fields)).encode("utf-8", "surrogateescape").replace(b"\n", b"?")
 

@@ -135,10 +135,11 @@ def test_without_a_cache_there_is_no_image(base):
     assert image.image_for(base, None, lambda _path: None) is None
 
 
-def test_what_cannot_be_built_is_no_image(base, work):
-    def build(_path):
+def test_what_cannot_be_built_is_no_image(base, work, monkeypatch):
+    def build(*_args):
         raise OSError(28, "no space")
 
+    monkeypatch.setattr(image, "lay_out", build)
     assert image.image_for(base, f"{work}/cache", build) is None
     assert os.listdir(f"{work}/cache/images") == []
 

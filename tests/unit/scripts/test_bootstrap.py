@@ -156,6 +156,17 @@ def place(home: Path, wheels: list[str]):
     return places
 
 
+def test_files_that_a_wheel_marks_as_programs_can_be_run(tmp_path):
+    wheel, member = tmp_path / "x-1-py3-none-any.whl", zipfile.ZipInfo("x/program")
+    member.external_attr = 0o100755 << 16
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(member, "")
+        archive.writestr("x/module.py", "")
+    bootstrap.unpack_wheel(str(wheel), str(tmp_path / "app"))
+    found = {path.name: os.access(path, os.X_OK) for path in (tmp_path / "app" / "lib" / "x").iterdir()}
+    assert found == {"program": True, "module.py": False}
+
+
 def test_files_are_replaced_whole_and_what_former_versions_left_goes(tmp_path):
     wheels, outside = make_safepip(tmp_path / "wheels"), tmp_path / "outside"
     outside.mkdir()
