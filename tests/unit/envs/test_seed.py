@@ -96,7 +96,7 @@ def test_its_compiled_files_are_used_and_name_the_new_place(base, work):
 
 
 def bytecode(top):
-    """Return the identity of each compiled file: Python writes those anew that do not fit their source."""
+    """Return the identity of each compiled file: Python replaces those that do not fit their source."""
     paths = [os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names]
     return {path: os.stat(path).st_ino for path in paths if path.endswith(".pyc")}
 
