@@ -42,7 +42,7 @@ _OF_CREATIONS = frozenset((
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from virtualenv.create.creator import Creator
 
@@ -64,8 +64,12 @@ class Made(Record):
     redirect: str = ""
 
 
-def create(plan: Create, context: Context, report: Report) -> Made:
+def create(
+    plan: Create, context: Context, report: Report, fill: Callable[[str], None] = lambda _path: None
+) -> Made:
     """Make the environment that the plan names, unless another command has by now; return it, usable.
+
+    `fill` is called with the path of what is nearly an environment, to put there what it is to begin with.
 
     Of any number of commands at once one makes it and the others wait. What a failed or interrupted
     creation leaves is marked as unfinished, and the next command starts again.
@@ -89,7 +93,7 @@ def create(plan: Create, context: Context, report: Report) -> Made:
         if not is_ready(plan.interpreter, context.cache):
             doing, soon = f"{doing}, and preparing pip for all later ones", 0
         with _told_plainly(path), shown_while(doing, context, report, soon=soon):
-            by_this_command = _make(plan, context, report)
+            by_this_command = _make(plan, context, report, fill)
         made = context.examine(path, named=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
@@ -289,7 +293,7 @@ def _told_plainly(path: str) -> Iterator[None]:
         raise SafepipError(CANNOT_CREATE, f"{path} cannot be created: {error.strerror or error}", way) from error
 
 
-def _make(plan: Create, context: Context, report: Report) -> bool:
+def _make(plan: Create, context: Context, report: Report, fill: Callable[[str], None]) -> bool:
     """Make the environment in place, marked as unfinished until it is; False if another command finished it.
 
     Where the state cannot hold a lock, the environment's own lets one of several commands do it.
@@ -310,6 +314,7 @@ def _make(plan: Create, context: Context, report: Report) -> bool:
         _begin(path)
         _empty(path)
         build(path, plan.interpreter, context.cache, pip=True, system=plan.system_site_packages)
+        fill(path)
         note(context.state, path, MADE, project=plan.project)
         sync(path)
         os.unlink(os.path.join(path, CREATING))

@@ -90,6 +90,29 @@ def put_pip(image: str, environment: str, python: str, site: str) -> None:
     _record(site, environment, scripts)
 
 
+def share_file(source: str, target: str) -> None:
+    """Put a file at a new path of the same name, as a clone, a hard link or a copy.
+
+    A link only of a file that this user alone can change, and not for root.
+    """
+    if sys.platform == "win32":
+        from shutil import copy2  # noqa: PLC0415  slow to import, and only needed here
+
+        copy2(source, target)
+        return
+    status = os.lstat(source)
+    ways: list[_Way] = [_clone]
+    if status.st_uid == os.geteuid() != 0 and not status.st_mode & _OTHERS:
+        ways.append(_link)
+    inside = _open_folder(os.path.dirname(source), None)
+    into = _open_folder(os.path.dirname(target), None)
+    try:
+        _put_file(os.path.basename(target), inside, into, ways)
+    finally:
+        os.close(inside)
+        os.close(into)
+
+
 def _name(interpreter: Interpreter, pip: str) -> str:
     version = ".".join(map(str, interpreter.version))
     abi = "".join(char if char.isalnum() else "_" for char in interpreter.site)
@@ -309,9 +332,14 @@ def _transfer(name: str, inside: int, into: int, fill: Callable[[int, int], obje
 
 
 def _script(image: str, name: str, python: str) -> bytes:
-    """Return a launcher of pip's for the interpreter `python`, as pip itself would write it."""
+    """Return a launcher of pip's for the interpreter `python`."""
     with open(os.path.join(image, BIN, name), "rb") as file:
-        body = file.read().partition(b"\n")[2]
+        return for_python(file.read(), python)
+
+
+def for_python(script: bytes, python: str) -> bytes:
+    """Return a script with the interpreter `python` in its first line, as pip itself would write it."""
+    body = script.partition(b"\n")[2]
     if body.startswith(b"'''exec' "):  # the image lay too deep for a plain first line
         body = body.partition(b"\n' '''\n")[2]
     path = os.fsencode(python)

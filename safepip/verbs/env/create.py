@@ -6,49 +6,124 @@ import os
 
 from safepip.core.decide import project_of
 from safepip.core.plan import Create, Handover
+from safepip.core.record import replace
 from safepip.core.world import ABSENT, BIN, EXE, OLDEST, UNFINISHED, USABLE, Environment, Interpreter
 from safepip.envs.in_force import unfit
-from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, USAGE, SafepipError
+from safepip.envs.listing import project_root
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, USAGE, SafepipError, shell_quote
+from safepip.system import registry
+from safepip.system.environment import is_conda
 from safepip.system.interpreter import interview, python_on_path
+from safepip.system.observe import Context
 
-from .which import absolute, of_place
+from .which import absolute, directory, exists, of_place, serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from safepip.report import Report
-    from safepip.system.observe import Context
 
 _NEWER = "name a newer one: safepip env create --python PYTHON"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="for this project instead of the one here")
+    like = "with the same packages as this environment or project has"
+    parser.add_argument("--like", metavar="MODEL", help=like)
+    parser.epilog = "for a worktree: git worktree add ../fix && safepip env create --like . ../fix"
     parser.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
     parser.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
 
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Make the environment; an existing one stays as it is."""
-    found = of_place(context)
+    there = context if said.dir is None else _context_of(said.dir, context)
+    found = of_place(there)
+    if said.like is not None:
+        return _create_alike(said, found, there, context, report)
     base = _base(said.python, context)
     if found.state == USABLE:
         if said.python and base.minor != found.version:
-            raise SafepipError(
-                CANNOT_CREATE,
-                f"{context.typed(found)} is there, with Python {found.version}",
-                "remove it first: safepip env remove",
-                "or keep one beside it: safepip --env DIR env create",
-            )
+            raise _is_there(found, context)
         report.say(f"{context.typed(found)} is there already (Python {found.version})")
         return 0
     if found.state not in {ABSENT, UNFINISHED}:
         raise unfit(found, context)
     from safepip.envs.create import create  # noqa: PLC0415  virtualenv takes 0.1 s to import
 
-    create(_plan(found, base, context, sees_system=said.system_site_packages), context, report)
+    plan = _plan(found, base, there, context.typed(found), sees_system=said.system_site_packages)
+    create(plan, there, report)
     return 0
+
+
+def _context_of(typed: str, context: Context) -> Context:
+    """Return the context of a project's directory."""
+    path = directory(typed, context)
+    if exists(path):
+        what = f"{typed} is an environment, not the directory of a project"
+        raise SafepipError(USAGE, what, f"name it before the word: safepip --env {shell_quote(typed)} env create")
+    return Context(context.invocation, replace(context.ambient, cwd=path), context.tell)
+
+
+def _is_there(found: Environment, context: Context) -> SafepipError:
+    name = shell_quote(context.typed(found))
+    return SafepipError(
+        CANNOT_CREATE,
+        f"{context.typed(found)} is there, with Python {found.version}",
+        f"remove it first: safepip env remove {name}",
+        "or keep one beside it: safepip --env DIR env create",
+    )
+
+
+def _create_alike(
+    said: argparse.Namespace, found: Environment, there: Context, context: Context, report: Report
+) -> int:
+    """Make the environment with the distributions of another, all of them or none."""
+    model = serving(said.like, context)
+    if model.state != USABLE or is_conda(model.path):
+        raise _is_no_model(model, context)
+    if found.state == USABLE:
+        raise _is_there(found, context)
+    if found.state not in {ABSENT, UNFINISHED}:
+        raise unfit(found, context)
+    base = model.base if said.python is None and model.base is not None else _base(said.python, context)
+    from safepip.envs.alike import Model, fill  # noqa: PLC0415  virtualenv takes 0.1 s to import
+    from safepip.envs.create import create  # noqa: PLC0415  likewise
+
+    roots = Model(environment=model, root=_root_of(model, context), new_root=_new_root(there))
+    sees_system = said.system_site_packages or model.sees_system
+    plan = _plan(found, base, there, context.typed(found), sees_system=sees_system)
+    plan = replace(plan, purpose=f"like {context.typed(model)}")
+    made = create(plan, there, report, lambda path: fill(path, base, roots, context, report))
+    if not made.by_this_command:
+        raise _is_there(made.environment, context)
+    report.say(f"{context.typed(found)} has the same packages as {context.typed(model)}")
+    return 0
+
+
+def _is_no_model(model: Environment, context: Context) -> SafepipError:
+    if is_conda(model.path):
+        return SafepipError(NO_ENVIRONMENT, f"{context.typed(model)} is conda's, which makes another like it")
+    refusal = unfit(model, context)
+    if model.state in {ABSENT, UNFINISHED}:
+        return SafepipError(NO_ENVIRONMENT, f"{context.typed(model)} does not exist")
+    return refusal
+
+
+def _root_of(model: Environment, context: Context) -> str:
+    """Return the root of the project that an environment is for."""
+    entry = registry.entry(context.state, model.path)
+    root = project_root(entry.registration, context) if entry is not None else None
+    return root or os.path.dirname(model.named)
+
+
+def _new_root(there: Context) -> str:
+    if there.project is not None:
+        root: str = there.project.root
+        return root
+    return there.ambient.cwd or os.sep
 
 
 def _base(wanted: str | None, context: Context) -> Interpreter:
@@ -82,7 +157,7 @@ def _asked(path: str, context: Context) -> Interpreter:
     return found
 
 
-def _plan(found: Environment, base: Interpreter, context: Context, *, sees_system: bool) -> Create:
+def _plan(found: Environment, base: Interpreter, context: Context, called: str, *, sees_system: bool) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
     project = None if context.named else context.project
     redirect = None
@@ -95,7 +170,7 @@ def _plan(found: Environment, base: Interpreter, context: Context, *, sees_syste
         interpreter=base,
         handover=Handover(python=python, words=(), program="pip"),
         because="env create asks for it",
-        called=context.typed(found),
+        called=called,
         why=f"{base.path} is Python {base.minor}",
         purpose="for this project" if project else "as asked for",
         system_site_packages=sees_system or context.settings.system_site_packages,

@@ -45,14 +45,20 @@ def of_place(context: Context) -> Environment:
 
 def serving(typed: str, context: Context) -> Environment:
     """Return the environment that a directory is, or that serves it."""
-    path = os.path.realpath(absolute(typed, context))
-    if not typed or not os.path.isdir(path):
-        raise SafepipError(NO_ENVIRONMENT, f"there is no directory {typed}")
+    path = directory(typed, context)
     if exists(path):
         return context.examine(path)
     there = Context(context.invocation, replace(context.ambient, cwd=path), context.tell, keep=False)
     place: Environment = there.place
     return place
+
+
+def directory(typed: str, context: Context) -> str:
+    """Return the real path of a directory that was named."""
+    path = os.path.realpath(absolute(typed, context))
+    if not typed or not os.path.isdir(path):
+        raise SafepipError(NO_ENVIRONMENT, f"there is no directory {typed}")
+    return path
 
 
 def absolute(path: str, context: Context) -> str:

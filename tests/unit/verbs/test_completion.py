@@ -55,7 +55,7 @@ def test_called_as_pip_the_first_word_is_pips(complete):
     ("line", "expected"),
     [
         (("env", ""), {"path", "list", "info", "create", "remove", "prune", "trust", "repair"}),
-        (("env", "create", "--"), {"--python", "--system-site-packages", "--help"}),
+        (("env", "create", "--"), {"--like", "--python", "--system-site-packages", "--help"}),
         (("env", "list", "--"), {"--json", "--help"}),
         (("app", "up"), {"upgrade", "upgrade-all"}),
         (("init", "z"), {"zsh"}),
