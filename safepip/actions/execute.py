@@ -203,9 +203,6 @@ def _print(text: str) -> None:
 
 def _create(plan: Create, context: Context, report: Report) -> int | None:
     """Make the environment and hand over; None where the repair of one was finished instead."""
-    import gc
-
-    gc.disable()  # virtualenv's 300 modules are here to stay; to look for garbage among them takes 6 ms
     from safepip.envs.create import create
     from safepip.envs.removal import discarding
 

@@ -20,6 +20,7 @@ from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
 from safepip.core.world import BIN
 from safepip.report import without_secrets
+from safepip.system.environment import JOURNAL as JOURNAL  # noqa: PLC0414  part of what this module offers
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder, number, replace_file, sweep
 
@@ -27,7 +28,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-JOURNAL = os.path.join(OWN, "journal")
 DAMAGE = os.path.join(OWN, "damage")  # the part of a journal that could not be put right yet
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")

@@ -19,9 +19,7 @@ except ImportError:  # as with a PYTHONHOME of another Python, which the environ
 from safepip import __version__
 from safepip.core.record import Record
 from safepip.system import pip_config
-from safepip.system.environment import names_in
-
-from .journal import JOURNAL
+from safepip.system.environment import JOURNAL, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OWN = ".safepip"
 CREATING = os.path.join(OWN, "creating")
+JOURNAL = os.path.join(OWN, "journal")
 CONFIG = "pyvenv.cfg"
 _NO_TEXT = "is not a redirect (not text)"
 PROBED_PIP_FILES = (

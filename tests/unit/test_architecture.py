@@ -366,6 +366,8 @@ sys.exit(main(sys.argv[1:], "safepip"))
 """
 HOOK_MODULES = {
     "__future__",
+    "atexit",
+    "gc",
     "safepip",
     "safepip.cli",
     "safepip.core",
@@ -388,6 +390,8 @@ HOOK_MODULES = {
 }
 HOT_MODULES = {
     "__future__",
+    "atexit",
+    "gc",
     "safepip",
     "safepip.actions",
     "safepip.actions.execute",
