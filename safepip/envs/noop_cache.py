@@ -253,10 +253,11 @@ def _sites(environment: str) -> list[str]:
 def _distributions(site: str) -> str | None:
     """Return a text for the directory and each distribution or path file in it; None where one lies elsewhere."""
     try:
-        names, folder = os.listdir(site), os.open(site, os.O_RDONLY)
+        folder = os.open(site, os.O_RDONLY)
     except OSError:
         return ""
     try:
+        names = os.listdir(folder)
         found = [site, _state(".", folder), *(_state(name, folder) for name in _OF_PIP)]
         for name in names:
             suffix = name[name.rfind(".") :].lower()

@@ -145,6 +145,7 @@ class Context:
         self.ambient = ambient
         self.tell = tell
         self.keep = keep
+        self._interpreters: dict[str, Interpreter] = {}  # by the path of their binary
         self.__dict__.update(known)
 
     @lazy
@@ -581,7 +582,16 @@ class Context:
         return Target(python=started_as(path), interpreter=known, named=named)
 
     def _interview(self, path: str) -> Interpreter | str:
-        return interview(path, self.ambient.environ, self.cache, keep=self.writes)
+        """Return what is known of an interpreter, read once for all the links that lead to it."""
+        real = os.path.realpath(path)
+        known = self._interpreters.get(real)
+        if known is None:
+            found = interview(path, self.ambient.environ, self.cache, keep=self.writes)
+            if not isinstance(found, str):
+                self._interpreters[real] = found
+            return found
+        renamed: Interpreter = replace(known, path=path)
+        return renamed
 
     def _passed_over(self) -> tuple[str, ...]:
         return (os.path.join(os.path.realpath(self.ambient.prefix), BIN),) if self._is_own_prefix() else ()
