@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PAGE = "share/man/man1/safepip.1"
+BULLET = r"\(bu"
 LINK = re.compile(r"\[[^\]]+\]\([^)]+\)")
 # Where shells look, and what stands there around the completion that `init` has.
 COMPLETIONS = {
@@ -117,7 +118,8 @@ def page(topic: str) -> Iterator[str]:
         elif kind == TABLE:
             yield from rows(lines)
         elif kind == ITEM:
-            yield from (".IP \\(bu 2", marked(" ".join(lines).removeprefix("- ")))
+            sign, _, text = " ".join(line.strip() for line in lines).partition(" ")
+            yield from (f".IP {sign.replace('-', BULLET)} 4", marked(text))
         else:
             yield from (".PP", marked(" ".join(lines)))
 

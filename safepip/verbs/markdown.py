@@ -1,7 +1,7 @@
 """Show the part of Markdown that the pages of help use, in a terminal or as plain text.
 
-Headings, paragraphs, lists of one level, tables and fenced code; within them `code`, **bold** and links.
-A link to another page becomes the command that shows it.
+Headings, paragraphs, lists of one level, tables and fenced code; within them `code`, **bold** and links. A link
+to another page becomes the command that shows it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ HEADING, PARAGRAPH, ITEM, TABLE, CODE = "heading", "paragraph", "item", "table",
 _BOLD, _CODE, _NORMAL = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 _ESCAPE = re.compile(r"\x1b\[\d*m")
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)")
+_NUMBER = re.compile(r"\d+\. ")
 _FIXED_SPACE = "\xa0"  # within code: commands are not broken into lines
 
 
@@ -43,6 +44,8 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
 def _kind_of(line: str) -> str | None:
     """Return the kind of block that begins with this line; None for a line that goes on or is empty."""
     begins = {"#": HEADING, "- ": ITEM, "|": TABLE, "```": CODE}
+    if _NUMBER.match(line):
+        return ITEM
     return next((kind for mark, kind in begins.items() if line.startswith(mark)), None)
 
 

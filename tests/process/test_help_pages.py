@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -104,6 +106,7 @@ BEFORE = {
     "moving": "safepip config set global.break-system-packages true\nsafepip install -q --user flask\n",
     "cron": _INSTALLED,
     "faq": _INSTALLED,
+    "json": _INSTALLED,
     "limits": _INSTALLED,
     "recovery": _INSTALLED,
     "security": _INSTALLED,
@@ -150,3 +153,24 @@ def test_a_page_is_printed_only_by_safepips_name(blog: Sandbox) -> None:
     as_pip = blog.call([blog.named("pip3"), "help", "docker"])
     assert (as_pip.code, as_pip.out) == (1, b"")
     assert b'unknown command "docker"' in as_pip.err
+
+
+def documented_keys() -> dict[str, set[str]]:
+    """Return the keys that the page on JSON has for each command."""
+    sections = text_of("json").split("\n## ")[1:]
+    firsts = {part.partition("\n")[0]: re.findall(r"^\| (`[^|]+`) \|", part, re.MULTILINE) for part in sections}
+    return {
+        name: {key for cell in found for key in re.findall(r"`(\w+)`", cell)} for name, found in firsts.items()
+    }
+
+
+def test_the_page_on_json_has_the_keys_that_are_printed(blog: Sandbox) -> None:
+    assert blog.run("install", "-q", "flask").code == 0
+    printed = {
+        "explain": json.loads(blog.run("explain", "--json", "install", "flask").out),
+        "doctor": json.loads(blog.run("doctor", "--json").out)["findings"][0],
+        "history": json.loads(blog.run("history", "--json").out)[0],
+        "env list": json.loads(blog.run("env", "list", "--json").out)[0],
+    }
+    keys = documented_keys()
+    assert {name: set(one) for name, one in printed.items()} == {name: keys[name] for name in printed}

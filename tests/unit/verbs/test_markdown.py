@@ -14,6 +14,7 @@ go on.
 - one, which
   is long
 - two
+1. three
 
 | a | b |
 |---|---|
@@ -33,6 +34,7 @@ def test_a_page_is_read_block_by_block():
         (PARAGRAPH, ["Words that", "go on."]),
         (ITEM, ["- one, which", "  is long"]),
         (ITEM, ["- two"]),
+        (ITEM, ["1. three"]),
         (TABLE, ["| a | b |", "|---|---|", "| `x y` | z |"]),
         (CODE, ["bash", "run  this", "", "# and that"]),
     ]
@@ -42,7 +44,7 @@ def test_plain_text_is_indented_below_its_heading():
     assert rendered(PAGE, 80, colour=False).splitlines() == [
         "Title", "",
         "  Words that go on.", "",
-        "  - one, which is long", "  - two", "",
+        "  - one, which is long", "  - two", "  1. three", "",
         "  a      b", "  -----  -", "  `x y`  z", "",
         "      run  this", "", "      # and that",
     ]  # fmt: skip
