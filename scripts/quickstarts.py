@@ -186,7 +186,7 @@ def in_terminal(line: str, folder: str, variables: dict[str, str]) -> str:
     while time.monotonic() < until and select.select([mine], [], [], until - time.monotonic())[0]:
         try:
             printed += os.read(mine, 65536)
-        except OSError:  # noqa: PERF203  the terminal is closed
+        except OSError:
             break
     child.kill()
     child.wait()

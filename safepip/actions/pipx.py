@@ -192,7 +192,7 @@ def programs_of(context: Context) -> str:
 
 def tell_of_path(context: Context, report: Report) -> None:
     """Say how to put the folder of programs on PATH, where it is not; safepip itself may lie in it."""
-    from safepip.verbs.init import own_program  # noqa: PLC0415  rarely needed
+    from safepip.shells.program import own_program  # noqa: PLC0415  rarely needed
 
     folder = programs_of(context)
     entries = context.ambient.environ.get("PATH", "").split(os.pathsep)

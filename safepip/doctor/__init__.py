@@ -24,11 +24,13 @@ from . import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from safepip.system.observe import Context
 
     from .finding import Finding
 
-# In the order in which a helper would ask.
+# A check is a file of this package with `check(context)`; this order is that of the output.
 CHECKS = (
     surroundings, path, installation, advisories, target, pip_settings, own_settings, decision, environments,
     shells, stray_installs, applications, directories,
@@ -37,9 +39,14 @@ CHECKS = (
 
 def examine(context: Context) -> tuple[Finding, ...]:
     """Return the findings of all checks; `context` is that of an install typed here."""
+    return tuple(_all(context))
+
+
+def _all(context: Context) -> Iterator[Finding]:
     home = context.ambient.home or context.ambient.environ.get("HOME", "")
-    found = (one for subject in CHECKS for one in subject.check(context))
-    return tuple(replace(one, why=_with_tilde(one.why, home)) for one in found)
+    for subject in CHECKS:
+        for finding in subject.check(context):
+            yield replace(finding, why=_with_tilde(finding.why, home))
 
 
 def _with_tilde(text: str, home: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from safepip.envs.applications import broken
+from safepip.report import first_of
 from safepip.system.pipx import environments_of, installed_applications
 
-from .finding import listed, ok, problem
+from .finding import MOST_NAMES, ok, problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,13 +19,11 @@ def check(context: Context) -> Findings:
     """Look at each application's Python."""
     faults = broken(context)
     for name, reason in faults.items():
-        yield problem("application-broken", f"the application {name} {reason}", _repair(name, faults))
+        command = f"safepip app reinstall {shlex.quote(name)}"
+        if len(faults) > 1:  # an upgrade of Python breaks all at once
+            command = "safepip env repair --all"
+        yield problem("application-broken", f"the application {name} {reason}", command)
     names = installed_applications(environments_of(context))
-    whole = [name for name in names if name not in faults]
-    if whole:
-        yield ok("applications", f"with pipx: {listed(whole)}, {len(whole)} in all")
-
-
-def _repair(name: str, faults: dict[str, str]) -> str:
-    """Return the command that repairs an application; an upgrade of Python breaks all at once."""
-    return "safepip env repair --all" if len(faults) > 1 else f"safepip app reinstall {shlex.quote(name)}"
+    intact = [name for name in names if name not in faults]
+    if intact:
+        yield ok("applications", f"with pipx: {first_of(intact, MOST_NAMES)}, {len(intact)} in all")

@@ -1,4 +1,4 @@
-"""What an install here would come to: the active environment, the project, the outcome."""
+"""The decision about an install here: the active environment, the project, the outcome."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import shlex
 
 from safepip.core.decide import decide
-from safepip.core.plan import Create, InEnvironment, Pip, Refuse, Repair, StepDown
+from safepip.core.plan import Refuse
 from safepip.core.world import ABSENT, BROKEN, USABLE
 from safepip.errors import SafepipError
 from safepip.system.environment import is_environment
 
-from .finding import known, ok, problem, warning
+from .finding import attempt, ok, problem, warning
+from .outcome import outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def _active(context: Context) -> Finding:
     active = context.active
     if active:
         variable, path = context.claimed_active
-        by_variable = path == active.path and context.target.prefix is None
-        return ok("active", f"the environment {active.path} is active{f', by {variable}' if by_variable else ''}")
+        why = f"the environment {active.path} is active"
+        if path == active.path and context.target.prefix is None:
+            why += f", by {variable}"
+        return ok("active", why)
     if context.stale_active:
         return _stale(*context.stale_active, context)
     return ok("active", "no environment is active")
@@ -52,15 +55,20 @@ def _active(context: Context) -> Finding:
 
 def _stale(variable: str, path: str, context: Context) -> Finding:
     found = context.examine(path, named=True)
-    reason = found.reason or ("does not exist" if found.state == ABSENT else "is not an environment")
-    can_be_repaired = found.state == BROKEN and is_environment(path) and not found.other_system
-    command = f"safepip env repair {shlex.quote(path)}" if can_be_repaired else f"unset {variable}"
+    reason = found.reason
+    if not reason:
+        reason = "does not exist" if found.state == ABSENT else "is not an environment"
+    command = f"unset {variable}"
+    if found.state == BROKEN and is_environment(path) and not found.other_system:
+        command = f"safepip env repair {shlex.quote(path)}"
     return warning("active-stale", f"{variable} names {path}, which {reason}", command)
 
 
 def _another_active(active: Environment, context: Context) -> Findings:
-    here = known(lambda: context.place, None)
-    if context.named or not context.project or here is None or here.state != USABLE or here.path == active.path:
+    if context.named or not context.project:
+        return
+    here = attempt(lambda: context.place, None)
+    if here is None or here.state != USABLE or here.path == active.path:
         return
     why = f"the active environment is not this project's, {here.path}: installs go to the active one"
     yield warning("active-other", why, f". {shlex.quote(os.path.join(here.path, 'bin', 'activate'))}")
@@ -70,31 +78,17 @@ def _project(context: Context) -> Finding:
     project = context.project
     if project is None:
         return ok("project", "there is no project here: the home environment serves")
-    marker = f"({project.marker})" if project.marker else "once something is installed (nothing marks it)"
-    return ok("project", f"{project.root} is a project {marker}")
+    if project.marker:
+        return ok("project", f"{project.root} is a project ({project.marker})")
+    return ok("project", f"{project.root} is a project once something is installed (nothing marks it)")
 
 
 def _outcome(plan: Plan, context: Context) -> Findings:
     if not isinstance(plan, Refuse):
-        yield ok("decision", f"an install here {_does(plan)}, since {plan.because}")
+        does = outcome(plan, "install", context.target.python)
+        yield ok("decision", f"an install here {does}, since {plan.because}")
     elif not _is_told_elsewhere(context):
         yield problem("decision", f"an install here is refused: {plan.what}", _command_in(plan.ways))
-
-
-def _does(plan: Plan) -> str:
-    match plan:
-        case Create(environment=environment):
-            return f"makes {environment.path} first"
-        case Repair(environment=environment):
-            return f"repairs {environment.path} first"
-        case InEnvironment(environment=environment):
-            return f"goes into {environment.path}"
-        case Pip(handover=handover):
-            return f"is left to the pip of {handover.environment or handover.python}"
-        case StepDown(uid=uid):
-            return f"steps down to user {uid}"
-        case _:
-            return "is carried out"
 
 
 def _is_told_elsewhere(context: Context) -> bool:

@@ -1,4 +1,4 @@
-"""The directories that safepip keeps its cache, state and data in: whether it can write there."""
+"""The directories of safepip's cache, state and data: whether it can write there."""
 
 from __future__ import annotations
 
@@ -17,62 +17,75 @@ if TYPE_CHECKING:
     from .finding import Ambient, Context, Finding, Findings
 
 _MOVES = {"cache": "XDG_CACHE_HOME", "state": "XDG_STATE_HOME", "data": "XDG_DATA_HOME"}
+_FOR_ALL, _STICKY = 0o002, 0o1000
 
 
 def check(context: Context) -> Findings:
     """Look at each of the three directories."""
-    looked_at, faults = 0, 0
+    looked_at = faults = 0
     for role, path in (("cache", context.cache), ("state", context.state), ("data", context.data)):
-        if path is None or (context.ambient.home is not None and not os.path.isdir(existing(path))):
+        if path is None:
+            continue
+        if context.ambient.home is not None and not os.path.isdir(existing(path)):
             continue
         looked_at += 1
-        for at in _levels(path):
-            fault = _fault(at, path, context.ambient)
-            if fault:
-                yield _finding(role, path, at, fault, context.ambient)
-                faults += 1
-                break
+        finding = _first_fault(role, path, context.ambient)
+        if finding is not None:
+            faults += 1
+            yield finding
     if looked_at and not faults:
         yield ok("folders", "safepip's cache, state and data can be written")
 
 
+def _first_fault(role: str, path: str, ambient: Ambient) -> Finding | None:
+    for at in _levels(path):
+        fault = _fault(at, path, ambient)
+        if fault:
+            return _finding(role, path, at, fault, ambient)
+    return None
+
+
 def _levels(path: str) -> list[str]:
-    """Return the directory, or the nearest above it that exists, and the directories in it."""
+    """Return the directory and the directories in it, or the nearest above it that exists."""
     at = existing(path)
-    inside = [os.path.join(path, name) for name in sorted(names_in(path))] if at == path else []
+    if at != path:
+        return [at]
+    inside = [os.path.join(path, name) for name in sorted(names_in(path))]
     return [at, *filter(os.path.isdir, inside)]
 
 
 def _fault(at: str, path: str, ambient: Ambient) -> str:
-    """Return "owner", "mode", "open" or "read-only" for what is wrong with `at`, or "".
-
-    A directory above safepip's own may be open to others.
-    """
+    """Return "owner", "mode", "open" or "read-only" for what is wrong with `at`, or ""."""
     try:
         stat = os.stat(at)
     except OSError:
         return "mode"
     writable = os.access(at, os.W_OK | os.X_OK)
-    if ambient.platform == "win32":  # modes say nothing there
+    if ambient.platform == "win32":  # modes mean nothing there
         return "" if writable else "mode"
-    inside = _is_below(at, path)
-    mine = ambient.user in {0, stat.st_uid}
-    if inside and not mine:
+    is_own = _is_below(at, path)  # a directory above safepip's may be another user's, or open to all
+    is_users = ambient.user in {0, stat.st_uid}
+    if is_own and not is_users:
         return "owner"
     if not writable:
-        return _why_read_only(at, mine=mine, home=ambient.home)
-    is_open = stat.st_mode & 0o1002 == 0o002  # writable by everybody, and not sticky
-    return "open" if inside and is_open else ""
+        return _why_read_only(at, is_users=is_users, home=ambient.home)
+    if is_own and stat.st_mode & _FOR_ALL and not stat.st_mode & _STICKY:
+        return "open"
+    return ""
 
 
-def _why_read_only(at: str, *, mine: bool, home: str | None) -> str:
+def _why_read_only(at: str, *, is_users: bool, home: str | None) -> str:
     if _is_read_only(at):
         return "read-only"
-    return "owner" if not mine and _is_in_home(at, home) else "mode"
+    if not is_users and _is_in_home(at, home):
+        return "owner"
+    return "mode"
 
 
 def _is_read_only(path: str) -> bool:
-    return sys.platform != "win32" and bool(os.statvfs(path).f_flag & getattr(os, "ST_RDONLY", 1))
+    if sys.platform == "win32":
+        return False
+    return bool(os.statvfs(path).f_flag & getattr(os, "ST_RDONLY", 1))
 
 
 def _is_in_home(path: str, home: str | None) -> bool:
@@ -86,18 +99,20 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:
-    make = warning if role == "cache" or fault == "open" else problem
-    name, quoted, variable = f"{role}-folder", shlex.quote(at), _MOVES[role]
+    make = problem
+    if role == "cache" or fault == "open":
+        make = warning
+    name, typed, variable = f"{role}-folder", shlex.quote(at), _MOVES[role]
     if fault == "open":
-        return make(name, f"{at} can be written by everybody", f"chmod go-w {quoted}")
+        return make(name, f"{at} can be written by everybody", f"chmod go-w {typed}")
     if fault == "owner":
         why = f"{at} belongs to another user: safepip cannot write its {role} there"
         recursive = "-R " if at.startswith(path) else ""
-        return make(name, why, f'sudo chown {recursive}"$USER" {quoted}')
+        return make(name, why, f'sudo chown {recursive}"$USER" {typed}')
     why = f"{at} cannot be written: safepip keeps its {role} there"
     if variable in ambient.environ:
         return make(name, why, f"unset {variable}")
     can_be_opened = ambient.user in {0, owner(at, follow=True)}
     if fault == "read-only" or not can_be_opened:
         return make(name, why, f'export {variable}="$(mktemp -d)"')
-    return make(name, why, f"chmod u+rwx {quoted}")
+    return make(name, why, f"chmod u+rwx {typed}")

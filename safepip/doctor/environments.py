@@ -15,11 +15,12 @@ from safepip.envs.rebuild import fault, lacks_pip, recorded_elsewhere
 from safepip.envs.trust import made_elsewhere
 from safepip.envs.verify import verdict
 from safepip.errors import SafepipError
+from safepip.report import first_of
 from safepip.system.environment import CREATING, examine
 from safepip.system.interpreter import interview
 from safepip.system.registry import entries
 
-from .finding import listed, move_aside, ok, problem, warning
+from .finding import MOST_NAMES, move_aside, ok, problem, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ _ROLES = {
     "here": "the environment of this place",
     "home": "the home environment",
 }
-_ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside one that is somebody else's
+_ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside an environment of another system
 
 
 def check(context: Context) -> Findings:
-    """Look at each environment once, and tell which of those remembered are gone."""
+    """Look at each environment once, and name the remembered ones that are gone."""
     others = 0
     for role, found in _each_once(context):
         faults = list(_faults(role, found, context))
@@ -53,7 +54,8 @@ def check(context: Context) -> Findings:
         yield ok("environments", f"{others} other {what} intact")
     gone = [entry.registration.path for entry in entries(context.state) if not entry.is_there]
     if gone:
-        why = f"safepip remembers {listed(gone)}, no longer there; `safepip env prune --yes` forgets that"
+        names = first_of(gone, MOST_NAMES)
+        why = f"safepip remembers {names}, no longer there; `safepip env prune --yes` forgets that"
         yield ok("environments-gone", why)
 
 
@@ -91,33 +93,33 @@ def _intact(role: str, found: Environment) -> Finding:
         return ok("environment", f"{what} does not exist yet: the first install makes it")
     if found.state == UNFINISHED:
         return ok("environment", f"{what} is empty: the first install fills it")
-    own = "" if found.has_pip else ", without a pip of its own: safepip's serves it"
-    return ok("environment", f"{what} is intact (Python {found.version}){own}")
+    intact = f"{what} is intact (Python {found.version})"
+    if found.has_pip:
+        return ok("environment", intact)
+    return ok("environment", f"{intact}, without a pip of its own: safepip's serves it")
 
 
 def _faults(role: str, found: Environment, context: Context) -> Findings:
-    """Yield what is wrong with one environment."""
     path, repair = found.named or found.path, _env("repair", found, context)
     aside = left_aside(found.path, context) if found.path else ""
     if aside:
         why = f"a repair of {path} was interrupted; the old one is intact: {aside}"
         yield problem("repair-killed", why, repair)
+    elif found.state == USABLE:
+        yield from _faults_inside(role, found, repair, context)
+    elif found.state == UNFINISHED:
+        yield from _unfinished(role, found)
     elif found.state == BROKEN:
         yield problem("environment-broken", f"{path} {found.reason}", _rebuild(found, repair))
-    elif found.state == UNTRUSTED and _was_copied(found):
-        yield problem("environment-moved", f"{path} {found.reason}", repair)
     elif found.state == UNTRUSTED:
-        yield problem("environment-untrusted", f"{path} {found.reason}", _env("trust", found, context))
+        if _was_copied(found):
+            yield problem("environment-moved", f"{path} {found.reason}", repair)
+        else:
+            yield problem("environment-untrusted", f"{path} {found.reason}", _env("trust", found, context))
     elif found.state == FOREIGN:
         yield problem("environment-foreign", f"{path} {found.reason}", _ELSEWHERE)
     elif found.state == NOWHERE:
         yield problem("environment-nowhere", found.reason, _ELSEWHERE)
-    elif found.state == UNFINISHED and os.path.lexists(os.path.join(found.path, CREATING)):
-        where = "" if role == "here" else f"--env {shlex.quote(path)} "
-        why = f"{path} is unfinished: its creation was interrupted"
-        yield warning("environment-unfinished", why, f"safepip {where}env create")
-    elif found.state == USABLE:
-        yield from _faults_inside(role, found, repair, context)
 
 
 def _env(word: str, found: Environment, context: Context) -> str:
@@ -125,7 +127,9 @@ def _env(word: str, found: Environment, context: Context) -> str:
 
 
 def _was_copied(found: Environment) -> bool:
-    return recorded_elsewhere(found.path) is not None and found.reason == made_elsewhere(found.path)
+    if recorded_elsewhere(found.path) is None:
+        return False
+    return found.reason == made_elsewhere(found.path)
 
 
 def _rebuild(found: Environment, repair: str) -> str:
@@ -133,21 +137,24 @@ def _rebuild(found: Environment, repair: str) -> str:
         return _ELSEWHERE
     try:
         fault(found)
-    except SafepipError:  # there is nothing to rebuild it from
+    except SafepipError:  # no Python or list of packages is left to rebuild it from
         return move_aside(found.named or found.path, ".old")
     return repair
 
 
-def _faults_inside(role: str, found: Environment, repair: str, context: Context) -> Findings:
-    """Yield what is wrong in an environment that would work.
-
-    Looking through all that is installed takes time, so only what serves this place is looked through.
-    """
+def _unfinished(role: str, found: Environment) -> Findings:
+    if not os.path.lexists(os.path.join(found.path, CREATING)):  # an empty directory of the user's
+        return
     path = found.named or found.path
-    damage = (fault(found, context.state) or verdict(found.path)) if role in _ROLES else None
-    if damage:
-        name = "environment-damaged" if recorded_elsewhere(found.path) is None else "environment-moved"
-        yield problem(name, f"{path} {damage}", repair)
+    where = "" if role == "here" else f"--env {shlex.quote(path)} "
+    why = f"{path} is unfinished: its creation was interrupted"
+    yield warning("environment-unfinished", why, f"safepip {where}env create")
+
+
+def _faults_inside(role: str, found: Environment, repair: str, context: Context) -> Findings:
+    """Yield the faults in an environment that can be used."""
+    path = found.named or found.path
+    yield from _damage(role, found, repair, context)
     left = left_by_root(found.path, context.ambient.user)
     if left:
         why = f"{left} belongs to root, left by an earlier sudo pip"
@@ -158,7 +165,20 @@ def _faults_inside(role: str, found: Environment, repair: str, context: Context)
     if not found.has_pip and lacks_pip(found, context):
         why = f"{path} has lost its pip: safepip's serves it, but its python -m pip fails"
         yield warning("environment-without-pip", why, repair)
-    moved_aside = [os.path.basename(left_path) for left_path in half_removed(found.path)]
+    moved_aside = list(map(os.path.basename, half_removed(found.path)))
     if moved_aside:
-        why = f"pip warns at every command: an interrupted one left {listed(moved_aside)} in {path}"
+        names = first_of(moved_aside, MOST_NAMES)
+        why = f"pip warns at every command: an interrupted one left {names} in {path}"
         yield warning("half-removed", why, repair)
+
+
+def _damage(role: str, found: Environment, repair: str, context: Context) -> Findings:
+    if role not in _ROLES:  # to verify all files of all environments takes seconds
+        return
+    damage = fault(found, context.state) or verdict(found.path)
+    if not damage:
+        return
+    name = "environment-moved"
+    if recorded_elsewhere(found.path) is None:
+        name = "environment-damaged"
+    yield problem(name, f"{found.named or found.path} {damage}", repair)

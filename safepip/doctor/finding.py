@@ -10,12 +10,11 @@ from safepip.errors import SafepipError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Literal, TypeVar
 
-    from safepip.core.world import Ambient as Ambient  # noqa: PLC0414
-
     # The checks import these from here.
+    from safepip.core.world import Ambient as Ambient  # noqa: PLC0414
     from safepip.core.world import Environment as Environment  # noqa: PLC0414
     from safepip.core.world import Interpreter as Interpreter  # noqa: PLC0414
     from safepip.system.observe import Context as Context  # noqa: PLC0414
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Findings = Iterator["Finding"]
 
-_MOST_NAMES = 3  # that a sentence lists
+MOST_NAMES = 3  # in a sentence
 
 
 class Finding(Record):
@@ -51,18 +50,29 @@ def problem(name: str, why: str, command: str | None = None) -> Finding:
     return Finding(id=name, status="problem", why=why, command=command)
 
 
-def known(look: Callable[[], T], otherwise: T) -> T:
-    """Return what `look` finds, or `otherwise` where that cannot be found out here."""
+def attempt(look: Callable[[], T], otherwise: T) -> T:
+    """Return the result of `look`, or `otherwise` if it fails; another check tells why."""
     try:
         return look()
     except SafepipError:
         return otherwise
 
 
+def target_interpreter(context: Context) -> Interpreter | None:
+    """Return the target interpreter, or None if there is none or it cannot be asked."""
+    return attempt(lambda: context.target.interpreter, None)
+
+
+def is_managed(context: Context) -> bool:
+    """Return True if the target interpreter is managed."""
+    return attempt(lambda: context.managed, False)
+
+
 def sudo(context: Context, path: str) -> str:
-    """Return "sudo " where the user may not write to `path`."""
-    allowed = context.ambient.user == 0 or os.access(path, os.W_OK)
-    return "" if allowed else "sudo "
+    """Return "sudo " if the user cannot write to `path`."""
+    if context.ambient.user == 0 or os.access(path, os.W_OK):
+        return ""
+    return "sudo "
 
 
 def move_aside(path: str, ending: str, prefix: str = "") -> str:
@@ -78,9 +88,3 @@ def put_first(folder: str) -> str:
 def comment_out(file: str, line: int) -> str:
     """Return the command that makes a comment of a line, so that nothing is lost."""
     return f"sed -i.bak '{line}s/^/# /' {shlex.quote(file)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

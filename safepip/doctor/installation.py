@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import json
 import os
@@ -15,16 +14,19 @@ from safepip.errors import shell_quote
 from safepip.system.environment import configuration
 
 from .finding import ok, problem
+from .path import on_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from safepip.report import Report
 
     from .finding import Context, Findings
 
 
 class Installation(Record):
-    """Who installed safepip, as "pipx", and the commands to type; `repair` is for when its Python was replaced."""
+    """How safepip was installed, as "pipx", and the commands; `repair` is for a replaced Python."""
 
     by: str
     update: str
@@ -86,15 +88,19 @@ def of_environment(prefix: str) -> Installation:
 
 
 def _source(prefix: str) -> str:
-    """Return what to install: where pip had it from by its own note (PEP 610), else the name."""
-    noted = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages", "safepip-*.dist-info")
-    for path in glob.glob(os.path.join(noted, "direct_url.json")):
-        with (
-            contextlib.suppress(OSError, ValueError, LookupError, TypeError),
-            open(path, encoding="utf-8") as file,
-        ):
-            return str(json.load(file)["url"]).removeprefix("file://")
+    """Return the requirement to install again: the URL that pip noted (PEP 610), else the name."""
+    sites = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")
+    for path in glob.glob(os.path.join(sites, "safepip-*.dist-info", "direct_url.json")):
+        try:
+            return str(_json_in(path)["url"]).removeprefix("file://")
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
     return "safepip"
+
+
+def _json_in(path: str) -> Any:
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
 
 
 def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
@@ -102,10 +108,9 @@ def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
 
 
 def _by_bootstrap(app: str) -> Installation | None:
-    """Return what scripts/bootstrap.py noted in the directory that it filled, or None."""
+    """Return the note of scripts/bootstrap.py in the directory that it filled, or None."""
     try:
-        with open(os.path.join(app, ".bootstrap"), encoding="utf-8") as file:
-            noted = json.load(file)
+        noted = _json_in(os.path.join(app, ".bootstrap"))
         again, update, remove = str(noted["again"]), str(noted["update"]), str(noted["remove"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -115,26 +120,24 @@ def _by_bootstrap(app: str) -> Installation | None:
 
 def _environments_on_path(context: Context) -> list[str]:
     """Return the environments of other programs called safepip on PATH."""
-    from .path import on_path  # noqa: PLC0415  it asks this module nothing
-
     own = os.path.realpath(context.ambient.prefix)
-    prefixes = (program.serves for program in on_path(("safepip",), context))
-    return [prefix for prefix in prefixes if "pyvenv.cfg" in _names(prefix) and os.path.realpath(prefix) != own]
-
-
-def _names(folder: str) -> list[str]:
-    return os.listdir(folder) if folder and os.path.isdir(folder) else []
+    found = []
+    for program in on_path(("safepip",), context):
+        config = os.path.join(program.serves or os.devnull, "pyvenv.cfg")
+        if os.path.realpath(program.serves) != own and os.path.lexists(config):
+            found.append(program.serves)
+    return found
 
 
 def tell(environment: str | None, context: Context, report: Report) -> None:
-    """Say how safepip itself is updated or removed, where the line does that to another copy of it.
-
-    The line is carried out all the same, as pip would: a project may well depend on safepip.
-    """
+    """Say how to update or remove safepip itself if the line does that to another copy."""
+    # The line is carried out all the same, as pip would: a project may well depend on safepip.
     command = context.command
-    if "safepip" not in {normalised_name(name_in(requirement)) for requirement in command.requirements}:
+    names = [normalised_name(name_in(requirement)) for requirement in command.requirements]
+    if "safepip" not in names:
         return
-    if environment is not None and os.path.realpath(environment) == os.path.realpath(context.ambient.prefix):
+    prefix = os.path.realpath(context.ambient.prefix)
+    if environment is not None and os.path.realpath(environment) == prefix:
         return
     own = own_installation(context)
     where = environment or context.bare.python

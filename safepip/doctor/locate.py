@@ -6,6 +6,7 @@ import os
 import shlex
 
 from safepip.core.app_routing import wanted
+from safepip.core.record import Record
 from safepip.envs.verify import sites
 from safepip.system import registry
 from safepip.system.pipx import has_distribution, home_of, installed_applications
@@ -18,61 +19,73 @@ if TYPE_CHECKING:
 
     from safepip.system.observe import Context
 
-    # Folders, what to call them, how to remove from there ({}: the names), and the only name that counts, or None.
-    Place = tuple[tuple[str, ...], str, str, str | None]
-
 _MOST = 3  # lines
+_FROM_SYSTEM = "safepip --system uninstall --break-system-packages {}"
+
+
+class Place(Record):
+    """The `folders` of a place, how it is `called`, and the command `remove` with {} for the names.
+
+    With `only`, no other package counts there.
+    """
+
+    folders: tuple[str, ...]
+    called: str
+    remove: str
+    only: str = ""
+
+    def holds(self, name: str) -> bool:
+        """Return True if the package is installed here."""
+        if self.only and name != self.only:
+            return False
+        return any(has_distribution(folder, name) for folder in self.folders)
 
 
 def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
-    """Return a line for each place that has some of the packages, with the command that removes them there.
-
-    Nothing is run; a package that two places have is told of in the first.
-    """
-    left = list(dict.fromkeys(one.name for one in map(wanted, requirements) if one is not None))
+    """Return a line for each place of the packages, with the command that removes them there."""
+    meant = [one for one in map(wanted, requirements) if one is not None]
+    left = list(dict.fromkeys(one.name for one in meant))
     lines = []
-    for folders, called, remove, only in _places(context, tuple(left)):
-        here = _held(folders, [name for name in left if only in {None, name}])
+    for place in _places(context, tuple(left)):
+        here = list(filter(place.holds, left))
         if here:
+            # A package in two places is named in the first only: a second removal needs another `uninstall`.
             left = [name for name in left if name not in here]
             are = "is" if len(here) == 1 else "are"
-            lines.append(f"{', '.join(here)} {are} {called}: {remove.format(' '.join(here))}")
+            lines.append(f"{', '.join(here)} {are} {place.called}: {place.remove.format(' '.join(here))}")
     return tuple(lines[:_MOST])
 
 
-def _held(folders: tuple[str, ...], names: list[str]) -> list[str]:
-    return [name for name in names if any(has_distribution(folder, name) for folder in folders)]
-
-
 def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:
-    """Yield where packages may be, the nearest first."""
+    """Yield the places, the nearest first."""
     yield from _above(context)
     if context.data is not None:
-        path = os.path.join(context.data, "home")
-        how = f"safepip --env {shlex.quote(path)} uninstall {{}}"
-        yield tuple(sites(path)), "in the home environment", how, None
+        yield _environment(os.path.join(context.data, "home"), "in the home environment")
     venvs = os.path.join(home_of(context), "venvs")
-    for name in (name for name in installed_applications(venvs) if name in names):
-        yield (
-            tuple(sites(os.path.join(venvs, name))),
-            "an application of pipx's",
-            f"safepip app uninstall {name}",
-            name,
-        )
+    for name in installed_applications(venvs):
+        if name in names:
+            folders = tuple(sites(os.path.join(venvs, name)))
+            remove = f"safepip app uninstall {name}"
+            yield Place(folders=folders, called="an application of pipx's", remove=remove, only=name)
     yield from _outside(context)
 
 
+def _environment(path: str, called: str) -> Place:
+    remove = f"safepip --env {shlex.quote(path)} uninstall {{}}"
+    return Place(folders=tuple(sites(path)), called=called, remove=remove)
+
+
 def _above(context: Context) -> Iterator[Place]:
-    """Yield the environments of folders above that safepip knows, from here upwards."""
+    """Yield the known environments of the directories above, from here upwards."""
     cwd = context.ambient.cwd or ""
-    known = [
-        (entry.registration.project or os.path.dirname(entry.registration.path), entry)
-        for entry in registry.entries(context.state)
-    ]
-    for root, entry in sorted(known, key=lambda one: len(one[0]), reverse=True):
+    above = []
+    for entry in registry.entries(context.state):
+        path = entry.registration.path
+        root = entry.registration.project or os.path.dirname(path)
         if cwd.startswith(os.path.join(root, "")) and entry.is_there:
-            how = f"safepip --env {shlex.quote(entry.registration.path)} uninstall {{}}"
-            yield tuple(sites(entry.registration.path)), f"in {entry.registration.path}", how, None
+            above.append((len(root), path))
+    for _, path in sorted(above, reverse=True):
+        yield _environment(path, f"in {path}")
 
 
 def _outside(context: Context) -> Iterator[Place]:
@@ -82,11 +95,12 @@ def _outside(context: Context) -> Iterator[Place]:
         return
     for folder, version in user_sites(context.ambient):
         if version == target.minor:
-            how = "safepip --system uninstall --break-system-packages {}"
-            yield (folder,), f"in {folder}, by pip install --user", how, None
-    folders = dict(system_sites(target))
-    by_pip = tuple(folder for folder, is_pips in folders.items() if is_pips)
-    how = "sudo safepip --system uninstall --break-system-packages {}"
-    yield by_pip, "in /usr/local, by sudo pip", how, None
-    rest = tuple(folder for folder in folders if folder not in by_pip)
-    yield rest, "the system's", "what installed it there removes it (apt, dnf, …)", None
+            yield Place(folders=(folder,), called=f"in {folder}, by pip install --user", remove=_FROM_SYSTEM)
+    by_pip: list[str] = []
+    others: list[str] = []
+    for folder, is_pips in dict(system_sites(target)).items():
+        kept = by_pip if is_pips else others
+        kept.append(folder)
+    yield Place(folders=tuple(by_pip), called="in /usr/local, by sudo pip", remove=f"sudo {_FROM_SYSTEM}")
+    remove = "what installed it there removes it (apt, dnf, …)"
+    yield Place(folders=tuple(others), called="the system's", remove=remove)

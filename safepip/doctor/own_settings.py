@@ -1,4 +1,4 @@
-"""safepip's own settings: what is wrong in them, and what takes the fault out."""
+"""safepip's own settings: what is wrong in them, and what removes the fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from safepip.core.settings import Settings
 from safepip.system.project_tools.detect import content
 
-from .finding import comment_out, known, move_aside, problem, warning
+from .finding import attempt, comment_out, move_aside, problem, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,26 +19,31 @@ if TYPE_CHECKING:
 
 def check(context: Context) -> Findings:
     """Tell what is wrong with the settings in force here."""
-    settings = known(lambda: context.settings, Settings())
+    settings = attempt(lambda: context.settings, Settings())
     for fault in settings.warnings:
         make = problem if fault in settings.faults else warning
         yield make("setting-wrong", str(fault), _repair(fault))
 
 
 def _repair(fault: Fault) -> str | None:
-    if fault.origin.startswith("SAFEPIP_"):
-        return f"unset {fault.origin}"
-    if fault.line and not fault.broken and _holds_whole_value(fault.origin, fault.line):
-        return comment_out(fault.origin, fault.line)
-    if os.path.basename(fault.origin) == "config.toml":  # safepip's alone
-        return move_aside(fault.origin, ".broken")
-    return f'"${{EDITOR:-vi}}" +{fault.line or 1} {shlex.quote(fault.origin)}' if fault.origin else None
+    file = fault.origin
+    if not file:
+        return None
+    if file.startswith("SAFEPIP_"):
+        return f"unset {file}"
+    if fault.line and not fault.broken and _holds_whole_value(file, fault.line):
+        return comment_out(file, fault.line)
+    if os.path.basename(file) == "config.toml":  # nothing else reads it, so that all of it may go
+        return move_aside(file, ".broken")
+    return f'"${{EDITOR:-vi}}" +{fault.line or 1} {shlex.quote(file)}'
 
 
 def _holds_whole_value(path: str, line: int) -> bool:
-    """Return True if the line holds a key and all of its value, so that it can be taken out alone."""
+    """Return True if the line holds a key and all of its value."""
     lines = content(path).decode("utf-8", "replace").split("\n")
     text = "".join(lines[line - 1 : line])
-    is_open = text.count("[") != text.count("]") or text.count("{") != text.count("}")
-    is_long = '"""' in text or "'''" in text
-    return "=" in text and not is_open and not is_long
+    if '"""' in text or "'''" in text:
+        return False
+    if text.count("[") != text.count("]") or text.count("{") != text.count("}"):
+        return False
+    return "=" in text

@@ -5,15 +5,16 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 
 from safepip import __version__
 from safepip.core.record import Record
 from safepip.core.world import EXE
+from safepip.shells.program import own_program
 from safepip.system.environment import of_python
 from safepip.system.interpreter import head_of, is_program, python_named
 
-from .finding import known, ok, problem, put_first, sudo, warning
+from .finding import attempt, ok, problem, put_first, sudo, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ PYTHONS = ("python3", "python")
 
 
 class Program(Record):
-    """A program on PATH, and the interpreter that its first line names, empty for a binary.
+    """A program on PATH, and the interpreter in its first line, empty for a binary.
 
-    `serves` is the environment or the real interpreter that it belongs to; `own` means that safepip wrote it.
+    `serves` is its environment or real interpreter. `own` is True if safepip wrote it.
     """
 
     path: str
@@ -36,13 +37,13 @@ class Program(Record):
 
     @property
     def lost(self) -> bool:
-        """Whether its interpreter is gone."""
-        return bool(self.runs) and not os.path.exists(self.runs)
+        """Return True if its interpreter does not exist."""
+        return self.runs != "" and not os.path.exists(self.runs)
 
 
 def check(context: Context) -> Findings:
     """Look at the programs that PATH gives, in its order."""
-    program = known(own_program, "")
+    program = attempt(own_program, "")
     yield ok("safepip", f"safepip {__version__} runs from {program or context.ambient.executable}")
     if program:
         yield from _safepips(program, context)
@@ -61,36 +62,39 @@ def check(context: Context) -> Findings:
     yield from _relative(context)
 
 
-def own_program() -> str:
-    """Return the absolute path of the program that starts safepip."""
-    from safepip.verbs.init import own_program  # noqa: PLC0415
-
-    return own_program()
-
-
-def search(context: Context) -> list[str]:
+def path_entries(context: Context) -> list[str]:
     """Return the entries of PATH."""
     return context.ambient.environ.get("PATH", os.defpath).split(os.pathsep)
 
 
 def on_path(names: tuple[str, ...], context: Context) -> list[Program]:
-    """Return the first of the names in each directory of PATH; two ways to one directory count once."""
+    """Return the first of the names in each directory of PATH."""
     found: dict[str, str] = {}
-    for folder in search(context):
-        paths = (os.path.join(folder, name + EXE) for name in names if os.path.isabs(folder))
-        path = next((path for path in paths if is_program(path)), None)
-        if path is not None:
+    for folder in path_entries(context):
+        path = _first_program(folder, names)
+        if path:  # two ways to one directory count once
             found.setdefault(os.path.realpath(folder), path)
-    return [_program(path) for path in found.values()]
+    return list(map(_program, found.values()))
+
+
+def _first_program(folder: str, names: tuple[str, ...]) -> str:
+    if not os.path.isabs(folder):
+        return ""
+    for name in names:
+        path = os.path.join(folder, name + EXE)
+        if is_program(path):
+            return path
+    return ""
 
 
 def _program(path: str) -> Program:
     head = head_of(path)
     is_script = head.startswith(b"#!")
     runs = python_named(head)
-    serves = of_python(runs or path) or os.path.realpath(runs or path)
+    python = runs or path
+    serves = of_python(python) or os.path.realpath(python)
     if is_script and not runs:
-        serves = ""  # "#!/usr/bin/env python3" serves whichever comes first
+        serves = ""  # "#!/usr/bin/env python3" serves the first on PATH
     return Program(path=path, runs=runs, serves=serves, own=is_script and b"safepip" in head)
 
 
@@ -106,13 +110,16 @@ def _safepips(program: str, context: Context) -> Findings:
     folder = os.path.dirname(program)
     if not found:
         yield warning("safepip-off-path", f"safepip is not on PATH: it is in {folder}", put_first(folder))
-    elif os.path.realpath(found[0].path) != os.path.realpath(program):
-        first = found[0].path
-        project = project_of(first)
-        foreign = project and project != "safepip"
-        what = f"the safepip of another project, {project}," if foreign else "another safepip"
-        why = f"{what} comes first on PATH: {first}, not {program}"
-        yield warning("safepip-shadowed", why, put_first(folder))
+        return
+    first = found[0].path
+    if os.path.realpath(first) == os.path.realpath(program):
+        return
+    what = "another safepip"
+    project = project_of(first)
+    if project not in {"", "safepip"}:
+        what = f"the safepip of another project, {project},"
+    why = f"{what} comes first on PATH: {first}, not {program}"
+    yield warning("safepip-shadowed", why, put_first(folder))
 
 
 def project_of(program: str) -> str:
@@ -120,18 +127,25 @@ def project_of(program: str) -> str:
     name = os.path.basename(program)
     beside = [os.path.realpath(program), python_named(head_of(program))]
     for distribution in distributions(path=_sites_beside(beside)):
-        scripts = distribution.entry_points.select(group="console_scripts", name=name)
-        recorded = [file for file in distribution.files or () if os.fspath(file).endswith(f"/bin/{name}")]
-        if scripts or recorded:
+        if _installs(distribution, name):
             return str(distribution.metadata["Name"]).lower()
     return ""
+
+
+def _installs(distribution: Distribution, name: str) -> bool:
+    if distribution.entry_points.select(group="console_scripts", name=name):
+        return True
+    files = distribution.files or ()
+    return any(os.fspath(file).endswith(f"/bin/{name}") for file in files)
 
 
 def _sites_beside(programs: list[str]) -> list[str]:
     """Return the folders of modules that belong to the directories of these programs."""
     prefixes = {os.path.dirname(os.path.dirname(path)) for path in programs if path}
-    patterns = (os.path.join(glob.escape(prefix), "lib", "python*", "*-packages") for prefix in sorted(prefixes))
-    return [site for pattern in patterns for site in glob.glob(pattern)]
+    sites = []
+    for prefix in sorted(prefixes):
+        sites += glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "*-packages"))
+    return sites
 
 
 # -- pip
@@ -147,16 +161,17 @@ def _lost(pip: Program, context: Context) -> Finding:
 
 
 def _mismatch(pips: list[Program], python: Program, context: Context) -> Findings:
-    """Tell of a first pip that belongs to another Python than the first one."""
     pip = pips[0]
-    if pip.own or pip.lost or not (pip.serves and python.serves) or pip.serves == python.serves:
+    if pip.own or pip.lost:
         return
-    if known(lambda: context.target.problem is not None, True):
+    if not pip.serves or not python.serves or pip.serves == python.serves:
+        return
+    if attempt(lambda: context.target.problem is not None, True):
         return
     folder = os.path.dirname(python.path)
     why = f"pip and python differ: {pip.path} is that of {pip.serves}, not of {python.path}"
-    beside = any(os.path.dirname(other.path) == folder for other in pips)
-    if beside or not context.data:
+    folders_of_pips = [os.path.dirname(other.path) for other in pips]
+    if folder in folders_of_pips or not context.data:
         yield warning("pip-mismatch", why, put_first(folder))
     else:
         shims = os.path.join(context.data, "shims")
@@ -164,9 +179,11 @@ def _mismatch(pips: list[Program], python: Program, context: Context) -> Finding
 
 
 def _relative(context: Context) -> Findings:
-    entries = search(context)
-    relative = [entry for entry in entries if not os.path.isabs(entry)]
-    if relative:
-        clean = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
-        why = f"PATH holds {relative[0] or 'an empty entry'}: programs of whatever directory one is in would run"
-        yield warning("path-relative", why, f"export PATH={shlex.quote(clean)}")
+    entries = path_entries(context)
+    absolute = list(filter(os.path.isabs, entries))
+    if absolute == entries:
+        return
+    first = next(entry for entry in entries if not os.path.isabs(entry))
+    why = f"PATH holds {first or 'an empty entry'}: programs of whatever directory one is in would run"
+    clean = os.pathsep.join(absolute)
+    yield warning("path-relative", why, f"export PATH={shlex.quote(clean)}")

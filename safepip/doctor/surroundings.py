@@ -69,5 +69,7 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that look like settings of safepip and are not."""
     meant = {f"SAFEPIP_{name.upper()}" for name in (*Settings.__annotations__, *_OTHERS)}
     for name in sorted(environ):
-        if name.startswith("SAFEPIP_") and name not in meant and not name.startswith(_PREFIXES):
+        if not name.startswith("SAFEPIP_") or name.startswith(_PREFIXES):
+            continue
+        if name not in meant:
             yield name

@@ -8,7 +8,7 @@ from safepip.core.settings import origin_of
 from safepip.errors import SafepipError
 from safepip.system.interpreter import is_marked
 
-from .finding import comment_out, known, move_aside, ok, problem, warning
+from .finding import attempt, comment_out, move_aside, ok, problem, warning
 from .pip_settings import settings_in_force, unset
 
 TYPE_CHECKING = False
@@ -25,30 +25,35 @@ def check(context: Context) -> Findings:
         what = error.what or "the first python on PATH is another tool's shim, and it fails"
         yield problem("python", what, _without_setting(setting, context))
         return
-    named = known(lambda: dict(context.command.origins).get("python", ""), "") or setting
+    by_pip = attempt(lambda: dict(context.command.origins).get("python", ""), "")
+    named = by_pip or setting
     if target.problem:
         yield problem("python", target.problem, _without_setting(named, context))
     elif target.interpreter is None:
         yield ok("python", f"python is {target.python}, of the environment {target.prefix}")
     else:
+        version = ".".join(map(str, target.interpreter.version))
         by = f", by {named}" if named else ""
-        yield ok("python", f"python is {target.python} (Python {_version(target.interpreter)}){by}")
+        yield ok("python", f"python is {target.python} (Python {version}){by}")
         yield from _marker(target.interpreter, context)
-
-
-def _version(interpreter: Interpreter) -> str:
-    return ".".join(map(str, interpreter.version))
 
 
 def _setting(context: Context) -> str:
     """Return where safepip's setting `python` stands, or ""."""
-    return known(lambda: context.settings.python and origin_of(context.settings, "python"), None) or ""
+    try:
+        settings = context.settings
+    except SafepipError:
+        return ""
+    if not settings.python:
+        return ""
+    return origin_of(settings, "python") or ""
 
 
 def _marker(interpreter: Interpreter, context: Context) -> Findings:
     marker, python = interpreter.marker, context.target.python
     if os.path.lexists(marker) and not is_marked(interpreter):
-        aside = move_aside(marker, ".odd", "" if context.ambient.user == 0 else "sudo ")
+        become = "" if context.ambient.user == 0 else "sudo "
+        aside = move_aside(marker, ".odd", become)
         yield warning("marker-odd", f"{marker} is not a regular file, so it marks nothing", aside)
     setting = verdict_by_setting(context)
     if setting:
@@ -61,7 +66,7 @@ def _marker(interpreter: Interpreter, context: Context) -> Findings:
 
 
 def verdict_by_setting(context: Context) -> str:
-    """Return the setting that decides whether the target is managed, or "" where the marker does."""
+    """Return the setting that decides whether the target is managed, or ""."""
     interpreter = context.target.interpreter
     if interpreter is None or context.managed == is_marked(interpreter):
         return ""
@@ -70,11 +75,13 @@ def verdict_by_setting(context: Context) -> str:
 
 
 def _without_setting(where: str, context: Context) -> str | None:
-    """Return what takes the name of a Python away: of a variable, a file of pip, or one of safepip."""
+    """Return the command that removes the name of a Python from a variable or a file."""
     if where.startswith(("SAFEPIP_", "PIP_")):
         return f"unset {where}"
     for setting in settings_in_force(context):
         if setting.key == "python" and setting.where == where:
             return unset(setting, context)
     file, _, line = where.rpartition(":")
-    return comment_out(file, int(line)) if line.isdecimal() else None
+    if line.isdecimal():
+        return comment_out(file, int(line))
+    return None

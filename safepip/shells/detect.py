@@ -1,4 +1,4 @@
-"""Which shell the user is in: the one that started safepip, else the login shell."""
+"""Find out which shell the user is in: the one that started safepip, else the login shell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What programs call themselves, and the language that they speak.
+# The names of shells, and the language that each speaks.
 LANGUAGES = {
     "bash": "bash", "zsh": "zsh", "fish": "fish", "sh": "sh", "dash": "sh", "ash": "sh", "busybox": "sh",
     "ksh": "sh", "ksh93": "sh", "mksh": "sh", "yash": "sh", "posix": "sh", "tcsh": "tcsh", "csh": "tcsh",
@@ -20,33 +20,42 @@ _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script th
 
 
 def users_shell(environ: Mapping[str, str]) -> str:
-    """Return the absolute path of the user's shell: the parent process if it is one, else SHELL, else /bin/sh."""
+    """Return the absolute path of the user's shell."""
     login = environ.get("SHELL", "")
+    has_login = os.path.isabs(login) and is_program(login)
     parent = _parent()
-    if parent and language_of(parent) and (name_of(parent) not in _OF_SCRIPTS or not is_program(login)):
-        return login if name_of(login) == name_of(parent) and is_program(login) else parent
-    return login if os.path.isabs(login) and is_program(login) else "/bin/sh"
+    if language_of(parent) is None:
+        return login if has_login else "/bin/sh"
+    if not has_login:
+        return parent
+    # /proc gives the resolved path of the parent; the one in SHELL outlives updates.
+    if name_of(login) == name_of(parent) or name_of(parent) in _OF_SCRIPTS:
+        return login
+    return parent
 
 
 def language_of(shell: str) -> str | None:
-    """Return the language that the shell at this path, or of this name, speaks: a value of LANGUAGES."""
+    """Return the language of the shell of this path or name, or None if it is not a known one."""
     return LANGUAGES.get(name_of(shell))
 
 
 def name_of(shell: str) -> str:
-    """Return what a shell is called, without folder, the dash of a login shell and the ending."""
+    """Return the name of a shell, without directory, the dash of a login shell and the ending."""
     return os.path.basename(shell).lstrip("-").lower().removesuffix(".exe").removeprefix("bsd-")
 
 
 def _parent() -> str:
-    """Return the program of the parent process, "" where the system does not tell (/proc)."""
+    """Return the program of the parent process, "" on systems without /proc."""
     folder = f"/proc/{os.getppid()}"
     try:
         program = os.readlink(os.path.join(folder, "exe"))
         with open(os.path.join(folder, "cmdline"), "rb") as file:
-            typed = [os.fsdecode(word) for word in file.read(4096).split(b"\0")[:2]]
+            typed = file.read(4096).split(b"\0")[:2]
     except OSError:
         return ""
     if language_of(program):
         return program
-    return next((word for word in typed if name_of(word) == "xonsh" and is_program(word)), "")  # runs in a Python
+    for word in map(os.fsdecode, typed):  # xonsh is a script, so that its program is a Python
+        if name_of(word) == "xonsh" and is_program(word):
+            return word
+    return ""

@@ -1,7 +1,7 @@
-"""The line of `safepip init` in the files that shells read when they start: which file, which line, write, remove.
+"""Write the line of `safepip init` into the files that shells read when they start, or remove it.
 
-The line names safepip by its absolute path, because login shells read these files before PATH is complete. A
-safepip that is missing or broken costs one line at each start of a shell, and pip stays the plain one.
+The line names safepip by its absolute path, because login shells read these files before PATH is complete. If
+safepip is missing or broken, each start of a shell prints one line, and pip stays the plain one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import re
 import stat
 import string
 
-from safepip.errors import CANNOT_CREATE, SafepipError
+from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
 from safepip.system.files import replace_file
 
-from .detect import LANGUAGES, name_of
+from .detect import LANGUAGES, language_of, name_of, users_shell
+from .program import own_program, typed_program
 from .quoting import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from safepip.system.observe import Context
 
     Lines = tuple[tuple[str, str], ...]  # pairs of a file, as an absolute path, and the line that it needs
 
@@ -49,7 +52,7 @@ _LINES = {
     "xonsh": (_XONSH,),
     "nushell": (_NUSHELL, "source safepip.nu"),
 }
-# What earlier versions said to add, and what people write by themselves.
+# Earlier versions said to add these, and people write them by themselves.
 _PLAIN_LINES = (
     f'eval "$({_START})"',
     f"{_START} | source",
@@ -59,36 +62,63 @@ _PLAIN_LINES = (
     f"execx($({_START}))",
     f"{_START} | {_SAVE}",
 )
-# Login shells of bash read other files, which many a system has read ~/.bashrc.
+# Login shells of bash read other files. Many systems, but not all, let these read ~/.bashrc.
 _READ_BASHRC = '[ -z "$BASH_VERSION" ] || case $- in *i*) . ~/.bashrc ;; esac # safepip init bash'
 _OF_SH = {"ksh": ".kshrc", "ksh93": ".kshrc", "mksh": ".mkshrc", "yash": ".yashrc"}
-# safepip, as one may have written it in the line.
+# safepip, as people write it in the line.
 _PROGRAM = r"""(?:(?:&\ )?'[^'\n]*safepip'|\^?"[^"\n]*safepip"|\^?[^\s'"]*safepip)"""
 
 
+def chosen_shell(named: str | None, context: Context) -> str:
+    """Return the shell that was named, else the user's, by path if that is known."""
+    own = users_shell(context.ambient.environ)
+    if named is not None and name_of(named) != name_of(own):
+        return named
+    if language_of(own) is None:
+        raise SafepipError(
+            USAGE, f"unsupported shell: {own}", f"name one: {typed_program(context)} init {next(iter(LANGUAGES))}"
+        )
+    return own
+
+
+def lines_to_add(context: Context, shell: str | None = None, options: str = "") -> Lines:
+    """Return the files that a shell, the user's by default, reads, and the line that each needs."""
+    ambient = context.ambient
+    home = ambient.home or os.sep
+    if shell is None:
+        shell = chosen_shell(None, context)
+    return lines_for(shell, own_program(), home, ambient.environ, options=options)
+
+
 def lines_for(shell: str, program: str, home: str, environ: Mapping[str, str], *, options: str = "") -> Lines:
-    """Return which line which file needs for the shell of this path or name."""
+    """Return the files of the shell of this path or name, and the line that each needs."""
     language = LANGUAGES[name_of(shell)]
+    word = program
+    if language == "xonsh" or re.search(r"[^\w@%+=:,./-]", program):
+        word = quote(language, program)
+    templates = _LINES[language]
+    if language == "tcsh" and word != program:
+        templates = (_TCSH_QUOTED,)
     files = _files(language, shell, home, environ)
-    word = quote(language, program)
-    if language != "xonsh" and not re.search(r"[^\w@%+=:,./-]", program):
-        word = program
-    templates = (_TCSH_QUOTED,) if language == "tcsh" and word != program else _LINES[language]
-    filled = [line.replace("@PROGRAM@", word).replace("@SHELL@", language + options) for line in templates]
-    lines = list(zip(files, filled, strict=True))
-    login = _login_file(home) if language == "bash" else None
-    return (*lines, *([(login, _READ_BASHRC)] if login else []))
+    lines = []
+    for file, template in zip(files, templates, strict=True):
+        lines.append((file, template.replace("@PROGRAM@", word).replace("@SHELL@", language + options)))
+    if language == "bash":
+        login = _login_file(home)
+        if login is not None:
+            lines.append((login, _READ_BASHRC))
+    return tuple(lines)
 
 
 def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
-    """Put each line at the end of its file, in the place of older ones of safepip's; return what was written."""
-    told = _pattern(LANGUAGES[name_of(shell)])
+    """Put each line at the end of its file, without older ones; return the written lines."""
+    of_safepip = _pattern(LANGUAGES[name_of(shell)])
     written = []
     for file, line in lines:
         before = _read(file)
         if line in map(str.rstrip, before):
             continue
-        kept = [old for old in before if not told.fullmatch(old.rstrip("\r\n"))]
+        kept = _without(before, of_safepip)
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         _write(file, [*kept, f"{line}\n"])
@@ -97,24 +127,28 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
 
 
 def remove(lines: Lines, shell: str) -> list[tuple[str, str]]:
-    """Remove safepip's lines from the files; any other line is the user's own. Return what was removed."""
-    told = _pattern(LANGUAGES[name_of(shell)])
+    """Remove safepip's lines from the files; return the removed lines."""
+    of_safepip = _pattern(LANGUAGES[name_of(shell)])
     removed = []
-    for file in dict.fromkeys(file for file, _ in lines):
+    for file in dict(lines):
         before = _read(file)
-        kept = [line for line in before if not told.fullmatch(line.rstrip("\r\n"))]
+        kept = _without(before, of_safepip)
         if kept != before:
             _write(file, kept)
             removed += [(file, line.strip()) for line in before if line not in kept]
     return removed
 
 
+def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
+    return [line for line in lines if not of_safepip.fullmatch(line.rstrip("\r\n"))]
+
+
 def all_files(shell: str, home: str, environ: Mapping[str, str]) -> Lines:
-    """Return every file of the shell's that may have a line of safepip's, without the lines."""
+    """Return all files of the shell that may hold a line of safepip, without the lines."""
     language = LANGUAGES[name_of(shell)]
-    files = _files(language, shell, home, environ)
+    files = list(_files(language, shell, home, environ))
     if language == "bash":
-        files = (*files, *(os.path.join(home, name) for name in _LOGIN_FILES))
+        files += [os.path.join(home, name) for name in _LOGIN_FILES]
     return tuple((file, "") for file in files)
 
 
@@ -122,57 +156,65 @@ _LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")  # bash reads the fi
 
 
 def _files(language: str, shell: str, home: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    config = _absolute(environ, "XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    if language == "bash":
-        return (os.path.join(home, ".bashrc"),)
-    if language == "zsh":
-        return (os.path.join(_absolute(environ, "ZDOTDIR") or home, ".zshrc"),)
-    if language == "fish":
-        return (os.path.join(config, "fish", "config.fish"),)
-    if language == "sh":
-        return (_absolute(environ, "ENV") or os.path.join(home, _OF_SH.get(name_of(shell), ".profile")),)
-    if language == "tcsh":
-        return (_first(os.path.join(home, ".tcshrc"), os.path.join(home, ".cshrc")),)
-    if language == "powershell":
-        return (os.path.join(config, "powershell", "profile.ps1"),)
-    if language == "xonsh":
-        return (_first(os.path.join(home, ".xonshrc"), os.path.join(config, "xonsh", "rc.xsh")),)
-    return tuple(os.path.join(config, "nushell", name) for name in ("env.nu", "config.nu"))
+    config = _directory(environ, "XDG_CONFIG_HOME", os.path.join(home, ".config"))
+    match language:
+        case "bash":
+            return (os.path.join(home, ".bashrc"),)
+        case "zsh":
+            return (os.path.join(_directory(environ, "ZDOTDIR", home), ".zshrc"),)
+        case "fish":
+            return (os.path.join(config, "fish", "config.fish"),)
+        case "sh":
+            usual = os.path.join(home, _OF_SH.get(name_of(shell), ".profile"))
+            return (_directory(environ, "ENV", usual),)
+        case "tcsh":
+            return (_first(os.path.join(home, ".tcshrc"), os.path.join(home, ".cshrc")),)
+        case "powershell":
+            return (os.path.join(config, "powershell", "profile.ps1"),)
+        case "xonsh":
+            return (_first(os.path.join(home, ".xonshrc"), os.path.join(config, "xonsh", "rc.xsh")),)
+        case _:
+            return tuple(os.path.join(config, "nushell", name) for name in ("env.nu", "config.nu"))
 
 
-def _absolute(environ: Mapping[str, str], name: str) -> str:
-    """Return the path that a variable holds, variables in it expanded as sh does with ENV; "" if relative."""
+def _directory(environ: Mapping[str, str], name: str, otherwise: str) -> str:
+    """Return the absolute path that a variable holds, or `otherwise`."""
+    # sh expands variables in the value of ENV (POSIX, "sh", ENVIRONMENT VARIABLES).
     path = string.Template(environ.get(name, "")).safe_substitute(environ)
-    return path if os.path.isabs(path) else ""
+    return path if os.path.isabs(path) else otherwise
 
 
 def _first(preferred: str, other: str) -> str:
-    return preferred if os.path.exists(preferred) or not os.path.exists(other) else other
+    if os.path.exists(preferred):
+        return preferred
+    return other if os.path.exists(other) else preferred
 
 
 def _login_file(home: str) -> str | None:
-    """Return the file in which login shells of bash have to be told of ~/.bashrc; None where they are."""
+    """Return the file in which login shells of bash need a line that reads ~/.bashrc, or None."""
     paths = [os.path.join(home, name) for name in _LOGIN_FILES]
     path = next(filter(os.path.isfile, paths), paths[-1])
-    told = [line for line in _read(path) if "bashrc" in line.partition("#")[0] and line.strip() != _READ_BASHRC]
-    return None if told else path
+    for line in _read(path):
+        if "bashrc" in line.partition("#")[0] and line.strip() != _READ_BASHRC:
+            return None
+    return path
 
 
 def _pattern(language: str) -> re.Pattern[str]:
-    """Return what matches the lines that safepip writes or wrote for shells of this language."""
+    """Return a pattern of all lines that safepip writes or wrote for shells of this language."""
     shells = "|".join(name for name, spoken in LANGUAGES.items() if spoken == language)
-    told = []
+    patterns = []
     for line in (*_LINES[language], *_PLAIN_LINES):
         text = re.escape(line).replace("@PROGRAM@", _PROGRAM)
-        told.append(text.replace("@SHELL@", rf"(?:{shells})(?:\ --no-activate)?"))
+        patterns.append(text.replace("@SHELL@", rf"(?:{shells})(?:\ --no-activate)?"))
     if language == "bash":
-        told.append(re.escape(_READ_BASHRC))
-    return re.compile(rf"[ \t]*(?:{'|'.join(told)})[ \t]*")
+        patterns.append(re.escape(_READ_BASHRC))
+    return re.compile(rf"[ \t]*(?:{'|'.join(patterns)})[ \t]*")
 
 
 def _read(file: str) -> list[str]:
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # reading a pipe would not end; a device is not to be replaced
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a pipe would block; a device must not be replaced
             raise SafepipError(CANNOT_CREATE, f"{file} is not a regular file; it is left as it is")
         with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
             return opened.readlines()
@@ -183,8 +225,7 @@ def _read(file: str) -> list[str]:
 
 
 def _write(file: str, lines: list[str]) -> None:
-    """Write the file with its old rights; where it is a link, the file that it leads to."""
-    real = os.path.realpath(file)
+    real = os.path.realpath(file)  # dotfiles are often links into a repository
     like = real if os.path.exists(real) else None
     text = "".join(lines).encode("utf-8", "surrogateescape")
     try:

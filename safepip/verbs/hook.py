@@ -21,12 +21,12 @@ from safepip.envs.in_force import in_force
 from safepip.errors import USAGE, SafepipError
 from safepip.report import printable
 from safepip.shells.detect import LANGUAGES
+from safepip.shells.program import own_program
 from safepip.system.interpreter import is_program
 from safepip.system.process import inherited
 
 from . import explain
 from .history import line_of
-from .init import own_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,23 +1,20 @@
-"""safepip init: the code that makes a shell's pip safepip's, and the line that evaluates it."""
+"""safepip init: print the code that makes a shell's pip safepip's, or set up the line that evaluates it."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
 
-from safepip.core.world import EXE
-from safepip.errors import NOT_FOUND, USAGE, SafepipError
+from safepip.errors import USAGE, SafepipError
 from safepip.shells import startup_files
-from safepip.shells.detect import LANGUAGES, language_of, name_of, users_shell
+from safepip.shells.detect import LANGUAGES, language_of, name_of
 from safepip.shells.files import FOLDER, read_file
 from safepip.shells.hook import LANGUAGES as SHELLS
 from safepip.shells.hook import begins
 from safepip.shells.links import refresh
+from safepip.shells.program import own_program, typed_program
 from safepip.shells.quoting import assignments, quote, render
 from safepip.shells.shim import write_python_shims
-from safepip.system.interpreter import is_program
 from safepip.system.process import inherited
 
 from .arguments import for_verb
@@ -31,7 +28,8 @@ if TYPE_CHECKING:
     from safepip.system.observe import Context
 
 _POSIX = ("bash", "zsh", "sh")
-_BEGUN = (*_POSIX, "fish")  # what a shell that begins changes is printed with the code; others ask for it
+# Shells whose code ends with the answer to `hook SHELL start`; the others ask for it.
+_BEGUN = (*_POSIX, "fish")
 _FILES = {
     "bash": ("common.sh", "complete.bash", "init.bash"),
     "zsh": ("common.sh", "complete.zsh", "init.zsh"),
@@ -60,19 +58,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the code for a shell; show, write or remove the line that evaluates it."""
-    try:
-        said = parser().parse_args(words)
-    except SystemExit as asked:  # --help, printed
-        return int(asked.code or 0)
+    said = parser().parse_args(words)
     if said.shell is not None and language_of(said.shell) is None:
         raise SafepipError(USAGE, f"unsupported shell: {said.shell}", f"supported: {', '.join(SHELLS)}")
     if said.undo:
         return _undo(said.shell, context, report)
     if said.write or said.shell is None:
         options = " --no-activate" if said.no_activate else ""
-        shell = _shell(said.shell, context)
-        lines = _lines(shell, context, options)
-        return _write(shell, lines, context, report) if said.write else _show(lines, context, report)
+        shell = startup_files.chosen_shell(said.shell, context)
+        lines = startup_files.lines_to_add(context, shell, options)
+        if said.write:
+            return _write(shell, lines, context, report)
+        return _show(lines, context, report)
     language = LANGUAGES[name_of(said.shell)]
     _prepare(language, context)
     sys.stdout.flush()
@@ -83,71 +80,26 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 def code(language: str, context: Context, *, activate: bool = True) -> str:
     """Return the code for a shell of this language."""
     hooked = "1" if context.settings.prompt else "plain"
-    values = {"_safepip_program": own_program(), "_safepip_hooked": hooked if activate else "0"}
+    if not activate:
+        hooked = "0"
+    values = {"_safepip_program": own_program(), "_safepip_hooked": hooked}
     if language == "tcsh":  # one line: backticks, its only way to evaluate, join lines
         line = assignments(language, {**values, "_safepip_files": FOLDER})
         return f"{line} ; source {quote(language, os.path.join(FOLDER, 'init.tcsh'))}\n"
     if language in _POSIX:
         values["_safepip_shell"] = language
-    begin = [render(language, begins(inherited(), values["_safepip_hooked"]))] if language in _BEGUN else []
-    return "\n".join([assignments(language, values), *map(read_file, _FILES[language]), *begin, ""])
-
-
-def lines_to_add(context: Context) -> Lines:
-    """Return pairs of a file that the user's shell reads, as an absolute path, and the line that it needs."""
-    return _lines(_shell(None, context), context, "")
-
-
-def own_program() -> str:
-    """Return the absolute path of the program that starts safepip, links kept: they outlive updates."""
-    typed = os.path.abspath(sys.argv[0])
-    typed += "" if typed.endswith(EXE) else EXE
-    beside = os.path.join(os.path.dirname(sys.executable), "safepip" + EXE)
-    behind = os.path.realpath(typed)  # a shim's link called pip, made for the safepip that it leads to
-    named = (path for path in (typed, behind, beside) if os.path.basename(path).startswith("safepip"))
-    path = next(filter(is_program, named), None) or shutil.which("safepip")
-    if path is None:
-        mode = (f"make it one: chmod +x {typed}",) if os.path.isfile(typed) else ()
-        raise SafepipError(NOT_FOUND, "there is no program safepip, neither beside its Python nor on PATH", *mode)
-    return os.path.abspath(path)
-
-
-def typed_program(context: Context) -> str:
-    """Return how to type safepip in a command that is printed: by its path where PATH does not lead to it."""
-    try:
-        own = own_program()
-    except SafepipError:
-        return "safepip"
-    found = shutil.which("safepip", path=context.ambient.environ.get("PATH", os.defpath))
-    if found is not None and os.path.realpath(found) == os.path.realpath(own):
-        return "safepip"
-    return shlex.quote(own)
+    parts = [assignments(language, values), *map(read_file, _FILES[language])]
+    if language in _BEGUN:
+        parts.append(render(language, begins(inherited(), hooked)))
+    return "\n".join([*parts, ""])
 
 
 def _prepare(language: str, context: Context) -> None:
-    """Write what the code counts on."""
+    """Write the files that the code needs."""
     refresh(context.data)
     if language == "fish" and context.data is not None:
         search = context.ambient.environ.get("PATH", os.defpath)
         write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
-
-
-def _shell(named: str | None, context: Context) -> str:
-    """Return the shell that was named, else the user's, by path where that is known."""
-    own = users_shell(context.ambient.environ)
-    if named is not None and name_of(named) != name_of(own):
-        return named
-    if language_of(own) is None:
-        raise SafepipError(
-            USAGE, f"unsupported shell: {own}", f"name one: {typed_program(context)} init {SHELLS[0]}"
-        )
-    return own
-
-
-def _lines(shell: str, context: Context, options: str) -> Lines:
-    ambient = context.ambient
-    home = ambient.home or os.sep
-    return startup_files.lines_for(shell, own_program(), home, ambient.environ, options=options)
 
 
 def _show(lines: Lines, context: Context, report: Report) -> int:
@@ -162,14 +114,17 @@ def _show(lines: Lines, context: Context, report: Report) -> int:
 def _write(shell: str, lines: Lines, context: Context, report: Report) -> int:
     written = startup_files.write(lines, shell)
     for file, line in lines:
-        report.say(f"wrote to {file}: {line}" if (file, line) in written else f"already in {file}")
+        if (file, line) in written:
+            report.say(f"wrote to {file}: {line}")
+        else:
+            report.say(f"already in {file}")
     if written:
         report.say(f"new shells read it; remove it again: {typed_program(context)} init --undo")
     return 0
 
 
 def _undo(named: str | None, context: Context, report: Report) -> int:
-    shell = _shell(named, context)
+    shell = startup_files.chosen_shell(named, context)
     ambient = context.ambient
     files = startup_files.all_files(shell, ambient.home or os.sep, ambient.environ)
     removed = startup_files.remove(files, shell)

@@ -10,6 +10,7 @@ from safepip.core.record import replace
 from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
 from safepip.envs.in_force import repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError, shell_quote
+from safepip.shells.program import own_program
 from safepip.system.environment import of_python
 from safepip.system.files import read_regular
 from safepip.system.interpreter import candidates, head_of, is_program, python_named
@@ -17,7 +18,6 @@ from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
 from .arguments import for_verb, shows_help
-from .init import own_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import shlex
 
 from safepip.core.world import EXE
 from safepip.errors import CANNOT_CREATE, SafepipError
+from safepip.shells.program import own_program, typed_program
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
 from safepip.system.files import recall, remember
 from safepip.system.interpreter import candidates
 
 from .arguments import for_verb
-from .init import own_program, typed_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

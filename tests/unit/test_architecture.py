@@ -267,7 +267,7 @@ def users(*dotted):
             ["launcher.other_python", "system.observe", "system.process", ALONE],
         ),
         (("os.getcwd", "os.chdir"), ["shells.hook", "system.observe"]),
-        (("sys.argv",), ["cli", "launcher.other_python", "launcher.start", "verbs.init", ALONE]),
+        (("sys.argv",), ["cli", "launcher.other_python", "launcher.start", "shells.program", ALONE]),
         (
             ("sys.stderr", "sys.__stderr__"),
             [

@@ -601,9 +601,9 @@ def test_an_active_environment(world):
 @pytest.mark.parametrize(
     ("name", "value", "outcome"),
     [
-        ("SAFEPIP_HINTS", "1", "makes ~/work/.venv first"),
-        ("PIP_TARGET", "/x", "is left to the pip of ~/python/python3, since --target (PIP_TARGET)"),
-        ("SAFEPIP_ENV_DIR", "central", "makes ~/.local/share/safepip/envs/work-"),
+        ("SAFEPIP_HINTS", "1", "would create ~/work/.venv (Python "),
+        ("PIP_TARGET", "/x", "would leave it to the pip of ~/python/python3, since --target (PIP_TARGET)"),
+        ("SAFEPIP_ENV_DIR", "central", "would create ~/.local/share/safepip/envs/work-"),
     ],
 )
 def test_the_outcome_of_an_install_is_told(world, name, value, outcome):

@@ -11,7 +11,7 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.errors import SafepipError
 from safepip.report import Report
-from safepip.shells import detect, links, shim
+from safepip.shells import detect, links, shim, startup_files
 from safepip.shells.files import FOLDER, filled
 from safepip.shells.quoting import assignments
 from safepip.system.observe import Context, ambient
@@ -166,7 +166,7 @@ def login_files(home):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_init_shows_file_and_line_with_the_absolute_path(run, home, monkeypatch, program, login_files, language):
-    monkeypatch.setattr(init, "users_shell", lambda _environ: language)
+    monkeypatch.setattr(startup_files, "users_shell", lambda _environ: language)
     code, out, err = run()
     assert (code, err) == (
         0,
@@ -180,7 +180,7 @@ def test_init_shows_file_and_line_with_the_absolute_path(run, home, monkeypatch,
 
 
 def test_printed_commands_name_safepip_by_its_path_only_where_path_does_not_lead_to_it(run, monkeypatch, program):
-    monkeypatch.setattr(init, "users_shell", lambda _environ: "fish")
+    monkeypatch.setattr(startup_files, "users_shell", lambda _environ: "fish")
     assert f"remove it again: {program} init --undo\n" in run("--write")[2]
     monkeypatch.setenv("PATH", os.path.dirname(program) + os.pathsep + os.environ["PATH"])
     assert run()[2] == "safepip: have this line written: safepip init --write\n"
@@ -191,7 +191,7 @@ def test_printed_commands_name_safepip_by_its_path_only_where_path_does_not_lead
 def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
     run, monkeypatch, login_files, language, options
 ):
-    monkeypatch.setattr(init, "users_shell", lambda _environ: language)
+    monkeypatch.setattr(startup_files, "users_shell", lambda _environ: language)
     shown = lines_shown(run(*options)[1])
     for file, line in shown:
         os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -227,7 +227,7 @@ def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
 def test_write_replaces_the_lines_of_earlier_versions_and_undo_removes_them(
     run, monkeypatch, login_files, language, old
 ):
-    monkeypatch.setattr(init, "users_shell", lambda _environ: language)
+    monkeypatch.setattr(startup_files, "users_shell", lambda _environ: language)
     ((file, line),) = lines_shown(run()[1])
     os.makedirs(os.path.dirname(file), exist_ok=True)
     for word, after in (("--write", f"a\nb\n{line}\n"), ("--undo", "a\nb\n")):

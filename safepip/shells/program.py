@@ -1,0 +1,47 @@
+"""Find the program that starts safepip, for the commands and files that name it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+
+from safepip.core.world import EXE
+from safepip.errors import NOT_FOUND, SafepipError
+from safepip.system.interpreter import is_program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.system.observe import Context
+
+
+def own_program() -> str:
+    """Return the absolute path of the program that starts safepip."""
+    typed = os.path.abspath(sys.argv[0])
+    if not typed.endswith(EXE):
+        typed += EXE
+    # Links are kept, since they outlive updates. A shim's link is called pip, so it is followed.
+    beside_python = os.path.join(os.path.dirname(sys.executable), "safepip" + EXE)
+    for path in (typed, os.path.realpath(typed), beside_python):
+        if os.path.basename(path).startswith("safepip") and is_program(path):
+            return path
+    path = shutil.which("safepip") or ""
+    if path:
+        return os.path.abspath(path)
+    what = "there is no program safepip, neither beside its Python nor on PATH"
+    if os.path.isfile(typed):
+        raise SafepipError(NOT_FOUND, what, f"make it one: chmod +x {typed}")
+    raise SafepipError(NOT_FOUND, what)
+
+
+def typed_program(context: Context) -> str:
+    """Return how to type safepip in a command: by its path if PATH does not lead to it."""
+    try:
+        own = own_program()
+    except SafepipError:
+        return "safepip"
+    found = shutil.which("safepip", path=context.ambient.environ.get("PATH", os.defpath))
+    if found is not None and os.path.realpath(found) == os.path.realpath(own):
+        return "safepip"
+    return shlex.quote(own)
