@@ -24,11 +24,12 @@ def replace_damaged(spare, changes):
 
     It says so in one line. A line that `changes` something ends there: a repair comes first.
     """
-    cut_bytecode = isinstance(sys.exc_info()[1], EOFError)
-    path = _damaged_file() or ("bytecode" if cut_bytecode else None)
+    path = _damage()
     if path is None:
         return None
-    _tell(path)
+    if sys.stderr:
+        line = "safepip: the pip in %s is damaged (%s); repair it: safepip env repair\n"
+        sys.stderr.write(line % (sys.prefix, path))
     if changes or not spare:
         sys.exit(3)
     _forget_pip(sys.modules)
@@ -37,17 +38,17 @@ def replace_damaged(spare, changes):
     return _spare_pip(spare)
 
 
-def tell_damage():
-    """Print one line if the environment's own pip is damaged: it imports some modules only while it works."""
-    path = _damaged_file()
-    if path is not None and not _is_replaced():
-        _tell(path)
+def is_damaged():
+    """Return True if an exception of pip's may come from damaged files of the environment's own pip."""
+    return _damage() is not None and not _is_replaced()
 
 
-def _tell(path):
-    if sys.stderr:
-        line = "safepip: the pip in %s is damaged (%s); repair it: safepip env repair\n"
-        sys.stderr.write(line % (sys.prefix, path))
+def _damage():
+    """Return what is damaged in the environment's own pip, or None."""
+    found = _damaged_file()
+    if found is None and isinstance(sys.exc_info()[1], EOFError):
+        return "bytecode"
+    return found
 
 
 def _forget_pip(modules):

@@ -242,7 +242,9 @@ def _app_data(cache: str | None) -> Iterator[str]:
     Without locks it waits for good for the lock files that lie in a cache from other days.
     """
     if cache is not None and can_lock(os.path.join(cache, "virtualenv.lock")):
-        yield os.path.join(cache, "virtualenv")
+        folder = os.path.join(cache, "virtualenv")
+        make_folder(folder)
+        yield folder
         return
     import tempfile  # noqa: PLC0415  slow to import, and rarely needed
 

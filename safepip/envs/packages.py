@@ -206,12 +206,19 @@ def wheels_in(folder: str) -> dict[str, str]:
     return dict(name_and_version(name) for name in names_in(folder) if name.endswith(".whl"))
 
 
-def unpack(found: Environment, wanted: Wanted, folder: str, *, patient: bool = True) -> bool:
-    """Install exactly this distribution below `folder` as it would lie in the environment."""
-    words = ("install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder)
-    patience = () if patient else ("--retries", "0")
-    line = (*words, *patience, *wanted.sources, *wanted.words)
-    return not run_pip(found, line, spare=wanted.name == "pip")
+def unpack(
+    found: Environment, wanted: Wanted, folder: str, *, patient: bool = True, compiled: bool = True
+) -> bool:
+    """Install exactly this distribution below `folder` as it would lie in the environment.
+
+    Without `compiled`, which takes longer than the rest, it has no bytecode, nor does its RECORD name any.
+    """
+    words = ["install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder]
+    if not patient:
+        words += ["--retries", "0"]
+    if not compiled:
+        words.append("--no-compile")
+    return not run_pip(found, (*words, *wanted.sources, *wanted.words), spare=wanted.name == "pip")
 
 
 # -- carried out

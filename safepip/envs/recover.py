@@ -452,7 +452,8 @@ class _Recovery:
         """Put files back from the same version, got from elsewhere; return those that are edited instead."""
         edited, is_few = set(), len(needed) < _MANY
         with _scratch_folder() as folder:
-            self._unpack(dist, folder)
+            has_record = any(row.path.endswith(".dist-info/RECORD") for row, _ in needed)
+            self._unpack(dist, folder, compiled=has_record)
             for row, kind in needed:
                 source = self._within(folder, row.path)
                 is_original = os.path.isfile(source) and (not row.digest or is_as_recorded(row, source))
@@ -474,9 +475,10 @@ class _Recovery:
             return False
         return self._install(dist, [dist])
 
-    def _unpack(self, dist: Installed, folder: str) -> bool:
+    def _unpack(self, dist: Installed, folder: str, *, compiled: bool = False) -> bool:
         """Install exactly this version below `folder`, as it would lie in the environment."""
-        return packages.unpack(self.found, self._wanted(dist), folder, patient=not self.is_again)
+        is_patient = not self.is_again
+        return packages.unpack(self.found, self._wanted(dist), folder, patient=is_patient, compiled=compiled)
 
     def _within(self, folder: str, path: str) -> str:
         return os.path.join(folder, self._relative(path))

@@ -23,7 +23,12 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
     On Windows they are copies of it, which goes by the name that it is called by; those of Python are left out.
     With `project` those of Python serve the project's environment.
     """
-    os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
+    mask = os.umask(0o022)
+    os.umask(mask | 0o022)  # nobody else may add programs to a folder on PATH
+    try:
+        os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
+    finally:
+        os.umask(mask)
     for name in names:
         path = os.path.join(folder, name)
         if EXE and name not in PYTHONS:

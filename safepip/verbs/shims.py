@@ -10,7 +10,7 @@ from safepip.core.world import EXE
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.shells.program import own_program, typed_program
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
-from safepip.system.files import recall, remember
+from safepip.system.files import make_folder, recall, remember
 from safepip.system.interpreter import candidates
 
 from .arguments import for_verb
@@ -50,6 +50,8 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if foreign:
         what = f"{os.path.join(folder, foreign)} is not a shim of safepip's"
         raise SafepipError(CANNOT_CREATE, what, f"name another directory: {typed_program(context)} shims DIR")
+    if said.dir is None:
+        make_folder(folder)
     write_shims(folder, names, own_program())
     _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")

@@ -487,16 +487,32 @@ def test_a_line_that_reads_works_with_a_damaged_pip(plain: Sandbox, name: str) -
     assert faults(site(plain)) == []
 
 
-def test_a_traceback_of_a_damaged_pip_is_followed_by_the_repair(plain: Sandbox) -> None:
-    """pip imports some modules only while it works, and prints the traceback itself."""
-    path = os.path.join(site(plain), "pip", "_internal", "metadata", "importlib", "_dists.py")
+LATE = ("metadata/importlib/_dists.py", "commands/list.py", "operations/freeze.py", "req/req_install.py")
+
+
+@pytest.mark.parametrize("name", LATE)
+@pytest.mark.parametrize("damage", ["empty", "cut", "gone"])
+def test_a_file_of_pip_that_is_damaged_and_imported_late_costs_no_answer(
+    plain: Sandbox, name: str, damage: str
+) -> None:
+    """pip imports some modules only while it works, and would print the traceback itself."""
+    answers = {line: plain.run(*line).text for line in (("list",), ("freeze",))}
+    path = os.path.join(site(plain), "pip", "_internal", name)
+    with open(path, "rb") as file:
+        content = file.read()
     os.unlink(path)  # other environments may share the file
-    open(path, "w").close()
-    ran = plain.run("list")
-    (line,) = ran.said
-    assert ran.code == 2
-    assert line.endswith("_dists.py); repair it: safepip env repair")
-    assert repaired(plain)[0].startswith("put back damaged files of pip ")
+    if damage != "gone":
+        with open(path, "wb") as file:
+            file.write(b"" if damage == "empty" else content[: len(content) // 2])
+    for line, answer in answers.items():
+        ran = plain.run(*line)
+        assert (ran.code, ran.text) == (0, answer), ran.err
+        assert b"Traceback" not in ran.err
+        assert [one for one in ran.said if not one.endswith(f"{name}); repair it: safepip env repair")] == []
+    ran = plain.run("install", "alpha==2.0")
+    assert b"Traceback" not in ran.err
+    assert ran.code == 0 or ran.said[-1].endswith("repair it: safepip env repair")
+    assert repaired(plain)[0].startswith(("put back damaged files of pip ", "there is nothing to repair"))
     assert plain.run("list").code == 0
 
 
@@ -532,3 +548,25 @@ def test_of_another_makers_environment_the_old_one_stays(sandbox: Sandbox, pytho
     assert "beta==1.0" in sandbox.run("freeze").text
     assert not os.path.exists(os.path.join(site(sandbox), "pip"))
     assert len(environments(sandbox)) == 2
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace shows the order of the calls")
+def test_what_is_put_back_is_on_the_disk_before_the_journal_ends(plain: Sandbox) -> None:
+    journal = os.path.join(plain.venv, ".safepip", "journal")
+    with open(journal, "w"):
+        pass  # an empty one: verify everything
+    source = os.path.join(site(plain), "alpha.py")
+    os.unlink(source)
+    log = os.path.join(plain.root, "strace.log")
+    calls = "trace=fsync,syncfs,rename,renameat,renameat2,unlink,unlinkat"
+    line = ["strace", "-f", "-y", "-qq", "-e", calls, "-o", log, plain.safepip, "install", "beta"]
+    ran = plain.call(line, cwd=plain.project)
+    assert ran.code == 0, ran.err
+    assert "put right: alpha 1.0" in ran.said[0]
+    with open(log) as file:
+        lines = [one.partition(" ")[2].strip() for one in file]
+    (put,) = (number for number, one in enumerate(lines) if one.startswith("rename") and f'"{source}"' in one)
+    ended = next(number for number, one in enumerate(lines) if one.startswith("unlink") and f'"{journal}"' in one)
+    scratch = lines[put].split('"')[1]
+    assert any(one.startswith("fsync") and scratch in one for one in lines[:put])
+    assert put < ended

@@ -20,7 +20,6 @@ DISCARD = "SAFEPIP_RUN_DISCARD"  # how the new environment is removed again if n
 HINT = "SAFEPIP_RUN_HINT"  # "NAMES:how to run {}", to be said of what comes with the packages called so
 PATTERNS = "SAFEPIP_RUN_PATTERNS"  # folder of compiled regular expressions
 CLOSING = "SAFEPIP_RUN_CLOSING"  # lines to be said when pip has ended
-UNKNOWN_ERROR = 2  # pip's exit code after an exception that it did not expect
 AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -40,24 +39,37 @@ def main():
     sys.argv[0] = _module_path() if program == "-m" else program
     if journal or hint or closing:
         pip_main = _with_what_follows(pip_main, journal, keep, discard, hint, closing)
+    _expose_damage()
     try:
-        code = pip_main()
+        return pip_main()
     except Exception:  # pip prints its own: what it lets pass may be that a file of its own is damaged
         pip_main = _own("safepip_spare").replace_damaged(spare, bool(journal))
         if pip_main is None:
             raise
         return pip_main()
-    if code == UNKNOWN_ERROR:
-        _tell_damage()
-    return code
 
 
-def _tell_damage():
-    """Name the repair where a damaged file of pip may be why pip ended with a traceback."""
+def _expose_damage():
+    """Let an exception pass where pip would print its traceback, if a damaged file of pip is why.
+
+    pip imports some modules only while it works. All versions log what they did not expect in the same words.
+    """
+    logger = sys.modules["logging"].Logger
+    critical = logger.critical
+
+    def ask_first(self, message, *args, **options):
+        if message == "Exception:" and _is_damaged():
+            raise  # noqa: PLE0704  what pip is about to log
+        critical(self, message, *args, **options)
+
+    logger.critical = ask_first
+
+
+def _is_damaged():
     try:
-        _own("safepip_spare").tell_damage()
+        return _own("safepip_spare").is_damaged()
     except ImportError:  # pip 26.3 lets nothing be imported once it has installed something
-        return
+        return False
 
 
 def _put_launcher_folder(program):
