@@ -13,7 +13,7 @@ from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import printable
 from safepip.system.environment import CREATING, OWN
 from safepip.system.files import make_folder, recall, remember
-from safepip.system.interpreter import keg, lasting
+from safepip.system.interpreter import head_of, keg, lasting
 from safepip.system.process import inherited
 from safepip.system.registry import MADE, note
 
@@ -85,7 +85,8 @@ def create(
             _refuse_anothers(path, plan.called, context.ambient.user)
         search = context.ambient.environ.get("PATH", "")
         attended, image = context.ambient.attended, _is_image(context)
-        announcement = _announcement(plan, path, search, attended=attended, image=image)
+        local = context.named is None and context.project is not None
+        announcement = _announcement(plan, path, search, attended=attended, image=image, local=local)
         for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
         existed = os.path.isdir(path)
@@ -252,8 +253,12 @@ def _app_data(cache: str | None) -> Iterator[str]:
         yield folder
 
 
-def _announcement(plan: Create, path: str, search: str, *, attended: bool, image: bool = False) -> str:
+def _announcement(
+    plan: Create, path: str, search: str, *, attended: bool, image: bool = False, local: bool = False
+) -> str:
     """Return what is said before the environment is made; `search` is PATH.
+
+    One that is `local` serves the project here, which shims of Python lead to.
 
     In an `image` that is being built, PATH is set by an instruction of the Dockerfile.
     """
@@ -262,6 +267,8 @@ def _announcement(plan: Create, path: str, search: str, *, attended: bool, image
     programs = os.path.dirname(plan.handover.python)
     if _is_found(programs, search):
         return f"creating {path}, where PATH finds python3"
+    if local and _is_shimmed(search):
+        return f"creating {path}; python3, a shim of safepip's, uses it in this project"
     instruction = "ENV " if image else ""
     use = f"use {os.path.join(programs, 'python')} or {instruction}PATH={programs}:$PATH"
     return f"creating {path}; python3 will NOT see its packages: {use}"
@@ -272,6 +279,14 @@ def _is_image(context: Context) -> bool:
     if context.ambient.user == 0 or context.ambient.environ.get("container"):
         return True
     return any(map(os.path.exists, _CONTAINER_FILES))
+
+
+def _is_shimmed(search: str) -> bool:
+    """Return True if the first `python3` is a shim that serves the project that one is in."""
+    paths = (os.path.join(folder, "python3") for folder in search.split(os.pathsep) if os.path.isabs(folder))
+    first = next((path for path in paths if os.access(path, os.X_OK)), "")
+    head = head_of(first, 2048)
+    return b"safepip made this" in head and b"if [ -n 1 ]" in head  # see shim-python.sh
 
 
 def _is_found(programs: str, search: str) -> bool:
