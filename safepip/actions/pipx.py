@@ -19,6 +19,7 @@ from safepip.core.app_routing import narrowed, wanted
 from safepip.core.decide import decide
 from safepip.core.pip_line import keys, normalised
 from safepip.core.record import replace
+from safepip.core.requirement import name_and_version
 from safepip.core.world import BIN, BROKEN, EXE, USABLE
 from safepip.envs import applications
 from safepip.envs.create import build
@@ -27,7 +28,7 @@ from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.errors import CANNOT_RUN, NO_PIPX, SafepipError, shell_quote
 from safepip.system.directories import at_home
-from safepip.system.environment import CREATING, OWN, is_environment
+from safepip.system.environment import CREATING, OWN, is_environment, names_in
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, candidates, interview, is_program
 from safepip.system.observe import Context, ambient
@@ -71,10 +72,11 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     _seed(plan.interpreter, context)
     environ = environ_of(context)
     runs = [_fitting(words, version) for words in _settled(plan, context)]
-    if len(runs) == 1 and runs[0][0] not in _CHANGING:
+    subcommand = runs[0][0]
+    if subcommand not in _CHANGING:
         return start((program, *runs[0]), environ)
     before = applications.held(context)
-    if runs[0][0] != "uninstall":
+    if subcommand != "uninstall":
         code = _remake(plan.names, program, version, context, report, lock)
         if code:
             return code
@@ -84,9 +86,10 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
         return code
     if lock is not None:
         os.close(lock)
-    if len(without) < sum(words[0] == "install" for words in runs):
+    installed = [words for words in runs if words[0] == "install"]
+    if len(without) < len(installed):
         tell_of_path(context, report)
-    return _fall_back(without, plan, context, report) if without else 0
+    return _fall_back(without, plan, context, report)
 
 
 def _run_each(
@@ -106,15 +109,20 @@ def _run_each(
 def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:
     """Become pipx, told the user's own `words`; `alone` holds the lock while it is at work."""
     _refuse_to_be_asked(context)
-    found = None if alone else at_hand(context)
-    lock = None if found else _locked(context, report)
-    program, _ = found or obtain(interpreter_of(context), (), context, report)
-    _tell_of_broken(words, context, report)
     if alone:
+        _locked(context, report)  # until pipx, which this process becomes, ends
+        program, _ = obtain(interpreter_of(context), (), context, report)
+        _tell_of_broken(words, context, report)
         _seed(interpreter_of(context), context)
-    if lock is not None and not alone:
-        os.close(lock)
-    return start((program, *words), environ_of(context))
+        return start((program, *words), environ_of(context))
+    found = at_hand(context)
+    if found is None:
+        lock = _locked(context, report)
+        found = obtain(interpreter_of(context), (), context, report)
+        if lock is not None:
+            os.close(lock)
+    _tell_of_broken(words, context, report)
+    return start((found[0], *words), environ_of(context))
 
 
 def _refuse_to_be_asked(context: Context) -> None:
@@ -125,12 +133,19 @@ def _refuse_to_be_asked(context: Context) -> None:
 
 def at_hand(context: Context) -> tuple[str, tuple[int, ...]] | None:
     """Return the pipx to use and its version, the newer of PATH's and safepip's own, or None."""
-    search = context.ambient.environ.get("PATH", os.defpath)
-    path = os.path.join(own_place(context), BIN, "pipx" + EXE) if context.data else ""
-    own = [path] if path and _is_complete(context) else []
-    on_path = (found for found in candidates(("pipx",), search, ()) if found != path)
-    first = next(iter(_new_enough(on_path)), None)
-    return max([*_new_enough(own), *([first] if first else [])], key=lambda found: found[1], default=None)
+    own = ""
+    found = []
+    if context.data is not None:
+        own = os.path.join(own_place(context), BIN, "pipx" + EXE)
+        if _is_complete(context):
+            found.append((own, _version(own)))
+    for path in candidates(("pipx",), context.ambient.environ.get("PATH", os.defpath), ()):
+        version = () if path == own else _version(path)
+        if version >= FLOOR:
+            found.append((path, version))
+            break
+    newest = max(found, key=lambda one: one[1], default=("", ()))
+    return newest if newest[1] >= FLOOR else None
 
 
 def obtain(
@@ -158,7 +173,9 @@ def interpreter_of(context: Context) -> Interpreter | None:
     target = context.target
     if target.interpreter is not None:
         return target.interpreter
-    return context.examine(target.prefix, named=True).base if target.prefix else None
+    if target.prefix is None:
+        return None
+    return context.examine(target.prefix, named=True).base
 
 
 def environ_of(context: Context) -> dict[str, str]:
@@ -169,9 +186,11 @@ def environ_of(context: Context) -> dict[str, str]:
     pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
     """
     heard = (keys("wanted") | keys("place") | keys("effect")) - keys("pipx")  # in the line and the settings
-    environ = {name: value for name, value in inherited().items() if name not in _REMOVED}
-    for name in [name for name in environ if name.startswith("PIP_") and normalised(name[4:]) in heard]:
-        del environ[name]
+    environ = inherited()
+    for name in list(environ):
+        is_heard = name.startswith("PIP_") and normalised(name[4:]) in heard
+        if is_heard or name in _REMOVED:
+            del environ[name]
     environ.setdefault("PIPX_DEFAULT_BACKEND", "pip")
     python = interpreter_of(context)
     if python is not None:
@@ -195,8 +214,8 @@ def tell_of_path(context: Context, report: Report) -> None:
     from safepip.shells.program import own_program  # noqa: PLC0415  rarely needed
 
     folder = programs_of(context)
-    entries = context.ambient.environ.get("PATH", "").split(os.pathsep)
-    if os.path.realpath(folder) in {os.path.realpath(entry) for entry in entries if entry}:
+    entries = filter(None, context.ambient.environ.get("PATH", "").split(os.pathsep))
+    if os.path.realpath(folder) in map(os.path.realpath, entries):
         return
     lines = {"fish": f"fish_add_path {folder}", "csh": f"set path = ($path {folder})"}
     shell = os.path.basename(context.ambient.environ.get("SHELL", ""))
@@ -208,11 +227,6 @@ def tell_of_path(context: Context, report: Report) -> None:
 # -- a pipx of safepip's own
 
 
-def _new_enough(paths: Iterable[str]) -> list[tuple[str, tuple[int, ...]]]:
-    known = ((path, _version(path)) for path in paths)
-    return [(path, version) for path, version in known if version >= FLOOR]
-
-
 def _version(path: str) -> tuple[int, ...]:
     """Return what `pipx --version` says, () where it cannot be run (a version manager's shim without one)."""
     try:
@@ -220,8 +234,10 @@ def _version(path: str) -> tuple[int, ...]:
         asked = subprocess.run([path, "--version"], env=environ, capture_output=True, text=True, check=False)
     except (OSError, UnicodeDecodeError):
         return ()
-    numbers = asked.stdout.strip().split(".")
-    return tuple(int(number) for number in numbers[:3] if number.isdecimal()) if asked.returncode == 0 else ()
+    if asked.returncode != 0:
+        return ()
+    numbers = asked.stdout.strip().split(".")[:3]
+    return tuple(map(int, filter(str.isdecimal, numbers)))
 
 
 def _is_complete(context: Context) -> bool:
@@ -259,7 +275,9 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
-    environ = {name: value for name, value in own_variables(inherited(), path).items() if name not in _REMOVED}
+    environ = own_variables(inherited(), path)
+    for name in _REMOVED:
+        environ.pop(name, None)
     environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     floor = ".".join(map(str, FLOOR))
     python = os.path.join(path, BIN, "python" + EXE)
@@ -285,10 +303,9 @@ def _seed(interpreter: Interpreter | None, context: Context) -> None:
     path = applications.shared_folder(context)
     if is_environment(path) and context.examine(path, named=True).state == BROKEN:
         shutil.rmtree(path, ignore_errors=True)
-    has_ensurepip = interpreter is not None and os.path.isfile(
-        os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")
-    )
-    if interpreter is None or has_ensurepip or os.path.lexists(path):
+    if interpreter is None or os.path.lexists(path):
+        return
+    if os.path.isfile(os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")):
         return
     try:
         build(path, interpreter, context.cache, pip=True)
@@ -335,11 +352,13 @@ def _remake(
 
 def _tell_of_broken(words: tuple[str, ...], context: Context, report: Report) -> None:
     """Say which applications pipx is about to take for whole, though their Python is gone."""
+    if words[0].startswith(("-", "reinstall")):
+        return
     broken = applications.broken(context)
-    if broken and not words[0].startswith(("-", "reinstall")):
-        name, reason = next(iter(broken.items()))
+    for name, reason in broken.items():
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         report.say(f"{name}{more} {reason}; to repair: safepip app reinstall-all")
+        return
 
 
 def _own_base(context: Context) -> Interpreter:
@@ -367,11 +386,13 @@ def _locked(context: Context, report: Report) -> int | None:
 
 def _settled(plan: Pipx, context: Context) -> list[tuple[str, ...]]:
     """Return the runs; what pipx has in a version that the line does not want is changed in place."""
-    settled = []
-    for number, words in enumerate(plan.runs):
-        spec = plan.specs[number] if plan.specs else ""
-        unwanted = words[0] == "install" and "--force" not in words and _is_unwanted(spec, context)
-        settled.append(_forced(words) if unwanted else words)
+    settled = list(plan.runs)
+    for number, spec in enumerate(plan.specs):
+        words = plan.runs[number]
+        if words[0] != "install" or "--force" in words:
+            continue
+        if _is_unwanted(spec, context):
+            settled[number] = _forced(words)
     return settled
 
 
@@ -382,26 +403,34 @@ def _is_unwanted(spec: str, context: Context) -> bool:
     one = wanted(spec)
     if one is None or not one.specifier:
         return False
-    stem = one.name.replace("-", "_") + "-"
-    version = next((entry.split("-")[1] for entry in _site_of(one.name, context) if entry.startswith(stem)), "")
+    version = _installed_version(one.name, context)
+    if version is None:
+        return False
     try:
-        return bool(version) and not SpecifierSet(one.specifier.strip("()")).contains(version, prereleases=True)
+        return not SpecifierSet(one.specifier.strip("()")).contains(version, prereleases=True)
     except InvalidSpecifier:
         return False
 
 
-def _site_of(name: str, context: Context) -> list[str]:
+def _installed_version(name: str, context: Context) -> str | None:
     venv = os.path.join(home_of(context), "venvs", name)
     if not os.path.isfile(os.path.join(venv, METADATA)):
-        return []
-    site = context.examine(venv, named=True).site
-    return [entry.removesuffix(".dist-info").lower() for entry in os.listdir(site)] if site else []
+        return None
+    for entry in names_in(context.examine(venv, named=True).site):
+        if entry.endswith(".dist-info"):
+            installed, version = name_and_version(entry)
+            if installed == name:
+                return version
+    return None
 
 
 def _forced(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return an `install` that changes what is there; pipx keeps the Python that it was made with."""
-    at = words.index("--python") if "--python" in words else len(words)
-    return (words[0], "--force", *words[1:at], *words[at + 2 :])
+    """Return an `install` that changes the existing application; pipx keeps the Python that it was made with."""
+    kept = list(words[1:])
+    if "--python" in kept:
+        at = kept.index("--python")
+        del kept[at : at + 2]
+    return (words[0], "--force", *kept)
 
 
 def _fitting(words: tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...]:
@@ -419,21 +448,31 @@ def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None
     before = signal.getsignal(signal.SIGINT)
     if before != signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: None)
-    told = False
+    kept = () if lock is None else (lock,)
+    out = 2 if _has_stderr() else None
     try:
-        kept = () if lock is None else (lock,)
-        out = 2 if _has_stderr() else None
         with subprocess.Popen(argv, env=environ, stdout=out, stderr=subprocess.PIPE, pass_fds=kept) as child:
-            for line in child.stderr or ():
-                told = told or line.startswith(_NO_APPS)
-                if not told:
-                    os.write(2, line)
+            has_apps = _passed_on(child)
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
     finally:
         signal.signal(signal.SIGINT, before)
-    code = child.returncode if child.returncode >= 0 else 128 - child.returncode
-    return code, not (code and told)
+    code = child.returncode
+    if code < 0:
+        code = 128 - code
+    return code, has_apps or code == 0
+
+
+def _passed_on(child: subprocess.Popen[bytes]) -> bool:
+    """Write the child's errors to stderr, up to "No apps"; return False where it says so."""
+    assert child.stderr is not None
+    has_apps = True
+    for line in child.stderr:
+        if line.startswith(_NO_APPS):
+            has_apps = False
+        if has_apps:
+            os.write(2, line)
+    return has_apps
 
 
 def _has_stderr() -> bool:
@@ -446,11 +485,13 @@ def _has_stderr() -> bool:
 
 
 def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> int:
-    """Install what has no programs into the environment after all."""
-    assert plan.fallback is not None
-    listed = ", ".join(specs)
+    """Install packages that have no programs into the environment; return the exit code."""
+    if not specs:
+        return 0
+    assert plan.fallback is not None  # otherwise pipx's error stood
+    has = "has" if len(specs) == 1 else "have"
     where = "the home environment" if context.project is None else context.typed(context.place)
-    report.say(f"{listed} {'has' if len(specs) == 1 else 'have'} no programs: installing into {where}")
+    report.say(f"{', '.join(specs)} {has} no programs: installing into {where}")
     instead: Plan = plan.fallback
     code = execute(narrowed(instead, context.command, specs), context, report)
     while code is None:  # the environment was mended, and serves now

@@ -24,16 +24,19 @@ def step_down(uid: int, gid: int, report: Report) -> None:
 
     try:
         entry = pwd.getpwuid(uid)
-        os.initgroups(entry.pw_name, entry.pw_gid if gid < 0 else gid)
-        os.setgid(entry.pw_gid if gid < 0 else gid)
-        os.setuid(uid)
+        if gid < 0:  # sudo did not say which
+            gid = entry.pw_gid
+        os.initgroups(entry.pw_name, gid)
+        os.setgid(gid)
+        os.setuid(uid)  # last: nobody else may set groups
     except (KeyError, OSError, OverflowError) as error:
         raise _impossible(uid, str(error)) from None
-    unread = next((path for path in (sys.executable, os.__file__, __file__) if not os.access(path, os.R_OK)), None)
-    if unread is not None:
-        raise _impossible(uid, f"it cannot read {unread}, which safepip needs")
-    own = (("HOME", entry.pw_dir), ("USER", entry.pw_name), ("LOGNAME", entry.pw_name))
-    follow((*((name, None) for name in (*_ROOTS_OWN, *_SUDO)), *own))
+    for path in (sys.executable, os.__file__, __file__):
+        if not os.access(path, os.R_OK):
+            raise _impossible(uid, f"it cannot read {path}, which safepip needs")
+    changes: dict[str, str | None] = dict.fromkeys((*_ROOTS_OWN, *_SUDO))
+    changes.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
+    follow(tuple(changes.items()))
     os.umask(os.umask(0o022) & 0o777 | 0o022)
     report.say(f"going on as {entry.pw_name}, not as root (root: safepip --system)")
 

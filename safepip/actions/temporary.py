@@ -58,7 +58,7 @@ def _hold_back() -> set[int]:
     """Let ending signals wait; return the signals that waited before."""
     if sys.platform == "win32":  # has no masks
         return set()
-    return {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _ending_signals())}
+    return set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _ending_signals())))
 
 
 def _let_through(before: set[int]) -> None:
@@ -67,7 +67,9 @@ def _let_through(before: set[int]) -> None:
 
 
 def _ending_signals() -> list[int]:
-    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if sys.platform == "win32":  # has no SIGHUP
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGHUP]
 
 
 class _EndedBy(BaseException):
@@ -88,8 +90,9 @@ def _ending_in_order() -> Iterator[None]:
             signal.signal(one, signal.SIG_IGN)  # a second one does not hinder the putting away
         raise _EndedBy(number)
 
-    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
-        signal.signal(number, leave)
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, leave)
     try:
         yield
     finally:

@@ -17,8 +17,12 @@ NAME = "safepip"
 
 def at_home(path: str, home: str | None) -> str:
     """Return `path` with a leading ~ replaced by the home directory, if there is one; ~name stays as it is."""
-    if home and (path == "~" or path.startswith(("~/", "~" + os.sep))):
-        return os.path.join(home, path[2:]) if path[2:] else home
+    if not home:
+        return path
+    if path in {"~", "~/", "~" + os.sep}:
+        return home
+    if path.startswith(("~/", "~" + os.sep)):
+        return os.path.join(home, path[2:])
     return path
 
 
@@ -47,11 +51,17 @@ def _place(
     windows: str,
 ) -> str | None:
     if platform == "win32":
-        local = environ.get("LOCALAPPDATA") or (home and os.path.join(home, "AppData", "Local"))
-        return local and os.path.join(local, NAME, windows).rstrip("\\/")
+        local = environ.get("LOCALAPPDATA")
+        if not local and home:
+            local = os.path.join(home, "AppData", "Local")
+        if not local:
+            return None
+        return os.path.join(local, NAME, windows).rstrip("\\/")
     named = environ.get(variable, "")
     if os.path.isabs(named):
         return os.path.join(named, NAME)
     if home is None:
         return None
-    return os.path.join(home, mac if platform == "darwin" else unix, NAME)
+    if platform == "darwin":
+        return os.path.join(home, mac, NAME)
+    return os.path.join(home, unix, NAME)

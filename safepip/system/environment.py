@@ -77,6 +77,11 @@ def target_of(path: str) -> tuple[str, str]:
     line = _start_of(path).replace("\r", "\n").partition("\n")[0].strip()
     if not line:
         return "", "is a file that names no environment"
+    return _redirected(path, line)
+
+
+def _redirected(path: str, line: str) -> tuple[str, str]:
+    """Return the environment that the first line of the file `path` names; else "" and why it names none."""
     if "\0" in line:
         return "", _NO_TEXT
     target = os.path.normpath(os.path.join(os.path.dirname(path), line))
@@ -86,14 +91,17 @@ def target_of(path: str) -> tuple[str, str]:
         return "", _NO_TEXT
     if os.sep not in line and line not in {".", ".."}:
         return "", f"is a file with the name {line}, which another tool may know"
-    fault = "is not an environment" if os.path.exists(target) else "does not exist"
-    return "", f"points at {target}, which {fault}"
+    if os.path.exists(target):
+        return "", f"points at {target}, which is not an environment"
+    return "", f"points at {target}, which does not exist"
 
 
 def is_disposable(target: str, project: str) -> bool:
     """Return True for an environment of tox's or nox's, below the folder `project` or elsewhere."""
     way = os.path.relpath(os.path.realpath(target), os.path.realpath(project)).split(os.sep)
-    return ".tox" in way or ".nox" in way or os.path.isfile(os.path.join(target, ".tox-info.json"))
+    if ".tox" in way or ".nox" in way:
+        return True
+    return os.path.isfile(os.path.join(target, ".tox-info.json"))
 
 
 def is_environment(path: str) -> bool:
@@ -107,8 +115,10 @@ def is_conda(path: str) -> bool:
     Python sees nothing virtual in it. Base alone holds conda's own command folder. One that was marked as
     managed (PEP 668) counts by its marker, as base does.
     """
-    base = os.path.isdir(os.path.join(path, "condabin"))
-    return os.path.isdir(os.path.join(path, "conda-meta")) and not base and not _is_marked_conda(path)
+    if not os.path.isdir(os.path.join(path, "conda-meta")):
+        return False
+    is_base = os.path.isdir(os.path.join(path, "condabin"))
+    return not is_base and not _is_marked_conda(path)
 
 
 def of_python(path: str) -> str | None:
@@ -116,16 +126,23 @@ def of_python(path: str) -> str | None:
 
     Python looks for the configuration beside the path that it was started by, links not followed.
     """
-    prefix = os.path.dirname(path) if os.name == "nt" and is_conda(os.path.dirname(path)) else None
-    prefix = prefix or os.path.dirname(os.path.dirname(path))
-    return prefix if is_environment(prefix) or is_conda(prefix) else None
+    folder = os.path.dirname(path)
+    if os.name == "nt" and is_conda(folder):
+        return folder
+    prefix = os.path.dirname(folder)
+    if is_environment(prefix) or is_conda(prefix):
+        return prefix
+    return None
 
 
 def configuration(path: str) -> dict[str, str]:
     """Return the keys, in lower case, and values of the environment's pyvenv.cfg; unreadable is empty."""
-    lines = _start_of(os.path.join(path, CONFIG)).splitlines()
-    pairs = (line.partition("=") for line in lines)
-    return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
+    found = {}
+    for line in _start_of(os.path.join(path, CONFIG)).splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            found[key.strip().lower()] = value.strip()
+    return found
 
 
 def _start_of(file: str) -> str:
@@ -143,8 +160,10 @@ def is_finished_by_another(path: str) -> bool:
     if not config.get("home"):
         return False
     token = recall(os.path.join(path, CREATING))
-    signed = config.get("safepip-creation", "")
-    return token is None or not signed or not signed.startswith(token)
+    signed = config.get("safepip-creation")
+    if token is None or not signed:
+        return True
+    return not signed.startswith(token)
 
 
 def has_doubtful_pip(path: str) -> bool:
@@ -156,17 +175,16 @@ def has_doubtful_pip(path: str) -> bool:
     """
     library = os.path.join(path, "lib")
     for name in names_in(library):
-        is_whole, has_empty_file = True, False
+        sizes = []
         for file in PROBED_PIP_FILES:
             try:
                 status = os.stat(f"{library}/{name}/site-packages/pip/{file}")
             except OSError:
-                is_whole = False
                 continue
             if is_open(status):
                 return True
-            has_empty_file = has_empty_file or status.st_size == 0
-        if is_whole and has_empty_file:
+            sizes.append(status.st_size)
+        if len(sizes) == len(PROBED_PIP_FILES) and 0 in sizes:
             return True
     return False
 
@@ -175,18 +193,22 @@ def is_open(status: os.stat_result) -> bool:
     """Return True if a file has other names, and another user owns it or can write to it."""
     if status.st_nlink < 2 or not hasattr(os, "geteuid"):
         return False
-    return status.st_uid not in {0, os.geteuid()} or bool(status.st_mode & 0o022)
+    if status.st_uid not in {0, os.geteuid()}:
+        return True
+    return bool(status.st_mode & 0o022)
 
 
 def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
         return Environment(path=path, named=named, state=UNFINISHED)
-    if not is_environment(path):
-        return _conda(path, named, interview, vet) if is_conda(path) else _no_environment(path, named)
-    python = os.path.join(path, BIN, "python" + EXE)
-    if not is_program(python):
-        return _without_python(path, named, python)
-    return _with_python(path, named, python, interview, vet)
+    if is_environment(path):
+        python = os.path.join(path, BIN, "python" + EXE)
+        if not is_program(python):
+            return _without_python(path, named, python)
+        return _with_python(path, named, python, interview, vet)
+    if is_conda(path):
+        return _conda(path, named, interview, vet)
+    return _no_environment(path, named)
 
 
 def _no_environment(path: str, named: str) -> Environment:
@@ -204,18 +226,25 @@ def _no_environment(path: str, named: str) -> Environment:
 def _is_hardly_begun(path: str) -> bool:
     """Return True if the directory holds only what is written before the mark of a creation."""
     own = os.path.join(path, OWN)
-    if not {OWN, ".lock"}.issuperset(os.listdir(path)) or os.path.islink(own):
+    if not {OWN, ".lock"}.issuperset(os.listdir(path)):
         return False
-    started = os.path.basename(CREATING)
-    return not os.path.isdir(own) or all(name.startswith(started) for name in os.listdir(own))
+    if os.path.islink(own):
+        return False
+    if not os.path.isdir(own):
+        return True
+    mark = os.path.basename(CREATING)
+    return all(name.startswith(mark) for name in os.listdir(own))
 
 
 def _is_marked_conda(path: str) -> bool:
     """Return True if a standard library of the conda environment at `path` has a marker (PEP 668)."""
+    if os.path.isfile(os.path.join(path, "Lib", MARKER)):
+        return True
     libraries = os.path.join(path, "lib")
-    names = names_in(libraries)
-    folders = [os.path.join(libraries, name) for name in names if name.startswith(("python", "pypy"))]
-    return any(os.path.isfile(os.path.join(folder, MARKER)) for folder in (*folders, os.path.join(path, "Lib")))
+    for name in names_in(libraries):
+        if name.startswith(("python", "pypy")) and os.path.isfile(os.path.join(libraries, name, MARKER)):
+            return True
+    return False
 
 
 def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
@@ -224,7 +253,10 @@ def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment
     objection = vet(path, os.path.realpath(python))
     if objection:
         return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
-    base = interview(python) if is_program(python) else f"there is no Python in {path}"
+    if not is_program(python):
+        reason = f"cannot be used: there is no Python in {path}"
+        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+    base = interview(python)
     if isinstance(base, str):
         return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
     site = os.path.join(path, base.site)
@@ -257,9 +289,8 @@ def _with_python(path: str, named: str, python: str, interview: Interview, vet: 
         reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
     site = os.path.join(path, base.site)
-    made = _made_with(path, config)
-    if not os.path.isdir(site) and made != base.minor:  # else pip removed it with the last package
-        reason = f"was made with Python {made}, which is gone: its Python is {base.minor} now"
+    if not os.path.isdir(site) and _made_with(path) != base.minor:  # else pip removed it with the last package
+        reason = f"was made with Python {_made_with(path)}, which is gone: its Python is {base.minor} now"
         return Environment(path=path, named=named, state=BROKEN, reason=reason)
     return as_usable(path, named, python, base, site, config)
 
@@ -287,15 +318,19 @@ def _base_of(path: str, python: str, config: dict[str, str]) -> str:
     if not real.startswith(os.path.join(os.path.realpath(path), "")):
         return real
     named = config.get("base-executable", "")
-    return named if os.path.isabs(named) else os.path.join(config.get("home", ""), os.path.basename(real))
+    if os.path.isabs(named):
+        return named
+    return os.path.join(config.get("home", ""), os.path.basename(real))
 
 
-def _made_with(path: str, known: dict[str, str] | None = None) -> str:
-    version = named_version(known or configuration(path))
+def _made_with(path: str) -> str:
+    version = named_version(configuration(path))
     if version:
         return version
-    names = sorted(names_in(os.path.join(path, "lib")))
-    return next((name[6:] for name in names if name.startswith("python")), "?")
+    for name in sorted(names_in(os.path.join(path, "lib"))):
+        if name.startswith("python"):
+            return name[6:]
+    return "?"
 
 
 def named_version(config: dict[str, str]) -> str:

@@ -169,7 +169,9 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
 
 def number(text: str) -> int | None:
     """Return the number that a field of such a file holds, or None: Python reads only so many digits."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    if len(text) > _MOST_DIGITS:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def recall(path: str) -> str | None:

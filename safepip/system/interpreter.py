@@ -50,7 +50,7 @@ def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> It
     All of the first name come before any of the second. Empty and relative entries mean the working
     directory and are skipped, as are the folders in `skip` and safepip's own shims.
     """
-    folders = [entry for entry in search.split(os.pathsep) if os.path.isabs(entry)]
+    folders = list(filter(os.path.isabs, search.split(os.pathsep)))
     for name in names:
         for folder in folders:
             path = os.path.join(folder, name + EXE)
@@ -113,7 +113,9 @@ def keg(path: str) -> tuple[str, str] | None:
         return None
     versioned = os.path.join(before, "Cellar", formula, version)
     stable = os.path.join(before, "opt", formula)
-    return (versioned, stable) if os.path.realpath(stable) == versioned else None
+    if os.path.realpath(stable) != versioned:
+        return None
+    return versioned, stable
 
 
 def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
@@ -161,10 +163,12 @@ def interview(
         return f"{path} cannot be read: {error.strerror}"
     identity = map(str, (stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_size))
     key = (_FORMAT, real, *identity)
-    file = os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}") if cache else None
-    remembered = _recall(file, key) if file else None
-    if remembered is not None:
-        return _interpreter(path, real, remembered)
+    file = ""
+    if cache:
+        file = os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}")
+        remembered = _recall(file, key)
+        if remembered is not None:
+            return _interpreter(path, real, remembered)
     answer = _interrogate(path, environ, ask or _ask)
     if isinstance(answer, str):
         return answer
@@ -189,8 +193,9 @@ def started_as(python: str) -> str:
     if not named:
         return python
     path = os.path.join(folder, os.path.basename(named))
-    is_same = os.path.realpath(path) == os.path.realpath(python)
-    return path if is_same and is_program(path) else python
+    if os.path.realpath(path) == os.path.realpath(python) and is_program(path):
+        return path
+    return python
 
 
 def python_named(head: bytes) -> str:
@@ -202,8 +207,11 @@ def python_named(head: bytes) -> str:
     if named == b"/bin/sh":  # the trampoline of paths too long or with spaces: exec PATH "$0" "$@"
         named = rest.partition(b"exec' ")[2].partition(b' "$0"')[0].strip(b"'\"")
     path = os.fsdecode(named)
-    is_python = os.path.basename(path).startswith(("python", "pypy"))
-    return path if is_python and os.path.isabs(path) else ""
+    if not os.path.isabs(path):
+        return ""
+    if not os.path.basename(path).startswith(("python", "pypy")):
+        return ""
+    return path
 
 
 def head_of(path: str, size: int = 1024) -> bytes:
@@ -223,8 +231,9 @@ def _is_own_shim(path: str) -> bool:
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
     fields = tuple((recall(path) or "").split("\0"))
     answer = fields[len(key) + 1 :]
-    is_intact = fields == (*key, _checksum(answer), *answer)
-    return answer if is_intact and _is_answer(answer) else None
+    if fields != (*key, _checksum(answer), *answer):
+        return None
+    return answer if _is_answer(answer) else None
 
 
 def _checksum(answer: tuple[str, ...]) -> str:
@@ -247,7 +256,7 @@ def _interpreter(path: str, real: str, known: tuple[str, ...]) -> Interpreter:
     return Interpreter(
         path=path,
         real=real,
-        version=tuple(int(part) for part in version.split(".")),
+        version=tuple(map(int, version.split("."))),
         prefix=prefix,
         base_prefix=base_prefix,
         stdlib=stdlib,
@@ -284,10 +293,11 @@ def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int,
         if children:
             raise KeyboardInterrupt
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {}
-    for one in numbers:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+        one = getattr(signal, name, None)
+        if one is None:  # on Windows
+            continue
         handler = signal.getsignal(one)
         if handler in {signal.SIG_DFL, signal.default_int_handler}:  # nohup has one ignored
             before[one] = handler

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from safepip.core.pip_line import Kind
 
 SYSTEM_FOLDER = "/etc"
-_TOLD = [spec[0] for spec in SPECS if spec[5]]  # the options of which PipCommand has a field
-_KEYS = frozenset(["version", *(name[2:] for names in _TOLD for name in names)])
-_LINE_ENDS = {ord(char): None for char in "\t\n\r"}
+_LINE_ENDS = {ord("\t"): None, ord("\n"): None, ord("\r"): None}
+_BRACKETS = frozenset("[]")
 
 
 def find(
@@ -39,9 +38,15 @@ def find(
     `strict` has every file parsed wholly, so that a malformed one is found. A file that cannot be opened
     is none to pip. An undecodable or malformed one has its `error`, and no sections.
     """
-    kinds = _kinds(environ, home, platform, site_prefix)
-    found = (_read(path, kind, _encoding_of(environ), strict=strict) for path, kind in kinds.items())
-    return tuple(file for file in found if file is not None)
+    encoding = None
+    if environ.get("PYTHONUTF8") == "1":  # pip would run in that mode though safepip does not
+        encoding = "utf-8"
+    found = []
+    for path, kind in _kinds(environ, home, platform, site_prefix).items():
+        file = _read(path, kind, encoding, strict=strict)
+        if file is not None:
+            found.append(file)
+    return tuple(found)
 
 
 def paths(
@@ -55,35 +60,33 @@ def _kinds(
     environ: Mapping[str, str], home: str | None, platform: str, site_prefix: str | None
 ) -> dict[str, Kind]:
     """Return the places to look at, and of what kind a file there is."""
-    named = environ.get("PIP_CONFIG_FILE") or None
+    named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return {}
-    places = _places(environ, home, platform, site_prefix)
-    if named is not None:
-        if os.path.exists(named):
-            places = [place for place in places if place[0] != "user"]
-        places.append(("env", named))
-    # A file that is named twice keeps its lower place: pip keeps what it read by path.
+    hides_users_files = named != "" and os.path.exists(named)
     kinds: dict[str, Kind] = {}
-    for kind, path in places:
-        kinds.setdefault(path, kind)
+    for kind, path in _places(environ, home, platform, site_prefix):
+        if kind == "user" and hides_users_files:
+            continue
+        kinds.setdefault(path, kind)  # a file that is named twice keeps its lower place: pip reads by path
+    if named:
+        kinds.setdefault(named, "env")
     return kinds
 
 
 def _places(
     environ: Mapping[str, str], home: str | None, platform: str, site_prefix: str | None
-) -> list[tuple[Kind, str]]:
-    windows = platform.startswith("win")
-    name = "pip.ini" if windows else "pip.conf"
-    places: list[tuple[Kind, str]] = [
-        ("global", os.path.join(folder, name)) for folder in _global_folders(environ, platform, site_prefix)
-    ]
+) -> Iterator[tuple[Kind, str]]:
+    name, in_home = "pip.conf", ".pip"
+    if platform.startswith("win"):
+        name, in_home = "pip.ini", "pip"
+    for folder in _global_folders(environ, platform, site_prefix):
+        yield "global", os.path.join(folder, name)
     if home is not None:
-        places.append(("user", os.path.join(home, "pip" if windows else ".pip", name)))
-        places.append(("user", os.path.join(_user_folder(environ, home, platform), name)))
+        yield "user", os.path.join(home, in_home, name)
+        yield "user", os.path.join(_user_folder(environ, home, platform), name)
     if site_prefix is not None:
-        places.append(("site", os.path.join(site_prefix, name)))
-    return places
+        yield "site", os.path.join(site_prefix, name)
 
 
 def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str | None) -> list[str]:
@@ -91,10 +94,11 @@ def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str 
         data = environ.get("PROGRAMDATA") or environ.get("ALLUSERSPROFILE") or "C:\\ProgramData"
         return [os.path.join(data, "pip")]
     if platform == "darwin":
-        folders = list(_absolute(environ.get("XDG_DATA_DIRS", "").split(os.pathsep)))
-        folders = folders or [*_homebrew(site_prefix or ""), "/Library/Application Support"]
+        folders = _absolute(environ.get("XDG_DATA_DIRS", ""))
+        if not folders:
+            folders = [*_homebrew(site_prefix or ""), "/Library/Application Support"]
         return [os.path.join(folder, "pip") for folder in folders]
-    folders = list(_absolute(environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep))) or ["/etc/xdg"]
+    folders = _absolute(environ.get("XDG_CONFIG_DIRS", "")) or ["/etc/xdg"]
     return [*(os.path.join(folder, "pip") for folder in folders), SYSTEM_FOLDER]
 
 
@@ -110,25 +114,29 @@ def _homebrew(prefix: str) -> Iterator[str]:
 
 def _user_folder(environ: Mapping[str, str], home: str, platform: str) -> str:
     if platform.startswith("win"):
-        return os.path.join(environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming"), "pip")
+        data = environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
+        return os.path.join(data, "pip")
+    config = os.path.join(home, ".config")
     if platform == "darwin":
         support = os.path.join(home, "Library", "Application Support")
-        data = os.path.join(next(_absolute([environ.get("XDG_DATA_HOME", "")]), support), "pip")
-        return data if os.path.isdir(data) else os.path.join(home, ".config", "pip")
-    config = next(_absolute([environ.get("XDG_CONFIG_HOME", "")]), os.path.join(home, ".config"))
-    return os.path.join(config, "pip")
+        folder = os.path.join(_named(environ, "XDG_DATA_HOME", support), "pip")
+        if os.path.isdir(folder):
+            return folder
+        return os.path.join(config, "pip")
+    return os.path.join(_named(environ, "XDG_CONFIG_HOME", config), "pip")
 
 
-def _absolute(paths: list[str]) -> Iterator[str]:
-    """Yield the paths that count: the XDG specification has relative ones ignored."""
-    for path in paths:
-        if path.strip().startswith("/"):
-            yield path.strip()
+def _named(environ: Mapping[str, str], variable: str, default: str) -> str:
+    path = environ.get(variable, "").strip()
+    if path.startswith("/"):  # the XDG specification has relative paths ignored
+        return path
+    return default
 
 
-def _encoding_of(environ: Mapping[str, str]) -> str | None:
-    """Return UTF-8 where pip would run in that mode though safepip does not, or None for the locale's."""
-    return "utf-8" if environ.get("PYTHONUTF8") == "1" else None
+def _absolute(search: str) -> list[str]:
+    """Return the absolute paths in a variable: the XDG specification has relative ones ignored."""
+    paths = map(str.strip, search.split(os.pathsep))
+    return [path for path in paths if path.startswith("/")]
 
 
 def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> ConfigFile | None:
@@ -138,11 +146,11 @@ def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> Confi
     except (OSError, ValueError):  # the latter for a path that no system call takes
         return None
     sections = plain(content)
-    if sections is None and not strict and not _matters(content):
-        sections = {}
-    if sections is None:
+    if sections is not None:
+        return ConfigFile(path=path, kind=kind, sections=sections)
+    if strict or _matters(content):
         return _parsed(path, kind, content, encoding)
-    return ConfigFile(path=path, kind=kind, sections=sections)
+    return ConfigFile(path=path, kind=kind, sections={})
 
 
 def plain(content: bytes) -> dict[str, dict[str, str]] | None:
@@ -152,33 +160,57 @@ def plain(content: bytes) -> dict[str, dict[str, str]] | None:
     """
     if not content.isascii() or not content.decode().translate(_LINE_ENDS).isprintable():
         return None
+    return _plain_sections(content.decode().splitlines())
+
+
+def _plain_sections(lines: list[str]) -> dict[str, dict[str, str]] | None:
     sections: dict[str, dict[str, str]] = {}
     section: dict[str, str] | None = None
-    for line in content.decode().splitlines():
-        text = line.strip()
-        if not text or text[0] in "#;":
+    for line in lines:
+        stripped = line.strip()
+        if stripped[:1] in {"", "#", ";"}:
             continue
-        if line[0].isspace():
+        if line[0].isspace():  # continues the line before it
             return None
-        if text[0] == "[":
-            name = text[1:-1]
-            if text[-1] != "]" or not name or "[" in name or "]" in name or name == "DEFAULT" or name in sections:
+        if stripped.startswith("["):
+            name = _section_name(stripped)
+            if name == "" or name in sections:
                 return None
             section = sections[name] = {}
-            continue
-        name, equals, _ = text.replace(":", "=").partition("=")
-        key = normalised(name.rstrip())
-        if section is None or not equals or not key or key in section:
+        elif section is None or not _add_setting(stripped, section):
             return None
-        section[key] = text[len(name) + 1 :].strip()
     return sections
+
+
+def _section_name(header: str) -> str:
+    """Return the name in a header such as [install]; empty where only configparser can tell it."""
+    name = header[1:-1]
+    if header != f"[{name}]" or not _BRACKETS.isdisjoint(name):
+        return ""
+    if name == "DEFAULT":  # configparser adds what it says to every section
+        return ""
+    return name
+
+
+def _add_setting(line: str, section: dict[str, str]) -> bool:
+    """Add the setting of a line to the section; return False where only configparser can tell it."""
+    name, equals, _ = line.replace(":", "=").partition("=")
+    key = normalised(name.rstrip())
+    if key == "" or key in section:
+        return False
+    section[key] = line[len(name) + 1 :].strip()
+    return equals != ""
 
 
 def _matters(content: bytes) -> bool:
     """Return True if a line could set one of the keys; a comment or a continued value may look so too."""
+    keys = {"version"}
+    for names, _, _, _, _, field, _ in SPECS:
+        if field:  # of PipCommand
+            keys.update(map(normalised, names))
     for line in content.decode("latin-1").splitlines():
         name = line.replace(":", "=", 1).partition("=")[0].strip()
-        if normalised(name) in _KEYS:
+        if normalised(name) in keys:
             return True
     return False
 

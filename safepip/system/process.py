@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 HANDOVER = "SAFEPIP_HANDOVER"  # "<process id>:<environment>", set only at the handover
 ACTIVATED = "SAFEPIP_ACTIVATED"  # the environment that a shell's hook activated, as VIRTUAL_ENV names it
 # What would lead an environment's Python or pip elsewhere; what is entered does not go by the directory any more.
-_LEFT_BEHIND = (ACTIVATED, "PYTHONHOME", "_PIP_RUNNING_IN_SUBPROCESS", "__PYVENV_LAUNCHER__")
+_LEFT_BEHIND = (
+    (ACTIVATED, None),
+    ("PYTHONHOME", None),
+    ("_PIP_RUNNING_IN_SUBPROCESS", None),
+    ("__PYVENV_LAUNCHER__", None),
+)
 
 
 def inherited() -> dict[str, str]:
@@ -36,8 +41,10 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
         sys.stdout and sys.stdout.flush()
         os.execve(argv[0], argv, environ)
     except FileNotFoundError:
-        there = "names a program that is not there" if os.path.lexists(argv[0]) else "is not there"
-        raise SafepipError(NOT_FOUND, f"{argv[0]} {there}") from None
+        what = f"{argv[0]} is not there"
+        if os.path.lexists(argv[0]):
+            what = f"{argv[0]} names a program that is not there"
+        raise SafepipError(NOT_FOUND, what) from None
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
 
@@ -53,21 +60,28 @@ def spawn(
     import subprocess
 
     children: list[subprocess.Popen[bytes]] = []
-    passed_on = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *passed_on)}
-
-    early: list[int] = []
+    early: list[int] = []  # signals that came before there was a child
+    passed_on = [signal.SIGTERM]
+    if sys.platform != "win32":
+        passed_on.append(signal.SIGHUP)
 
     def pass_on(number: int, _frame: object) -> None:
-        if number in passed_on:
-            children[0].send_signal(number) if children else early.append(number)
+        if number not in passed_on:
+            return
+        if children:
+            children[0].send_signal(number)
+        else:
+            early.append(number)
 
-    for number in (number for number, handler in before.items() if handler != signal.SIG_IGN):
-        signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
+    before = {}
+    for number in (signal.SIGINT, *passed_on):
+        before[number] = signal.getsignal(number)
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, pass_on)  # unlike SIG_IGN, a handler is not inherited
     try:
         children.append(subprocess.Popen(argv, env=environ, stdin=stdin, stdout=stdout, close_fds=False))
-        for number in early:
-            children[0].send_signal(number)
+        for signalled in early:
+            children[0].send_signal(signalled)
         return children[0].wait()
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None
@@ -109,8 +123,10 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
         changes.append(("SAFEPIP_RUN_CLOSING", "\n".join(map(printable, handover.closing))))
     if locked:
         changes.append((HANDOVER, f"{os.getpid()}:{environment}"))
-    if environment is not None:
-        changes.extend(_entering(environment, search) if handover.enter else [(ACTIVATED, None)])
+    if environment is not None and handover.enter:
+        changes.extend(_entering(environment, search))
+    elif environment is not None:
+        changes.append((ACTIVATED, None))
     return [*changes, *handover.changes]
 
 
@@ -121,7 +137,7 @@ def _packed(hint: RunHint) -> str:
 
 def _entering(environment: str, search: str) -> Changes:
     path = os.path.join(environment, BIN) + os.pathsep + search
-    return [("VIRTUAL_ENV", environment), ("PATH", path), *((name, None) for name in _LEFT_BEHIND)]
+    return [("VIRTUAL_ENV", environment), ("PATH", path), *_LEFT_BEHIND]
 
 
 def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
@@ -137,5 +153,7 @@ def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
 
 def spare_pip() -> str | None:
     """Return the folder that safepip's own pip lies in, without importing it."""
-    inits = ((entry, os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
-    return next((entry for entry, init in inits if os.path.isfile(init)), None)
+    for entry in sys.path:
+        if os.path.isfile(os.path.join(entry, "pip", "__init__.py")):
+            return entry
+    return None

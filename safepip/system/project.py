@@ -70,23 +70,34 @@ def find(
     Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where
     there is no other marker all the way up.
     """
+    real_home = os.path.realpath(home) if home else None
     passed: list[_Found] = []  # before the first marker
     marked: list[_Found] = []
-    for at in _way(cwd, home and os.path.realpath(home), owners):
+    for at in _way(cwd, real_home, owners):
         found = _look(at, folder, owners, owners if makers is None else makers)
         if found.marker:
             marked.append(found)
         elif not marked:
             passed.append(found)
         if found.is_version_controlled:
-            break
-    else:
-        at_home = home is not None and cwd == os.path.realpath(home)
-        marked = marked[:1] if marked or at_home else _by_weak_marker(passed, owners)
+            return _project_of(marked)
+    if marked:
+        return _project_of(marked[:1])
+    if cwd == real_home:  # requirement files there are not a project's
+        return None
+    return _project_of(_by_weak_marker(passed, owners))
+
+
+def _project_of(marked: list[_Found]) -> Project | None:
+    """Return the project of these directories, which stand from the nearest upwards; None without any."""
     if not marked:
         return None
-    nearest = next((found for found in marked if found.environment), marked[0])
-    disposable = next((found.disposable for found in marked if found.disposable), None)
+    nearest, disposable = marked[0], None
+    for found in reversed(marked):
+        if found.environment is not None:
+            nearest = found
+        if found.disposable is not None:
+            disposable = found.disposable
     return Project(
         root=nearest.path, marker=nearest.marker, environment=nearest.environment, disposable=disposable
     )
@@ -106,9 +117,8 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
         return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
     if home is None:
         return True
-    real_home = os.path.realpath(home)
-    above = real_home == cwd or real_home.startswith(os.path.join(cwd, ""))
-    return not above and not _is_a_folder(cwd, home, environ)
+    is_home_or_above = os.path.join(os.path.realpath(home), "").startswith(os.path.join(cwd, ""))
+    return not is_home_or_above and not _is_a_folder(cwd, home, environ)
 
 
 class _Folder:
@@ -123,10 +133,12 @@ class _Folder:
         self.path = path
         self.is_home = is_home
         flags = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
-        inner = below.descriptor if below is not None else None
         self.descriptor: int | None = None
         try:
-            self.descriptor = os.open(path, flags) if inner is None else os.open("..", flags, dir_fd=inner)
+            if below is None or below.descriptor is None:
+                self.descriptor = os.open(path, flags)
+            else:
+                self.descriptor = os.open("..", flags, dir_fd=below.descriptor)
         except OSError:  # Windows opens no directories, other systems only what may be read
             return
 
@@ -139,24 +151,26 @@ class _Folder:
         return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
 
     def lstat(self, name: str) -> os.stat_result | None:
-        """Return the facts of what is called so, links not followed, or None."""
+        """Return the status of an entry, links not followed, or None."""
         try:
             return os.lstat(self._at(name), dir_fd=self.descriptor)
         except (OSError, ValueError):
             return None
 
     def owner(self, name: str) -> int:
-        """Return the user id that owns what is called so, links not followed, or -1 where there is nothing."""
+        """Return the user id that owns an entry, links not followed, or -1 where it does not exist."""
         found = self.lstat(name)
         return -1 if found is None else found.st_uid
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         if self.descriptor is not None:
             os.close(self.descriptor)
 
     def _at(self, name: str) -> str:
-        return os.path.join(self.path, name) if self.descriptor is None else name
+        if self.descriptor is None:
+            return os.path.join(self.path, name)
+        return name
 
 
 class _Found(Record):
@@ -173,50 +187,72 @@ class _Found(Record):
 def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_Folder]:
     """Yield the directories from `cwd` upwards that may be looked at, each open until the next."""
     device = None
-    below = None
+    for at in _upwards(cwd, real_home):
+        try:
+            found = at.stat()
+        except OSError:
+            return
+        if found.st_uid not in owners or device not in {None, found.st_dev}:
+            return
+        if at.is_home and at.path != cwd:
+            return
+        yield at
+        if at.is_home:
+            return
+        device = found.st_dev
+
+
+def _upwards(cwd: str, real_home: str | None) -> Iterator[_Folder]:
     path = cwd
+    at: _Folder | None = None
     try:
         while True:
-            at = _Folder(path, below, is_home=path == real_home)
+            below, at = at, _Folder(path, at, is_home=path == real_home)
             if below is not None:
                 below.close()
-            below = at
-            try:
-                found = at.stat()
-            except OSError:
-                return
-            if found.st_uid not in owners or device not in {None, found.st_dev} or (at.is_home and path != cwd):
-                return
             yield at
-            device = found.st_dev
-            if at.is_home or path == os.path.dirname(path):
+            above = os.path.dirname(path)
+            if above == path:
                 return
-            path = os.path.dirname(path)
+            path = above
     finally:
-        if below is not None:
-            below.close()
+        if at is not None:
+            at.close()
 
 
 def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[int]) -> _Found:
     """Return what the directory holds, requirement files left out."""
     environment, disposable, is_weak = _place(at, folder, makers)
-    environment = environment or _other_environment(at, makers)
+    if environment is None:
+        environment = _other_environment(at, makers)
     name = _name(environment, at.path)
-    marks = bool(name) and (not at.is_home or name == ENVIRONMENT)
-    marker = name if marks else _marker(at, owners)
+    marker = _marker(at, owners, name)
+    if marker and name:
+        marker = name
     return _Found(
         path=at.path,
-        marker=marker and (name or marker),
+        marker=marker,
         is_weak=is_weak,
         environment=environment,
         disposable=disposable,
-        is_version_controlled=bool(marker) and any(at.owner(name) in owners for name in VERSION_CONTROL),
+        is_version_controlled=marker != "" and _is_version_controlled(at, owners),
     )
 
 
-def _marker(at: _Folder, owners: frozenset[int]) -> str:
-    names = HOME_MARKERS if at.is_home else MARKERS
-    return next((name for name in names if at.holds(name) and at.owner(name) in owners), "")
+def _marker(at: _Folder, owners: frozenset[int], environment: str) -> str:
+    """Return the name that makes the directory a project; `environment` is that of its environment, or empty."""
+    if environment and not at.is_home:
+        return environment
+    if environment == ENVIRONMENT:  # one by another name does not make the home directory a project
+        return environment
+    for name in HOME_MARKERS if at.is_home else MARKERS:
+        if at.holds(name) and at.owner(name) in owners:
+            return name
+    return ""
+
+
+def _is_version_controlled(at: _Folder, owners: frozenset[int]) -> bool:
+    return any(at.owner(name) in owners for name in VERSION_CONTROL)
 
 
 def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None, str | None, bool]:
@@ -233,29 +269,36 @@ def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None
         path = os.path.join(at.path, name)
         if stat.S_ISDIR(found.st_mode):
             return path, None, False
-        target, _ = target_of(path)
-        if target and not is_disposable(target, at.path):
-            return path, None, False
-        disposable = path if target else disposable
         is_taken = True
+        target, _ = target_of(path)
+        if not target:
+            continue
+        if not is_disposable(target, at.path):
+            return path, None, False
+        disposable = path
     return None, disposable, is_taken
 
 
 def _other_environment(at: _Folder, makers: frozenset[int]) -> str | None:
     """Return the environment under another usual name; the newest of direnv's."""
     for name in NAMED_ENVIRONMENTS:
+        if not at.holds(f"{name}/pyvenv.cfg"):
+            continue
         path = os.path.join(at.path, name)
-        if at.holds(f"{name}/pyvenv.cfg") and is_environment(path) and at.owner(name) in makers:
+        if is_environment(path) and at.owner(name) in makers:
             return path
-    return _newest_of_direnv(at, makers) if at.owner(DIRENV) in makers else None
+    if at.owner(DIRENV) in makers:
+        return _newest_of_direnv(at, makers)
+    return None
 
 
 def _newest_of_direnv(at: _Folder, makers: frozenset[int]) -> str | None:
     folder = os.path.join(at.path, DIRENV)
-    names = [name for name in names_in(folder) if name.startswith("python-")]
-    for name in sorted(names, key=_version, reverse=True):
+    for name in sorted(names_in(folder), key=_version, reverse=True):
         path = os.path.join(folder, name)
-        if is_environment(path) and owner(path) in makers:
+        if not name.startswith("python-") or owner(path) not in makers:
+            continue
+        if is_environment(path):
             return path
     return None
 
@@ -269,8 +312,9 @@ def _name(environment: str | None, folder: str) -> str:
     """Return how an environment in the directory `folder` is known, empty for None."""
     if environment is None:
         return ""
-    is_direnvs = os.path.dirname(environment) == os.path.join(folder, DIRENV)
-    return DIRENV if is_direnvs else os.path.basename(environment)
+    if os.path.dirname(environment) == os.path.join(folder, DIRENV):
+        return DIRENV
+    return os.path.basename(environment)
 
 
 def _by_weak_marker(passed: list[_Found], owners: frozenset[int]) -> list[_Found]:
@@ -287,8 +331,10 @@ def _requirements(path: str, owners: frozenset[int]) -> str | None:
         names = os.listdir(path)
     except OSError:
         return None
-    found = sorted(name for name in names if name.startswith("requirements") and name.endswith(".txt"))
-    return next((name for name in found if owner(os.path.join(path, name)) in owners), None)
+    for name in sorted(names):
+        if name.startswith("requirements") and name.endswith(".txt") and owner(os.path.join(path, name)) in owners:
+            return name
+    return None
 
 
 def owner(path: str, *, follow: bool = False) -> int:
@@ -299,9 +345,9 @@ def owner(path: str, *, follow: bool = False) -> int:
         return -1
 
 
-def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
-    named = tuple(os.path.realpath(environ[name]) for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name))
-    return (*_TEMPORARY, *named)
+def _temporary(environ: Mapping[str, str]) -> list[str]:
+    named = filter(None, map(environ.get, ("TMPDIR", "TEMP", "TMP")))
+    return [*_TEMPORARY, *map(os.path.realpath, named)]
 
 
 def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
@@ -309,8 +355,11 @@ def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
     if os.path.dirname(cwd) == cwd:
         return True
     within = os.path.join(os.path.normcase(cwd), "")
-    trees = (os.path.normcase(environ[name]) for name in _OF_WINDOWS if environ.get(name))
-    return any(within.startswith(os.path.join(tree, "")) for tree in trees)
+    for name in _OF_WINDOWS:
+        tree = os.path.normcase(environ.get(name, ""))
+        if tree and within.startswith(os.path.join(tree, "")):
+            return True
+    return False
 
 
 def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:

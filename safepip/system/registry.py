@@ -19,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    _Fields = tuple[str, str, "Registration", str]  # device, inode, what is known, the environment's id
-
 MADE = "made"
 ADOPTED = "adopted"
 TRUSTED = "trusted"
@@ -73,34 +71,50 @@ class Entry(Record):
             return False
         if stat.st_ino != self.inode:
             return False
-        may_be_renumbered = self.identity != "" and path == self.registration.path
-        if stat.st_dev != self.device and not may_be_renumbered:
+        if self.identity == "":
+            return stat.st_dev == self.device
+        if stat.st_dev != self.device and path != self.registration.path:
             return False
-        return not self.identity or recall(os.path.join(path, _ID)) == self.identity
+        return recall(os.path.join(path, _ID)) == self.identity
+
+
+class _Content(Record):
+    """What the `file` of a record holds: device and inode as written there, and the environment's id."""
+
+    file: str
+    device: str
+    inode: str
+    registration: Registration
+    identity: str
 
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
     """Remember how the environment at the absolute `path` came to be known. Write errors are ignored."""
     kept = _record(state, path)
-    if kept is not None:
-        stat = os.stat(path)
-        before = _read(_renumbered(kept, path, stat) or kept)
-        identity = _identified(path, before[3] if before is not None else "")
-        noted = Registration(path=path, how=how, index=index, project=project)
-        _write(kept, noted, (str(stat.st_dev), str(stat.st_ino)), identity)
+    if kept is None:
+        return
+    stat = os.stat(path)
+    before = _read(_renumbered(kept, path, stat) or kept)
+    identity = _identified(path, "" if before is None else before.identity)
+    noted = Registration(path=path, how=how, index=index, project=project)
+    _write(kept, noted, (str(stat.st_dev), str(stat.st_ino)), identity)
 
 
 def registration(state: str | None, path: str) -> Registration | None:
     """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
     found = _found(state, path)
-    return found[1][2] if found is not None else None
+    return None if found is None else found.registration
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path` from before it was moved here, or None."""
     kept = _record(state, path)
-    found = _entry(kept) if kept is not None else None
-    if found is None or found.registration.path == path or not found.is_at(path) or found.is_there:
+    if kept is None:
+        return None
+    found = _entry(kept)
+    if found is None or found.registration.path == path:
+        return None
+    if found.is_there or not found.is_at(path):
         return None
     return found
 
@@ -123,7 +137,7 @@ def forget(state: str | None, path: str) -> bool:
 
 def discard(found: Entry) -> bool:
     """Forget a record, whatever lies at its path now; return True if that succeeded."""
-    _remove(_size_file(found))
+    _remove(_size_of_record(found.file))
     _remove(found.file)
     return not os.path.lexists(found.file)
 
@@ -131,19 +145,23 @@ def discard(found: Entry) -> bool:
 def entry(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path`, or None as `registration` does."""
     found = _found(state, path)
-    return _entry(found[0]) if found is not None else None
+    return None if found is None else _entry(found.file)
 
 
 def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
     """Return the record of a directory by its identity, wherever that is now."""
-    return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}")) if state else None
+    if state is None:
+        return None
+    return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}"))
 
 
 def entries(state: str | None) -> Iterator[Entry]:
     """Yield all records, whether their environments exist or not; unreadable ones are ignored."""
-    folder = os.path.join(state or "", _FOLDER)
+    if state is None:
+        return
+    folder = os.path.join(state, _FOLDER)
     try:
-        names = sorted(os.listdir(folder)) if state else []
+        names = sorted(os.listdir(folder))
     except OSError:
         return
     for name in names:
@@ -153,18 +171,21 @@ def entries(state: str | None) -> Iterator[Entry]:
 
 
 def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
-    """Remember the size in bytes and the number of packages as of when `stamp` was the mark of the last change."""
-    remember(
-        _size_file(found), "\0".join((_SIZE_FORMAT, found.registration.path, stamp, str(size), str(packages)))
-    )
+    """Remember the size in bytes and the number of packages, for as long as `stamp` marks the last change."""
+    fields = (_SIZE_FORMAT, found.registration.path, stamp, str(size), str(packages))
+    remember(_size_of_record(found.file), "\0".join(fields))
 
 
 def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
     """Return the size and the number of packages that were measured under this stamp, or None."""
-    fields = (recall(_size_file(found)) or "").split("\0")
-    same = len(fields) == 5 and fields[:3] == [_SIZE_FORMAT, found.registration.path, stamp]
-    size, packages = map(number, fields[3:]) if same else (None, None)
-    return (size, packages) if size is not None and packages is not None else None
+    fields = (recall(_size_of_record(found.file)) or "").split("\0")
+    if fields[:3] != [_SIZE_FORMAT, found.registration.path, stamp]:
+        return None
+    match list(map(number, fields[3:])):
+        case [int(size), int(packages)]:
+            return size, packages
+        case _:
+            return None
 
 
 def _identified(path: str, before: str) -> str:
@@ -189,26 +210,26 @@ def _record(state: str | None, path: str) -> str | None:
         stat = os.stat(path)
     except (OSError, ValueError):
         return None
-    return state and os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
+    if not state:
+        return None
+    return os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
 
 
-def _found(state: str | None, path: str) -> tuple[str, _Fields] | None:
-    """Return the file of the record of the directory at `path` and what it holds, or None."""
+def _found(state: str | None, path: str) -> _Content | None:
+    """Return the record of the directory at `path`, or None."""
     kept = _record(state, path)
     if kept is None:
         return None
     found = _read(kept)
     stat = os.stat(path)
-    if found is None or found[0] != str(stat.st_dev):
+    if found is None or found.device != str(stat.st_dev):
         renumbered = _renumbered(kept, path, stat)
-        if renumbered is None:
-            return None
-        kept = renumbered
-        found = _read(kept)
-    if found is None or found[1] != str(stat.st_ino) or found[2].path != path:
+        return None if renumbered is None else _read(renumbered)
+    if found.inode != str(stat.st_ino) or found.registration.path != path:
         return None
-    same = not found[3] or recall(os.path.join(path, _ID)) == found[3]
-    return (kept, found) if same else None
+    if found.identity and recall(os.path.join(path, _ID)) != found.identity:
+        return None
+    return found
 
 
 def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
@@ -218,41 +239,41 @@ def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
     id prove that it is the same directory: an archive brings the id, and not the inode.
     """
     identity = recall(os.path.join(path, _ID))
+    if not identity:
+        return None
     found = _read(kept)
-    if not identity or (found is not None and found[0] == str(stat.st_dev)):
+    if found is not None and found.device == str(stat.st_dev):
         return None
     folder = os.path.dirname(kept)
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(f"-{stat.st_ino:x}")]
+        names = os.listdir(folder)
     except OSError:
         return None
+    wanted = (str(stat.st_ino), path, identity)
     for name in names:
+        if not name.endswith(f"-{stat.st_ino:x}"):
+            continue
         file = os.path.join(folder, name)
         found = _read(file)
-        if found is not None and (found[1], found[2].path, found[3]) == (str(stat.st_ino), path, identity):
+        if found is not None and (found.inode, found.registration.path, found.identity) == wanted:
             return _renumber(file, found, kept, stat)
     return None
 
 
-def _renumber(file: str, found: _Fields, kept: str, stat: os.stat_result) -> str:
+def _renumber(file: str, found: _Content, kept: str, stat: os.stat_result) -> str:
     """Move a record, its time and its size to `kept`; return where it is."""
     try:
         used = os.stat(file).st_mtime_ns
         os.replace(file, kept)  # first: two records would be listed as two environments
     except OSError:
         return file
-    _, inode, known, identity = found
-    _write(kept, known, (str(stat.st_dev), inode), identity)
+    _write(kept, found.registration, (str(stat.st_dev), found.inode), found.identity)
     try:
         os.utime(kept, ns=(used, used))
         os.replace(_size_of_record(file), _size_of_record(kept))
     except OSError:
         return kept
     return kept
-
-
-def _size_file(found: Entry) -> str:
-    return _size_of_record(found.file)
 
 
 def _size_of_record(file: str) -> str:
@@ -269,8 +290,10 @@ def _remove(file: str) -> None:
 
 def _empty(folder: str) -> None:
     """Remove the files in a folder; through a link nothing is removed."""
+    if os.path.islink(folder):
+        return
     try:
-        names = [] if os.path.islink(folder) else os.listdir(folder)
+        names = os.listdir(folder)
     except OSError:
         return
     for name in names:
@@ -285,10 +308,17 @@ def _entry(kept: str) -> Entry | None:
         used = os.stat(kept).st_mtime
     except OSError:
         return None
-    device, inode, known, identity = number(found[0]), number(found[1]), found[2], found[3]
+    device, inode = number(found.device), number(found.inode)
     if device is None or inode is None:
         return None
-    return Entry(file=kept, registration=known, device=device, inode=inode, used=used, identity=identity)
+    return Entry(
+        file=kept,
+        registration=found.registration,
+        device=device,
+        inode=inode,
+        used=used,
+        identity=found.identity,
+    )
 
 
 def _write(kept: str, known: Registration, numbers: tuple[str, str], identity: str) -> None:
@@ -296,10 +326,12 @@ def _write(kept: str, known: Registration, numbers: tuple[str, str], identity: s
     remember(kept, "\0".join(fields), durable=True)
 
 
-def _read(kept: str) -> _Fields | None:
-    """Return device, inode, what is known, and the environment's id."""
+def _read(kept: str) -> _Content | None:
     fields = (recall(kept) or "").split("\0")
-    if len(fields) != 8 or fields[0] != _FORMAT or fields[4] not in {MADE, ADOPTED, TRUSTED}:
+    if len(fields) != 8 or fields[0] != _FORMAT:
         return None
     _, path, device, inode, how, index, project, identity = fields
-    return device, inode, Registration(path=path, how=how, index=index, project=project), identity
+    if how not in {MADE, ADOPTED, TRUSTED}:
+        return None
+    noted = Registration(path=path, how=how, index=index, project=project)
+    return _Content(file=kept, device=device, inode=inode, registration=noted, identity=identity)

@@ -13,7 +13,7 @@ from safepip.core.settings import Fault, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from safepip.core.settings import Level
@@ -40,12 +40,15 @@ def tables(
     `root` is the project's, None outside of any. Windows has no place for the whole system. A user's or
     the system's file that exists but cannot be read is an error; a project's counts as absent.
     """
-    places: list[tuple[str, Level]] = [] if platform == "win32" else [(system, "system")]
+    found = []
+    if platform != "win32":
+        found.append(_own(system, "system"))
     user = user_file(environ, home, platform=platform)
     if os.path.isabs(user):  # without a home it would be a file of the working directory's
-        places.append((user, "user"))
-    found = tuple(_own(path, level) for path, level in places)
-    return found if root is None else (*found, _project(os.path.join(root, "pyproject.toml")))
+        found.append(_own(user, "user"))
+    if root is not None:
+        found.append(_project(os.path.join(root, "pyproject.toml")))
+    return tuple(found)
 
 
 def user_file(environ: Mapping[str, str], home: str, *, platform: str = sys.platform) -> str:
@@ -67,7 +70,7 @@ def _own(path: str, level: Level) -> Table:
     data, problem = _content(path)
     if problem is not None:
         return Table(origin=path, level=level, error=Fault(origin=path, what=problem))
-    if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):
+    if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):  # without the parser
         return Table(origin=path, level=level)
     values, error = _parsed(data, path)
     return Table(origin=path, level=level, values=values, lines=_lines(data, ()), error=error)
@@ -99,8 +102,9 @@ def _content(path: str) -> tuple[bytes, str | None]:
     except (FileNotFoundError, NotADirectoryError):
         return b"", None
     except OSError as error:
-        # A home that this user may not enter holds no settings of this user; a file seen there does.
-        return b"", f"cannot be read: {error.strerror}" if os.path.lexists(path) else None
+        if not os.path.lexists(path):  # a home that this user may not enter holds no settings of this user
+            return b"", None
+        return b"", f"cannot be read: {error.strerror}"
 
 
 def _regular(file: int) -> tuple[bytes, str | None]:
@@ -125,19 +129,17 @@ def may_hold_table(data: bytes) -> bool:
     `]`, and begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a
     comment or a project's name does not load the parser; what looks like a key within a text does.
     """
-    return any(_is_key(data, at) for at in _places(data)) or any(text in data for text in _ESCAPED_LETTERS)
-
-
-def _places(data: bytes) -> Iterator[int]:
     at = data.find(_WORD)
     while at >= 0:
-        yield at
+        if _is_key(data, at):
+            return True
         at = data.find(_WORD, at + 1)
+    return any(text in data for text in _ESCAPED_LETTERS)
 
 
 def _is_key(data: bytes, start: int) -> bool:
     end = start + len(_WORD)
-    quote = data[start - 1 : start] if start else b""
+    quote = data[max(start - 1, 0) : start]
     if quote in {b'"', b"'"}:
         if data[end : end + 1] != quote:
             return False
@@ -147,7 +149,9 @@ def _is_key(data: bytes, start: int) -> bool:
     after = data[end : end + 100].lstrip(b" \t")[:1]
     if after in {b"]", b"\n", b"\r"}:  # a header, even one that is broken
         return before in {b"", b"."}
-    return after in {b"", b".", b"="} and before in {b"", b"\n", b".", b"{", b","}
+    if after not in {b"", b".", b"="}:
+        return False
+    return before in {b"", b"\n", b".", b"{", b","}
 
 
 def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], Fault | None]:

@@ -78,8 +78,9 @@ def _by_table(data: bytes) -> str | None:
 def _likely_tools(data: bytes) -> list[str]:
     """Return the tools whose table the text seems to have, without parsing it."""
     squeezed = (b"\n" + data.translate(None, b" \t\"'")).replace(b"\n[[", b"\n[")
-    if any(text in squeezed for text in (b"\n[tool]", b"\ntool.", b"\ntool=")):  # dotted keys: any tool's
-        return list(_TABLES)
+    for text in (b"\n[tool]", b"\ntool.", b"\ntool="):
+        if text in squeezed:  # dotted keys: any tool's
+            return list(_TABLES)
     likely = []
     for tool, heads in _TABLES.items():
         if any(f"\n[tool.{head}".encode() in squeezed for head in heads):
@@ -90,25 +91,28 @@ def _likely_tools(data: bytes) -> list[str]:
 def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
     if not isinstance(table, dict):
         return False
-    is_poetry_1 = tool == "poetry" and "project" not in document
-    if is_poetry_1 and "name" in table:
-        return True
+    if tool == "poetry" and "project" not in document:
+        return "name" in table or not _NEEDED[tool].isdisjoint(table)
     if tool in _NEEDED:
         return not _NEEDED[tool].isdisjoint(table)
-    return not table or not set(table) <= _OF_OTHERS.get(tool, set())
+    return table == {} or not set(table) <= _OF_OTHERS.get(tool, set())
 
 
 def content(path: str) -> bytes:
     """Return a regular file's bytes; empty for one that is missing, too large, or would block."""
-    found = read_regular(path, _LARGEST + 1) or b""
-    return found if len(found) <= _LARGEST else b""
+    found = read_regular(path, _LARGEST + 1)
+    if found is None or len(found) > _LARGEST:
+        return b""
+    return found
 
 
 def parsed(data: bytes) -> dict[str, Any]:
     """Return the parsed document; empty without data, or if it is not TOML."""
-    most_dots = max(line.count(b".") for line in data.split(b"\n"))
-    if not data or most_dots > _MOST_DOTS:
+    if not data:
         return {}
+    for line in data.split(b"\n"):
+        if line.count(b".") > _MOST_DOTS:
+            return {}
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -123,5 +127,7 @@ def parsed(data: bytes) -> dict[str, Any]:
 def inside(table: object, *keys: str) -> Any:
     """Return what lies under the `keys` in nested tables, or None."""
     for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            return None
+        table = table.get(key)
     return table

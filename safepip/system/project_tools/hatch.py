@@ -30,32 +30,38 @@ def environments(project: Project) -> Found:
     folder = _folder(project, kind)
     if kind == "system" or folder is None:
         return
-    only_hatch_knows = "$" in folder or "matrix" in options or "overrides" in options
     runs_project_code = bool(tables.get("env"))
-    if only_hatch_knows and not runs_project_code:
+    if _only_hatch_knows(folder, options) and not runs_project_code:
         watch = (project.path("pyproject.toml"), project.path("hatch.toml"), folder, os.path.dirname(folder))
         yield Question(program="hatch", words=("env", "find", name), watch=watch)
     variable = f"HATCH_ENV_TYPE_{kind.upper().replace('-', '_')}_PATH"
-    chosen = project.environ.get(variable) or options.get("path")
-    if isinstance(chosen, str) and chosen:
+    chosen = project.environ.get(variable) or text(options.get("path"))
+    if chosen:
         yield os.path.join(project.root, chosen)
-        return
-    title = normalised_name(text(inside(document, "project", "name")) or os.path.basename(project.real))
-    last = title if name == "default" else name
-    in_user_folder = folder == joined(project.home, ".virtualenvs")
-    in_project = is_below(os.path.realpath(folder), project.real)
-    if in_user_folder or in_project:
-        yield os.path.join(folder, last)
     else:
-        yield os.path.join(folder, title, _identifier(project), last)
+        title = text(inside(document, "project", "name")) or os.path.basename(project.real)
+        yield _in_folder(project, folder, normalised_name(title), name)
+
+
+def _in_folder(project: Project, folder: str, title: str, name: str) -> str:
+    last = title if name == "default" else name
+    is_users = folder == joined(project.home, ".virtualenvs")
+    if is_users or is_below(os.path.realpath(folder), project.real):
+        return os.path.join(folder, last)
+    return os.path.join(folder, title, _identifier(project), last)
+
+
+def _only_hatch_knows(folder: str, options: dict[str, Any]) -> bool:
+    return "$" in folder or not {"matrix", "overrides"}.isdisjoint(options)
 
 
 def _tables(project: Project, document: dict[str, Any]) -> dict[str, Any]:
     """Return Hatch's tables: hatch.toml replaces those of the same name in pyproject.toml."""
     hatch = inside(document, "tool", "hatch")
-    tables = dict(hatch) if isinstance(hatch, dict) else {}
-    tables.update(project.toml("hatch.toml"))
-    return tables
+    own = project.toml("hatch.toml")
+    if isinstance(hatch, dict):
+        return {**hatch, **own}
+    return own
 
 
 def _options(environments: object, name: str) -> dict[str, Any]:
@@ -63,15 +69,14 @@ def _options(environments: object, name: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     seen: set[str] = set()
     while name not in seen:
-        seen.add(name)
         own = inside(environments, name)
         if not isinstance(own, dict):
             break
-        is_template = len(seen) > 1
-        for key, value in own.items():
-            if is_template and key == "matrix":  # a matrix is not inherited
-                continue
-            options.setdefault(key, value)
+        inherited = dict(own)
+        if seen:
+            inherited.pop("matrix", None)  # a matrix is not inherited
+        seen.add(name)
+        options = {**inherited, **options}
         if not own.get("detached"):
             name = text(own.get("template", "default"))
     return options
@@ -80,17 +85,22 @@ def _options(environments: object, name: str) -> dict[str, Any]:
 def _folder(project: Project, kind: str) -> str | None:
     """Return the folder of Hatch's environments of that kind."""
     config = project.environ.get("HATCH_CONFIG") or joined(project.folder("config", "hatch"), "config.toml")
-    folders = inside(project.toml(config, b"dirs"), "dirs") if config else None
+    folders = None
+    if config:
+        folders = inside(project.toml(config, b"dirs"), "dirs")
     named = inside(folders, "env", kind)
     if isinstance(named, str):
         return project.path(named)
     data = project.environ.get("HATCH_DATA_DIR") or inside(folders, "data") or project.folder("data", "hatch")
-    return project.path(data, "env", kind) if isinstance(data, str) else None
+    if not isinstance(data, str):
+        return None
+    return project.path(data, "env", kind)
 
 
 def _identifier(project: Project) -> str:
     import hashlib
 
-    ignores_case = project.platform in {"win32", "darwin"}
-    root = project.real.casefold() if ignores_case else project.real
+    root = project.real
+    if project.platform in {"win32", "darwin"}:  # whose file systems ignore case
+        root = root.casefold()
     return short_digest(hashlib.sha256(os.fsencode(root)).digest())

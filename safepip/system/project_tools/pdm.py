@@ -48,7 +48,9 @@ def _saved_python(project: Project) -> str | None:
     if project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE:
         return None
     saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
-    return project.path(saved) if saved and os.path.isfile(project.path(saved)) else None
+    if saved and os.path.isfile(project.path(saved)):
+        return project.path(saved)
+    return None
 
 
 def _uses_environments(project: Project, user_settings: dict[str, Any]) -> bool:
@@ -56,7 +58,7 @@ def _uses_environments(project: Project, user_settings: dict[str, Any]) -> bool:
     of_user = inside(user_settings, "python", "use_venv")
     for value in (project.environ.get("PDM_USE_VENV"), in_project, of_user):
         if isinstance(value, str) or value in (0, 1):
-            return str(value).lower() not in _FALSE
+            return str(value).lower() not in _FALSE  # "False" of a flag, or a word of the user's
     return True
 
 

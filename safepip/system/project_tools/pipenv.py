@@ -22,28 +22,37 @@ def environments(project: Project) -> Found:
     """
     own = os.path.join(project.root, ".venv")
     in_project = _in_project(project)
-    named = project.line(own) if os.path.isfile(own) else ""
-    if "/" in named or os.sep in named:
+    named = _named(project, own)
+    if os.path.dirname(named):
         yield os.path.join(project.root, named)
         return
+    if named:  # a file with a name decides, whatever the settings say
+        in_project = False
     folder = _folder(project)
-    central = joined(folder, named or _name(project))
-    if (named or not in_project) and _leads_back(project, central):
-        yield str(central)
-    if in_project is not False and not named:
+    if not in_project:
+        central = joined(folder, named or _name(project))
+        if _leads_back(project, central):
+            yield str(central)
+    if in_project is not False:
         yield own
-    if folder is not None and _only_pipenv_knows(project, folder):
+    if folder is None:
+        return
+    if "$" in folder or project.platform == "win32":  # on Windows, names of any case match
         watch = (project.path("Pipfile"), folder)
         yield Question(program="pipenv", words=("--venv",), watch=watch)
 
 
-def _only_pipenv_knows(project: Project, folder: str) -> bool:
-    return "$" in folder or project.platform == "win32"  # on Windows, names of any case match
+def _named(project: Project, own: str) -> str:
+    if os.path.isfile(own):
+        return project.line(own)
+    return ""
 
 
 def _leads_back(project: Project, path: str | None) -> bool:
-    named = project.line(os.path.join(path, ".project")) if path else ""
-    return bool(named) and os.path.realpath(named) == project.real
+    if path is None:
+        return False
+    named = project.line(os.path.join(path, ".project"))
+    return named != "" and os.path.realpath(named) == project.real
 
 
 def _in_project(project: Project) -> bool | None:
@@ -55,7 +64,9 @@ def _in_project(project: Project) -> bool | None:
         if value in _FALSE:
             return not value_means_yes
     setting = inside(project.toml("Pipfile", b"venv_in_project"), "pipenv", "venv_in_project")
-    return None if setting is None else bool(setting)
+    if setting is None:
+        return None
+    return bool(setting)
 
 
 def _folder(project: Project) -> str | None:
@@ -66,7 +77,9 @@ def _folder(project: Project) -> str | None:
     if project.platform == "win32":
         return joined(project.home, ".virtualenvs")
     data = project.environ.get("XDG_DATA_HOME") or joined(project.home, ".local", "share")
-    return project.path(data, "virtualenvs") if data else None
+    if not data:
+        return None
+    return project.path(data, "virtualenvs")
 
 
 def _name(project: Project) -> str:
@@ -81,5 +94,6 @@ def _name(project: Project) -> str:
     python = project.environ.get("PIPENV_PYTHON", "")
     if os.path.isabs(python):
         python = os.path.basename(python)
-    suffix = f"-{python}" if python else ""
-    return f"{name}-{digest}{suffix}"
+    if python:
+        return f"{name}-{digest}-{python}"
+    return f"{name}-{digest}"

@@ -78,7 +78,7 @@ def _folder(project: Project, tables: list[dict[str, Any]]) -> str | None:
     created = _setting(project, tables, "virtualenvs", "create")
     if created is False:
         return None
-    if isinstance(created, str) and created.lower() not in _TRUE:
+    if isinstance(created, str) and created.lower() not in _TRUE:  # a variable
         return None
     cache = _setting(project, tables, "cache-dir") or project.folder("cache", "pypoetry")
     path = _setting(project, tables, "virtualenvs", "path") or os.path.join("{cache-dir}", "virtualenvs")
@@ -102,4 +102,4 @@ def _base_name(project: Project) -> str:
 
 def _version(name: str) -> tuple[int, ...]:
     """Return the version at the end of a name, after "-py"."""
-    return tuple(int(part) for part in name.rpartition("-py")[2].split(".") if part.isdecimal())
+    return tuple(map(int, filter(str.isdecimal, name.rpartition("-py")[2].split("."))))

@@ -51,9 +51,12 @@ class Project(Record):
     def toml(self, path: str, *words: bytes) -> dict[str, Any]:
         """Return a TOML file's content; empty if none of the `words` occurs in it, or it is not TOML."""
         data = content(self.path(path))
-        if words and not any(word in data for word in words):
-            return {}
-        return parsed(data)
+        if not words:
+            return parsed(data)
+        for word in words:
+            if word in data:
+                return parsed(data)
+        return {}
 
     def line(self, path: str) -> str:
         """Return the first line of a file, white space trimmed; empty for a missing file."""
@@ -89,12 +92,16 @@ if TYPE_CHECKING:
 
 def text(value: object) -> str:
     """Return text as it is, and "" for anything else: a number may have more digits than Python prints."""
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return ""
 
 
 def joined(folder: str | None, *parts: str) -> str | None:
     """Return the path of `parts` in `folder`, or None without a folder."""
-    return os.path.join(folder, *parts) if folder else None
+    if not folder:
+        return None
+    return os.path.join(folder, *parts)
 
 
 def names_beginning_with(start: str, folder: str) -> list[str]:

@@ -17,7 +17,7 @@ from safepip.system.files import recall, remember
 from safepip.system.interpreter import candidates
 
 from .detect import inside
-from .project import Project
+from .project import Project, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def environment(
     project = Project(root=root, environ=environ, home=home, platform=platform)
     exists = is_conda if keeper == "pixi" else is_environment
     for found in _environments(keeper, project):
-        paths = (found,) if isinstance(found, str) else _answer(project, found, cache, ask or _ask)
+        paths: Sequence[str] = (found,) if isinstance(found, str) else _answer(project, found, cache, ask or _ask)
         for path in paths:
             if exists(path):
                 return os.path.normpath(path)
@@ -77,11 +77,13 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
-    named = [shell_quote(requirement) for requirement in requirements if parse(requirement)]
+    named = list(map(shell_quote, filter(parse, requirements)))
     if not named:
         return ""
     name, command = _COMMANDS[keeper]
-    how = " ".join((command, *named)) if command else "add it to [project.dependencies]"
+    how = "add it to [project.dependencies]"
+    if command:
+        how = " ".join((command, *named))
     return f"this project is kept by {name}; to record the dependency: {how}"
 
 
@@ -115,19 +117,28 @@ def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -
     program = next(candidates((question.program,), environ.get("PATH", os.defpath), ()), None)
     if program is None:
         return ()
-    steered = (f"{name}={environ[name]}" for name in sorted(environ) if name.startswith(_STEERING))
-    key = (_FORMAT, project.real, program, *question.words, *map(_changed, question.watch), *steered, "")
+    argv = [program, *question.words]
     path = _note(cache, "managers", project.root)
-    if path:
-        known = tuple((recall(path) or "").split("\0"))
-        if known[: len(key)] == key:
-            return known[len(key) :]
-    unsteered = {name: value for name, value in environ.items() if name not in _ACTIVE}
-    code, out = ask([program, *question.words], unsteered, project.root)
-    answer = () if code else _paths(out)
-    if path:
-        remember(path, "\0".join((*key, *answer)))
+    if path is None:
+        return _asked(project, argv, ask)
+    steered = [f"{name}={environ[name]}" for name in sorted(environ) if name.startswith(_STEERING)]
+    key = (_FORMAT, project.real, *argv, *map(_changed, question.watch), *steered, "")
+    known = tuple((recall(path) or "").split("\0"))
+    if known[: len(key)] == key:
+        return known[len(key) :]
+    answer = _asked(project, argv, ask)
+    remember(path, "\0".join((*key, *answer)))
     return answer
+
+
+def _asked(project: Project, argv: list[str], ask: Ask) -> tuple[str, ...]:
+    environ = dict(project.environ)
+    for name in _ACTIVE:  # in an active environment, tools name that one
+        environ.pop(name, None)
+    code, out = ask(argv, environ, project.root)
+    if code:
+        return ()
+    return _paths(out)
 
 
 def _changed(path: str) -> str:
@@ -139,21 +150,19 @@ def _changed(path: str) -> str:
 
 def _paths(out: bytes) -> tuple[str, ...]:
     """Return the absolute paths of an answer: one in a line, or in the JSON of `pixi info`."""
-    text = os.fsdecode(out)
-    if not text.startswith("{"):
-        return tuple(filter(os.path.isabs, map(str.strip, text.splitlines())))
+    answer = os.fsdecode(out)
+    if not answer.startswith("{"):
+        return tuple(filter(os.path.isabs, map(str.strip, answer.splitlines())))
     import json
 
     try:
-        infos = inside(json.loads(text), "environments_info")
+        infos = inside(json.loads(answer), "environments_info")
     except (ValueError, RecursionError):
         return ()
-    paths = []
-    for info in infos if isinstance(infos, list) else ():
-        path = inside(info, "prefix")
-        if inside(info, "name") == "default" and isinstance(path, str) and os.path.isabs(path):
-            paths.append(path)
-    return tuple(paths)
+    if not isinstance(infos, list):
+        return ()
+    paths = [text(inside(info, "prefix")) for info in infos if inside(info, "name") == "default"]
+    return tuple(filter(os.path.isabs, paths))
 
 
 def _ask(argv: list[str], environ: Mapping[str, str], cwd: str) -> tuple[int, bytes]:
@@ -175,4 +184,6 @@ def _note(folder: str | None, kind: str, root: str) -> str | None:
         found = os.stat(root)
     except (OSError, ValueError):
         return None
-    return folder and os.path.join(folder, kind, f"{found.st_dev:x}-{found.st_ino:x}")
+    if not folder:
+        return None
+    return os.path.join(folder, kind, f"{found.st_dev:x}-{found.st_ino:x}")
