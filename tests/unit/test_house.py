@@ -14,10 +14,10 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 20
-BRANCHES_IN_EXPRESSIONS = 15.5  # per 100 lines of code
+CROWDED_FUNCTIONS = 17
+BRANCHES_IN_EXPRESSIONS = 13.9  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 17
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 14
 PRIVATE_NAMES_IN_TESTS = 47
 TELLTALE_WORDS = {"safepip": 36, "scripts": 7, "tests": 83, "README.md": 0}
 
