@@ -1,4 +1,4 @@
-"""Which environment a shell's hook has active in a directory, and which variables it changes for that."""
+"""Decide which environment a shell's hook activates in a directory, and list the changed variables."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
     Changes = tuple[tuple[str, str | None], ...]
 
-# In safepip's data: the home environment, links to its programs, and what has a Python see its packages.
+# In safepip's data: the home environment, links to its programs, and a user base that shows its packages.
 HOME = "home"
 LINKS = "programs"
 USER_BASE = "python"
 _CREATING = os.path.join(".safepip", "creating")
 _CONFIG = "pyvenv.cfg"
 _CONDA_BASE = "base"
-_PLAIN = " ._-+@,"  # characters that mean nothing in any shell's prompt, beside letters and digits
+_PLAIN = " ._-+@,"  # no prompt gives these a meaning, nor letters and digits
+_LONGEST = 64  # characters of a name in the prompt
 
 
 class Place:
-    """What a hook looks at: the variables, the working directory, and whose files count."""
+    """The world of a hook: the variables, the working directory, and the owners whose files count."""
 
     def __init__(
         self,
@@ -51,59 +52,70 @@ class Place:
             self._look(cwd)
 
     def _look(self, cwd: str) -> None:
-        """Find the environment to activate, and the file that comes or goes with it."""
+        """Find the environment to activate, and a file that appears or disappears with it."""
         project = find(cwd, self.home, self.owners)
-        self.in_project = project is not None
-        root = project.root if project is not None else cwd
-        path = (project and project.environment) or os.path.join(root, ENVIRONMENT)
-        creating = os.path.join(path, _CREATING)
-        self.watch = creating if os.path.lexists(creating) else os.path.join(path, _CONFIG)
+        path = os.path.join(cwd, ENVIRONMENT)
+        if project is not None:
+            self.in_project = True
+            path = project.environment or os.path.join(project.root, ENVIRONMENT)
+        self.watch = os.path.join(path, _CREATING)
+        if not os.path.lexists(self.watch):
+            self.watch = os.path.join(path, _CONFIG)
         self.found = activated_in(project, self.state, self.environ) or ""
 
 
 def activated_in(project: Project | None, state: str | None, environ: Mapping[str, str]) -> str | None:
-    """Return the project's environment if hooks activate it: it is complete, and safepip made it or trusts it.
-
-    Beside a conda environment no hook activates anything.
-    """
-    path = project.environment if project is not None else None
-    if path is None or os.pathsep in path or not os.path.isfile(os.path.join(path, _CONFIG)):
+    """Return the project's environment if hooks activate it, else None."""
+    if project is None or project.environment is None:
         return None
-    if os.path.lexists(os.path.join(path, _CREATING)) or registry.registration(state, path) is None:
+    path = project.environment
+    if os.pathsep in path or not os.path.isfile(os.path.join(path, _CONFIG)):
         return None
-    return path if environ.get("CONDA_DEFAULT_ENV", "") in {"", _CONDA_BASE} else None
+    if os.path.lexists(os.path.join(path, _CREATING)):
+        return None
+    if registry.registration(state, path) is None:  # safepip neither made nor trusts it
+        return None
+    # Two active environments would hide each other's programs: conda's own stays alone.
+    if environ.get("CONDA_DEFAULT_ENV", "") not in {"", _CONDA_BASE}:
+        return None
+    return path
 
 
 def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
-    """Return what a shell does at a prompt in this place; `off` is the environment that the user deactivated.
+    """Return the steps of a shell in this place; `off` is the environment that the user deactivated.
 
-    The steps are taken in the place's own variables as well. What is active by hand stays. An environment that
-    was deactivated by hand stays off until the user leaves its project.
+    The steps are taken in the place's own variables as well.
     """
     active = place.environ.get("VIRTUAL_ENV", "")
-    if active and active != place.at:
+    if active and active != place.at:  # the user activated it, so it stays
         return [("set", "_safepip_off", ""), ("set", "_safepip_watch", "")]
-    if off != place.found:
-        off = ""
-    if place.at and not active and place.found == place.at:
-        off = place.at
+    off = _switched_off(place, off)
     wanted = "" if off else place.found
     steps: list[Step] = []
-    if place.at and wanted != place.at:
+    if wanted != place.at:
         steps += leave(place.environ)
-    if wanted and wanted != place.at:
-        steps += enter(place.environ, wanted, prompt=prompt)
+        if wanted:
+            steps += enter(place.environ, wanted, prompt=prompt)
     return [*steps, ("set", "_safepip_off", off), ("set", "_safepip_watch", place.watch)]
 
 
+def _switched_off(place: Place, off: str) -> str:
+    """Return the environment that the user deactivated and whose project the shell has not left, or ""."""
+    if place.at == place.found and not place.environ.get("VIRTUAL_ENV"):
+        return place.at  # `unset VIRTUAL_ENV` deactivates, too
+    if off == place.found:
+        return off
+    return ""
+
+
 def leave(environ: dict[str, str]) -> list[Step]:
-    """Return the steps out of the environment that a hook activated, and take it out of `environ`."""
+    """Return the steps out of the environment that a hook activated, and take them in `environ`."""
     at = environ.pop(ACTIVATED, "")
     if not at:
         return []
     own = os.path.join(at, BIN)
-    kept = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry != own]
-    environ["PATH"] = os.pathsep.join(kept)
+    entries = environ.get("PATH", "").split(os.pathsep)
+    environ["PATH"] = os.pathsep.join(entry for entry in entries if entry != own)
     steps: list[Step] = [("call", "_safepip_leave", ""), ("export", "PATH", environ["PATH"])]
     gone = [ACTIVATED]
     if environ.get("VIRTUAL_ENV") == at:
@@ -116,50 +128,58 @@ def leave(environ: dict[str, str]) -> list[Step]:
 
 def enter(environ: dict[str, str], path: str, *, prompt: bool) -> list[Step]:
     """Return the steps into the environment at `path`, and take them in `environ`."""
-    before = environ.get("PATH", "")
-    own = os.path.join(path, BIN)
-    environ.update({ACTIVATED: path, "VIRTUAL_ENV": path, "PATH": own + os.pathsep + before if before else own})
+    search = os.path.join(path, BIN)
+    if environ.get("PATH"):
+        search += os.pathsep + environ["PATH"]
+    environ.update({ACTIVATED: path, "VIRTUAL_ENV": path, "PATH": search})
     name = _name_for_prompt(path)
-    shown = prompt and not environ.get("VIRTUAL_ENV_DISABLE_PROMPT")
+    in_front = ""
+    if prompt and not environ.get("VIRTUAL_ENV_DISABLE_PROMPT"):
+        in_front = f"({name}) "
     return [
         ("export", ACTIVATED, path),
         ("export", "VIRTUAL_ENV", path),
         ("export", "VIRTUAL_ENV_PROMPT", name),
-        ("export", "PATH", environ["PATH"]),
-        ("call", "_safepip_enter", f"({name}) " if shown else ""),
+        ("export", "PATH", search),
+        ("call", "_safepip_enter", in_front),
     ]
 
 
 def due(at: str, project: Project | None, state: str | None, environ: Mapping[str, str]) -> Changes:
-    """Return the changes of variables by which a command has what a prompt in its directory would give.
+    """Return the variables that a prompt in the command's directory would have changed.
 
-    What a hook activated, `at`, is not the user's choice: `cd there && pip install`, a recipe of make and
-    `bash -c` go by the directory, which is in the `project`. In its own project it stands, and so does one
-    that was activated by hand on top of it: that puts it on PATH once more. What else stands before it on PATH
-    was put there by the user and stays there.
+    A hook's environment `at` is not the user's choice: `cd there && pip install`, a recipe of make and
+    `bash -c` go by the directory, which is in the `project`.
     """
     entries = environ.get("PATH", os.defpath).split(os.pathsep)
     own = os.path.join(at, BIN)
     found = activated_in(project, state, environ)
-    is_at_home = found is not None and os.path.realpath(found) == os.path.realpath(at)
-    if is_at_home or _is_by_hand(own, entries):
+    if found is not None and os.path.realpath(found) == os.path.realpath(at):
         return ()
-    other = [os.path.join(found, BIN)] if found else []
+    if _is_by_hand(own, entries):
+        return ()
     kept: list[str] = []
-    for entry in entries:
-        kept += other if entry == own else [entry]
+    for entry in entries:  # entries before the environment's are the user's and stay there
+        if entry != own:
+            kept.append(entry)
+        elif found:
+            kept.append(os.path.join(found, BIN))
     return ((ACTIVATED, found), ("VIRTUAL_ENV", found), ("PATH", os.pathsep.join(kept)))
 
 
 def _is_by_hand(own: str, entries: list[str]) -> bool:
-    """Return True if the environment's directory `own` is on PATH twice, first in whatever spelling."""
+    """Return True if the directory `own` is on PATH twice: `activate` puts it there once more."""
     if own not in entries:
         return False
+    if entries.count(own) > 1:
+        return True
     before = entries[: entries.index(own)]
-    return entries.count(own) > 1 or any(os.path.isabs(entry) and _is_same(entry, own) for entry in before)
+    return any(_is_same(entry, own) for entry in before)  # it may be spelled in another way
 
 
 def _is_same(one: str, other: str) -> bool:
+    if not os.path.isabs(one):
+        return False
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -167,16 +187,25 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _name_for_prompt(path: str) -> str:
-    """Return what `activate` shows, by pyvenv.cfg, without characters that a shell might act on."""
+    """Return the name that `activate` shows, by pyvenv.cfg."""
     name = os.path.basename(path)
-    try:
-        with open(os.path.join(path, _CONFIG), encoding="utf-8", errors="replace") as file:
-            lines = file.read(65536).splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
+    for line in _lines_of(os.path.join(path, _CONFIG)):
         key, equals, value = line.partition("=")
         if equals and key.strip() == "prompt":
             name = value.strip().strip("'\"")
-    plain = "".join(char if char.isalnum() or char in _PLAIN else "_" for char in name[:64])
-    return plain.strip() or ENVIRONMENT
+    return "".join(map(_plain, name[:_LONGEST])).strip() or ENVIRONMENT
+
+
+def _lines_of(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(65536).splitlines()
+    except OSError:
+        return []
+
+
+def _plain(char: str) -> str:
+    # A shell expands others in its prompt, and a project's author must not run commands there.
+    if char.isalnum() or char in _PLAIN:
+        return char
+    return "_"

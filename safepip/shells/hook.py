@@ -1,6 +1,6 @@
-"""safepip hook SHELL …: what a shell asks when the directory has changed and after a pip command.
+"""safepip hook SHELL …: answer a shell when the directory has changed, and after a pip command.
 
-The shell evaluates the answer. Started at each change of directory, this imports next to nothing.
+The shell evaluates the answer and waits for it, so that this imports next to nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 from safepip.core.world import BIN
 from safepip.system.directories import data_dir, state_dir
-from safepip.system.interpreter import candidates
+from safepip.system.interpreter import program_on_path
 from safepip.system.process import ACTIVATED, inherited
 from safepip.system.project import may_be_root, owner
 from safepip.system.registry import registration
@@ -26,50 +26,47 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("bash", "zsh", "fish", "sh", "tcsh", "powershell", "xonsh", "nushell")
 _QUESTIONS = ("1", "plain", "0", "start", "leave", "bin")
-_PYTHONS = ("python", "python3")
 
 
 def answer(words: Sequence[str]) -> bytes | None:
-    """Return what the shell is to evaluate, or None where `words` are no question that a hook asks.
+    """Return the code for the shell to evaluate, or None if `words` are not a question of a hook.
 
-    After the shell's name comes what it wants. `1 OFF`: follow the directory; OFF is the environment that the
-    user deactivated. `plain OFF`: the same, with the prompt as it is. `0`: nothing but fresh links. `start` and
-    one of these: a shell begins. `leave [nondestructive]`: the user typed `deactivate`. `bin`: print where the
-    programs are of the environment that is active here.
+    After the shell's name comes the question:
+    - `1 OFF`: follow the directory; OFF is the environment that the user deactivated
+    - `plain OFF`: the same, with the prompt as it is
+    - `0`: only bring the links up to date
+    - `start` and one of these: a shell begins
+    - `leave [nondestructive]`: the user typed `deactivate`
+    - `bin`: print the directory of programs of the environment that is active here
     """
-    if len(words) < 2 or words[0] not in LANGUAGES or words[1] not in _QUESTIONS:
+    if len(words) < 2:
         return None
-    language, what, given = words[0], words[1], "".join(words[2:3])
+    language, question, given = words[0], words[1], "".join(words[2:3])
+    if language not in LANGUAGES or question not in _QUESTIONS:
+        return None
     environ = inherited()
-    if what == "bin":
+    if question == "bin":
         found = place_of(environ).found
         return os.fsencode(os.path.join(found, BIN)) if found else b""
-    if what == "leave":
-        off = "" if given == "nondestructive" else environ.get(ACTIVATED, "")
+    if question == "leave":
+        off = environ.get(ACTIVATED, "")
+        if given == "nondestructive":  # `activate` calls it so, before it activates another one
+            off = ""
         return _encoded(language, [*leave(environ), ("set", "_safepip_off", off)])
-    if what == "start":
+    if question == "start":
         return _encoded(language, begins(environ, given))
-    off = given or environ.get("_safepip_off", "")  # as tcsh gives it
-    return _encoded(language, steps_here(environ, what, off))
+    off = given or environ.get("_safepip_off", "")  # tcsh has it in a variable
+    return _encoded(language, steps_here(environ, question, off))
 
 
 def begins(environ: dict[str, str], hooked: str) -> list[Step]:
-    """Return what a shell that begins changes: PATH, and what the working directory asks for.
-
-    pipx's programs come first, as login shells have them, those of the home environment last. What else the rc
-    file did to PATH may have put an environment that was inherited behind: it is entered again.
-    """
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    data = data_dir(environ, home, sys.platform)
-    entries = environ.get("PATH", os.defpath).split(os.pathsep)
-    pipx = environ.get("PIPX_BIN_DIR") or (home and os.path.join(home, ".local", "bin"))
-    if pipx and pipx not in entries:
-        entries.insert(0, pipx)
-    if data and os.path.join(data, LINKS) not in entries:
-        entries.append(os.path.join(data, LINKS))
-    environ["PATH"] = os.pathsep.join(entries)
-    inherited = environ.get(ACTIVATED) and environ.get(ACTIVATED) == environ.get("VIRTUAL_ENV")
-    steps = leave(environ) if inherited and hooked != "0" else []
+    """Return the steps of a shell that begins: PATH, and those for the working directory."""
+    environ["PATH"] = os.pathsep.join(_completed(environ))
+    steps: list[Step] = []
+    activated = environ.get(ACTIVATED)
+    if activated and activated == environ.get("VIRTUAL_ENV") and hooked != "0":
+        # The rc file may have put other directories before those of an inherited environment: enter it again.
+        steps = leave(environ)
     return [
         *steps,
         ("export", "PATH", environ["PATH"]),
@@ -78,8 +75,34 @@ def begins(environ: dict[str, str], hooked: str) -> list[Step]:
     ]
 
 
+def _completed(environ: Mapping[str, str]) -> list[str]:
+    """Return the entries of PATH with pipx's programs first and the home environment's last."""
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    pipx = environ.get("PIPX_BIN_DIR", "")
+    home = _home(environ)
+    if not pipx and home is not None:
+        pipx = os.path.join(home, ".local", "bin")
+    if pipx and pipx not in entries:
+        entries.insert(0, pipx)  # as login shells have it
+    data = _data(environ)
+    if data is None:
+        return entries
+    links = os.path.join(data, LINKS)
+    if links not in entries:
+        entries.append(links)
+    return entries
+
+
+def _home(environ: Mapping[str, str]) -> str | None:
+    return environ.get("HOME") or environ.get("USERPROFILE") or None
+
+
+def _data(environ: Mapping[str, str]) -> str | None:
+    return data_dir(environ, _home(environ), sys.platform)
+
+
 def steps_here(environ: dict[str, str], hooked: str, off: str) -> list[Step]:
-    """Return what the shell changes in the working directory."""
+    """Return the steps for the working directory."""
     _refresh(environ)
     if hooked == "0":
         return []
@@ -88,30 +111,35 @@ def steps_here(environ: dict[str, str], hooked: str, off: str) -> list[Step]:
 
 
 def place_of(environ: dict[str, str]) -> Place:
-    """Return this process's place; whose files count is as for every command."""
+    """Return this process's place."""
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = None
-    home = environ.get("HOME") or environ.get("USERPROFILE") or None
+    home = _home(environ)
+    return Place(environ, cwd, home, _owners(environ, cwd), state_dir(environ, home, sys.platform))
+
+
+def _owners(environ: Mapping[str, str], cwd: str | None) -> frozenset[int]:
+    """Return the users whose files count, as for every command."""
     user = os.geteuid() if hasattr(os, "geteuid") else 0
-    owners = {0, user}
-    if user == 0 and cwd is not None and environ.get("SUDO_UID", "0") == "0":
-        owners.add(owner(cwd))
-    return Place(environ, cwd, home, frozenset(owners), state_dir(environ, home, sys.platform))
+    is_plain_root = user == 0 and environ.get("SUDO_UID", "0") == "0"
+    if is_plain_root and cwd is not None:
+        return frozenset((user, owner(cwd)))
+    return frozenset((0, user))
 
 
 def _home_steps(place: Place) -> list[Step]:
-    """Return the steps after which `python3` sees the home environment's packages, where these serve."""
-    data = data_dir(place.environ, place.home, sys.platform)
+    """Return the steps after which `python3` sees the home environment's packages, if these serve."""
+    data = _data(place.environ)
     if data is None or not _is_home_in_force(place, data):
         return [("set", "_safepip_home", "")]
-    search = place.environ.get("PATH", os.defpath)
-    first = {name: next(candidates((name,), search, ()), "") for name in _PYTHONS}
+    base = ""
+    python3 = program_on_path("python3", place.environ) or ""
     own = os.path.join(data, HOME, BIN, "python3")
-    same = os.path.realpath(first["python3"]) == os.path.realpath(own)
-    base = os.path.join(data, USER_BASE) if same else ""
-    name = "python" if first["python"] else "python3"
+    if os.path.realpath(python3) == os.path.realpath(own):  # another Python could not import the packages
+        base = os.path.join(data, USER_BASE)
+    name = "python" if program_on_path("python", place.environ) else "python3"
     return [("set", "_safepip_home", base), ("set", "_safepip_home_python", name)]
 
 
@@ -126,9 +154,8 @@ def _is_home_in_force(place: Place, data: str) -> bool:
 
 
 def _refresh(environ: Mapping[str, str]) -> None:
-    """Bring the links to the home environment's programs up to date where its programs changed."""
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    data = data_dir(environ, home, sys.platform)
+    """Bring the links to the home environment's programs up to date if its programs changed."""
+    data = _data(environ)
     if data is None or _time(os.path.join(data, HOME, BIN)) == _time(os.path.join(data, LINKS)):
         return
     from .links import refresh  # noqa: PLC0415  only after a change of the home environment
@@ -144,7 +171,8 @@ def _time(folder: str) -> int:
 
 
 def _encoded(language: str, steps: list[Step]) -> bytes:
-    """Return the steps as bytes; for tcsh, which joins lines, nothing where a value has a line end."""
-    if language == "tcsh" and any("\n" in (value or "") for _, _, value in steps):
-        return b""
+    if language == "tcsh":
+        values = [value or "" for _, _, value in steps]
+        if "\n" in "".join(values):  # tcsh joins the lines of what it evaluates
+            return b""
     return os.fsencode(render(language, steps))

@@ -1,4 +1,4 @@
-"""What shells use of the home environment outside of projects: links to its programs, and its packages.
+"""Links to the home environment's programs, and its packages, for shells outside of projects.
 
 `init` puts the links last on PATH. A Python that is typed outside of projects gets `<data>/python` as
 PYTHONUSERBASE, and so sees the home environment's packages as it would those of `pip install --user`: before the
@@ -20,29 +20,27 @@ _NOT = ("python", "pip", "activate", "deactivate", "Activate", "pydoc", ".")
 
 
 def refresh(data: str | None) -> None:
-    """Make the links in `<data>/programs` those to the programs of the home environment, if there is one.
-
-    Other files there stay. The directory gets the time of the programs' own, by which `safepip hook` sees whether
-    there is anything to do; that of no environment is 1970.
-    """
+    """Link the programs of the home environment, if one exists, in `<data>/programs`."""
     if data is None:
         return
     links, programs = os.path.join(data, LINKS), os.path.join(data, HOME, BIN)
+    time = 0
     try:
         make_folder(links)
-        time = os.stat(programs).st_mtime_ns if os.path.isdir(programs) else 0
+        if os.path.isdir(programs):
+            time = os.stat(programs).st_mtime_ns
         _exchange(links, programs)
         _show_packages(data)
-        os.utime(links, ns=(time, time))
+        os.utime(links, ns=(time, time))  # by equal times `safepip hook` sees that nothing changed
     except OSError:
         return
 
 
 def _exchange(links: str, programs: str) -> None:
     wanted = _wanted(programs)
-    for name in os.listdir(links):
+    for name in set(os.listdir(links)) - wanted:
         link = os.path.join(links, name)
-        if name not in wanted and os.path.islink(link) and os.path.dirname(os.readlink(link)) == programs:
+        if os.path.islink(link) and os.path.dirname(os.readlink(link)) == programs:  # others are the user's
             os.unlink(link)
     for name in wanted:
         link = os.path.join(links, name)
@@ -66,8 +64,6 @@ def _show_packages(data: str) -> None:
 
 
 def _wanted(programs: str) -> set[str]:
-    """Return the names of the programs that packages brought; those of the environment itself are not for all."""
-    if not os.path.isdir(programs):
-        return set()
-    names = (name for name in os.listdir(programs) if not name.startswith(_NOT))
+    """Return the names of the programs of packages, without those of the environment itself."""
+    names = [name for name in names_in(programs) if not name.startswith(_NOT)]
     return {name for name in names if is_program(os.path.join(programs, name))}

@@ -1,4 +1,4 @@
-"""Quote for shells: assignments and calls in the language of each, for it to evaluate."""
+"""Write assignments and calls in the language of each shell, for it to evaluate."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ def render(language: str, steps: Iterable[Step]) -> str:
     steps = tuple(steps)
     if language in _DATA:
         return _DATA[language]({name: value for _, name, value in steps}) + "\n"
-    lines = (_line(language, *step) for step in steps)
-    text = (" ; " if language == "tcsh" else "\n").join(lines)
-    return f"{text}\n" if steps else ""
+    if not steps:
+        return ""
+    return _joined(language, [_line(language, *step) for step in steps]) + "\n"
+
+
+def _joined(language: str, lines: list[str]) -> str:
+    separator = " ; " if language == "tcsh" else "\n"  # tcsh makes one line of what it evaluates
+    return separator.join(lines)
 
 
 def assignments(language: str, values: dict[str, str]) -> str:
-    """Return code that sets these variables of the shell's own, before anything of safepip's is defined."""
+    """Return code that sets variables of the shell, before any function of safepip is defined."""
     template = _VARIABLES.get(language, "{}={}")
-    lines = (template.format(name, quote(language, value)) for name, value in values.items())
-    return (" ; " if language == "tcsh" else "\n").join(lines)
+    lines = [template.format(name, quote(language, value)) for name, value in values.items()]
+    return _joined(language, lines)
 
 
 def quote(language: str, text: str) -> str:
-    """Return `text` as one word of the shell's language that means exactly it."""
+    """Return `text` as one word of the shell's language."""
     return _QUOTES[language](text)
 
 
@@ -68,8 +73,9 @@ def _fish(text: str) -> str:
 
 
 def _tcsh(text: str) -> str:
-    r"""Put what could end the word outside of apostrophes: what `\` means in these is a setting in tcsh."""
-    return "'" + "".join(f"'\\{char}'" if char in "\\'!" else char for char in text) + "'"
+    # These signs stand outside of the apostrophes: in them, a setting of tcsh decides what a backslash means.
+    signs = str.maketrans({char: f"'\\{char}'" for char in "\\'!"})
+    return "'" + text.translate(signs) + "'"
 
 
 def _powershell(text: str) -> str:
@@ -86,17 +92,21 @@ def _json(text: str) -> str:
 def _json_character(char: str) -> str:
     if char in '"\\':
         return "\\" + char
-    return char if char.isprintable() else "".join(f"\\u{unit:04x}" for unit in _utf16(char))
-
-
-def _utf16(char: str) -> tuple[int, ...]:
+    if char.isprintable():
+        return char
     code = ord(char)
-    return (code,) if code < 0x10000 else (0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF))
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD800 + ((code - 0x10000) >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"  # JSON counts in UTF-16
 
 
 def _json_object(values: dict[str, str | None]) -> str:
-    pairs = (f"{_json(name)}: {'null' if value is None else _json(value)}" for name, value in values.items())
+    pairs = [f"{_json(name)}: {_json_value(value)}" for name, value in values.items()]
     return "{" + ", ".join(pairs) + "}"
+
+
+def _json_value(value: str | None) -> str:
+    return "null" if value is None else _json(value)
 
 
 _QUOTES: dict[str, Callable[[str], str]] = {

@@ -1,4 +1,4 @@
-"""Shims: sh programs called pip or python that go by way of safepip, each a few lines of what lies beside this."""
+"""Write and remove shims: sh programs called pip or python that start safepip."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ _MADE = b"safepip made this"
 
 
 def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: bool = True) -> None:
-    """Write the shims called `names` to `folder`; `program` is the path of safepip's own.
+    """Write the shims called `names` to `folder`; `program` is the path of safepip.
 
-    On Windows they are copies of it, which goes by the name that it is called by; those of Python are left out.
     With `project` those of Python serve the project's environment.
     """
     mask = os.umask(0o022)
@@ -31,27 +30,36 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
         os.umask(mask)
     for name in names:
         path = os.path.join(folder, name)
-        if EXE and name not in PYTHONS:
-            with open(program, "rb") as file:
-                replace_file(path + EXE, file.read(), mode=0o755)
-        elif name in PYTHONS and not EXE:
+        if EXE:
+            _write_copy(path, name, program)
+        elif name in PYTHONS:
             values = {"NAME": name, "PROGRAM": program, "PROJECT": "1" if project else ""}
             _write(path, "shim-python.sh", values)
-        elif not EXE:
+        else:
             link = os.path.join(folder, _NAMED, name)
             replace_link(link, program)
             _write(path, "shim-pip.sh", {"NAME": name, "PROGRAM": link})
 
 
+def _write_copy(path: str, name: str, program: str) -> None:
+    # On Windows a shim is a copy of safepip, which acts by the name that it is called by.
+    if name in PYTHONS:
+        return
+    with open(program, "rb") as file:
+        replace_file(path + EXE, file.read(), mode=0o755)
+
+
 def write_python_shims(folder: str, program: str, search: str) -> None:
-    """Write shims of Python that only send `-m pip` to safepip, for those names that PATH `search` has."""
-    names = tuple(name for name in PYTHONS if next(candidates((name,), search, ()), None))
+    """Write shims of the Pythons on PATH `search` that only send `-m pip` to safepip."""
+    names = tuple(name for name in PYTHONS if any(candidates((name,), search, ())))
     write_shims(folder, names, program, project=False)
 
 
 def is_free(path: str) -> bool:
     """Return True if a shim may be written to `path`: nothing lies there, or another shim."""
-    if not os.path.lexists(path + EXE) or (EXE and os.path.isdir(os.path.join(os.path.dirname(path), _NAMED))):
+    if not os.path.lexists(path + EXE):
+        return True
+    if EXE and os.path.isdir(os.path.join(os.path.dirname(path), _NAMED)):
         return True
     try:
         with open(path, "rb") as file:
@@ -61,16 +69,16 @@ def is_free(path: str) -> bool:
 
 
 def remove_shims(folder: str) -> list[str]:
-    """Remove safepip's shims from a folder, and the folder if nothing else is in it; return their names."""
+    """Remove safepip's shims from a folder, then the empty folder; return their names."""
     links = os.path.join(folder, _NAMED)
     if not os.path.isdir(links):
         return []
     names = [name for name in sorted(os.listdir(folder)) if _is_shim(folder, name)]
     for name in names:
         os.unlink(os.path.join(folder, name))
-    for name in os.listdir(links):
-        if os.path.islink(os.path.join(links, name)):
-            os.unlink(os.path.join(links, name))
+    for link in (os.path.join(links, name) for name in os.listdir(links)):
+        if os.path.islink(link):
+            os.unlink(link)
     with contextlib.suppress(OSError):  # other files stay, and their folders with them
         os.rmdir(links)
         os.rmdir(folder)
@@ -78,11 +86,10 @@ def remove_shims(folder: str) -> list[str]:
 
 
 def _is_shim(folder: str, name: str) -> bool:
-    """Return True for a shim: on Windows a copy of safepip's program, by a name that only shims have there."""
     path = os.path.join(folder, name)
     if not os.path.isfile(path) or os.path.islink(path):
         return False
-    if EXE:
+    if EXE:  # a copy of safepip's program; only shims have such a name
         return name.startswith("pip") and name.endswith(EXE)
     return is_free(path)
 
