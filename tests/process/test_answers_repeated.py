@@ -143,9 +143,8 @@ def test_where_nothing_can_be_kept_pip_runs(box: Sandbox) -> None:
     assert not any(map(is_repeated, ran))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_in_random_states_the_answer_is_always_pips(make_sandbox: MakeSandbox, seed: int) -> None:
-    rounds = Rounds(make_sandbox(), seed)
+def test_in_random_states_the_answer_is_always_pips(make_sandbox: MakeSandbox) -> None:
+    rounds = Rounds(make_sandbox(), 1)
     rounds.run(30)
     assert rounds.wrong == []
     assert rounds.hits > 8

@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Sandbox, look
+from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Sandbox, copy_distribution, look, write_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,12 @@ def explained(box: Sandbox, *words: str, **how: object) -> dict[str, object]:
 
 
 def make_environment(box: Sandbox, path: str, *options: str) -> str:
-    done = box.call([SYSTEM_PYTHON, "-m", "venv", *options, path])
+    """Make an environment as venv does; pip is copied, which takes a tenth of ensurepip's time."""
+    done = box.call([SYSTEM_PYTHON, "-m", "venv", "--without-pip", *options, path])
     assert done.code == 0, done
+    (library,) = glob.glob(os.path.join(path, "lib", "python*"))
+    copy_distribution("pip", os.path.join(library, "site-packages"))
+    write_launcher(os.path.join(path, "bin", "pip"), os.path.join(path, "bin", "python"), "pip._internal.cli.main")
     return path
 
 
