@@ -395,7 +395,7 @@ def plain(sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture(scope="module")
-def whole(make_sandbox: MakeSandbox) -> Sandbox:
+def shared(make_sandbox: MakeSandbox) -> Sandbox:
     """Give such a project to tests that leave its environment as whole as they found it."""
     return with_program(make_sandbox())
 
@@ -471,26 +471,26 @@ def test_single_files_come_back_without_a_rebuild(plain: Sandbox) -> None:
 
 @pytest.mark.parametrize("length", [0, 0.5])
 @pytest.mark.parametrize("name", ["alpha.py", "METADATA", "RECORD", "WHEEL"])
-def test_emptied_and_cut_files_come_back(whole: Sandbox, name: str, length: float) -> None:
-    before = state(whole)
-    path = os.path.join(site(whole), name if name == "alpha.py" else f"alpha-1.0.dist-info/{name}")
+def test_emptied_and_cut_files_come_back(shared: Sandbox, name: str, length: float) -> None:
+    before = state(shared)
+    path = os.path.join(site(shared), name if name == "alpha.py" else f"alpha-1.0.dist-info/{name}")
     os.truncate(path, int(os.path.getsize(path) * length))
-    assert "damaged files of alpha: " in whole.run("env", "info").text
-    assert whole.run("doctor").code == 1
-    assert repaired(whole) == ["put back damaged files of alpha 1.0"]
-    assert state(whole) == before
-    assert whole.run("env", "repair").said == ["there is nothing to repair in .venv"]
+    assert "damaged files of alpha: " in shared.run("env", "info").text
+    assert shared.run("doctor").code == 1
+    assert repaired(shared) == ["put back damaged files of alpha 1.0"]
+    assert state(shared) == before
+    assert shared.run("env", "repair").said == ["there is nothing to repair in .venv"]
 
 
 @pytest.mark.parametrize(
     "name", ["__init__.py", "_internal/__init__.py", "_internal/cli/main.py", "_internal/utils/misc.py"]
 )
-def test_a_line_that_reads_works_with_a_damaged_pip(whole: Sandbox, name: str) -> None:
-    frozen = whole.run("freeze").text
-    os.truncate(os.path.join(site(whole), "pip", name), 0)
-    ran = whole.run("freeze")
+def test_a_line_that_reads_works_with_a_damaged_pip(shared: Sandbox, name: str) -> None:
+    frozen = shared.run("freeze").text
+    os.truncate(os.path.join(site(shared), "pip", name), 0)
+    ran = shared.run("freeze")
     assert (ran.code, ran.text) == (0, frozen)
-    assert faults(site(whole)) == []
+    assert faults(site(shared)) == []
 
 
 LATE = ("metadata/importlib/_dists.py", "commands/list.py", "operations/freeze.py", "req/req_install.py")
@@ -499,11 +499,11 @@ LATE = ("metadata/importlib/_dists.py", "commands/list.py", "operations/freeze.p
 @pytest.mark.parametrize("name", LATE)
 @pytest.mark.parametrize("damage", ["empty", "cut", "gone"])
 def test_a_file_of_pip_that_is_damaged_and_imported_late_costs_no_answer(
-    whole: Sandbox, name: str, damage: str
+    shared: Sandbox, name: str, damage: str
 ) -> None:
     """pip imports some modules only while it works, and would print the traceback itself."""
-    answers = {line: whole.run(*line).text for line in (("list",), ("freeze",))}
-    path = os.path.join(site(whole), "pip", "_internal", name)
+    answers = {line: shared.run(*line).text for line in (("list",), ("freeze",))}
+    path = os.path.join(site(shared), "pip", "_internal", name)
     with open(path, "rb") as file:
         content = file.read()
     os.unlink(path)  # other environments may share the file
@@ -511,15 +511,15 @@ def test_a_file_of_pip_that_is_damaged_and_imported_late_costs_no_answer(
         with open(path, "wb") as file:
             file.write(b"" if damage == "empty" else content[: len(content) // 2])
     for line, answer in answers.items():
-        ran = whole.run(*line)
+        ran = shared.run(*line)
         assert (ran.code, ran.text) == (0, answer), ran.err
         assert b"Traceback" not in ran.err
         assert [one for one in ran.said if not one.endswith(f"{name}); repair it: safepip env repair")] == []
-    ran = whole.run("install", "alpha==2.0")
+    ran = shared.run("install", "alpha==2.0")
     assert b"Traceback" not in ran.err
     assert ran.code == 0 or ran.said[-1].endswith("repair it: safepip env repair")
-    assert repaired(whole)[0].startswith(("put back damaged files of pip ", "there is nothing to repair"))
-    assert whole.run("install", "alpha==1.0").code == 0
+    assert repaired(shared)[0].startswith(("put back damaged files of pip ", "there is nothing to repair"))
+    assert shared.run("install", "alpha==1.0").code == 0
 
 
 def test_a_pip_that_cannot_be_imported_is_answered_in_one_line(plain: Sandbox) -> None:
