@@ -63,9 +63,8 @@ def _spare_collections() -> None:
 def _run(words: Sequence[str], program: str, report: Report, *, module: bool) -> int:
     # Imported here because a shell waits for `safepip hook`, which needs none of it.
     from safepip.actions.execute import execute  # noqa: PLC0415
-    from safepip.core.decide import decide  # noqa: PLC0415
     from safepip.core.invocation import read_invocation  # noqa: PLC0415
-    from safepip.system.observe import Context, ambient, enter, follow  # noqa: PLC0415
+    from safepip.system.observe import Context, ambient, decided, enter, follow  # noqa: PLC0415
 
     invocation = read_invocation(program, words, module=module)
     if invocation.project:
@@ -79,7 +78,7 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         if context.due:
             follow(context.due)
             continue
-        plan = decide(context)
+        plan = decided(context)
         report.quiet = context.quiet
         if report.debugging:
             report.debug(f"plan: {_without_secrets(repr(plan), words)}")

@@ -46,7 +46,10 @@ WHEELS = os.path.join(STORE, "wheels")
 TOOLS = os.path.join(STORE, "tools")
 OTHER_PYTHONS = ("3.10", "3.13")
 SUPPORTED_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-PURE_MODULES = ("core/pip_line", "core/settings", "core/plan", "core/decide")
+PURE_MODULES = (
+    "core/pip_line", "core/settings", "core/world", "core/plan", "core/decide", "core/handover", "core/creation",
+    "core/refusals", "core/slips",
+)  # fmt: skip
 WHEELS_WANTED = (
     "pip", "virtualenv", "filelock", "platformdirs", "packaging", "typing-extensions",
     "hatchling", "setuptools", "wheel", "uv", "pipx",

@@ -105,7 +105,7 @@ def hand_over(
     code = _answered(asker, context, report) if asker is not None else None
     if code is not None:
         return code
-    if handover.change and not created and handover.environment is not None:
+    if handover.changes_packages and not created and handover.environment is not None:
         lock = _locked(handover.environment, context, report)
         if not os.path.lexists(handover.python):  # made by an install that failed meanwhile
             if lock is not None:
@@ -115,7 +115,7 @@ def hand_over(
         used(context.state, handover.environment)
     _look_at_pip(handover, context, report)
     environ = child_environ(handover, locked=lock is not None) | _patterns(context)
-    if handover.change and handover.environment is not None:
+    if handover.changes_packages and handover.environment is not None:
         environ |= _noted(handover.environment, context, report, lock=lock, created=created)
         question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
         if question is not None:
@@ -145,7 +145,7 @@ def _patterns(context: Context) -> dict[str, str]:
 
 def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:
     """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
-    change = handover.change and handover.environment is not None and not created
+    change = handover.changes_packages and handover.environment is not None and not created
     if not change or context.command.subcommand != "install" or not context.settings.fast:
         return None
     from safepip.envs.noop_cache import ask
@@ -257,7 +257,7 @@ def _locked(environment: str, context: Context, report: Report) -> int | None:
 
 def _look_at_pip(handover: Handover, context: Context, report: Report) -> None:
     """Give the environment of a line that only reads a pip of its own first, if others could change its pip."""
-    if handover.environment is None or handover.change:
+    if handover.environment is None or handover.changes_packages:
         return
     if has_doubtful_pip(handover.environment):
         _care_for_pip(handover.environment, context, report, None)

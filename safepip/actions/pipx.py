@@ -16,7 +16,6 @@ import subprocess
 import sys
 
 from safepip.core.app_routing import narrowed, wanted
-from safepip.core.decide import decide
 from safepip.core.pip_line import keys, normalised
 from safepip.core.record import replace
 from safepip.core.requirement import name_and_version
@@ -31,7 +30,7 @@ from safepip.system.directories import at_home
 from safepip.system.environment import CREATING, OWN, is_environment, names_in
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, candidates, interview, is_program
-from safepip.system.observe import Context, ambient
+from safepip.system.observe import Context, ambient, decided
 from safepip.system.pipx import METADATA, home_of
 from safepip.system.process import inherited, start
 from safepip.system.registry import MADE, note
@@ -496,5 +495,5 @@ def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Rep
     code = execute(narrowed(instead, context.command, specs), context, report)
     while code is None:  # the environment was mended, and serves now
         context = Context(replace(context.invocation, route="lib"), ambient(), report.debug)
-        code = execute(narrowed(decide(context), context.command, specs), context, report)
+        code = execute(narrowed(decided(context), context.command, specs), context, report)
     return code

@@ -8,7 +8,9 @@ Words that the code and its messages use, one a concept:
 - project: a directory with a marker such as pyproject.toml; its root is where the environment belongs.
 - requirement: what names a distribution on a line or in a file, such as `flask>=3`.
 - option: a word that begins with a dash; subcommand: pip's word such as `install`; verb: a word of safepip's own.
-- plan: what to do about a line, as a value.
+- world: what a decision is made from, as values; it grows by stages, each looked up only when a decision needs it.
+- plan: what to do about a line, as a value. Need: the answer of a decision that has to know more first.
+- handover: how pip is started, over which words and variables.
 - journal: what was installed before a change, kept until the change is known to be complete.
 - intact: every file that RECORD names is there as recorded; interrupted: a change that did not finish.
 - recover: make good an interrupted change; rebuild: make a broken environment again with the same packages.

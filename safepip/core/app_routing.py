@@ -6,50 +6,38 @@ whole stays with pip, so that nothing the user typed is lost.
 
 from __future__ import annotations
 
-import os.path
-
 from safepip.errors import USAGE
-from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
+from .handover import pip_of
 from .pip_line import dests
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Temporary, Verb, Version
 from .record import replace
 from .requirement import Requirement, normalised_name, parse
-from .world import USABLE
+from .world import APPS, Need
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from safepip.system.observe import Context
-
     from .pip_line import PipCommand
     from .plan import Fallback, Handover, Plan
-    from .world import Interpreter
-
-    Words = tuple[str, ...]
+    from .world import Apps, WithPlace
 
 
 _MOST_LISTED = 5  # applications named in one line
 
 
-def route(context: Context, otherwise: Plan, pip_of: Callable[[str, str], Plan]) -> Plan | None:
-    """Return the plan for applications of a line, or None where `otherwise` stands.
-
-    `otherwise` is what happens to the line without pipx, `pip_of(path, because)` hands it to the pip of one
-    of pipx's environments.
-    """
-    asked = context.invocation.route == "app"
-    match context.command.subcommand:
+def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
+    """Return the plan for applications of a line, or None where `otherwise` stands: what happens without pipx."""
+    asked = world.invocation.route == "app"
+    match world.command.subcommand:
         case "install":
-            return _install(context, otherwise, asked=asked)
+            return _install(world, otherwise, asked=asked)
         case "uninstall":
-            return _uninstall(context, asked=asked)
+            return _uninstall(world, asked=asked)
         case "show":
-            return _show(context, pip_of)
+            return _show(world)
         case "list" if not asked:
-            return _list(context, otherwise)
+            return _list(world, otherwise)
         case "list":
             return Pipx(runs=(("list",),), because="--app asks for pipx's applications")
         case other:
@@ -66,29 +54,38 @@ def wanted(requirement: str) -> Requirement | None:
 # -- one function for each of pip's subcommands
 
 
-def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
-    command = context.command
-    found = [wanted(requirement) for requirement in command.requirements]
-    if not asked and not _all_applications(context, found):
+def _install(world: WithPlace, otherwise: Plan, *, asked: bool) -> Plan | Need | None:
+    if world.settings.faults:  # for which `otherwise` refuses the install
         return None
-    obstacle = _obstacle(context)
+    found = [wanted(requirement) for requirement in world.command.requirements]
+    if not asked and not _all_applications(world, found):
+        return None
+    obstacle = _obstacle(world)
     if obstacle:
         return _refuse(obstacle) if asked else None
-    python = _interpreter(context)
+    if world.apps is None:
+        return Need(stage=APPS)
+    if not asked and world.apps.beside:
+        return None
+    return _with_pipx(world, world.apps, otherwise, found, asked=asked)
+
+
+def _with_pipx(
+    world: WithPlace, apps: Apps, otherwise: Plan, found: list[Requirement | None], *, asked: bool
+) -> Pipx:
+    """Return pipx's runs for an install that pipx can be told whole."""
+    command, python = world.command, world.base
     assert python is not None  # _obstacle names its absence
     specs = command.requirements or command.editables
-    if any(spec.lstrip().startswith("-") for spec in specs):
-        return _refuse("a package's name does not begin with a dash")
     names, runs = [], []
-    present = installed_applications(environments_of(context))
     for spec, one in zip(specs, found or (None,), strict=True):
-        is_installed = one is not None and one.name in present
+        is_installed = one is not None and one.name in apps.installed
         names.append(one.name if one else spec)
         runs.append(_run(command, spec, one, python.path, is_installed=is_installed))
     because, says = "--app asks for pipx", ""
     if not asked:
-        because = f"{_listed(names)} {_kind(names)}{_reason(context)}"
-        says = _announcement(names, runs, context)
+        because = f"{_listed(names)} {_kind(names)}{_reason(world)}"
+        says = _announcement(names, runs, world)
     sources = dests("source") | {"isolated_mode"}  # pipx itself is downloaded from there, too
     return Pipx(
         runs=tuple(runs),
@@ -103,29 +100,22 @@ def _install(context: Context, otherwise: Plan, *, asked: bool) -> Plan | None:
     )
 
 
-def _all_applications(context: Context, found: list[Requirement | None]) -> bool:
-    """Return True if the line only names known applications, and the environment has none of them."""
-    command = context.command
+def _all_applications(world: WithPlace, found: list[Requirement | None]) -> bool:
+    """Return True if the line names known applications, and nothing else."""
+    command = world.command
     if not found or command.editables or _names_more(command):
         return False
-    if command.dry_run or context.configured_python:
+    if command.dry_run or world.configured_python:
         return False
-    known = _known_applications(context)
-    names = [one.name if one is not None else "" for one in found]
-    return known.issuperset(names) and not _is_any_here(context, names)
+    known = _known_applications(world)
+    return all(one is not None and one.name in known for one in found)
 
 
-def _is_any_here(context: Context, names: Iterable[str]) -> bool:
-    """Return True if the environment of this place has one of these distributions."""
-    place = context.place
-    return place.state == USABLE and any(has_distribution(place.site, name) for name in names)
-
-
-def _known_applications(context: Context) -> set[str]:
+def _known_applications(world: WithPlace) -> set[str]:
     """Return the names that go to pipx unasked here: in a project only those of the setting `apps`."""
-    settings = context.settings
+    settings = world.settings
     known = {normalised_name(name) for name in settings.apps}
-    if context.project is None and settings.app_routing == "auto":
+    if world.project is None and settings.app_routing == "auto":
         known |= APPLICATIONS
     return known - {normalised_name(name) for name in settings.libs}
 
@@ -137,38 +127,49 @@ def _fallback(command: PipCommand, otherwise: Plan) -> Fallback | None:
     return otherwise
 
 
-def _uninstall(context: Context, *, asked: bool) -> Plan | None:
+def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
     """Return pipx's removal if pipx has every named package, and the environment has none."""
-    command = context.command
-    found = [wanted(requirement) for requirement in command.requirements]
-    names = [one.name for one in found if one]
-    names_all = len(names) == len(found) > 0 and not command.r_files
-    if asked and not names_all:
-        return _refuse("it removes what is named, and no more")
-    if not asked and not (names_all and _only_pipx_has(context, names)):
-        return None
+    command = world.command
+    names = _plain_names(command.requirements)
+    if not names or command.r_files:
+        return _refuse("it removes what is named, and no more") if asked else None
+    if not asked:
+        if not _may_be_pipxs(world, names):
+            return None
+        if world.apps is None:
+            return Need(stage=APPS)
+        if not _only_pipx_has(world.apps, names):
+            return None
     where = f"{_listed(names)} {_is(names)} with pipx"
     return Pipx(
         runs=tuple(("uninstall", *_verbosity(command), "--", name) for name in names),
         names=tuple(names),
-        interpreter=_interpreter(context),
+        interpreter=world.base,
         because=where,
         says="" if asked else f"{where}: removing {_it(names)}",
     )
 
 
-def _show(context: Context, pip_of: Callable[[str, str], Plan]) -> Plan | None:
+def _show(world: WithPlace) -> Plan | Need | None:
     """Return the pip of pipx's environment if one application is asked for."""
-    requirements = context.command.requirements
-    one = wanted(requirements[0]) if len(requirements) == 1 else None
-    if one is None or not _only_pipx_has(context, [one.name]):
+    names = _plain_names(world.command.requirements)
+    if len(names) != 1 or not _may_be_pipxs(world, names):
         return None
-    return pip_of(os.path.join(environments_of(context), one.name), f"{one.name} is with pipx")
+    apps = world.apps
+    if apps is None:
+        return Need(stage=APPS)
+    if apps.named is None or not _only_pipx_has(apps, names):
+        return None
+    return pip_of(world, apps.named, f"{names[0]} is with pipx")
 
 
-def _list(context: Context, otherwise: Plan) -> Plan | None:
-    present = installed_applications(environments_of(context))
-    if not present or not isinstance(otherwise, Pip | InEnvironment):
+def _list(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
+    if not isinstance(otherwise, Pip | InEnvironment):
+        return None
+    if world.apps is None:
+        return Need(stage=APPS)
+    present = world.apps.installed
+    if not present:
         return None
     listed = ", ".join(present[:_MOST_LISTED])
     if len(present) > _MOST_LISTED:
@@ -177,19 +178,23 @@ def _list(context: Context, otherwise: Plan) -> Plan | None:
     return plan
 
 
-def _only_pipx_has(context: Context, names: list[str]) -> bool:
-    """Return True if pipx has all of these, and the environment here has none.
+def _plain_names(requirements: tuple[str, ...]) -> list[str]:
+    """Return the names of the requirements, or none if one of them is more than a name with a version."""
+    found = [wanted(requirement) for requirement in requirements]
+    names = [one.name for one in found if one]
+    return names if len(names) == len(found) else []
 
-    In a project only the names in the setting `apps` count.
-    """
-    wanted_names = set(names)
-    if context.project is not None:
-        configured = {normalised_name(name) for name in context.settings.apps}
-        if not wanted_names <= configured:
-            return False
-    if not wanted_names <= set(installed_applications(environments_of(context))):
-        return False
-    return not _is_any_here(context, names)
+
+def _may_be_pipxs(world: WithPlace, names: list[str]) -> bool:
+    """Return True unless these are a project's own: there only the names in the setting `apps` count."""
+    if world.project is None:
+        return True
+    return {normalised_name(name) for name in world.settings.apps}.issuperset(names)
+
+
+def _only_pipx_has(apps: Apps, names: list[str]) -> bool:
+    """Return True if pipx has all of these, and the environment here has none."""
+    return set(apps.installed).issuperset(names) and not apps.beside
 
 
 def _refuse(reason: str) -> Refuse:
@@ -200,24 +205,30 @@ def _refuse(reason: str) -> Refuse:
 # -- pip's words translated into pipx's
 
 
-def _obstacle(context: Context) -> str | None:
+def _obstacle(world: WithPlace) -> str | None:
     """Return why pipx cannot carry out this install, or None."""
-    command = context.command
-    if context.configured_python:
+    command = world.command
+    if world.configured_python:
         return "pip's configuration names an interpreter, to which its pip would go"
-    specs = len(command.requirements) + len(command.editables)
-    if command.editables and specs > 1:
+    specs = (*command.requirements, *command.editables)
+    if command.editables and len(specs) > 1:
         return "it takes one editable project at a time"
     if not specs:
         return "the line names no package"
+    if _has_dash(specs):
+        return "a package's name does not begin with a dash"
     unknown = _option_without_counterpart(command)
     if unknown is not None:
         return f"it has no counterpart of {unknown}"
     if _names_more(command) or command.dry_run:
         return "pip's settings ask for more than the line names"
-    if _interpreter(context) is None or context.settings.faults:
+    if world.base is None:
         return "there is no interpreter to make its environment from"
     return None
+
+
+def _has_dash(specs: tuple[str, ...]) -> bool:
+    return any(spec.lstrip().startswith("-") for spec in specs)
 
 
 def _option_without_counterpart(command: PipCommand) -> str | None:
@@ -242,31 +253,29 @@ def _run(
     """
     handed_on = _handed_on(command)
     reinstall = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
-    is_plain_name = one is not None and not one.specifier and not one.extras
-    if one and is_plain_name and is_installed and command.upgrade and not reinstall:
-        return ("upgrade", *handed_on, "--", one.name)
     may_be_installed = is_installed or one is None
-    force = reinstall or (command.upgrade and may_be_installed)
-    words = ["install"]
-    if force:
-        words.append("--force")
-    words += handed_on
-    if one and one.name in WITH_DEPENDENCIES:
-        words.append("--include-deps")
-    keeps_its_python = is_installed and force
-    if not keeps_its_python:
-        words += ["--python", python]
-    if command.editables:
-        words.append("--editable")
-    return (*words, "--", spec)
+    changes_what_is_there = reinstall or (command.upgrade and may_be_installed)
+    if one is not None and is_installed and command.upgrade and not reinstall:
+        is_plain_name = not one.specifier and not one.extras
+        if is_plain_name:
+            return ("upgrade", *handed_on, "--", one.name)
+    force = ("--force",) if changes_what_is_there else ()
+    with_dependencies = ("--include-deps",) if one and one.name in WITH_DEPENDENCIES else ()
+    keeps_its_python = is_installed and changes_what_is_there
+    chosen = () if keeps_its_python else ("--python", python)
+    editable = ("--editable",) if command.editables else ()
+    return ("install", *force, *handed_on, *with_dependencies, *chosen, *editable, "--", spec)
 
 
 def _handed_on(command: PipCommand) -> tuple[str, ...]:
     """Return pipx's words for the options of pip's that it knows, and those for its pip in one word."""
     words = list(_verbosity(command))
-    indexes = [value for _, dest, value in command.options if dest == "index_url" and value]
-    if indexes:
-        words.append(f"--index-url={indexes[-1]}")
+    index = ""
+    for _, dest, value in command.options:
+        if dest == "index_url" and value:
+            index = value
+    if index:
+        words.append(f"--index-url={index}")
     handed_on = dests("pipx")
     for_pip = [_escaped(_as_word(entry)) for entry in command.options if entry[1] in handed_on]
     if for_pip:
@@ -311,16 +320,16 @@ def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
 # -- wording
 
 
-def _announcement(names: list[str], runs: list[tuple[str, ...]], context: Context) -> str:
+def _announcement(names: list[str], runs: list[tuple[str, ...]], world: WithPlace) -> str:
     if all(words[0] == "upgrade" for words in runs):
         return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
-    where = "the home environment" if context.project is None else context.typed(context.place)
+    where = "the home environment" if world.project is None else world.typed(world.place)
     instead = f"into {where} instead: safepip --lib install {' '.join(names)}"
     return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx ({instead})"
 
 
-def _reason(context: Context) -> str:
-    return ", and there is no project here" if context.project is None else " by the setting apps"
+def _reason(world: WithPlace) -> str:
+    return ", and there is no project here" if world.project is None else " by the setting apps"
 
 
 def _listed(names: list[str]) -> str:
@@ -339,10 +348,3 @@ def _is(names: list[str]) -> str:
 
 def _it(names: list[str]) -> str:
     return "it" if len(names) == 1 else "them"
-
-
-def _interpreter(context: Context) -> Interpreter | None:
-    """Return the interpreter that the line would have served, or the one that its environment is made of."""
-    if context.target.interpreter is not None:
-        return context.target.interpreter
-    return context.active.base if context.active else None

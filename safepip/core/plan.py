@@ -27,8 +27,8 @@ class Handover(Record):
 
     `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
     PATH; `changes` are further changes of the child's variables (name and value, None to remove);
-    `change` tells whether the line may change what is installed there, so that its lock is taken; `run_hint`
-    and the lines `closing` are for the user's eyes when pip has ended.
+    `changes_packages` tells whether the line may change what is installed there; `run_hint` and the lines
+    `closing` are for the user's eyes when pip has ended.
     """
 
     python: str
@@ -37,7 +37,7 @@ class Handover(Record):
     environment: str | None = None
     enter: bool = False
     changes: tuple[tuple[str, str | None], ...] = ()
-    change: bool = False
+    changes_packages: bool = False
     run_hint: RunHint | None = None
     closing: tuple[str, ...] = ()
 

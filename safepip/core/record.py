@@ -76,7 +76,11 @@ class Record(metaclass=_RecordType):
         return tuple(getattr(self, field) for field in type(self)._fields)  # type: ignore[attr-defined]
 
 
+def fields_of(record: Record) -> dict[str, Any]:
+    """Return the fields of a record by name."""
+    return {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
+
+
 def replace(record: Record, **values: object) -> Any:
     """Return a copy of `record` in which the fields named by `values` are these instead."""
-    fields = {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
-    return type(record)(**{**fields, **values})
+    return type(record)(**{**fields_of(record), **values})

@@ -11,6 +11,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .invocation import Invocation
+    from .pip_line import PipCommand
+    from .settings import Settings
+
+# What a decision may need to know next.
+TARGET = "target"
+BARE = "bare"
+PLACE = "place"
+DETAILS = "details"
+APPS = "apps"
+
 # The states of an environment.
 ABSENT = "absent"
 UNFINISHED = "unfinished"
@@ -132,3 +143,146 @@ class Project(Record):
     marker: str
     environment: str | None = None
     disposable: str | None = None
+
+
+class Facts:
+    """What follows from facts alone; World and the Context that observes them share it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        ambient: Ambient
+
+        @property
+        def data(self) -> str | None: ...  # noqa: D102
+        @property
+        def settings(self) -> Settings: ...  # noqa: D102
+        @property
+        def first_reading(self) -> PipCommand: ...  # noqa: D102
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only errors are printed: by `-q`, PIP_QUIET, the setting, or because it is `freeze`."""
+        command = self.first_reading
+        return bool(command.quiet) or command.subcommand == "freeze" or self.settings.quiet
+
+    def typed(self, found: Environment) -> str:
+        """Return the environment's path as the user would type it from here."""
+        return self.typed_path(found.named)
+
+    def typed_path(self, path: str) -> str:
+        """Return the path as the user would type it from here."""
+        cwd = self.ambient.cwd
+        if cwd is None or cwd == os.sep or not path.startswith(os.path.join(cwd, "")):
+            return path
+        return path if self._is_in_data(path) else os.path.relpath(path, cwd)
+
+    def display(self, found: Environment) -> str:
+        """Return the environment's path as it is shown, with ~ where it is among the user's own data.
+
+        That is for prose: in a command that has to be quoted, a shell would not read the ~.
+        """
+        home = self.ambient.home
+        if home is None or not self._is_in_data(found.named):
+            return self.typed(found)
+        start = os.path.join(home, "")
+        return os.path.join("~", found.named.removeprefix(start)) if found.named.startswith(start) else found.named
+
+    def _is_in_data(self, path: str) -> bool:
+        return self.data is not None and path.startswith(os.path.join(self.data, ""))
+
+
+class World(Record, Facts):
+    """What is known of a line before any Python is looked for.
+
+    `untouched` is the variable that asks for bare pip. `first_reading` is the line as read by a pip whose own
+    configuration is not known yet. `opts_out` is the variable or file that switches PEP 668 off, and
+    `configured_python` tells whether a file of pip's names an interpreter. `sudo_user` is the user and group id
+    behind sudo, and `inside` the environment of the pip that safepip runs in.
+    """
+
+    invocation: Invocation
+    ambient: Ambient
+    settings: Settings
+    first_reading: PipCommand
+    data: str | None = None
+    untouched: str | None = None
+    opts_out: str | None = None
+    configured_python: bool = False
+    sudo_user: tuple[int, int] | None = None
+    inside: Environment | None = None
+
+
+class WithTarget(World):
+    """The world once the Python is found that the typed command would have served.
+
+    `managed` tells whether something other than pip manages the target, and `command` is the line as its pip
+    reads it. `bare` is the interpreter whose pip reads a `--python` in the line, and `base` the one that new
+    environments are made from. `active` is the active environment, `owner_of_active` its owner if that is the
+    user behind sudo, and `stale_active` a variable that names no environment, with its value. `named` is the
+    environment that --env, SAFEPIP_ENV or --python names, and which of them.
+    """
+
+    target: Target
+    managed: bool
+    command: PipCommand
+    bare: Target | None = None
+    base: Interpreter | None = None
+    active: Environment | None = None
+    owner_of_active: tuple[int, int] | None = None
+    stale_active: tuple[str, str] | None = None
+    named: tuple[str, Environment] | None = None
+
+
+class WithPlace(WithTarget):
+    """The world once the environment is found that belongs here.
+
+    `place` is the environment for changes and `reading` the one for commands that only read: of the `project`, or
+    the home environment. For a line that names an environment both are that one, and no project counts.
+    """
+
+    place: Environment
+    reading: Environment
+    project: Project | None = None
+    details: Details | None = None
+    apps: Apps | None = None
+
+
+class Details(Record):
+    """What else counts of the environment that is to serve.
+
+    `command` is the line as its own pip reads it, and `moved_from` its path before it was moved here. `is_known`
+    tells whether safepip may rebuild it; `project` is the environment of the project whose root was named by
+    mistake. For one that is yet to be made, `around` is what would serve if the project's root were not under
+    version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint` is
+    the root of a project that another tool keeps, and a line to print once.
+    """
+
+    command: PipCommand
+    moved_from: str | None = None
+    is_known: bool = False
+    project: Environment | None = None
+    around: str | None = None
+    pip_is_misconfigured: bool = False
+    missing_input: str | None = None
+    hint: tuple[str, str] | None = None
+
+
+class Apps(Record):
+    """What pipx has: the `folder` of its environments, and the names of the `installed` applications.
+
+    `beside` are the names on the line that the environment here has as well, and `named` is the environment of
+    the one application that is asked for.
+    """
+
+    folder: str
+    installed: tuple[str, ...] = ()
+    beside: frozenset[str] = frozenset()
+    named: Environment | None = None
+
+
+class Need(Record):
+    """The answer of a decision that has to know more: the `stage`, and the `environment` that details are of."""
+
+    stage: str
+    environment: Environment | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.decide import decide
 from safepip.core.plan import Refuse
 from safepip.core.world import ABSENT, BROKEN, USABLE
 from safepip.errors import SafepipError
 from safepip.system.environment import is_environment
+from safepip.system.observe import decided
 
 from .finding import attempt, ok, problem, warning
 from .outcome import outcome
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check(context: Context) -> Findings:
     """Tell the steps of the decision for an install here, and its outcome."""
     try:
-        plan = decide(context)
+        plan = decided(context)
         active = context.active
     except SafepipError as error:
         yield ok("active", "no environment is active")

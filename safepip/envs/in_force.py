@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from safepip.core.decide import to_be_repaired
-from safepip.core.decide import unfit as refusal
-from safepip.core.world import USABLE
+from safepip.core import refusals
+from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.system.observe import details
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def repaired(context: Context, report: Report) -> Environment:
     """Return the environment in force here, rebuilt first if it is broken and the settings say so."""
     found = in_force(context)
-    if not to_be_repaired(context, found):
+    if found.state != BROKEN:
+        return found
+    if not refusals.to_be_repaired(found, details(found, context), context.settings):
         return found
     from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
@@ -44,8 +46,9 @@ def usable(context: Context, report: Report) -> Environment:
 
 def unfit(found: Environment, context: Context) -> SafepipError:
     """Return why an environment that is not usable cannot be used, as `decide` says it of an install."""
-    refused = refusal(context, found, "")
-    if refused is not None:
-        return SafepipError(refused.code, refused.what, *refused.ways)
-    what = f"there is no {context.display(found)} here yet"
-    return SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
+    if found.state in {ABSENT, UNFINISHED}:
+        what = f"there is no {context.display(found)} here yet"
+        return SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
+    is_named = context.named is not None
+    refused = refusals.unfit(context, found, details(found, context), "", is_named=is_named)
+    return SafepipError(refused.code, refused.what, *refused.ways)

@@ -6,10 +6,35 @@ import os
 import stat  # which os has loaded
 import sys
 
+from safepip.core.decide import decide
 from safepip.core.pip_line import opts_out, read
-from safepip.core.record import replace
+from safepip.core.record import fields_of, replace
+from safepip.core.requirement import parse
 from safepip.core.settings import origin_of, settle
-from safepip.core.world import BIN, FOREIGN, NOWHERE, USABLE, Ambient, Environment, Project, Target
+from safepip.core.world import (
+    ABSENT,
+    BARE,
+    BIN,
+    BROKEN,
+    FOREIGN,
+    NOWHERE,
+    PLACE,
+    TARGET,
+    UNFINISHED,
+    UNTRUSTED,
+    USABLE,
+    Ambient,
+    Apps,
+    Details,
+    Environment,
+    Facts,
+    Need,
+    Project,
+    Target,
+    WithPlace,
+    WithTarget,
+    World,
+)
 from safepip.errors import NOT_FOUND, USAGE, SafepipError, shell_quote
 from safepip.system.project_tools.detect import keeper
 
@@ -38,6 +63,7 @@ if TYPE_CHECKING:
 
     from safepip.core.invocation import Invocation
     from safepip.core.pip_line import ConfigFile, PipCommand
+    from safepip.core.plan import Plan
     from safepip.core.settings import Settings
     from safepip.core.world import Interpreter
 
@@ -129,7 +155,110 @@ def _home(environ: Mapping[str, str], user: int) -> str | None:
     return home if os.path.isdir(home) or (above != os.sep and owner(above) == user) else None
 
 
-class Context:
+def decided(context: Context) -> Plan:
+    """Return what to do about the line, having looked at the world as far as the decision asks."""
+    world = first_world(context)
+    answer = decide(world)
+    while isinstance(answer, Need):
+        world = fill(world, answer, context)
+        answer = decide(world)
+    return answer
+
+
+def first_world(context: Context) -> World:
+    """Return what is known before any Python is looked for."""
+    return World(
+        invocation=context.invocation,
+        ambient=context.ambient,
+        settings=context.settings,
+        first_reading=context.first_reading,
+        data=context.data,
+        untouched=context.untouched,
+        opts_out=context.opts_out,
+        configured_python=context.configured_python,
+        sudo_user=context.sudo_user,
+        inside=context.inside,
+    )
+
+
+def fill(world: World, need: Need, context: Context) -> World:
+    """Return the world with the facts that a decision needs next."""
+    if need.stage == TARGET:
+        return _with_target(world, context)
+    if need.stage == PLACE:
+        return _with_place(world, context)
+    facts: dict[str, object] = {}
+    if need.stage == BARE:
+        facts["bare"] = context.bare
+    elif need.environment is not None:
+        facts["details"] = details(need.environment, context)
+    else:
+        facts["apps"] = _apps(context)
+    filled: World = replace(world, **facts)
+    return filled
+
+
+def _with_target(world: World, context: Context) -> World:
+    active = context.active
+    return WithTarget(
+        **fields_of(world),
+        target=context.target,
+        managed=context.managed,
+        command=context.command,
+        bare=None if context.first_reading.main_python else context.bare,
+        base=context.base,
+        active=active,
+        owner_of_active=context.owner_behind_sudo(active.path) if active else None,
+        stale_active=None if active else context.stale_active,
+        named=context.named,
+    )
+
+
+def _with_place(world: World, context: Context) -> World:
+    """Add the environment that belongs here; one that is named serves whatever the directory is."""
+    if context.named is not None:
+        _, environment = context.named
+        return WithPlace(**fields_of(world), place=environment, reading=environment)
+    return WithPlace(**fields_of(world), place=context.place, reading=context.reading, project=context.project)
+
+
+def details(environment: Environment, context: Context) -> Details:
+    """Return what else counts of an environment that is to serve."""
+    path, state = environment.path, environment.state
+    is_install = context.command.subcommand == "install"
+    is_missing = state in {ABSENT, UNFINISHED, NOWHERE}
+    if state in {UNTRUSTED, FOREIGN} or (is_missing and not is_install):
+        return Details(command=context.command)
+    found: dict[str, Any] = {"command": context.command}
+    if path:
+        found.update(command=context.command_in(path), moved_from=context.moved_from(environment))
+    if is_install and context.named is None:
+        found.update(hint=context.manager_hint, around=context.around if is_missing else None)
+    if is_missing:
+        found.update(pip_is_misconfigured=context.pip_is_misconfigured, missing_input=context.missing_input)
+    if state == BROKEN:
+        found.update(is_known=context.may_repair(environment), project=context.of_project(path))
+    return Details(**found)
+
+
+def _apps(context: Context) -> Apps:
+    """Return what pipx has, and which of the names on the line the environment here has, too."""
+    from .pipx import environments_of, has_distribution, installed_applications
+
+    folder = environments_of(context)
+    installed = installed_applications(folder)
+    command, place = context.command, context.place
+    names = {found.name for found in map(parse, command.requirements) if found is not None}
+    asked = names if command.subcommand == "install" else names.intersection(installed)
+    looked_for = asked if place.state == USABLE else set()
+    beside = frozenset(name for name in looked_for if has_distribution(place.site, name))
+    named = None
+    if command.subcommand == "show" and len(asked) == 1:
+        named = context.examine(os.path.join(folder, *asked), named=True)
+    return Apps(folder=folder, installed=installed, beside=beside, named=named)
+
+
+class Context(Facts):
     """What a decision is made from. Tests give values; the rest is looked up on first use."""
 
     def __init__(
@@ -187,12 +316,6 @@ class Context:
     def configured_python(self) -> bool:
         """Whether a file of pip's names an interpreter, to which any pip would go."""
         return any("python" in file.sections.get("global", {}) for file in self._pip_files(None))
-
-    @lazy
-    def quiet(self) -> bool:
-        """Whether only errors are to be said: by `-q`, PIP_QUIET, the setting, or since it is `freeze`."""
-        command = self.first_reading
-        return bool(command.quiet) or command.subcommand == "freeze" or self.settings.quiet
 
     @lazy
     def pip_is_misconfigured(self) -> bool:
@@ -499,30 +622,6 @@ class Context:
         """Return where an environment that safepip knows was before it was moved here, or None."""
         record = registry.moved_from(self.state, found.path)
         return record.registration.path if record is not None else None
-
-    def typed(self, found: Environment) -> str:
-        """Return the environment's path as the user would type it from here."""
-        return self.typed_path(found.named)
-
-    def typed_path(self, path: str) -> str:
-        """Return the path as the user would type it from here."""
-        cwd = self.ambient.cwd
-        inside = cwd is not None and cwd != os.sep and path.startswith(os.path.join(cwd, ""))
-        return os.path.relpath(path, cwd) if inside and not self._is_in_data(path) else path
-
-    def display(self, found: Environment) -> str:
-        """Return the environment's path as it is shown, with ~ where it is among the user's own data.
-
-        That is for prose: in a command that has to be quoted, a shell would not read the ~.
-        """
-        home = self.ambient.home
-        if home is None or not self._is_in_data(found.named):
-            return self.typed(found)
-        start = os.path.join(home, "")
-        return os.path.join("~", found.named.removeprefix(start)) if found.named.startswith(start) else found.named
-
-    def _is_in_data(self, path: str) -> bool:
-        return self.data is not None and path.startswith(os.path.join(self.data, ""))
 
     # -- helpers, in the order of their use
 

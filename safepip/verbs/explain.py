@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 
-from safepip.core.decide import decide
 from safepip.core.invocation import read_invocation, with_own_words
 from safepip.core.plan import (
     Create,
@@ -25,7 +24,7 @@ from safepip.core.plan import (
 from safepip.core.record import replace
 from safepip.errors import SafepipError
 from safepip.report import printable, without_secrets
-from safepip.system.observe import Context
+from safepip.system.observe import Context, decided
 
 from .arguments import for_verb
 
@@ -93,7 +92,7 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
         ambient = replace(ambient, environ=environ)
     told = Context(typed, ambient, context.tell, keep=False)
     try:
-        plan = decide(told)
+        plan = decided(told)
     except SafepipError as error:
         plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
     return _explained(plan, told), plan, told

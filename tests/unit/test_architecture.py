@@ -8,6 +8,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 
@@ -25,22 +26,22 @@ OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pd
 # A module imports only from those above it. In one line: those that do not know of each other.
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
-    ("core.record", "errors", "core.pip_options", "core.applications", "system.files", "system.processes"),
+    ("core.record", "errors", "core.pip_options", "core.applications"),
     ("core.world",),
-    ("core.pip_line", "core.requirement", "system.project_tools.detect", "core.settings", "system.directories", "report"),
-    (
-        "system.settings_files", "system.pip_config", "system.interpreter", "core.invocation",
-        "system.registry",
-    ),
+    ("core.pip_line", "core.requirement", "core.settings", "core.invocation", "core.plan"),
+    ("core.handover", "core.refusals", "core.slips"),
+    ("core.app_routing", "core.creation"),
+    ("core.decide",),
+    ("report", "system.files", "system.processes"),
+    ("system.project_tools.detect", "system.directories"),
+    ("system.settings_files", "system.pip_config", "system.interpreter", "system.registry"),
     ("system.environment",),
-    ("core.plan", "system.project_tools.project", "system.project"),
+    ("system.project_tools.project", "system.project"),
     OF_TOOLS,
     ("system.project_tools.tools",),
     ("system.process",),
     ("system.observe",),
     ("system.pipx",),
-    ("core.app_routing",),
-    ("core.decide",),
     ("actions.execute",),
     ("cli",),
     ("__main__",),
@@ -54,6 +55,10 @@ COLD_ALONE = (
     "system.processes",
     "core.app_routing",
     "core.applications",
+    "core.creation",
+    "core.refusals",
+    "core.slips",
+    "system.pipx",
     "system.project_tools.tools",
 )
 # Who imports what is cold late; within the rooms anybody may.
@@ -61,6 +66,7 @@ LATE = {
     "actions.execute": (*COLD, *COLD_ACTIONS, "system.project_tools.tools"),
     "cli": COLD,
     "system.observe": (
+        "system.pipx",
         "system.processes",
         "envs.trust",
         "envs.install_inputs",
@@ -68,7 +74,7 @@ LATE = {
         "system.project_tools.tools",
         "shells.activation",
     ),
-    "core.decide": ("core.app_routing",),
+    "core.decide": ("core.app_routing", "core.creation", "core.refusals", "core.slips"),
 }
 # What `safepip hook`, which a shell waits for, does without.
 WITHOUT_HOOK = {
@@ -325,28 +331,70 @@ def test_stdout_is_pips_but_for_the_results_of_own_words():
     ]
 
 
-PURE = sorted(module for module in MODULES if module.startswith("core."))
-EDGES = (
-    "open",
-    "os.open",
-    "os.stat",
-    "os.listdir",
-    "os.scandir",
-    "os.access",
-    "os.path.exists",
-    "os.path.isfile",
-    "os.path.isdir",
-)
+PURE = sorted(module for module in MODULES if module.startswith("core.") or module == "errors")
+# What the pure modules use of Python's: functions of text, and constants.
+TEXT_ALONE = {
+    "os.curdir", "os.path", "os.pathsep", "os.sep", "os.path.abspath", "os.path.basename", "os.path.dirname",
+    "os.path.isabs", "os.path.join", "os.path.normpath", "os.path.relpath", "sys.platform",
+}  # fmt: skip
+OUTSIDE_CORE = {"__future__", "os", "os.path", "sys", "difflib"}
+DOORS = {"open", "eval", "exec", "__import__", "input", "print", "globals", "vars"}
 
 
 @pytest.mark.parametrize("module", PURE)
-def test_pure_modules_ask_nothing_of_the_world(module):
-    named = names_in(module)
-    assert named.isdisjoint((*EDGES, "os.environ", "os.getcwd", "os.path.realpath", "os.path.expanduser"))
+def test_a_pure_module_reads_nothing_of_the_world(module):
+    nodes = list(ast.walk(tree(module)))
+    named = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    assert {name for name in named if re.fullmatch(r"(os|sys)(\.\w+)+", name)} <= TEXT_ALONE
+    assert names_in(module) & DOORS == set()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_imports_only_pure_ones_even_for_its_types(module):
+    nodes = [node for node in ast.walk(tree(module)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    own = {name for node in nodes for name in named(node, module)}
+    assert own <= {*PURE, "core.__init__"}
+    running = [node for node in imported(tree(module)) if not named(node, module)]
+    assert {name for node in running for name in outside(node)} <= OUTSIDE_CORE
+
+
+def imported(node):
+    """Yield the imports that are carried out when a module runs."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif not is_type_checking(child):
+            yield from imported(child)
+
+
+def outside(node):
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+
+
+def test_the_pure_modules_load_no_other():
+    """As they are loaded, not as they are written."""
+    code = "import sys, importlib; sys.path.insert(0, sys.argv[1])\n"
+    code += "for name in sys.argv[2:]: importlib.import_module(f'safepip.{name}')\n"
+    code += "print(*(name for name in sys.modules if name.startswith('safepip.')))"
+    argv = [sys.executable, "-I", "-c", code, TREE, *(set(PURE) - {"core.__init__"})]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix("safepip.") for name in done.stdout.split()}
+    assert loaded == {*PURE, "core"} - {"core.__init__"}
 
 
 def test_the_middle_is_pure():
-    assert {"core.pip_line", "core.settings", "core.invocation", "core.plan", "core.decide"} <= set(PURE)
+    decided_by = {
+        "pip_line",
+        "settings",
+        "invocation",
+        "world",
+        "plan",
+        "decide",
+        "handover",
+        "refusals",
+        "app_routing",
+    }
+    assert {f"core.{name}" for name in decided_by} <= set(PURE)
 
 
 # -- what is loaded on the way to pip
@@ -398,6 +446,7 @@ HOT_MODULES = {
     "safepip.cli",
     "safepip.core",
     "safepip.core.decide",
+    "safepip.core.handover",
     "safepip.core.invocation",
     "safepip.core.pip_line",
     "safepip.core.pip_options",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.decide import project_of
+from safepip.core.creation import redirect_for, root_if_elsewhere
 from safepip.core.plan import Create, Handover
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, BIN, EXE, OLDEST, UNFINISHED, USABLE, Environment, Interpreter
@@ -160,11 +160,6 @@ def _asked(path: str, context: Context) -> Interpreter:
 def _plan(found: Environment, base: Interpreter, context: Context, called: str, *, sees_system: bool) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
     project = None if context.named else context.project
-    redirect = None
-    if project is not None and context.settings.env_redirect:
-        redirect = os.path.join(project.root, ".venv")
-        if redirect == found.path:
-            redirect = None
     return Create(
         environment=found,
         interpreter=base,
@@ -174,6 +169,6 @@ def _plan(found: Environment, base: Interpreter, context: Context, called: str, 
         why=f"{base.path} is Python {base.minor}",
         purpose="for this project" if project else "as asked for",
         system_site_packages=sees_system or context.settings.system_site_packages,
-        redirect=redirect,
-        project=project_of(context, found),
+        redirect=redirect_for(project, found) if context.settings.env_redirect else None,
+        project=root_if_elsewhere(project, found),
     )

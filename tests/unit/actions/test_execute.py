@@ -103,7 +103,7 @@ def into(environment):
     """The hand-over of a change to the pip of a real environment."""
     return Handover(
         python=f"{environment}/bin/python", words=("install", "six"), program=f"{environment}/bin/pip",
-        environment=environment, enter=True, change=True,
+        environment=environment, enter=True, changes_packages=True,
     )  # fmt: skip
 
 
@@ -313,14 +313,14 @@ def test_a_change_holds_the_environments_lock_through_the_exec(became, context, 
 def test_a_reader_takes_no_lock_and_leaves_no_trace(became, context, report, into):
     before = sorted(os.listdir(into.environment))
     with pytest.raises(ReplacedError):
-        hand_over(replace(into, change=False), context, report)
+        hand_over(replace(into, changes_packages=False), context, report)
     assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
     assert sorted(os.listdir(into.environment)) == before
 
 
 def test_a_change_outside_of_environments_takes_none(became, context, report):
     with pytest.raises(ReplacedError):
-        hand_over(replace(PLAIN, change=True), context, report)
+        hand_over(replace(PLAIN, changes_packages=True), context, report)
     assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
 
 

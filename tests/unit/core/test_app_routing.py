@@ -9,17 +9,16 @@ import shlex
 import pytest
 
 from safepip.core import app_routing, applications
-from safepip.core.decide import decide
 from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import dests, read
 from safepip.core.pip_options import OPTIONS, SPECS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown
 from safepip.core.requirement import Requirement, normalised_name
 from safepip.core.settings import Fault, Settings
-from safepip.core.world import ABSENT, USABLE, Ambient, Environment, Interpreter, Project, Target
+from safepip.core.world import ABSENT, UNTRUSTED, USABLE, Ambient, Environment, Interpreter, Project, Target
 from safepip.errors import BAD_SETTINGS, USAGE
 from safepip.system import pipx
-from safepip.system.observe import Context
+from safepip.system.observe import Context, decided
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -48,7 +47,7 @@ def world(home):
         found = {"python": f"{place}/bin/python", "version": "3.12", "site": site, "base": BASE}
         return Environment(path=place, named=place, state=state, **(found if state == USABLE else {}))
 
-    def decided(line, *, environ=None, state=ABSENT, words=None, **facts):
+    def plan_of(line, *, environ=None, state=ABSENT, words=None, **facts):
         environ = environ or {}
         invocation = read_invocation("safepip", shlex.split(line) if words is None else words)
         command = read(invocation.words, environ, ())
@@ -61,11 +60,12 @@ def world(home):
             "command": command, "first_reading": command, "opts_out": None, "configured_python": False,
             "pip_is_misconfigured": False, "target": target, "bare": target, "managed": True, "active": None,
             "claimed_active": ("", ""), "sudo_user": None, "inside": None, "named": None, "settings": Settings(),
-            "project": None, "place": environment(state), "can_open": lambda _path: True, "data": data,
+            "project": None, "place": environment(state), "data": data, "base": BASE,
+            "stale_active": None, "manager_hint": None, "missing_input": None, "around": None,
         }  # fmt: skip
-        return decide(Context(invocation, ambient, **{**known, **facts}))
+        return decided(Context(invocation, ambient, **{**known, **facts}))
 
-    return decided
+    return plan_of
 
 
 @pytest.fixture
@@ -280,10 +280,11 @@ def test_sudo_steps_down_before_pipx(world):
     assert isinstance(world("--app install black", sudo_user=(1000, 1000)), StepDown)
 
 
-def test_faulty_settings_stop_it(world):
-    plan = world("install black", settings=Settings(faults=(Fault(origin="f", what="x"),)))
+@pytest.mark.parametrize("line", ["install black", "--app install black"])
+def test_faulty_settings_stop_it(world, line):
+    plan = world(line, settings=Settings(faults=(Fault(origin="f", what="x"),)))
     assert isinstance(plan, Refuse)
-    assert plan.code == BAD_SETTINGS
+    assert (plan.code, plan.what) == (BAD_SETTINGS, "f: x")
 
 
 def test_an_interpreter_in_pips_configuration_keeps_pipx_out(world):
@@ -454,6 +455,15 @@ def test_list_tells_what_pipx_has(world, with_pipx):
     assert plan.notices == ("with pipx: a, b, black, c, d and 1 more (safepip app list)",)
     assert world("list", state=USABLE, project=PROJECT).notices == ()
     assert world("freeze", state=USABLE).notices == ()
+
+
+def test_app_list_is_pipxs(world):
+    assert run_of(world("--app list")) == "list"
+
+
+def test_list_tells_nothing_where_it_is_refused(world, with_pipx):
+    with_pipx("black")
+    assert isinstance(world("list", state=UNTRUSTED), Refuse)
 
 
 def test_without_applications_list_says_nothing(world):

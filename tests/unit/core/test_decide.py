@@ -6,13 +6,14 @@ environment exists, on a managed /usr/bin/python3.
 
 from __future__ import annotations
 
+import builtins
 import os
 import shlex
-import sys
+import subprocess
 
 import pytest
 
-from safepip.core.decide import decide
+from safepip.core.decide import decide as decide_by_table
 from safepip.core.invocation import TOPICS, VERBS, read_invocation
 from safepip.core.pip_line import ConfigFile, opts_out, read
 from safepip.core.plan import (
@@ -30,25 +31,37 @@ from safepip.core.plan import (
     Verb,
     Version,
 )
-from safepip.core.record import replace
+from safepip.core.record import fields_of, replace
 from safepip.core.settings import Fault, Settings
 from safepip.core.world import (
     ABSENT,
+    APPS,
+    BARE,
     BROKEN,
+    DETAILS,
     FOREIGN,
     NOWHERE,
     OTHER_SYSTEM,
+    PLACE,
     UNFINISHED,
     UNTRUSTED,
     USABLE,
     Ambient,
+    Apps,
+    Details,
     Environment,
     Interpreter,
+    Need,
     Project,
     Target,
+    WithPlace,
+    WithTarget,
+    World,
+)
+from safepip.core.world import (
+    TARGET as NEEDS_TARGET,
 )
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, REFUSED, USAGE
-from safepip.system.observe import Context
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 
@@ -69,16 +82,33 @@ SYSTEM = "/usr/bin/python3"
 OWN = "/opt/safepip/bin/python"
 TARGET = Target(python=SYSTEM, interpreter=BASE)
 IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, named=True)
+UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 WRONG = Fault(origin="f", what="x")
+
+
+def decide(world):
+    """Decide with the world taken away: to look at it fails."""
+
+    def refuse(*_args, **_options):
+        raise AssertionError("a decision looked at the world")
+
+    looks = {
+        os: ("stat", "lstat", "access", "open", "listdir", "scandir", "readlink", "getcwd", "getenv", "geteuid"),
+        os.path: ("exists", "lexists", "isfile", "isdir", "islink", "realpath", "getmtime", "samefile"),
+        subprocess: ("Popen",),
+        builtins: ("open",),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", {})
+        for module, names in looks.items():
+            for name in names:
+                patch.setattr(module, name, refuse)
+        return decide_by_table(world)
 
 
 def env(path=VENV, state=USABLE, **found):
     whole = {"python": f"{path}/bin/python", "version": "3.12", "site": f"{path}/{BASE.site}", "base": BASE}
     return Environment(path=path, **{"named": path, "state": state, **(whole if state == USABLE else {}), **found})
-
-
-def whole(path, *, named=False):
-    return env(path)
 
 
 def missing(path=VENV):
@@ -93,7 +123,7 @@ def pip_conf(section, **values):
 def context(
     line, *, program="safepip", module=False, environ=None, files=(), words=None, cwd=BLOG, terminal=False, **facts
 ):
-    """Return the world in which `line` is typed; `facts` are attributes of a Context."""
+    """Return the world in which `line` is typed, with all that a decision may need; `facts` are as in ROWS."""
     environ = environ or {}
     invocation = read_invocation(program, shlex.split(line) if words is None else words, module=module)
     command = read(invocation.words, environ, files)
@@ -108,32 +138,49 @@ def context(
         base_prefix="/usr",
         terminal=terminal,
     )
-    known = {
-        "command": command,
-        "first_reading": command,
-        "opts_out": opts_out(environ, files),
-        "configured_python": False,
-        "pip_is_misconfigured": False,
-        "target": TARGET,
-        "bare": TARGET,
-        "managed": True,
-        "active": None,
-        "claimed_active": ("", ""),
-        "stale_active": None,
-        "base": facts.get("target", TARGET).interpreter or BASE,
-        "sudo_user": None,
-        "owner_behind_sudo": lambda _path: None,
-        "inside": None,
-        "named": None,
-        "settings": Settings(),
-        "project": Project(root=BLOG, marker="pyproject.toml"),
-        "place": env(),
-        "manager_hint": None,
-        "command_in": lambda _prefix: facts.get("command", command),
-        "missing_input": None,
-        "may_repair": lambda _found: True,
-    }
-    return Context(invocation, ambient, **{**known, **facts})
+    target = facts.get("target", TARGET)
+    named, place = facts.get("named"), facts.get("place", env())
+    reading, project = (
+        facts.get("reading", place),
+        facts.get("project", Project(root=BLOG, marker="pyproject.toml")),
+    )
+    if named is not None:
+        place, reading, project = named[1], named[1], None
+    return WithPlace(
+        invocation=invocation,
+        ambient=ambient,
+        settings=facts.get("settings", Settings()),
+        first_reading=command,
+        data="/home/u/.local/share/safepip",
+        untouched=next((name for name in UNTOUCHED if name in environ), None),
+        opts_out=opts_out(environ, files),
+        configured_python=facts.get("configured_python", False),
+        sudo_user=facts.get("sudo_user"),
+        inside=facts.get("inside"),
+        target=target,
+        managed=facts.get("managed", True),
+        command=command,
+        bare=facts.get("bare", TARGET),
+        base=facts.get("base", target.interpreter or BASE),
+        active=facts.get("active"),
+        owner_of_active=facts.get("owner_behind_sudo", lambda _path: None)(""),
+        stale_active=facts.get("stale_active"),
+        named=named,
+        place=place,
+        reading=reading,
+        project=project,
+        details=Details(
+            command=facts.get("command_in", lambda _prefix: command)(""),
+            moved_from=facts.get("moved_from", lambda _found: None)(place),
+            is_known=facts.get("may_repair", lambda _found: True)(place),
+            project=facts.get("meant"),
+            around=facts.get("around"),
+            pip_is_misconfigured=facts.get("pip_is_misconfigured", False),
+            missing_input=facts.get("missing_input"),
+            hint=facts.get("manager_hint"),
+        ),
+        apps=facts.get("apps", Apps(folder="/pipx")),
+    )
 
 
 def said(plan):  # noqa: C901  an arm a plan
@@ -205,7 +252,7 @@ ROWS = [
     row("--system install six", {}, f"pip of {SYSTEM}", "2 --system means no routing"),
     *(
         row("install six", {"environ": {name: "1"}}, f"pip of {SYSTEM}", f"2 {name} means no routing")
-        for name in ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
+        for name in UNTOUCHED
     ),
     row("--system install six", ACTIVE, f"pip of {OTHER}", "2 the target may be an environment"),
     row("--system --env x install six", {"named": ("--env", env(OTHER))}, f"pip of {SYSTEM}", "2 before 4"),
@@ -464,6 +511,7 @@ ROWS = [
     row("list", {**MENDING, "named": ("--env", replace(RUIN, path=OTHER))}, f"repair {OTHER}", "a named one that is broken"),
     row("list", {**MENDING, **SUDO}, "step down to 1000:1000", "broken, root by sudo steps down before"),
     row("install six", {**MENDING, "settings": Settings(auto_repair=True, faults=(WRONG,))}, f"refuse {BAD_SETTINGS}", "broken, wrong settings stop install before"),
+    row("--env . list", {"named": ("--env", env(BLOG, BROKEN, reason="x")), "meant": env()}, f"refuse {NO_ENVIRONMENT}", "a project named in place of its environment"),
     # the version in the name
     row("install six", {"program": "pip3.12"}, f"in {VENV}", "a name with the version of the environment"),
     row("install six", {"program": "pip3.11"}, f"refuse {NO_ENVIRONMENT}", "a name with another version is an error"),
@@ -478,15 +526,36 @@ def test_decide(line, facts, expected):
     assert said(decide(context(line, **facts))) == expected
 
 
-def test_row_11_the_pip_of_pipxs_environment_shows_an_application(work):
-    path = os.path.join(work, "venvs", "black")
-    os.makedirs(path)
-    with open(os.path.join(path, "pipx_metadata.json"), "w"):
-        pass
-    facts = {"environ": {"PIPX_HOME": work}, "examine": whole, **OUTSIDE}
-    plan = decide(context("show black", **facts))
-    assert (said(plan), plan.because) == (f"pip of {path}", "black is with pipx")
-    assert said(decide(context("show six", **facts))) == f"pip of {SYSTEM}"
+def known(world, need, full):
+    """Return the world with what is needed of the `full` one."""
+    if need.stage in {NEEDS_TARGET, PLACE}:
+        kind = WithTarget if need.stage == NEEDS_TARGET else WithPlace
+        later = {"bare": None, "details": None, "apps": None}
+        fields = {name: value for name, value in fields_of(full).items() if name in kind._fields}
+        return kind(**{**fields, **{name: None for name in later if name in fields}})
+    return replace(world, **{need.stage: getattr(full, need.stage)})
+
+
+@pytest.mark.parametrize(("line", "facts", "expected"), ROWS)
+def test_what_is_not_known_yet_is_asked_for_once_and_in_order(line, facts, expected):
+    full = context(line, **facts)
+    world = World(**{name: value for name, value in fields_of(full).items() if name in World._fields})
+    asked = []
+    while isinstance(answer := decide(world), Need):
+        asked.append(answer.stage)
+        assert (answer.environment is not None) == (answer.stage == DETAILS)
+        world = known(world, answer, full)
+    assert said(answer) == expected
+    stages = [stage for stage in asked if stage != BARE]
+    assert stages == [NEEDS_TARGET, PLACE, DETAILS, APPS][: len(stages)]
+    assert asked.count(BARE) <= 1
+
+
+def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
+    pipx = Apps(folder="/pipx", installed=("black",), named=env("/pipx/black"))
+    plan = decide(context("show black", apps=pipx, **OUTSIDE))
+    assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
+    assert said(decide(context("show six", apps=pipx, **OUTSIDE))) == f"pip of {SYSTEM}"
 
 
 def test_row_4_the_environment_named_is_made_even_where_another_is_active():
@@ -675,7 +744,7 @@ def test_the_environments_own_python_runs_it():
         environment=VENV,
         enter=True,
         changes=(("PIP_PYTHON", None),),
-        change=True,
+        changes_packages=True,
     )
     assert handover("install six").argv == (f"{VENV}/bin/python", RUNNER, "install", "six")
 
@@ -722,7 +791,7 @@ def test_pip_takes_itself_for_what_was_typed(facts, program):
     ],
 )
 def test_only_changes_take_the_lock(line, changes):
-    assert handover(line).change is changes
+    assert handover(line).changes_packages is changes
 
 
 @pytest.mark.parametrize(
@@ -730,11 +799,11 @@ def test_only_changes_take_the_lock(line, changes):
     [("install six", True), ("install -t d six", False), ("install -h", False), ("list", False)],
 )
 def test_only_changes_of_an_active_environment_take_its_lock(line, changes):
-    assert handover(line, **ACTIVE).change is changes
+    assert handover(line, **ACTIVE).changes_packages is changes
 
 
 def test_within_a_pip_of_safepips_no_lock_is_taken():
-    assert handover("install six", inside=env(OTHER)).change is False
+    assert handover("install six", inside=env(OTHER)).changes_packages is False
 
 
 def test_a_pip_that_is_to_say_what_is_wrong_is_not_refused_and_installs_nothing():
@@ -877,23 +946,6 @@ def test_where_virtual_env_does_not_matter_nothing_is_said(facts):
     assert decide(context("install six", **STALE, **facts)).notices == ()
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"program": "pip3.11", **NOTHING},
-        {"module": True},
-        {"line": "--python P install six"},
-    ],
-    ids=["of another version than the name's", "with python -m safepip", "with --python P"],
-)
-def test_a_virtual_env_that_is_whole_is_not_called_no_environment(facts):
-    facts = {"line": "install six", **facts}
-    world = context(facts.pop("line"), environ={"VIRTUAL_ENV": OTHER}, examine=whole, **facts)
-    for name in ("active", "claimed_active", "stale_active"):
-        del world.__dict__[name]  # to be looked up
-    assert decide(world).notices == ()
-
-
 def test_warnings_of_settings_are_passed_on():
     settings = Settings(warnings=(WRONG, replace(WRONG, line=2)))
     for facts in ({}, NOTHING, UNMANAGED):
@@ -932,6 +984,12 @@ HINT = (BLOG, "this project is kept by uv; to record the dependency: uv add six"
 )
 def test_an_install_hints_at_the_tool_that_keeps_the_project(line, facts, hint):
     assert decide(context(line, manager_hint=HINT, **facts)).hint == hint
+
+
+def test_a_project_named_in_place_of_its_environment_is_told_as_such():
+    plan = decide(context("list", named=("--env", env(OTHER, BROKEN, reason="x")), meant=env(f"{OTHER}/.venv")))
+    assert plan.what == f"{OTHER} is a project, and no environment: that is {OTHER}/.venv"
+    assert plan.ways == (f"as if started there: safepip --project {OTHER} …",)
 
 
 def test_a_broken_environment_is_named_with_the_way_to_repair_it():
@@ -1032,7 +1090,7 @@ def test_a_place_that_is_taken_is_named_when_another_is_made():
 def test_the_environments_own_pip_conf_says_where_pip_installs_to():
     read_there = context("install --target d six").command
     plan = decide(context("install six", command_in=lambda _prefix: replace(read_there, argv=("install", "six"))))
-    assert (plan.elsewhere, plan.handover.change) == ("d", False)
+    assert (plan.elsewhere, plan.handover.changes_packages) == ("d", False)
     assert plan.because.endswith("; --target (the command line) says where to install to")
 
 
@@ -1155,103 +1213,6 @@ def test_what_is_made_is_announced(facts, purpose):
 def test_a_redirect_file_is_written_only_where_the_settings_ask_for_one(facts, redirect):
     assert decide(context("install six", settings=Settings(env_redirect=True), **facts)).redirect == redirect
     assert decide(context("install six", **facts)).redirect is None
-
-
-# -- what a decision may look at
-
-
-def test_a_line_left_alone_looks_no_further_than_needed():
-    """A fact that is not given would be looked up, which fails here: there is no such Python."""
-    world = context("install six", inside=env(OTHER))
-    for name in ("named", "active", "managed", "settings", "project", "place", "command", "target", "bare"):
-        del world.__dict__[name]
-    decide(world)
-    assert not {"settings", "project", "place", "target"} & set(vars(world))
-
-
-def test_conda_prefix_names_an_active_environment_where_the_target_is_managed(work):
-    conda = os.path.join(work, "conda")
-    os.makedirs(os.path.join(conda, "conda-meta"))
-    with open(os.path.join(conda, "conda-meta", "history"), "w"):
-        pass
-    world = context("install six", environ={"CONDA_PREFIX": conda}, examine=whole)
-    for name in ("active", "claimed_active"):
-        del world.__dict__[name]
-    assert said(decide(world)) == f"pip of {conda}"
-
-
-# -- row 10, in a real world
-
-
-def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work, home, base_python, opened):
-    """The user's directories are another's to root, so neither project nor settings nor environment are found."""
-    for name, text in PROJECT_FILES.items():
-        os.makedirs(os.path.dirname(os.path.join(work, name)), exist_ok=True)
-        with open(os.path.join(work, name), "w") as file:
-            file.write(text)
-    uid = give_away(work) if os.geteuid() == 0 else os.geteuid()
-    programs = os.path.join(os.path.dirname(home), "bin")
-    os.mkdir(programs)
-    os.symlink(base_python, os.path.join(programs, "python3"))
-    environ = {"PATH": programs, "SAFEPIP_MANAGED": base_python, "SUDO_UID": str(uid), "SUDO_GID": str(uid)}
-    ambient = Ambient(
-        environ=environ,
-        cwd=work,
-        home=os.path.join(os.path.dirname(home), "root"),
-        user=0,
-        platform="linux",
-        executable=base_python,
-        prefix="/usr",
-        base_prefix="/usr",
-        terminal=False,
-    )
-    for line in ("install six", "list", "uninstall six", "install -r requirements.txt"):
-        world = Context(read_invocation("safepip", line.split()), ambient)
-        opened.clear()
-        assert said(decide(world)) == f"step down to {uid}:{uid}"
-        assert world.managed
-        assert world.project is None
-        assert (world.settings.quiet, world.settings.origins) == (False, (("managed", "SAFEPIP_MANAGED"),))
-        assert [
-            path for path in opened if path.startswith(work) and path != work
-        ] == []  # the folder is walked up from
-
-
-PROJECT_FILES = {
-    "pyproject.toml": '[tool.safepip]\nquiet = true\nenv-dir = "mine"\n[project]\nname = "x"\n',
-    "requirements.txt": "six\n",
-    "uv.lock": "",
-    ".git/index": "",
-    ".venv/pyvenv.cfg": "home = /usr/bin\n",
-    ".venv/bin/python": "#!/bin/sh\n",
-}
-
-
-def give_away(folder, uid=12345):
-    for at, folders, names in os.walk(folder):
-        for name in (".", *folders, *names):
-            os.chown(os.path.join(at, name), uid, uid)
-    return uid
-
-
-_seen = []
-_recording = []
-sys.addaudithook(
-    lambda event, args: (
-        _seen.append(os.fsdecode(args[0]))
-        if _recording and event in {"open", "os.listdir", "os.scandir"} and isinstance(args[0], str | bytes)
-        else None
-    )
-)
-
-
-@pytest.fixture
-def opened():
-    """The paths of files that were opened and of directories that were listed."""
-    _recording.append(True)
-    yield _seen
-    _recording.clear()
-    _seen.clear()
 
 
 # -- what is said of slips

@@ -38,7 +38,7 @@ def asker(environment, work, home, monkeypatch):
         context = Context(read_invocation("safepip", words, module=False), around, command=command)
         handover = Handover(
             python=f"{environment}/bin/python", words=words, program=f"{environment}/bin/pip",
-            environment=environment, enter=True, change=True,
+            environment=environment, enter=True, changes_packages=True,
         )  # fmt: skip
         return ask(replace(handover, **changes), context)
 

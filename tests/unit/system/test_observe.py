@@ -12,11 +12,12 @@ import sys
 import pytest
 
 from safepip.core.invocation import read_invocation
+from safepip.core.plan import StepDown
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE, Ambient
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
-from safepip.system.observe import Context, ambient, enter, follow
+from safepip.system.observe import Context, ambient, decided, enter, follow
 from safepip.system.process import ACTIVATED, HANDOVER
 from safepip.system.project_tools.tools import note_hinted
 
@@ -519,6 +520,7 @@ def test_python_m_safepip_has_no_active_environment_by_variable(world, environme
         module=True, executable=base_python, prefix="/usr", environ={"VIRTUAL_ENV": environment, **managed}
     )
     assert found.active is None
+    assert found.stale_active is None
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -1135,3 +1137,102 @@ def test_the_users_data_is_never_shown_as_a_folder_of_this_place(world, home, be
     found = context.examine(os.path.join(context.data, "home"))
     assert context.typed(found) == found.path  # in a command
     assert context.display(found) == "~" + found.path.removeprefix(home)
+
+
+# -- what a decision looks at
+
+NO_LOOK = {
+    "install six": {"pip_is_misconfigured", "missing_input", "around"},
+    "list": {"pip_is_misconfigured", "missing_input", "around", "manager_hint"},
+    "--env ../there list": {"place", "project", "keeper", "manager_hint", "missing_input"},
+    "--system list": {"place", "project", "reading", "keeper"},
+    "env list": {"target", "managed", "active", "place", "project"},
+    "--safepip-version": {"target", "managed", "active", "place", "project"},
+}
+
+
+@pytest.mark.parametrize("line", NO_LOOK)
+def test_a_line_is_decided_by_no_more_than_it_needs(world, made, managed, line):
+    found = world(line, environ=managed)
+    decided(found)
+    assert NO_LOOK[line] & set(vars(found)) == set()
+
+
+def test_what_is_not_managed_is_left_to_pip_without_a_look_for_an_environment(world, base_python):
+    found = world(environ={"SAFEPIP_UNMANAGED": base_python})
+    assert decided(found).handover.environment is None
+    assert {"place", "reading", "keeper"} & set(vars(found)) == set()
+
+
+def test_within_a_pip_of_safepips_no_interpreter_is_looked_for(world, made):
+    found = world(environ={HANDOVER: f"{os.getppid()}:{made}"})
+    assert decided(found).handover.environment == made
+    assert {"target", "bare", "managed", "active", "place", "project"} & set(vars(found)) == set()
+
+
+def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work, home, base_python, opened):
+    """The user's directories are another's to root, so neither project nor settings nor environment are found."""
+    for name, text in PROJECT_FILES.items():
+        os.makedirs(os.path.dirname(os.path.join(work, name)), exist_ok=True)
+        with open(os.path.join(work, name), "w") as file:
+            file.write(text)
+    uid = SOMEONE if ME == 0 else ME
+    if ME == 0:
+        give_away(work)
+    programs = os.path.join(os.path.dirname(home), "bin")
+    os.mkdir(programs)
+    os.symlink(base_python, os.path.join(programs, "python3"))
+    environ = {"PATH": programs, "SAFEPIP_MANAGED": base_python, "SUDO_UID": str(uid), "SUDO_GID": str(uid)}
+    around = Ambient(
+        environ=environ,
+        cwd=work,
+        home=os.path.join(os.path.dirname(home), "root"),
+        user=0,
+        platform="linux",
+        executable=base_python,
+        prefix="/usr",
+        base_prefix="/usr",
+        terminal=False,
+    )
+    for line in ("install six", "list", "uninstall six", "install -r requirements.txt"):
+        world = Context(read_invocation("safepip", line.split()), around)
+        opened.clear()
+        plan = decided(world)
+        assert isinstance(plan, StepDown)
+        assert (plan.uid, plan.gid) == (uid, uid)
+        assert world.managed
+        assert world.project is None
+        assert (world.settings.quiet, world.settings.origins) == (False, (("managed", "SAFEPIP_MANAGED"),))
+        assert [
+            path for path in opened if path.startswith(work) and path != work
+        ] == []  # the folder is walked up from
+
+
+PROJECT_FILES = {
+    "pyproject.toml": '[tool.safepip]\nquiet = true\nenv-dir = "mine"\n[project]\nname = "x"\n',
+    "requirements.txt": "six\n",
+    "uv.lock": "",
+    ".git/index": "",
+    ".venv/pyvenv.cfg": "home = /usr/bin\n",
+    ".venv/bin/python": "#!/bin/sh\n",
+}
+
+
+_seen = []
+_recording = []
+sys.addaudithook(
+    lambda event, args: (
+        _seen.append(os.fsdecode(args[0]))
+        if _recording and event in {"open", "os.listdir", "os.scandir"} and isinstance(args[0], str | bytes)
+        else None
+    )
+)
+
+
+@pytest.fixture
+def opened():
+    """The paths of files that were opened and of directories that were listed."""
+    _recording.append(True)
+    yield _seen
+    _recording.clear()
+    _seen.clear()

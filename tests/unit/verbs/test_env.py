@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from safepip.core.decide import unfit
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
 from safepip.core.world import Environment
 from safepip.envs import verify
+from safepip.envs.in_force import unfit
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -127,7 +127,7 @@ def test_what_is_no_environment_has_no_facts(run, environment):
 def test_a_project_that_was_named_as_an_environment_is_told(run, context, made):
     root = os.path.dirname(made)
     named = Context(replace(context.invocation, env=root), context.ambient)
-    refused = unfit(named, named.named[1], "")
+    refused = unfit(named.named[1], named)
     assert refused.what == f"{root} is a project, and no environment: that is {made}"
     assert refused.ways == (f"as if started there: safepip --project {root} …",)
 

@@ -1,0 +1,85 @@
+"""Word the refusals: what is in the way, and what to type next."""
+
+from __future__ import annotations
+
+from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, USAGE, shell_quote
+
+from .plan import Refuse
+from .world import BROKEN, FOREIGN, MADE_ELSEWHERE, NOWHERE, UNTRUSTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .settings import Settings
+    from .world import Details, Environment, Facts, World
+
+_ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
+
+
+def wrong_use(what: str) -> Refuse:
+    """Refuse a wrong use of safepip's own options."""
+    return Refuse(code=USAGE, what=what, ways=(), because=what)
+
+
+def wrong_settings(settings: Settings, because: str) -> Refuse:
+    """Refuse to install by settings that are forbidden or cannot be read."""
+    return Refuse(code=BAD_SETTINGS, what=str(settings.faults[0]), ways=(), because=because)
+
+
+def outside_project(because: str) -> Refuse:
+    """Refuse a line outside projects, as the setting says."""
+    what = "there is no project here, and the setting outside-project says to stop then"
+    return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
+
+
+def other_version(world: World, environment: Environment, because: str) -> Refuse:
+    """Refuse an environment whose Python is another than the name typed asks for."""
+    name, wanted = world.invocation.name, world.invocation.version
+    path = world.typed(environment)
+    what = f"{name} asks for Python {wanted}, but {path} has Python {environment.version}"
+    ways = (
+        f"use {path}: pip install …",
+        f"keep one beside it: SAFEPIP_ENV=.venv-{wanted} {name} install …",
+    )
+    return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+
+
+def unfit(facts: Facts, environment: Environment, details: Details, because: str, *, is_named: bool) -> Refuse:
+    """Refuse an environment that is neither usable nor yet to be made; `is_named` if the line names it."""
+    path = facts.typed(environment)
+    what = f"{facts.display(environment)} {environment.reason}"
+    if environment.state == NOWHERE:
+        way = "name a place: SAFEPIP_ENV=DIR"
+        return Refuse(code=CANNOT_CREATE, what=environment.reason, ways=(way,), because=because)
+    if environment.state == FOREIGN:
+        return Refuse(code=REFUSED, what=what, ways=(_ELSEWHERE,), because=because)
+    if environment.state == UNTRUSTED:
+        way = f"if you trust it: safepip env trust {shell_quote(path)}"
+        if environment.reason.startswith(MADE_ELSEWHERE):
+            way = f"rebuild it here with the same packages: safepip env repair {shell_quote(path)}"
+        return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
+    if details.project is not None:
+        what = f"{path} is a project, and no environment: that is {details.project.path}"
+        way = f"as if started there: safepip --project {shell_quote(path)} …"
+        return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
+    ways = _ways_to_repair(path, environment, details, is_named=is_named)
+    return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+
+
+def _ways_to_repair(path: str, environment: Environment, details: Details, *, is_named: bool) -> tuple[str, ...]:
+    """Return what to type about a broken environment; an unknown one is rebuilt only if it is named."""
+    word = shell_quote(path)
+    if environment.nothing:
+        return (f"move it away, then install again: mv {word} {shell_quote(f'{path}.old')}",)
+    if environment.closed:
+        return (f"let yourself read it: chmod u+rwx {word}",)
+    repair = "rebuild it with the same packages: safepip env repair"
+    if is_named or not details.is_known:
+        repair = f"{repair} {word}"
+    return (_ELSEWHERE, repair) if environment.other_system else (repair,)
+
+
+def to_be_repaired(environment: Environment, details: Details, settings: Settings) -> bool:
+    """Return True if a broken environment is to be repaired unasked: never another system's, nor a stranger's."""
+    if environment.state != BROKEN or environment.other_system or environment.nothing:
+        return False
+    return settings.auto_repair and details.is_known
