@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGES = [os.path.join(CLONE, "README.md"), os.path.join(CLONE, "safepip", "help", "docker.md")]
+PAGES = [os.path.join(CLONE, "safepip", "help", "docker.md")]
 PATIENCE = 900  # seconds after which a build counts as hung
 IMAGE = "localhost/safepip-example"
 APP = 'import os\nimport six\nprint("six", six.__version__, "as", os.getuid())\n'
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     )
     kept = "where roots are kept (%(default)s)"
     parser.add_argument("--roots", metavar="DIR", type=os.path.abspath, default=default_roots(), help=kept)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="pages, or Dockerfiles (README and help docker)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="pages, or Dockerfiles (help docker)")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     try:

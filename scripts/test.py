@@ -113,7 +113,7 @@ def find_python(wanted: str) -> "str | None":
 def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
     """Prepare, then check and test at the same time; return 0 only when everything passed."""
     os.makedirs(STORE, exist_ok=True)  # readable for the other users that some tests become
-    environment = prepare_environment(python, ("test", "check"))
+    environment = prepare_environment(python, ("test", "check", "docs"))
     prepare_wheels(environment_python(environment))
     everything = not quick and not pytest_arguments
     others = [name for name in OTHER_PYTHONS if everything and name != version_name(python)]
