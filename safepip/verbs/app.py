@@ -1,4 +1,4 @@
-"""safepip app WORD...: pipx's own words, for what is installed as an application."""
+"""safepip app WORD...: run pipx, for applications."""
 
 from __future__ import annotations
 
@@ -14,10 +14,28 @@ if TYPE_CHECKING:
     from .arguments import Parser
 
 _LOOKING = ("list", "run", "environment", "completions", "--version", "interpreter")
+_WORDS = {
+    "install": "install an application",
+    "list": "list installed applications",
+    "upgrade": "upgrade an application",
+    "upgrade-all": "upgrade all applications",
+    "uninstall": "uninstall an application",
+    "uninstall-all": "uninstall all applications",
+    "inject": "install packages into an application's environment",
+    "uninject": "uninstall injected packages",
+    "reinstall": "reinstall an application",
+    "reinstall-all": "reinstall all applications",
+    "run": "run an application without installing it",
+    "runpip": "run pip in an application's environment",
+    "pin": "keep an application at its version",
+    "unpin": "let an application be upgraded again",
+    "ensurepath": "put the programs' directory on PATH",
+    "environment": "print pipx's variables and directories",
+}
 
 
 def parser() -> Parser:
-    """Return the parser of `app`; only its help is used, for its words are pipx's."""
+    """Return the parser of `app`; only its help is used, since the words are pipx's."""
     return for_verb(
         "app",
         usage="safepip app WORD [ARGUMENTS]",
@@ -28,9 +46,15 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become pipx with these `words`; without words, or for help without a pipx, print the usage."""
-    helped = shows_help(words)
-    if not words or (helped and at_hand(context) is None):
+    """Become pipx; without words, or for help without a pipx, print the usage."""
+    asks_help = shows_help(words)
+    if not words or (asks_help and at_hand(context) is None):
         parser().print_help()
         return 0
-    return become(words, context, report, alone=not helped and words[0] not in _LOOKING)
+    changes = not asks_help and words[0] not in _LOOKING
+    return become(words, context, report, alone=changes)
+
+
+def complete(typed: tuple[str, ...], _current: str, _context: Context) -> dict[str, str]:
+    """Return the words of pipx, with their meanings."""
+    return {} if typed else dict(_WORDS)

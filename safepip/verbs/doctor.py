@@ -1,4 +1,4 @@
-"""safepip doctor: what is wrong here, and the command that repairs it; nothing is changed."""
+"""safepip doctor: show what is wrong here, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safepip.doctor import examine
 from safepip.doctor.target import verdict_by_setting
 from safepip.errors import NOT_FOUND, SafepipError
 from safepip.report import printable, without_credentials
-from safepip.system.interpreter import candidates
+from safepip.system.interpreter import python_on_path
 from safepip.system.observe import Context
 
 from .arguments import for_verb
@@ -49,11 +49,12 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         return _tell_managed(said.managed, context)
     found = examine(_as_install(context))
     if said.json:
-        sys.stdout.write(json.dumps({"findings": [_as_json(one) for one in found]}) + "\n")
+        sys.stdout.write(json.dumps({"findings": list(map(_as_json, found))}) + "\n")
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
-        sys.stdout.write("".join(f"{line}\n" for line in lines(found, colour=colour)))
-    return int(any(one.status == "problem" for one in found))
+        for line in lines(found, colour=colour):
+            sys.stdout.write(f"{line}\n")
+    return int("problem" in [one.status for one in found])
 
 
 def _as_install(context: Context) -> Context:
@@ -75,18 +76,20 @@ def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
         if colour:
             mark = f"\x1b[{_COLOURS[one.status]}m{mark}\x1b[0m"
         yield mark + "".join(wrapped[:1])
-        yield from (f"      {line}" for line in wrapped[1:])
+        for line in wrapped[1:]:
+            yield f"      {line}"
         if one.command is not None:
             yield f"        {printable(one.command)}"
     yield _summary(found)
 
 
 def _summary(found: tuple[Finding, ...]) -> str:
+    statuses = [one.status for one in found]
     counts = []
     for status in ("problem", "warning"):
-        count = sum(one.status == status for one in found)
+        count = statuses.count(status)
         if count:
-            counts.append(f"{count} {status}{'' if count == 1 else 's'}")
+            counts.append(f"{count} {status}" + ("s" if count > 1 else ""))
     return ", ".join(counts) or "nothing is wrong"
 
 
@@ -102,13 +105,16 @@ def _tell_managed(named: str, context: Context) -> int:
     if target.interpreter is None or target.interpreter.is_virtual:
         sys.stdout.write(printable(f"{target.python} is not managed: it lies in an environment") + "\n")
         return 1
-    marker = target.interpreter.marker
+    verdict = "is managed" if asked.managed else "is not managed"
     setting = verdict_by_setting(asked)
-    if asked.managed:
-        told = f"is managed: {f'by {setting}' if setting else marker}"
+    marker = target.interpreter.marker
+    if setting:
+        reason = f"by {setting}"
+    elif asked.managed:
+        reason = marker
     else:
-        told = f"is not managed: {f'by {setting}' if setting else f'there is no {marker}'}"
-    sys.stdout.write(printable(f"{target.python} {told}") + "\n")
+        reason = f"there is no {marker}"
+    sys.stdout.write(printable(f"{target.python} {verdict}: {reason}") + "\n")
     return 0 if asked.managed else 1
 
 
@@ -116,8 +122,4 @@ def _python_at(named: str, context: Context) -> str:
     """Return the path of a Python named as a path, a program or a version."""
     if not named or os.sep in named or os.path.isdir(named):
         return named
-    name = f"python{named}" if named[:1].isdigit() else named
-    found = next(candidates((name,), context.ambient.environ.get("PATH", os.defpath), ()), None)
-    if found is None:
-        raise SafepipError(NOT_FOUND, f"there is no {name} on PATH")
-    return found
+    return python_on_path(named, context.ambient.environ)

@@ -1,4 +1,4 @@
-"""safepip explain [--json] PIP-ARGS…: the plan for a line, printed; nothing is touched."""
+"""safepip explain [--json] PIP-ARGS…: print the plan for a line, and change nothing."""
 
 from __future__ import annotations
 
@@ -8,36 +8,29 @@ import shlex
 import sys
 
 from safepip.core.invocation import read_invocation, with_own_words
-from safepip.core.plan import (
-    Create,
-    InEnvironment,
-    Pip,
-    Pipx,
-    Plan,
-    Refuse,
-    Repair,
-    StepDown,
-    Temporary,
-    Verb,
-    Version,
-)
+from safepip.core.pip_options import SUBCOMMANDS
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, Temporary
 from safepip.core.record import replace
+from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
 from safepip.report import printable, without_secrets
 from safepip.system.observe import Context, decided
 
-from .arguments import for_verb
+from .arguments import for_verb, shows_help
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, TypedDict
 
+    from safepip.core.plan import Plan
     from safepip.report import Report
 
     from .arguments import Parser
+    from .completion import Words
 
     class Explained(TypedDict):
-        """The JSON object: a `because` for people, the rest for programs; paths are absolute, secrets left out."""
+        """The JSON object; paths are absolute, secrets are left out."""
 
         plan: str
         subcommand: str | None
@@ -49,8 +42,14 @@ if TYPE_CHECKING:
         argv: list[str]
 
 
+_NAMES = {
+    InEnvironment: "environment", Repair: "environment", Create: "create", Temporary: "ephemeral", Pipx: "pipx",
+    Refuse: "refuse",
+}  # fmt: skip
+
+
 def parser() -> Parser:
-    """Return the parser of `explain`; only its help and usage are used, for the rest is a line of pip."""
+    """Return the parser of `explain`; only its help is used, since the rest is a line of pip."""
     made = for_verb(
         "explain",
         usage="safepip explain [--json] PIP-ARGUMENTS",
@@ -64,22 +63,23 @@ def parser() -> Parser:
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
-    if words in {("--help",), ("-h",)}:
+    if shows_help(words) and len(words) == 1:
         parser().print_help()
         return 0
     if not words:
         parser().error("no pip line given")
     as_json = words[:1] == ("--json",)
-    explained, plan, told = explain(words[as_json:], context)
+    explained, plan, seen = explain(words[as_json:], context)
     if as_json:
         sys.stdout.write(json.dumps(explained) + "\n")
-    else:
-        sys.stdout.write("".join(printable(line) + "\n" for line in _lines(explained, plan, told)))
+        return 0
+    for line in _lines(explained, plan, seen):
+        sys.stdout.write(f"{printable(line)}\n")
     return 0
 
 
 def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
-    """Return what safepip would do about the line, as data; nothing is written, not even a cache."""
+    """Return the plan for the line, as data, and the world that it was made from."""
     plain = replace(context.invocation, verb=None, arguments=(), project=None)
     version, words = _whole_line(words)
     typed = with_own_words(replace(plain, version=version or plain.version), words)
@@ -88,108 +88,87 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
         start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
         ambient = replace(ambient, cwd=os.path.realpath(start))
         due = dict(Context(typed, ambient, context.tell, keep=False).due)
-        environ = {name: value for name, value in {**ambient.environ, **due}.items() if value}
-        ambient = replace(ambient, environ=environ)
-    told = Context(typed, ambient, context.tell, keep=False)
+        changed = {**ambient.environ, **due}
+        ambient = replace(ambient, environ={name: value for name, value in changed.items() if value})
+    seen = Context(typed, ambient, context.tell, keep=False)  # nothing is written, not even a cache
     try:
-        plan = decided(told)
+        plan = decided(seen)
     except SafepipError as error:
         plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
-    return _explained(plan, told), plan, told
+    return _explained(plan, seen), plan, seen
 
 
 def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """Return the version that a leading `pip3.12` or `python3.12 -m pip` asks for, and the words after that."""
     name, rest = os.path.basename("".join(words[:1])), words[1:]
-    if name.startswith("python") and rest[:1] == ("-m",) and rest[1:2] in {("pip",), ("safepip",)}:
-        name, rest = f"pip{name[6:]}", rest[2:]
+    if name.startswith("python") and rest[:2] in {("-m", "pip"), ("-m", "safepip")}:
+        name, rest = f"pip{name.removeprefix('python')}", rest[2:]
     called = read_invocation(name, ())
-    return (called.version, rest) if called.shim or name == "safepip" else (None, words)
+    if called.shim or name == "safepip":
+        return called.version, rest
+    return None, words
 
 
-def _explained(plan: Plan, told: Context) -> Explained:
-    name, environment, argv = _parts(plan)
+def _explained(plan: Plan, seen: Context) -> Explained:
+    environment, argv = _parts(plan)
     return {
-        "plan": name,
-        "subcommand": _known(lambda: told.command.subcommand),
-        "interpreter": _known(lambda: told.target.python),
-        "managed": _known(lambda: told.managed),
+        "plan": _NAMES.get(type(plan), "pip"),
+        "subcommand": _found(lambda: seen.command.subcommand),
+        "interpreter": _found(lambda: seen.target.python),
+        "managed": _found(lambda: seen.managed),
         "environment": environment,
-        "project": _known(lambda: told.project and told.project.root),
+        "project": _found(lambda: seen.project and seen.project.root),
         "because": plan.because,
         "argv": without_secrets(argv),
     }
 
 
-def _parts(plan: Plan) -> tuple[str, str | None, list[str]]:
-    """Return the plan's name, the environment meant, and what would be started."""
+def _parts(plan: Plan) -> tuple[str | None, list[str]]:
+    """Return the environment of a plan, and the command line that it starts."""
     match plan:
         case Pip(handover=handover):
-            return "pip", handover.environment, list(handover.argv)
-        case InEnvironment(handover=handover, environment=environment):
-            return "environment", environment.path, list(handover.argv)
-        case Repair(handover=handover, environment=environment):
-            return "environment", environment.path, list(handover.argv)
-        case Create(handover=handover, environment=environment):
-            return "create", environment.path, list(handover.argv)
+            return handover.environment, list(handover.argv)
+        case InEnvironment() | Repair() | Create():
+            return plan.environment.path, list(plan.handover.argv)
         case Temporary(handover=handover):
-            return "ephemeral", None, list(handover.argv)
+            return None, list(handover.argv)
         case Pipx(runs=runs):
-            return "pipx", None, ["pipx", *runs[0]]
-        case Refuse() | StepDown() | Verb() | Version():
-            return "refuse" if isinstance(plan, Refuse) else "pip", None, []
+            return None, ["pipx", *runs[0]]
+        case _:
+            return None, []
 
 
-def _known(look: Any) -> Any:
-    """Return what `look` finds, None where that cannot be known here."""
+def _found(look: Any) -> Any:
+    """Return the result of `look`, or None if it fails."""
     try:
         return look()
     except SafepipError:
         return None
 
 
-def _lines(explained: Explained, plan: Plan, told: Context) -> list[str]:
-    """Return the same for people; the first line is the outcome."""
-    lines = [_outcome(explained, plan)]
-    lines += [f"  {way}" for way in plan.ways] if isinstance(plan, Refuse) else []
-    lines += _reasons(explained, told)
+def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
+    """Yield the same for people; the first line is the outcome."""
+    yield outcome(plan, explained["subcommand"] or "run pip", explained["interpreter"])
+    if isinstance(plan, Refuse):
+        for way in plan.ways:
+            yield f"  {way}"
+    yield f"  because  {explained['because']}"
+    if explained["managed"] and seen.target.interpreter is not None:
+        yield f"           (marker: {seen.target.interpreter.marker})"
     if explained["argv"]:
-        lines.append(f"  runs     {shlex.join(explained['argv'])}")
+        yield f"  runs     {shlex.join(explained['argv'])}"
     if isinstance(plan, Pipx):
-        lines += [f"           {shlex.join(['pipx', *words])}" for words in plan.runs[1:]]
-    return lines
+        for words in plan.runs[1:]:
+            yield f"           {shlex.join(['pipx', *words])}"
 
 
-def _outcome(explained: Explained, plan: Plan) -> str:  # noqa: C901  an arm a plan
-    subcommand = explained["subcommand"] or "run pip"
-    match plan:
-        case InEnvironment(environment=found, elsewhere=str(directory)):
-            return f"would {subcommand} into {directory}, by the pip of {found.path} (Python {found.version})"
-        case InEnvironment(environment=found):
-            return f"would {subcommand} in {found.path} (Python {found.version}), which exists"
-        case Create(environment=found, interpreter=base):
-            return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
-        case Repair(environment=found):
-            return f"would repair {found.path}, which {found.reason}; then {subcommand} in it"
-        case Temporary(interpreter=base):
-            return f"would {subcommand} in a temporary environment (Python {base.minor})"
-        case Pipx(names=names):
-            return f"would {subcommand} {', '.join(names)} with pipx".replace("  ", " ")
-        case Refuse(what=what):
-            return f"would refuse: {what}"
-        case StepDown(uid=uid):
-            return f"would step down to user {uid}, then decide again"
-        case Verb(word=word):
-            return f"would do it itself: {word} is a verb of safepip's"
-        case Version():
-            return "would answer itself"
-        case Pip(handover=handover):
-            whose = f"the pip of {handover.environment or explained['interpreter'] or handover.python}"
-            return f"would leave it to {whose}"
+def complete(typed: tuple[str, ...], current: str, _context: Context) -> Words:
+    """Return the words that may stand in a line to explain."""
+    from .completion import of_pip  # noqa: PLC0415  for completion only
 
-
-def _reasons(explained: Explained, told: Context) -> list[str]:
-    lines = [f"  because  {explained['because']}"]
-    if explained["managed"] and told.target.interpreter is not None:
-        lines.append(f"           (marker: {told.target.interpreter.marker})")
-    return lines
+    if typed[:1] == ("--json",):
+        typed = typed[1:]
+    if typed:
+        return of_pip(("pip", *typed, current), len(typed) + 1)
+    words = dict.fromkeys(SUBCOMMANDS, "a line that begins so")
+    return {"--json": "print one JSON object", "--help": "show help", **words}

@@ -1,4 +1,4 @@
-"""safepip history [--json]: what changed in the environment of this place, oldest first."""
+"""safepip history [--json]: show the changes of the environment of this place, oldest first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from .arguments import Parser
 
 _WIDTH = 80
-_TIED = "\N{NO-BREAK SPACE}"  # between a sign and its name, which belong on one line
+_TIED = "\N{NO-BREAK SPACE}"  # keeps a sign and its name on one line
+_LATEST = 253402300799  # the end of the year 9999, after which time.gmtime may fail
 
 
 def parser() -> Parser:
@@ -47,23 +48,25 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Print the history; `--json` makes it one array, in which each entry is an object of `_as_json`."""
+    """Print the history, with --json as an array."""
     said = parser().parse_args(words)
-    found, beside = in_force(context), applications.read(context)
-    if not beside or found.state not in {ABSENT, UNFINISHED}:
+    found, by_pipx = in_force(context), applications.read(context)
+    if not by_pipx or found.state not in {ABSENT, UNFINISHED}:
         found = usable(context, report)
-    entries = list(heapq.merge(legible(found, context), beside, key=lambda entry: entry.time))
+    entries = list(heapq.merge(legible(found, context), by_pipx, key=lambda entry: entry.time))
     if said.json:
         sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
-    elif not entries:
+        return 0
+    if not entries:
         sys.stdout.write(f"nothing was changed in {printable(context.typed(found))} through safepip yet\n")
-    else:
-        sys.stdout.write("".join(f"{line}\n" for entry in entries for line in lines(entry, entries)))
+    for entry in entries:
+        for line in lines(entry, entries):
+            sys.stdout.write(f"{line}\n")
     return 0
 
 
 def legible(found: Environment, context: Context) -> list[Entry]:
-    """Return the history of an environment; another user's is refused, for it may not be empty."""
+    """Return the history of an environment; refuse another user's, which would look empty."""
     if not _may_read(os.path.join(found.path, journal.HISTORY)):
         what = f"the history of {context.typed(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)
@@ -79,37 +82,38 @@ def _may_read(file: str) -> bool:
 
 
 def line_of(entry: Entry) -> str:
-    """Return what was typed, without credentials, quoted as for a shell."""
+    """Return the typed line, without credentials, quoted as for a shell."""
     return shlex.join(entry.words)
 
 
 def stamp(entry: Entry) -> str:
     """Return the time of an entry: ISO 8601, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(entry.time, 253402300799)))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(entry.time, _LATEST)))
 
 
 def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
-    """Return an entry for people: id, time and line, then what it did; none longer than 80 columns."""
-    number, remark = entry.id, ""
-    undone = _is_undone(entry, entries)
+    """Return an entry for people: id, time and line, then the changes, at most 80 columns wide."""
+    number, remark, made = entry.id, "", "made the environment"
     if entry.kind == applications.PIPX:
         number, remark = "-", " (with pipx)"
-    elif undone:
-        remark = " (undone)"
-    head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {printable(line_of(entry))}"
-    told = list(map(_tied, entry.changes))
+    elif _is_undone(entry, entries):
+        remark, made = " (undone)", "made the environment (which stays)"
+    head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {printable(line_of(entry))}{remark}"
+    changes = list(map(_tied, entry.changes))
     if entry.further == "created":
-        told.insert(0, "made the environment (which stays)" if undone else "made the environment")
-    return [*_folded(head + remark, 24), *_folded(" " * 6 + ", ".join(told), 6)]
+        changes.insert(0, made)
+    return [*_folded(head, 24), *_folded(" " * 6 + ", ".join(changes), 6)]
 
 
 def _tied(change: Change) -> str:
-    told = described(change)
-    return told.replace(" ", _TIED, 1) if told.startswith(("+ ", "- ")) else told
+    text = described(change)
+    if text.startswith(("+ ", "- ")):
+        return text.replace(" ", _TIED, 1)
+    return text
 
 
 def described(change: Change) -> str:
-    """Return what happened to a distribution in a few words."""
+    """Return the change of a distribution in a few words."""
     name = printable(change.name)
     if change.before is None:
         return f"+ {name} {_called(change.after)}"
@@ -128,38 +132,43 @@ def _called(state: State | None) -> str:
     if state is None:
         return "nothing"
     origin = _origin(state)
-    return printable(f"{state.version} ({origin})" if origin else state.version)
+    if origin:
+        return printable(f"{state.version} ({origin})")
+    return printable(state.version)
 
 
 def _origin(state: State | None) -> str | None:
-    """Return the URL that a distribution came from, where pip noted one: "-e" in front if editable."""
+    """Return the URL of a distribution if pip noted one (PEP 610), with "-e" in front if editable."""
     if state is None or not state.origin:
         return None
     try:
-        told = json.loads(state.origin)
-        editable = bool((told.get("dir_info") or {}).get("editable"))
-        return f"-e {told['url']}" if editable else str(told["url"])
+        noted = json.loads(state.origin)
+        url = str(noted["url"])
+        directory = noted.get("dir_info") or {}
+        if directory.get("editable"):
+            return f"-e {url}"
     except (ValueError, TypeError, KeyError, AttributeError):
-        return "-e " + state.origin.split("\n")[0]
+        return "-e " + state.origin.split("\n")[0]  # the first line of an .egg-link
+    return url
 
 
 def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return an entry for programs.
-
-    `came` and `went` hold {"name", "version"}, `changed` {"name", "from", "to"}; with an "origin" (in
-    `changed`: "from_origin", "to_origin") where it came from a URL or folder. `created` tells that the
-    environment was made for it, `undone` that its step is not in force any more, `undo_to` is the id of the
-    entry whose state an undo went back to ("0": before the first), else None. `with` is "pipx" where pipx did
-    it, whose ids undo does not know, else "pip".
-    """
-    pairs = entry.changes
+    """Return an entry for programs; `safepip help json` describes the keys."""
+    came, went, changed = [], [], []
+    for change in entry.changes:
+        if change.before is None:
+            came.append(_one(change.name, change.after))
+        elif change.after is None:
+            went.append(_one(change.name, change.before))
+        else:
+            changed.append(_both(change))
     return {
         "id": entry.id,
         "time": stamp(entry),
         "line": line_of(entry),
-        "came": [_one(change.name, change.after) for change in pairs if change.before is None],
-        "went": [_one(change.name, change.before) for change in pairs if change.after is None],
-        "changed": [_both(change) for change in pairs if change.before is not None and change.after is not None],
+        "came": came,
+        "went": went,
+        "changed": changed,
         "created": entry.further == "created",
         "undone": _is_undone(entry, entries),
         "undo_to": entry.further if entry.kind == history.UNDO else None,

@@ -1,4 +1,4 @@
-"""safepip run [--] CMD…: the program CMD as if the environment of this place were active."""
+"""safepip run [--] CMD…: run the program CMD in the environment of this place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
-from safepip.envs.in_force import repaired, unfit
+from safepip.envs.in_force import in_force, repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError, shell_quote
 from safepip.shells.program import own_program
 from safepip.system.environment import of_python
 from safepip.system.files import read_regular
-from safepip.system.interpreter import candidates, head_of, is_program, python_named
+from safepip.system.interpreter import head_of, is_program, program_on_path, python_named
 from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from safepip.report import Report
 
     from .arguments import Parser
+    from .completion import Words
 
 _SCRIPTS = (".py", ".pyw")
 _FILES = (*_SCRIPTS, ".pyz")
@@ -33,7 +34,7 @@ _MOST = 16 << 20  # bytes of a script that are searched for it
 
 
 def parser() -> Parser:
-    """Return the parser of `run`; only its help and usage are used, for the words are another program's."""
+    """Return the parser of `run`; only its help is used, since the words are another program's."""
     made = for_verb(
         "run",
         usage="safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE",
@@ -52,12 +53,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if shows_help(words):
         parser().print_help()
         return 0
-    is_plain = words[:1] == ("--",)
-    words = words[1:] if is_plain else words
-    if not words or not words[0]:
-        parser().error("no program given")
-    if words[0].startswith("-") and words[0] != "-m" and not is_plain:
-        parser().error(f"unknown option: {words[0]}")
+    words = _without_dashes(words)
     script = _script_environment(words[0], context, report)
     if script is not None:
         _give_signals_back()
@@ -68,8 +64,21 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     return start(argv, entered(found.path, inherited()))
 
 
+def _without_dashes(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words without a leading "--", which lets a program's name begin with a dash."""
+    is_plain = words[:1] == ("--",)
+    if is_plain:
+        words = words[1:]
+    name = "".join(words[:1])
+    if not name:
+        parser().error("no program given")
+    if name.startswith("-") and name != "-m" and not is_plain:
+        parser().error(f"unknown option: {name}")
+    return words
+
+
 def _script_environment(name: str, context: Context, report: Report) -> Environment | None:
-    """Return the environment that a script with a block (PEP 723) has for itself; None if it has no block."""
+    """Return the environment of a script with a block (PEP 723), or None."""
     if context.named is not None or not _may_have_block(name):
         return None
     from safepip.envs.script import script_environment  # noqa: PLC0415  with virtualenv, which is slow to import
@@ -78,14 +87,16 @@ def _script_environment(name: str, context: Context, report: Report) -> Environm
 
 
 def _may_have_block(name: str) -> bool:
-    """Return True for a Python file, by its ending or as a program by path, in which a block may begin."""
-    content = read_regular(name, _MOST) or b""
-    is_script = name.endswith(_SCRIPTS) or (os.sep in name and content.startswith(b"#!"))
-    return is_script and _BLOCK in content
+    content = read_regular(name, _MOST)
+    if content is None or _BLOCK not in content:
+        return False
+    if name.endswith(_SCRIPTS):
+        return True
+    return os.sep in name and content.startswith(b"#!")  # a program by path
 
 
 def to_run_in(context: Context, report: Report) -> Environment:
-    """Return the environment in force; where it is yet to be made, the home environment serves."""
+    """Return the environment in force, or the home environment if that does not exist yet."""
     candidate = repaired(context, report)
     if candidate.state == USABLE:
         return candidate
@@ -94,31 +105,35 @@ def to_run_in(context: Context, report: Report) -> Environment:
     fallback = _home(context)
     if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:
         raise unfit(candidate, context)
-    report.say(
-        f"there is no {context.display(candidate)}; running it in the home environment {context.display(fallback)}"
-    )
+    missing, home = context.display(candidate), context.display(fallback)
+    report.say(f"there is no {missing}; running it in the home environment {home}")
     return fallback
 
 
 def _home(context: Context) -> Environment:
-    """Return the home environment: the place of a directory that is in no project."""
-    home: Environment = Context(context.invocation, replace(context.ambient, cwd=None), context.tell).place
+    outside = replace(context.ambient, cwd=None)  # no directory, so no project
+    home: Environment = Context(context.invocation, outside, context.tell).place
     return home
 
 
 def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple[str, ...]:
-    """Return what to start: a module, a Python file, a program by path, or one of the environment's."""
+    """Return the command line: a module, a Python file, a program by path, or one of the environment."""
     name = words[0]
-    if name == "-m" or (_is_python_file(name) and not os.access(name, os.X_OK)):
+    if name == "-m":
+        return (found.python, *words)
+    if _is_python_file(name) and not os.access(name, os.X_OK):
         return (found.python, *words)
     if os.sep in name:
         return (os.path.abspath(name), *words[1:])
     path = _in(found, name)
-    if path is None and _is_python_file(name):
+    if path is not None:
+        return (path, *words[1:])
+    if _is_python_file(name):
         return (found.python, *words)
-    if path is None and os.path.isfile(os.path.join(found.path, BIN, name)):
-        raise _not_executable(os.path.join(found.path, BIN, name), found, context)
-    return (path or _elsewhere(name, found, context), *words[1:])
+    file = os.path.join(found.path, BIN, name)
+    if os.path.isfile(file):
+        raise _not_executable(file, found, context)
+    return (_elsewhere(name, found, context), *words[1:])
 
 
 def _is_python_file(name: str) -> bool:
@@ -126,21 +141,23 @@ def _is_python_file(name: str) -> bool:
 
 
 def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, report: Report) -> tuple[str, ...]:
-    """Return what to start where a script of the environment, moved or copied, names the Python of another.
-
-    Its own Python runs it then: the other is gone, or has other packages.
-    """
+    """Return the command line by the environment's Python if the script names the Python of another one."""
+    # In a moved or copied environment that Python does not exist, or has other packages.
     folder = os.path.realpath(os.path.join(found.path, BIN))
-    python = python_named(head_of(argv[0]))
-    elsewhere = os.path.realpath(os.path.dirname(python)) != folder
-    gone = not is_program(python)
-    if not python or os.path.realpath(os.path.dirname(argv[0])) != folder or not elsewhere:
+    if os.path.realpath(os.path.dirname(argv[0])) != folder:
         return argv
-    if not gone and of_python(python) is None:  # the user's own script
+    python = python_named(head_of(argv[0]))
+    if not python or os.path.realpath(os.path.dirname(python)) == folder:
+        return argv
+    if not is_program(python):
+        why = "is gone"
+    elif of_python(python) is not None:
+        why = "is another environment's"
+    else:  # the user wrote it
         return argv
     before = context.moved_from(found)
-    why = "is gone" if gone else "is another environment's"
-    why += f": {context.typed(found)} was moved here from {before}" if before else ""
+    if before:
+        why += f": {context.typed(found)} was moved here from {before}"
     report.say(f"{os.path.basename(argv[0])} names {python}, which {why}")
     report.say("running it with the Python of this environment; repair its scripts: safepip env repair")
     return (found.python, *argv)
@@ -148,19 +165,19 @@ def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, 
 
 def _in(environment: Environment, name: str) -> str | None:
     path = os.path.join(environment.path, BIN, name)
-    return next((tried for tried in (path, path + EXE) if is_program(tried)), None)
+    return next(filter(is_program, (path, path + EXE)), None)
 
 
 def _not_executable(path: str, found: Environment, context: Context) -> SafepipError:
-    """Return why a program of the environment cannot be run, and how its Python runs it all the same."""
-    flags = 0
-    if sys.platform != "win32":
-        flags = os.statvfs(path).f_flag
-    why = "its file system is mounted noexec" if flags & getattr(os, "ST_NOEXEC", 0) else "it is not executable"
+    why = "it is not executable"
+    if sys.platform != "win32" and os.statvfs(path).f_flag & getattr(os, "ST_NOEXEC", 0):
+        why = "its file system is mounted noexec"
     name = os.path.basename(path)
     module = _module_of(name, found)
-    start_it = f"-m {module}" if module else shell_quote(os.path.join(context.typed(found), BIN, name))
-    way = f"run it with Python: safepip run python {start_it}"
+    program = shell_quote(os.path.join(context.typed(found), BIN, name))
+    if module:
+        program = f"-m {module}"
+    way = f"run it with Python: safepip run python {program}"
     return SafepipError(CANNOT_RUN, f"{path} cannot be run: {why}", way)
 
 
@@ -177,9 +194,8 @@ def _module_of(program: str, found: Environment) -> str:
 
 
 def _elsewhere(name: str, found: Environment, context: Context) -> str:
-    """Return the program on PATH: an active environment would run that too; 127 where there is none."""
-    search = context.ambient.environ.get("PATH", os.defpath)
-    path = next(candidates((name,), search, ()), None)
+    """Return the program on PATH, since an active environment would run that too."""
+    path = program_on_path(name, context.ambient.environ)
     if path is not None:
         return path
     what = f"there is no program {name} in {context.display(found)}, nor on PATH"
@@ -193,21 +209,39 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
 
 
 def _near(name: str, found: Environment) -> tuple[str, ...]:
-    """Return what may have been meant: never a line that installs what is only spelt so."""
+    """Return the way on: a program of a similar name, but never a line that installs a similar name."""
     from difflib import get_close_matches  # noqa: PLC0415  on the way to an error only
 
+    near = get_close_matches(name, _programs(found), n=1)
+    if near:
+        return (f"maybe {near[0]}? safepip run {near[0]}",)
+    return ("install first what brings it: safepip install …",)
+
+
+def _programs(found: Environment) -> list[str]:
     folder = os.path.join(found.path, BIN)
-    names = [known.removesuffix(EXE) for known in os.listdir(folder) if is_program(os.path.join(folder, known))]
-    near = get_close_matches(name, names, n=1)
-    return (
-        (f"maybe {near[0]}? safepip run {near[0]}",)
-        if near
-        else ("install first what brings it: safepip install …",)
-    )
+    names = [name for name in os.listdir(folder) if is_program(os.path.join(folder, name))]
+    return sorted(name.removesuffix(EXE) for name in names)
+
+
+def complete(typed: tuple[str, ...], _current: str, context: Context) -> Words:
+    """Return the programs, files and modules that may stand behind the words `typed`."""
+    import pkgutil  # noqa: PLC0415  for completion only, as the next one
+
+    from .completion import FILES, files  # noqa: PLC0415
+
+    found = in_force(context)
+    if found.state != USABLE or typed not in {(), ("--",), ("-m",)}:
+        return {FILES: ""}
+    if typed == ("-m",):
+        places = [found.site, context.ambient.cwd or os.sep]
+        return {module.name: "module" for module in pkgutil.iter_modules(places)}
+    programs = dict.fromkeys(_programs(found), "program of the environment")
+    return {**programs, **files(""), "-m": "run a module", FILES: ""}
 
 
 def _give_signals_back() -> None:
-    """Undo what Python does for itself and exec would pass on: without it `safepip run yes | head` complains."""
+    # Python ignores these signals, and exec passes that on: `safepip run yes | head` would complain.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(_signal, name):
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)

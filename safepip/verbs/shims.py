@@ -1,4 +1,4 @@
-"""safepip shims [DIR] [--python | --undo]: programs called pip, pip3, pip3.N for PATH that start safepip."""
+"""safepip shims [DIR] [--python | --undo]: write programs called pip, pip3, pip3.N that start safepip."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from safepip.core.world import EXE
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.shells.program import own_program, typed_program
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
+from safepip.system.environment import names_in
 from safepip.system.files import make_folder, recall, remember
-from safepip.system.interpreter import candidates
+from safepip.system.interpreter import program_on_path
 
 from .arguments import for_verb
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .arguments import Parser
 
 _FOLDERS = "shims"  # the file in the state that lists the folders
+_VERSIONED = re.compile(r"python(3\.\d+)" + re.escape(EXE))
 
 
 def parser() -> Parser:
@@ -36,33 +38,29 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Write the shims to the folder named, else to safepip's own; say how they come to serve."""
-    try:
-        said = parser().parse_args(words)
-    except SystemExit as asked:  # --help, printed
-        return int(asked.code or 0)
+    """Write the shims to a directory, or remove them."""
+    said = parser().parse_args(words)
     folder = _folder(said.dir, context)
     if said.undo:
         return _undo([folder] if said.dir else [folder, *_remembered(context)], report)
-    pips = ("pip", "pip3", *(f"pip{version}" for version in _versions(context)))
-    names = (*pips, *PYTHONS) if said.python else pips
-    foreign = next((name for name in names if not is_free(os.path.join(folder, name))), None)
-    if foreign:
-        what = f"{os.path.join(folder, foreign)} is not a shim of safepip's"
-        raise SafepipError(CANNOT_CREATE, what, f"name another directory: {typed_program(context)} shims DIR")
+    names = ["pip", "pip3", *(f"pip{version}" for version in _versions(context))]
+    if said.python:
+        names += PYTHONS
+    for path in (os.path.join(folder, name) for name in names):
+        if not is_free(path):
+            way = f"name another directory: {typed_program(context)} shims DIR"
+            raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
     if said.dir is None:
         make_folder(folder)
-    write_shims(folder, names, own_program())
+    write_shims(folder, tuple(names), own_program())
     _remember(folder, context)
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
-    search = context.ambient.environ.get("PATH", os.defpath)
-    if said.python and next(candidates(("python",), search, ()), None) is None:
+    if said.python and program_on_path("python", context.ambient.environ) is None:
         report.say("there is no python on PATH: the one in that directory starts python3")
     return 0
 
 
 def _undo(folders: list[str], report: Report) -> int:
-    """Remove the shims of these folders."""
     for folder in dict.fromkeys(folders):
         removed = remove_shims(folder)
         if removed:
@@ -72,14 +70,16 @@ def _undo(folders: list[str], report: Report) -> int:
 
 def _remember(folder: str, context: Context) -> None:
     """Note where shims are, so that they can be removed together with safepip."""
-    known = _remembered(context)
-    if context.state is not None and folder not in known:
-        remember(os.path.join(context.state, _FOLDERS), "\n".join([*known, folder]))
+    folders = _remembered(context)
+    if context.state is not None and folder not in folders:
+        remember(os.path.join(context.state, _FOLDERS), "\n".join([*folders, folder]))
 
 
 def _remembered(context: Context) -> list[str]:
-    text = recall(os.path.join(context.state, _FOLDERS)) if context.state is not None else None
-    return [line for line in (text or "").split("\n") if os.path.isabs(line)]
+    if context.state is None:
+        return []
+    text = recall(os.path.join(context.state, _FOLDERS)) or ""
+    return list(filter(os.path.isabs, text.split("\n")))
 
 
 def _folder(named: str | None, context: Context) -> str:
@@ -94,6 +94,7 @@ def _versions(context: Context) -> list[str]:
     """Return the minor versions of the Pythons on PATH, as "3.12"."""
     found: set[str] = set()
     for folder in context.ambient.environ.get("PATH", os.defpath).split(os.pathsep):
-        names = os.listdir(folder) if os.path.isabs(folder) and os.path.isdir(folder) else []
-        found.update(name[6:] for name in names if re.fullmatch(r"python3\.\d+" + re.escape(EXE), name))
+        if os.path.isabs(folder):
+            matches = map(_VERSIONED.fullmatch, names_in(folder))
+            found.update(match[1] for match in matches if match)
     return sorted(found, key=lambda version: int(version.partition(".")[2]))

@@ -307,7 +307,7 @@ def users(*dotted):
                 "envs.pip",
                 "actions.pipx",
                 "system.project_tools.tools",
-                "verbs.hook",
+                "verbs.completion",
             ],
         ),
         (("os.setuid", "os.setgid", "os.initgroups"), ["actions.sudo"]),

@@ -1,0 +1,137 @@
+"""Find the words that may stand at a place of a command line, for the completion of shells.
+
+A verb's words come from its parser. A verb whose words are another program's has `complete(typed, current,
+context)` instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import subprocess
+from importlib import import_module
+
+from safepip.core.invocation import OPTIONS, TOPICS, VALUED, VERBS, read_invocation
+from safepip.core.pip_options import SUBCOMMANDS
+from safepip.core.world import USABLE
+from safepip.envs import history
+from safepip.envs.in_force import in_force
+from safepip.shells.detect import LANGUAGES
+from safepip.shells.program import own_program
+from safepip.system.process import inherited
+
+from .history import line_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safepip.system.observe import Context
+
+    Words = dict[str, str]  # a word, and its meaning
+
+FILES = "files"  # stands for the names of files
+HIDDEN = "hook"  # a verb for shells, not for people
+_PATIENCE = 10  # seconds for pip's own completion
+
+
+def completions(before: tuple[str, ...], current: str, context: Context) -> Words:
+    """Return the words that may follow `before`, which begins with the program's name."""
+    program, typed = os.path.basename("".join(before[:1])), before[1:]
+    last = "".join(typed[-1:])
+    if last in VALUED:
+        return {FILES: ""}
+    read = read_invocation("safepip", typed)
+    if read.verb is not None and read.verb != "help":
+        return _behind(read.verb, read.arguments, current, context)
+    verbs = {verb: meaning for verb, meaning in VERBS.items() if verb != HIDDEN}
+    if last == "help":
+        return {**verbs, **dict.fromkeys(TOPICS, "a page of safepip's"), **dict.fromkeys(SUBCOMMANDS, "pip's")}
+    pips = of_pip((*before, current), len(before))
+    has_subcommand = not all(word.startswith("-") for word in read.words)
+    if has_subcommand or program != "safepip":
+        return pips
+    options = {name: meaning for name, (_, meaning) in OPTIONS.items()}
+    return {**verbs, "help": "show help", **options, **pips}
+
+
+def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -> Words:
+    module = import_module(f"safepip.verbs.{verb}")
+    if hasattr(module, "complete"):
+        words: Words = module.complete(typed, current, context)
+        return words
+    return _of_parser(module.parser(), typed, context)
+
+
+def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context: Context) -> Words:
+    """Return the options of a parser that were not typed, and the words for its next positional argument."""
+    found: Words = {}
+    given = [word for word in typed if not word.startswith("-")]
+    positionals = []
+    for action in parser._actions:  # noqa: SLF001  argparse has no other way to list them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            if given and given[0] in action.choices:
+                return _of_parser(action.choices[given[0]], typed[typed.index(given[0]) + 1 :], context)
+            found.update(_names_in(action))
+        elif not action.option_strings:
+            positionals.append(action)
+        elif typed[-1:] and typed[-1] in action.option_strings and action.nargs != 0:
+            return _values(action, context)
+        else:
+            found.update(_options(action, typed))
+    for action in positionals[len(given) : len(given) + 1]:
+        found.update(_values(action, context))
+    return found
+
+
+def _names_in(action: argparse._SubParsersAction[argparse.ArgumentParser]) -> Words:
+    return {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
+
+
+def _options(action: argparse.Action, typed: tuple[str, ...]) -> Words:
+    names = [name for name in action.option_strings if name.startswith("--")]
+    return {name: action.help or "" for name in names if name not in typed}
+
+
+def _values(action: argparse.Action, context: Context) -> Words:
+    """Return the values of an argument, by the name that its help has for them."""
+    match action.metavar:
+        case "DIR" | "MODEL":
+            return {FILES: ""}
+        case "SHELL":
+            return {shell: f"code for {shell}" for shell in LANGUAGES.values()}
+        case "ID":
+            return dict(_entries(context))
+        case _:
+            return {}
+
+
+def _entries(context: Context) -> Iterator[tuple[str, str]]:
+    """Yield the ids of the history, the latest first."""
+    found = in_force(context)
+    if found.state == USABLE:
+        for entry in reversed(history.read(found.path)):
+            yield entry.id, line_of(entry)
+    yield history.START, "before the first change"
+
+
+def files(current: str) -> Words:
+    """Return the files that begin so, directories with a separator."""
+    found: Words = {}
+    for path in sorted(glob.glob(f"{glob.escape(current)}*")):
+        found[os.path.join(path, "") if os.path.isdir(path) else path] = ""
+    return found
+
+
+def of_pip(line: tuple[str, ...], at: int) -> Words:
+    """Return the words that pip completes there, by its own protocol."""
+    asking = {"COMP_WORDS": " ".join(line), "COMP_CWORD": str(at), "PIP_AUTO_COMPLETE": "1"}
+    try:
+        done = subprocess.run(
+            [own_program()], env={**inherited(), **asking}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, timeout=_PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {}
+    return dict.fromkeys(os.fsdecode(done.stdout).split(), "")
