@@ -39,19 +39,24 @@ _ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside an environment of another 
 
 def check(context: Context) -> Findings:
     """Look at each environment once, and name the remembered ones that are gone."""
-    others = 0
+    intact_others = 0
     for role, found in _each_once(context):
         faults = list(_faults(role, found, context))
         yield from faults
         if faults:
             continue
         if role not in _ROLES:
-            others += 1
-        elif role != "home" or found.state != ABSENT:
+            intact_others += 1
+        elif (role, found.state) != ("home", ABSENT):
             yield _intact(role, found)
-    if others:
-        what = "environment is" if others == 1 else "environments are"
-        yield ok("environments", f"{others} other {what} intact")
+    if intact_others == 1:
+        yield ok("environments", "1 other environment is intact")
+    elif intact_others:
+        yield ok("environments", f"{intact_others} other environments are intact")
+    yield from _gone(context)
+
+
+def _gone(context: Context) -> Findings:
     gone = [entry.registration.path for entry in entries(context.state) if not entry.is_there]
     if gone:
         names = first_of(gone, MOST_NAMES)
@@ -62,9 +67,9 @@ def check(context: Context) -> Findings:
 def _each_once(context: Context) -> Iterator[tuple[str, Environment]]:
     seen = set()
     for role, found in _environments(context):
-        real = os.path.realpath(found.path) if found.path else ""
-        if real not in seen:
-            seen.add(real)
+        path = os.path.realpath(found.path) if found.path else ""
+        if path not in seen:
+            seen.add(path)
             yield role, found
 
 
@@ -88,7 +93,7 @@ def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
 
 
 def _intact(role: str, found: Environment) -> Finding:
-    what = f"{_ROLES[role]}, {found.named or found.path},"
+    what = f"{_ROLES[role]}, {_name(found)},"
     if found.state == ABSENT:
         return ok("environment", f"{what} does not exist yet: the first install makes it")
     if found.state == UNFINISHED:
@@ -100,26 +105,35 @@ def _intact(role: str, found: Environment) -> Finding:
 
 
 def _faults(role: str, found: Environment, context: Context) -> Findings:
-    path, repair = found.named or found.path, _env("repair", found, context)
+    repair = _env("repair", found, context)
     aside = left_aside(found.path, context) if found.path else ""
     if aside:
-        why = f"a repair of {path} was interrupted; the old one is intact: {aside}"
+        why = f"a repair of {_name(found)} was interrupted; the old one is intact: {aside}"
         yield problem("repair-killed", why, repair)
     elif found.state == USABLE:
         yield from _faults_inside(role, found, repair, context)
     elif found.state == UNFINISHED:
         yield from _unfinished(role, found)
-    elif found.state == BROKEN:
-        yield problem("environment-broken", f"{path} {found.reason}", _rebuild(found, repair))
-    elif found.state == UNTRUSTED:
-        if _was_copied(found):
-            yield problem("environment-moved", f"{path} {found.reason}", repair)
-        else:
-            yield problem("environment-untrusted", f"{path} {found.reason}", _env("trust", found, context))
+    else:
+        yield from _unusable(found, repair, context)
+
+
+def _unusable(found: Environment, repair: str, context: Context) -> Findings:
+    why = f"{_name(found)} {found.reason}"
+    if found.state == BROKEN:
+        yield problem("environment-broken", why, _rebuild(found, repair))
     elif found.state == FOREIGN:
-        yield problem("environment-foreign", f"{path} {found.reason}", _ELSEWHERE)
+        yield problem("environment-foreign", why, _ELSEWHERE)
     elif found.state == NOWHERE:
         yield problem("environment-nowhere", found.reason, _ELSEWHERE)
+    elif found.state == UNTRUSTED and _was_copied(found):
+        yield problem("environment-moved", why, repair)
+    elif found.state == UNTRUSTED:
+        yield problem("environment-untrusted", why, _env("trust", found, context))
+
+
+def _name(found: Environment) -> str:
+    return found.named or found.path
 
 
 def _env(word: str, found: Environment, context: Context) -> str:
@@ -138,14 +152,14 @@ def _rebuild(found: Environment, repair: str) -> str:
     try:
         fault(found)
     except SafepipError:  # no Python or list of packages is left to rebuild it from
-        return move_aside(found.named or found.path, ".old")
+        return move_aside(_name(found), ".old")
     return repair
 
 
 def _unfinished(role: str, found: Environment) -> Findings:
     if not os.path.lexists(os.path.join(found.path, CREATING)):  # an empty directory of the user's
         return
-    path = found.named or found.path
+    path = _name(found)
     where = "" if role == "here" else f"--env {shlex.quote(path)} "
     why = f"{path} is unfinished: its creation was interrupted"
     yield warning("environment-unfinished", why, f"safepip {where}env create")
@@ -153,7 +167,7 @@ def _unfinished(role: str, found: Environment) -> Findings:
 
 def _faults_inside(role: str, found: Environment, repair: str, context: Context) -> Findings:
     """Yield the faults in an environment that can be used."""
-    path = found.named or found.path
+    path = _name(found)
     yield from _damage(role, found, repair, context)
     left = left_by_root(found.path, context.ambient.user)
     if left:
@@ -181,4 +195,4 @@ def _damage(role: str, found: Environment, repair: str, context: Context) -> Fin
     name = "environment-moved"
     if recorded_elsewhere(found.path) is None:
         name = "environment-damaged"
-    yield problem(name, f"{found.named or found.path} {damage}", repair)
+    yield problem(name, f"{_name(found)} {damage}", repair)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .finding import Context, Finding, Findings
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
-_FALSE = ("n", "no", "f", "false", "off", "0", "")
+_TRUTHS = (*_TRUE, "n", "no", "f", "false", "off", "0", "")
 _FLAGS = ("user", "break-system-packages", "require-virtualenv", "require-venv", "dry-run")
 _FILES = ("constraint", "requirement", "build-constraint")
 _MEANT = {
@@ -55,15 +55,7 @@ class PipSetting(Record):
 def check(context: Context) -> Findings:
     """Look at pip's variables and files."""
     files = _files(context)
-    found = [_malformed(file, context) for file in files if file.error]
-    wrong = set()
-    for setting, error in _rejected(files, context):
-        wrong.add((setting.where, setting.key))
-        why = f"pip rejects what {setting.where} says: {error}"
-        found.append(problem("pip-setting-wrong", why, unset(setting, context)))
-    for setting in settings_in_force(context):
-        if (setting.where, setting.key) not in wrong:
-            found.append(_in_force(setting, context))
+    found = list(_faults(files, context))
     yield from found
     if files and not found:
         paths = ", ".join(file.path for file in files)
@@ -72,6 +64,20 @@ def check(context: Context) -> Findings:
     if named and not os.path.exists(named):
         why = f"PIP_CONFIG_FILE names {named}, which does not exist"
         yield warning("pip-config-file", why, "unset PIP_CONFIG_FILE")
+
+
+def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
+    for file in files:
+        if file.error:
+            yield _malformed(file, context)
+    wrong = set()
+    for setting, error in _rejected(files, context):
+        wrong.add((setting.where, setting.key))
+        why = f"pip rejects what {setting.where} says: {error}"
+        yield problem("pip-setting-wrong", why, unset(setting, context))
+    for setting in settings_in_force(context):
+        if (setting.where, setting.key) not in wrong:
+            yield _in_force(setting, context)
 
 
 def settings_in_force(context: Context) -> list[PipSetting]:
@@ -86,14 +92,17 @@ def unset(setting: PipSetting, context: Context) -> str:
     if setting.kind == "user" and setting.simple:
         return f"safepip config --user unset {shlex.quote(f'{setting.section}.{setting.key}')}"
     # `pip config` writes to one file of a kind only.
-    pattern = shlex.quote(f"/^[[:space:]]*{setting.spelled or setting.key}[[:space:]]*[=:]/d")
+    spelled = setting.spelled or setting.key
+    pattern = shlex.quote(f"/^[[:space:]]*{spelled}[[:space:]]*[=:]/d")
     return f"{sudo(context, setting.where)}sed -i.bak {pattern} {shlex.quote(setting.where)}"
 
 
 def _files(context: Context) -> Sequence[ConfigFile]:
     ambient = context.ambient
     interpreter = target_interpreter(context)
-    site = interpreter.prefix if interpreter else None
+    site = None
+    if interpreter is not None:
+        site = interpreter.prefix
     return find(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=site, strict=True)
 
 
@@ -180,7 +189,7 @@ def _spelled(path: str, section: str, key: str) -> str:
             at = text[1:].partition("]")[0]
             continue
         name = text.replace(":", "=", 1).partition("=")[0].strip()
-        if at == section and normalised(name) == key:
+        if (at, normalised(name)) == (section, key):
             return name
     return ""
 
@@ -212,21 +221,28 @@ def _rejected(files: Sequence[ConfigFile], context: Context) -> Iterator[tuple[P
     """Yield the settings at which pip stops, since it reads every value before it looks at the line."""
     settings = list(_all(context))
     for setting in settings:
-        if setting.key in _FLAGS and setting.value.lower() not in (*_TRUE, *_FALSE):
+        if setting.key in _FLAGS and setting.value.lower() not in _TRUTHS:
             error = f"{setting.value!r} is not a truth value for {setting.key}"
             yield replace(setting, simple=False), error
     looked_at = {setting.where for setting in settings}
-    environ = context.ambient.environ
-    for name, key in _pip_variables(environ):
-        error = "" if name in looked_at else _error({name: environ[name]}, ())
-        if error:
-            yield PipSetting(key=key, value=environ[name], where=name), error
+    for name, key in _pip_variables(context.ambient.environ):
+        if name not in looked_at:
+            yield from _rejected_variable(name, key, context.ambient.environ[name])
     for file in files:
-        if file.error or file.path in looked_at:
-            continue
-        error = _error({}, (file,))
-        if error:
-            yield _culprit(file), error
+        if not file.error and file.path not in looked_at:
+            yield from _rejected_in_file(file)
+
+
+def _rejected_variable(name: str, key: str, value: str) -> Iterator[tuple[PipSetting, str]]:
+    error = _error({name: value}, ())
+    if error:
+        yield PipSetting(key=key, value=value, where=name), error
+
+
+def _rejected_in_file(file: ConfigFile) -> Iterator[tuple[PipSetting, str]]:
+    error = _error({}, (file,))
+    if error:
+        yield _culprit(file), error
 
 
 def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:
@@ -242,5 +258,6 @@ def _culprit(file: ConfigFile) -> PipSetting:
     for section, key in _keys_in(file):
         alone: ConfigFile = replace(file, sections={section: {key: file.sections[section][key]}})
         if _error({}, (alone,)):
-            return _setting(file, section, key, _spelled(file.path, section, key) or key)
+            spelled = _spelled(file.path, section, key) or key
+            return _setting(file, section, key, spelled)
     return PipSetting(key="?", value="", where=file.path, kind=file.kind, simple=False)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from safepip.system.observe import Context
 
+    from .arguments import Parser
+
     Words = dict[str, str]  # a word, and its meaning
 
 FILES = "files"  # stands for the names of files
@@ -43,17 +45,28 @@ def completions(before: tuple[str, ...], current: str, context: Context) -> Word
     if last in VALUED:
         return {FILES: ""}
     read = read_invocation("safepip", typed)
-    if read.verb is not None and read.verb != "help":
+    if read.verb in VERBS:
         return _behind(read.verb, read.arguments, current, context)
-    verbs = {verb: meaning for verb, meaning in VERBS.items() if verb != HIDDEN}
     if last == "help":
-        return {**verbs, **dict.fromkeys(TOPICS, "a page of safepip's"), **dict.fromkeys(SUBCOMMANDS, "pip's")}
+        pages = dict.fromkeys(TOPICS, "a page of safepip's")
+        return {**_verbs(), **pages, **dict.fromkeys(SUBCOMMANDS, "pip's")}
     pips = of_pip((*before, current), len(before))
-    has_subcommand = not all(word.startswith("-") for word in read.words)
-    if has_subcommand or program != "safepip":
+    if program != "safepip":
         return pips
-    options = {name: meaning for name, (_, meaning) in OPTIONS.items()}
-    return {**verbs, "help": "show help", **options, **pips}
+    for word in read.words:
+        if not word.startswith("-"):  # the subcommand is there already
+            return pips
+    return {**_verbs(), "help": "show help", **_own_options(), **pips}
+
+
+def _verbs() -> Words:
+    verbs = dict(VERBS)
+    del verbs[HIDDEN]
+    return verbs
+
+
+def _own_options() -> Words:
+    return {name: meaning for name, (_, meaning) in OPTIONS.items()}
 
 
 def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -> Words:
@@ -66,17 +79,16 @@ def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -
 
 def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context: Context) -> Words:
     """Return the options of a parser that were not typed, and the words for its next positional argument."""
-    found: Words = {}
     given = [word for word in typed if not word.startswith("-")]
+    last = "".join(typed[-1:])
+    found: Words = {}
     positionals = []
     for action in parser._actions:  # noqa: SLF001  argparse has no other way to list them
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            if given and given[0] in action.choices:
-                return _of_parser(action.choices[given[0]], typed[typed.index(given[0]) + 1 :], context)
-            found.update(_names_in(action))
-        elif not action.option_strings:
+            return _of_words(action, given, typed, context)
+        if not action.option_strings:
             positionals.append(action)
-        elif typed[-1:] and typed[-1] in action.option_strings and action.nargs != 0:
+        elif last in action.option_strings and action.nargs != 0:  # its value is being typed
             return _values(action, context)
         else:
             found.update(_options(action, typed))
@@ -85,13 +97,19 @@ def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context:
     return found
 
 
-def _names_in(action: argparse._SubParsersAction[argparse.ArgumentParser]) -> Words:
+def _of_words(
+    action: argparse._SubParsersAction[Parser], given: list[str], typed: tuple[str, ...], context: Context
+) -> Words:
+    """Return the words that a verb such as `env` has, or the arguments of the typed one."""
+    word = "".join(given[:1])
+    if word in action.choices:
+        return _of_parser(action.choices[word], typed[typed.index(word) + 1 :], context)
     return {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
 
 
 def _options(action: argparse.Action, typed: tuple[str, ...]) -> Words:
-    names = [name for name in action.option_strings if name.startswith("--")]
-    return {name: action.help or "" for name in names if name not in typed}
+    names = {name for name in action.option_strings if name.startswith("--")}
+    return dict.fromkeys(names.difference(typed), action.help or "")
 
 
 def _values(action: argparse.Action, context: Context) -> Words:
@@ -120,7 +138,9 @@ def files(current: str) -> Words:
     """Return the files that begin so, directories with a separator."""
     found: Words = {}
     for path in sorted(glob.glob(f"{glob.escape(current)}*")):
-        found[os.path.join(path, "") if os.path.isdir(path) else path] = ""
+        if os.path.isdir(path):
+            path = os.path.join(path, "")  # noqa: PLW2901  the same path, completed
+        found[path] = ""
     return found
 
 

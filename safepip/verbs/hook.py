@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .completion import Words
 
+_WORDS_ONLY = ("bash", "tcsh", "sh")  # these show no meanings
+_COMPLETE_FILES = ("bash", "zsh")  # these complete files by themselves
 _USAGE = "safepip hook SHELL, as the code that `safepip init SHELL` prints asks for it"
 
 
@@ -30,15 +32,13 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
     shell, line, at = _question(words)
-    if shell == "tcsh":  # its line stands in a variable
-        typed = context.ambient.environ.get("COMMAND_LINE", "")
-        line = typed.split()
-        at = len(line) if typed.endswith(" ") else len(line) - 1
+    if shell == "tcsh":
+        line, at = _line_of_tcsh(context.ambient.environ.get("COMMAND_LINE", ""))
     current = "".join(line[at : at + 1])
     found = completions(tuple(line[:at]), current, context)
     takes_files = found.pop(FILES, None) is not None
     matching = _matching(found, current)
-    if takes_files and shell not in {"bash", "zsh"}:  # these complete files by themselves
+    if takes_files and shell not in _COMPLETE_FILES:
         matching.update(files(current))
     for word, meaning in matching.items():
         sys.stdout.write(_line(shell, word, meaning))
@@ -52,19 +52,30 @@ def _question(words: tuple[str, ...]) -> tuple[str, list[str], int]:
     raise SafepipError(USAGE, f"usage: {_USAGE}")
 
 
+def _line_of_tcsh(typed: str) -> tuple[list[str], int]:
+    """Return the words of the line, which tcsh has in a variable, and the place of the current one."""
+    line = typed.split()
+    if typed.endswith(" "):
+        return line, len(line)
+    return line, len(line) - 1
+
+
 def _matching(found: Words, current: str) -> Words:
     """Return the words that begin like the current one; options only if one was begun or nothing else fits."""
-    matching = {word: meaning for word, meaning in found.items() if word.startswith(current)}
-    if current.startswith("-"):
-        return matching
-    plain = {word: meaning for word, meaning in matching.items() if not word.startswith("-")}
-    return plain or matching
+    words: Words = {}
+    options: Words = {}
+    for word, meaning in found.items():
+        if not word.startswith(current):
+            continue
+        kind = options if word.startswith("-") else words
+        kind[word] = meaning
+    return words or options
 
 
 def _line(shell: str, word: str, meaning: str) -> str:
+    separator = "\t"
     if shell == "zsh":
-        word = word.replace(":", "\\:")  # _describe splits at the colon
-    if not meaning or shell in {"bash", "tcsh", "sh"}:
+        word, separator = word.replace(":", "\\:"), ":"  # _describe splits at the colon
+    if not meaning or shell in _WORDS_ONLY:
         return f"{word}\n"
-    separator = ":" if shell == "zsh" else "\t"
     return f"{word}{separator}{printable(meaning)}\n"
