@@ -85,9 +85,18 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
         return code
     if lock is not None:
         os.close(lock)
+    return _finish(runs, without, plan, context, report)
+
+
+def _finish(
+    runs: list[tuple[str, ...]], without: tuple[str, ...], plan: Pipx, context: Context, report: Report
+) -> int:
+    """Say where the programs are, and install the packages `without` programs elsewhere."""
     installed = [words for words in runs if words[0] == "install"]
     if len(without) < len(installed):
         tell_of_path(context, report)
+    if not without:
+        return 0
     return _fall_back(without, plan, context, report)
 
 
@@ -139,12 +148,16 @@ def at_hand(context: Context) -> tuple[str, tuple[int, ...]] | None:
         if _is_complete(context):
             found.append((own, _version(own)))
     for path in candidates(("pipx",), context.ambient.environ.get("PATH", os.defpath), ()):
-        version = () if path == own else _version(path)
+        if path == own:
+            continue
+        version = _version(path)
         if version >= FLOOR:
             found.append((path, version))
             break
     newest = max(found, key=lambda one: one[1], default=("", ()))
-    return newest if newest[1] >= FLOOR else None
+    if newest[1] < FLOOR:
+        return None
+    return newest
 
 
 def obtain(
@@ -485,8 +498,6 @@ def _has_stderr() -> bool:
 
 def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> int:
     """Install packages that have no programs into the environment; return the exit code."""
-    if not specs:
-        return 0
     assert plan.fallback is not None  # otherwise pipx's error stood
     has = "has" if len(specs) == 1 else "have"
     where = "the home environment" if context.project is None else context.typed(context.place)

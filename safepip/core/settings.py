@@ -217,14 +217,11 @@ def _converted(entry: _Entry, project: str | None) -> object:
 
 
 def _path_inside(path: str, project: str | None) -> str | None:
-    """Return `path` relative to the project, without `.` and `..`; None if it leads out or is the project.
-
-    By text alone and alike on every system. The `..` go because `link/..` is not where it seems to be;
-    links within the project are for the caller to resolve. A colon is Windows' drive, and splits PATH.
-    """
+    """Return `path` relative to the project, without `.` and `..`; None if it leads out or is the project."""
+    # By text alone, and alike on every system; links within the project are for the caller to resolve.
     if path.startswith(("/", "\\", "~")):
         return None
-    if ":" in path or not path.isprintable():
+    if ":" in path or not path.isprintable():  # a colon is Windows' drive, and splits PATH
         return None
     root = _walk([], project or "")
     if root is None:
@@ -243,7 +240,7 @@ def _walk(start: list[str], path: str) -> list[str] | None:
             continue
         if part != "..":
             way.append(part)
-        elif way:
+        elif way:  # because `link/..` is not where it seems to be
             way.pop()
         else:
             return None
@@ -251,10 +248,7 @@ def _walk(start: list[str], path: str) -> list[str] | None:
 
 
 def _printable(value: object) -> str:
-    """Return a value for a message, on one line and short.
-
-    A number may have more digits than Python prints, and a table made by dotted keys be too deep for repr.
-    """
+    """Return a value for a message, on one line and short."""
     if isinstance(value, str):
         if len(value) > _LONGEST_SHOWN:
             value = value[:_LONGEST_SHOWN] + "…"
@@ -264,10 +258,10 @@ def _printable(value: object) -> str:
     if isinstance(value, int | float):
         if abs(value) < _FOREVER:
             return str(value)
-        return "that number"  # not a number included, hence this order
+        return "that number"  # not a number, or one with more digits than Python prints
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, dict):
+    if isinstance(value, dict):  # dotted keys may make one too deep for repr
         return "a table"
     return "a date or time"
 
@@ -292,7 +286,7 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # which Python takes for an integer
         return False
     return isinstance(value, int | float) and value >= 0
 

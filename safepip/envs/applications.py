@@ -30,9 +30,10 @@ PIPX = "pipx"  # the kind of these entries, and what their ids begin with
 def held(context: Context) -> dict[str, State]:
     """Return what pipx has, by the names of its environments."""
     venvs = os.path.join(home_of(context), "venvs")
-    return {
-        name: history.State(version=_version(os.path.join(venvs, name))) for name in installed_applications(venvs)
-    }
+    found = {}
+    for name in installed_applications(venvs):
+        found[name] = history.State(version=_version(os.path.join(venvs, name)))
+    return found
 
 
 def broken(context: Context) -> dict[str, str]:
@@ -48,13 +49,18 @@ def broken(context: Context) -> dict[str, str]:
 
 def shared_folder(context: Context) -> str:
     """Return the environment whose pip all of pipx's environments use."""
-    return context.ambient.environ.get("PIPX_SHARED_LIBS", "") or os.path.join(home_of(context), "shared")
+    named = context.ambient.environ.get("PIPX_SHARED_LIBS", "")
+    if named:
+        return named
+    return os.path.join(home_of(context), "shared")
 
 
 def note(before: Mapping[str, State], context: Context) -> None:
     """Note what differs from `before` as done by this line. Write errors are ignored."""
+    if context.state is None:
+        return
     changes = history.changes(before, held(context))
-    if not changes or context.state is None:
+    if not changes:
         return
     place = _place(context.state)
     entry = history.Entry(
@@ -75,7 +81,9 @@ def read(context: Context) -> list[Entry]:
     """Return what was noted in this project, or outside all, oldest first; none where one is named or active."""
     if context.state is None:
         return []
-    if context.named is not None or context.active is not None:
+    if context.named is not None:
+        return []
+    if context.active is not None:
         return []
     project = _project(context)
     entries = [entry for entry in history.read(_place(context.state)) if entry.further == project]
@@ -83,7 +91,7 @@ def read(context: Context) -> list[Entry]:
 
 
 def last(context: Context) -> Entry | None:
-    """Return the last of these that still holds: pipx itself may have been told to take it back."""
+    """Return the last of these that still holds."""
     entries = read(context)
     if not entries:
         return None
@@ -97,13 +105,13 @@ def last(context: Context) -> Entry | None:
 def _holds(entry: Entry, now: Mapping[str, State]) -> bool:
     for change in entry.changes:
         was_installed = change.after is not None
-        if was_installed != (change.name in now):
+        if was_installed != (change.name in now):  # pipx itself has taken it back since
             return False
     return True
 
 
 def _place(state: str) -> str:
-    """Return the folder that holds a history as an environment does; the lock for pipx's changes is there, too."""
+    # It holds a history as an environment does, and the lock for pipx's changes.
     return os.path.join(state, "pipx")
 
 
@@ -114,9 +122,9 @@ def _project(context: Context) -> str:
 
 
 def _version(environment: str) -> str:
-    """Return the version of the application in one of pipx's environments, "?" where pipx's file does not tell."""
+    """Return the version of the application in one of pipx's environments, "?" if it is not known."""
     try:
         with open(os.path.join(environment, METADATA), encoding="utf-8") as file:
             return str(json.load(file)["main_package"]["package_version"] or "?")
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):  # another pipx may write another form
         return "?"

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
-    """Hold the lock for making this environment: in the user's state, because its directory is yet to be made.
-
-    It is the flock that filelock takes, whose import would be a tenth of a creation.
-    """
+    """Hold the lock for making this environment."""
+    # It is in the user's state, because the directory does not exist yet. The flock is the one that filelock
+    # takes, whose import would be a tenth of a creation.
     file = _lock_in_state(path, context)
     if file is None:  # the environment's own lock is tried
         yield
@@ -70,6 +69,6 @@ def _lock_in_state(path: str, context: Context) -> str | None:
         return None
     if not os.access(folder, os.W_OK) or os.path.islink(file):
         return None
-    if os.path.exists(file) and not os.path.isfile(file):
+    if os.path.exists(file) and not os.path.isfile(file):  # opening a pipe could wait forever
         return None
     return file

@@ -66,7 +66,9 @@ def _of_source(value: str, cwd: str) -> Iterator[str]:
 
 def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
     """Look into a requirements file named relative to `folder`; paths in it are relative to `cwd`."""
-    if "://" in path or path.lower().startswith(_REMOTE):
+    if "://" in path:
+        return
+    if path.lower().startswith(_REMOTE):
         return
     full = os.path.abspath(os.path.join(folder, path))
     if not _can_open(full):
@@ -155,13 +157,14 @@ def _of_url(url: str) -> Iterator[str]:
         parts = urlsplit(url)
     except ValueError:
         return
-    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query:
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+        return
+    if parts.query or "subdirectory=" in parts.fragment:
         return
     plain = without_extras(parts.path)
     path = url2pathname(plain)
-    may_be_the_whole_name = plain != parts.path and os.path.exists(url2pathname(parts.path))
-    if "subdirectory=" in parts.fragment or may_be_the_whole_name:
-        return
+    if plain != parts.path and os.path.exists(url2pathname(parts.path)):
+        return  # what looks like extras may belong to the name
     if os.path.isdir(path):
         yield from _of_directory(path, url)
     elif not os.path.exists(path):
@@ -187,7 +190,9 @@ def _of_group(group: str, cwd: str) -> Iterator[str]:
     if document == {} and os.path.getsize(full):
         return  # pip tells what is wrong in the file
     groups = document.get("dependency-groups", {})
-    if isinstance(groups, dict) and normalised_name(name) not in map(normalised_name, groups):
+    if not isinstance(groups, dict):
+        return
+    if normalised_name(name) not in map(normalised_name, groups):  # PEP 735 compares names as PEP 503 does
         yield f"{path} has no dependency group {name}"
 
 

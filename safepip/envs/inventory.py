@@ -43,10 +43,8 @@ class Distribution(Record):
 
 
 def distributions(path: str) -> dict[str, Distribution]:
-    """Return what is installed in the environment at `path`, by name; of two of a name the intact one counts.
-
-    All its library folders are read: an environment whose Python was exchanged may have two.
-    """
+    """Return what is installed in the environment at `path`, by name; of two of a name the intact one counts."""
+    # All library folders are read: an environment whose Python was exchanged may have two.
     found: dict[str, list[Distribution]] = {}
     for row in journal.snapshot(path):
         fields = row.split("\t")
@@ -91,7 +89,7 @@ def made_with(path: str) -> str:
 def holds(site: str) -> bool:
     """Return True if the folder `site` has distributions other than pip and those of its creator."""
     seeds = ("pip-", "setuptools-", "wheel-", "~")
-    return not all(name.startswith(seeds) for name in _names_of_metadata(site))
+    return any(not name.startswith(seeds) for name in _names_of_metadata(site))
 
 
 def metadata(site: str, name: str) -> list[str]:
@@ -109,11 +107,11 @@ def stamp(path: str) -> str:
 
 
 def size(path: str) -> int:
-    """Return the size of all files below `path` in bytes, links not followed."""
+    """Return the size of all files below `path` in bytes."""
     total = 0
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False):  # a link could lead out of it, or to a folder above
                 total += size(entry.path)
             else:
                 with contextlib.suppress(OSError):
@@ -131,8 +129,8 @@ def last_change(path: str) -> float:
 
 @contextlib.contextmanager
 def unread(path: str) -> Iterator[None]:
-    """Look at the environment without that counting as its use: see `last_start`."""
-    config = os.path.join(path, CONFIG)
+    """Look at the environment without that counting as its use."""
+    config = os.path.join(path, CONFIG)  # whose time of access `last_start` goes by
     try:
         before = os.stat(config)
     except OSError:
@@ -145,10 +143,8 @@ def unread(path: str) -> Iterator[None]:
 
 
 def last_start(path: str) -> float:
-    """Return when the environment's Python was last started, to a day, where the file system keeps such times.
-
-    Every start reads pyvenv.cfg (PEP 405), and `relatime`, which Linux mounts with, keeps that once a day.
-    """
+    """Return when the environment's Python was last started, to a day, where the file system keeps such times."""
+    # Every start reads pyvenv.cfg (PEP 405), and `relatime`, which Linux mounts with, notes that once a day.
     try:
         return os.stat(os.path.join(path, CONFIG)).st_atime
     except OSError:
@@ -208,19 +204,17 @@ def recorded(found: Distribution) -> list[str]:
 def users(path: str) -> list[int]:
     """Return the processes that a program of the environment became, where the system tells (Linux)."""
     folder = os.path.realpath(os.path.join(path, BIN))
-    processes = sorted(map(int, filter(str.isdecimal, names_in("/proc"))))
-    found = [process for process in processes if _is_of(process, folder, path)]
-    return [process for process in found if process != os.getpid()]
+    others = set(map(int, filter(str.isdecimal, names_in("/proc")))) - {os.getpid()}
+    return [process for process in sorted(others) if _is_of(process, folder, path)]
 
 
 def installers(path: str) -> list[int]:
     """Return the processes of the environment that are a pip or uv at work, and not started by this one."""
-    found = filter(_is_installer, users(path))
-    return [process for process in found if not is_ancestor(process)]
+    return list(itertools.filterfalse(is_ancestor, filter(_is_installer, users(path))))
 
 
 def _is_installer(process: int) -> bool:
-    words = _read(f"/proc/{process}/cmdline").split("\0")[:4]
+    words = _read(f"/proc/{process}/cmdline").split("\0")[:4]  # proc_pid_cmdline(5); a Python's options come first
     if {("-m", "pip"), ("-m", "uv")}.intersection(itertools.pairwise(words)):
         return True
     return any(map(_is_pip, words[:3]))
@@ -229,7 +223,7 @@ def _is_installer(process: int) -> bool:
 def _is_pip(word: str) -> bool:
     """Return True for the path of a pip, pip3, pip3.12 or pip-3.12, of safepip's runner, and of uv."""
     name = os.path.basename(word)
-    return name in {"runner.py", "uv"} or name.rstrip("-.0123456789") == "pip"
+    return name.rstrip("-.0123456789") in {"pip", "runner.py", "uv"}
 
 
 def _is_of(process: int, folder: str, path: str) -> bool:
@@ -243,7 +237,7 @@ def _is_of(process: int, folder: str, path: str) -> bool:
         program = os.path.join(cwd, word)
         if os.sep in word and os.path.realpath(os.path.dirname(program)) == folder:
             return True
-    if not words[0].startswith(_OF_PROGRAMS[:2]):
+    if not words[0].startswith(_OF_PROGRAMS[:2]):  # started as `python`, it is PATH's, so the environment's
         return False
     return f"VIRTUAL_ENV={path}" in _read(f"/proc/{process}/environ").split("\0")
 

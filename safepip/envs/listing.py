@@ -63,7 +63,7 @@ def broken_environments(context: Context) -> Iterator[Environment]:
 
 
 def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
-    """Return a way to ask about interpreters that asks about each one only once."""
+    # Many environments stand on one interpreter, and asking it takes 20 ms.
     known: dict[str, Interpreter | str] = {}
 
     def ask(path: str) -> Interpreter | str:
@@ -100,9 +100,9 @@ def last_use(entry: Entry) -> float:
 
 
 def _measured(entry: Entry) -> tuple[int, int]:
-    """Return the size and the number of packages, remembered until the next change; a change meanwhile is one."""
+    """Return the size and the number of packages, and remember both until the next change."""
     path = entry.registration.path
-    stamp = inventory.stamp(path)
+    stamp = inventory.stamp(path)  # before it is measured: a change meanwhile counts
     size, packages = inventory.size(path), inventory.packages(path)
     registry.measured(entry, stamp, size, packages)
     return size, packages

@@ -129,7 +129,7 @@ def _open(path: str) -> int | None:
 
 
 def _mode(path: str) -> int:
-    """Return the mode of a new lock file: who may not change the environment must not block those who may."""
+    # Users who may not change the environment must not be able to block those who may.
     try:
         shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
     except OSError:
@@ -140,7 +140,7 @@ def _mode(path: str) -> int:
 
 
 def _beside_streams(descriptor: int) -> int:
-    """Return the descriptor moved out of the place of a stream that was closed: pip would write into the lock."""
+    # In the place of a stream that was closed, pip would write into the lock.
     if sys.platform == "win32" or descriptor > 2:
         return descriptor
     import fcntl  # noqa: PLC0415  not on Windows
@@ -168,7 +168,7 @@ def _try(descriptor: int, path: str, report: Report | None) -> str:
         return "none"
     try:
         is_replaced = not os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:
+    except OSError:  # it was removed
         is_replaced = True
     return "busy" if is_replaced else "held"
 

@@ -46,7 +46,7 @@ def _unlike_record(found: Distribution) -> Iterator[str]:
     site = os.path.dirname(found.info)
     for name, algorithm, wanted in _hashes(os.path.join(found.info, "RECORD")):
         path = os.path.normpath(os.path.join(site, name))
-        if os.path.isfile(path) and not _is_like(path, algorithm, wanted):
+        if os.path.isfile(path) and not _is_like(path, algorithm, wanted):  # a missing one was not edited
             yield path
 
 
@@ -74,22 +74,24 @@ def _is_like(path: str, algorithm: str, wanted: str) -> bool:
 
 
 def _scripts(old: str, new: str) -> list[str]:
-    """Return the scripts that activate `old` and were written after the others, and differ from those of `new`.
-
-    Either alone tells nothing: another version of virtualenv writes others, and copying takes time.
-    """
+    """Return the scripts that activate `old` and were written after the others, and differ from those of `new`."""
+    # Either alone proves nothing: another version of virtualenv writes others, and copying takes time.
     times = {}
     for name in names_in(os.path.join(old, BIN)):
-        script = os.path.join(BIN, name)
-        if name.lower().startswith("activate") and os.path.isfile(os.path.join(old, script)):
-            times[script] = os.stat(os.path.join(old, script)).st_mtime_ns
+        if name.lower().startswith("activate"):
+            script = os.path.join(BIN, name)
+            with contextlib.suppress(OSError):  # a link to nothing
+                times[script] = os.stat(os.path.join(old, script)).st_mtime_ns
     first = min(times.values(), default=0)
     later = [script for script, time in times.items() if time - first > _AT_ONCE]
     return [one for one in later if _content(os.path.join(old, one)) != _content(os.path.join(new, one))]
 
 
 def _own_settings(path: str) -> dict[str, str]:
-    return {key: value for key, value in configuration(path).items() if key not in _OF_THE_PYTHON}
+    settings = configuration(path)
+    for key in _OF_THE_PYTHON:
+        settings.pop(key, None)
+    return settings
 
 
 def _content(path: str) -> bytes:

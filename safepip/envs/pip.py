@@ -31,7 +31,10 @@ def own_variables(
     kept = keys("source") | keys("build")
     if policy:
         kept |= (keys("wanted") & keys("pipx")) | {"require-hashes"}
-    found = {name: value for name, value in environ.items() if not name.startswith(("PIP_", "_PIP_"))}
+    found = dict(environ)
+    for name in environ:
+        if name.startswith(("PIP_", "_PIP_")):
+            del found[name]
     for key, value, _ in settings("install", environ, files):
         if key in kept:
             found[f"PIP_{key.upper().replace('-', '_')}"] = value

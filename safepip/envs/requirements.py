@@ -40,7 +40,9 @@ def asked_files(
     What variables and configuration files say counts as much as the words.
     """
     command = read(words, variables, configuration)
-    if command.outcome != "ok" or not all(map(parse, command.requirements)):
+    if command.outcome != "ok":
+        return None
+    if not all(map(parse, command.requirements)):
         return None
     for option, _, value in command.options:
         if not _is_safe(option[2:], value or ""):
@@ -110,8 +112,8 @@ def lines_of(content: bytes) -> list[str] | None:
     text = _text(content)
     if text is None:
         return None
-    bare = [_without_comment(line).strip() for line in _joined(text.splitlines())]
-    return list(filter(None, bare))
+    bare = map(_without_comment, _joined(text.splitlines()))
+    return list(filter(None, map(str.strip, bare)))
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:
@@ -170,9 +172,11 @@ def _nested(line: str) -> str | None:
     if not _QUOTES.isdisjoint(line):
         return None
     option, value = split_option(line)
-    if not value:
-        return "" if option in _FLAGS else None
+    if option in _FLAGS and not value:
+        return ""
     if value.startswith("-") or not _BLANKS.isdisjoint(value):
+        return None
+    if not value:
         return None
     if option in _VALUED:
         return ""

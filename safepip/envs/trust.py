@@ -132,7 +132,9 @@ def _parts(path: str) -> tuple[tuple[str, str], ...]:
 
 def _of_another_user(path: str, owners: frozenset[int], around: frozenset[int]) -> str | None:
     for part, words in _parts(path):
-        allowed = around if part == os.path.dirname(path) else owners
+        allowed = owners
+        if part == os.path.dirname(path):
+            allowed = around
         for hop in _hops(part):
             user = os.lstat(hop).st_uid
             if user not in allowed:
@@ -174,7 +176,9 @@ def _with_own_python(path: str, base: str, place: str) -> str | None:
     pythons = list(map(os.path.realpath, (base, *named)))
     for project in (_project_of(path), _project_of(place or path)):
         # The environment of a container may be "/venv": it alone counts, not the whole file system.
-        inside = os.path.realpath(path) if project == os.sep else project
+        inside = project
+        if project == os.sep:
+            inside = os.path.realpath(path)
         if any(is_in(python, inside) for python in pythons):
             return "has its Python inside the project"
     return None
@@ -313,8 +317,11 @@ def _records(path: str) -> Iterator[list[str]]:
         yield _destinations(command)
     activate = _text(os.path.join(path, BIN, "activate"), _LONGEST_TEXT)
     for value in _ASSIGNED.findall(activate):
-        wrapped = _CYGPATH.match(value.strip())
-        yield _spellings(wrapped[1] if wrapped else value)
+        wrapped = _CYGPATH.match(value.strip())  # as virtualenv writes for Windows' shells
+        if wrapped:
+            yield _spellings(wrapped[1])
+        else:
+            yield _spellings(value)
     for script in _scripts(os.path.join(path, BIN)):
         yield _prefixes(_text(script, _LONGEST_HEAD))
 
@@ -355,8 +362,10 @@ def _prefixes(head: str) -> list[str]:
     if not first.startswith("#!"):
         return []
     program = first[2:].strip()
-    trampoline = _TRAMPOLINE.match(rest) if program == "/bin/sh" else None
-    words = _spellings(trampoline[1]) if trampoline else [program]
+    words = [program]
+    trampoline = _TRAMPOLINE.match(rest)
+    if trampoline and program == "/bin/sh":
+        words = _spellings(trampoline[1])
     prefixes = []
     for word in words:
         python = _PYTHON.match(word)

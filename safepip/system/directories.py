@@ -50,7 +50,7 @@ def _place(
     mac: str,
     windows: str,
 ) -> str | None:
-    if platform == "win32":
+    if platform == "win32":  # as platformdirs without an author
         local = environ.get("LOCALAPPDATA")
         if not local and home:
             local = os.path.join(home, "AppData", "Local")
@@ -58,10 +58,10 @@ def _place(
             return None
         return os.path.join(local, NAME, windows).rstrip("\\/")
     named = environ.get(variable, "")
-    if os.path.isabs(named):
+    if os.path.isabs(named):  # the XDG specification has relative paths ignored
         return os.path.join(named, NAME)
     if home is None:
         return None
-    if platform == "darwin":
+    if platform == "darwin":  # Apple's File System Programming Guide, as platformdirs follows it
         return os.path.join(home, mac, NAME)
     return os.path.join(home, unix, NAME)

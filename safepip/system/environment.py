@@ -67,7 +67,9 @@ def target_of(path: str) -> tuple[str, str]:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return "", "is a link to nothing" if os.path.islink(path) else "cannot be looked at"
+        if os.path.islink(path):
+            return "", "is a link to nothing"
+        return "", "cannot be looked at"
     if stat.S_ISDIR(mode):
         return path, ""
     if not stat.S_ISREG(mode):
@@ -110,26 +112,20 @@ def is_environment(path: str) -> bool:
 
 
 def is_conda(path: str) -> bool:
-    """Return True if `path` is a conda environment other than base, or one of pixi's, that safepip may use.
-
-    Python sees nothing virtual in it. Base alone holds conda's own command folder. One that was marked as
-    managed (PEP 668) counts by its marker, as base does.
-    """
-    if not os.path.isdir(os.path.join(path, "conda-meta")):
+    """Return True if `path` is a conda environment other than base, or one of pixi's, that safepip may use."""
+    if not os.path.isdir(os.path.join(path, "conda-meta")):  # Python itself sees nothing virtual in it
         return False
-    is_base = os.path.isdir(os.path.join(path, "condabin"))
-    return not is_base and not _is_marked_conda(path)
+    if os.path.isdir(os.path.join(path, "condabin")):  # conda's own commands: base
+        return False
+    return not _is_marked_conda(path)  # one that was marked as managed counts by its marker, as base does
 
 
 def of_python(path: str) -> str | None:
-    """Return the environment that the interpreter at `path` lies in, or None.
-
-    Python looks for the configuration beside the path that it was started by, links not followed.
-    """
+    """Return the environment that the interpreter at `path` lies in, or None."""
     folder = os.path.dirname(path)
-    if os.name == "nt" and is_conda(folder):
+    if os.name == "nt" and is_conda(folder):  # there conda has its Python at the top
         return folder
-    prefix = os.path.dirname(folder)
+    prefix = os.path.dirname(folder)  # links are not followed, as Python does not to find pyvenv.cfg (PEP 405)
     if is_environment(prefix) or is_conda(prefix):
         return prefix
     return None
@@ -150,40 +146,32 @@ def _start_of(file: str) -> str:
 
 
 def is_finished_by_another(path: str) -> bool:
-    """Return True if another tool completed the environment that safepip once began at `path`.
-
-    safepip writes a token into its mark and into its pyvenv.cfg. A pyvenv.cfg with another token, or none, was
-    written since. One that names no Python is just being written. A mark that a power loss has emptied or cut
-    off still means that the environment is unfinished.
-    """
+    """Return True if another tool completed the environment that safepip once began at `path`."""
     config = configuration(path)
-    if not config.get("home"):
+    if not config.get("home"):  # pyvenv.cfg is just being written
         return False
+    # safepip writes a token into its mark and into pyvenv.cfg; another token, or none, was written since.
     token = recall(os.path.join(path, CREATING))
     signed = config.get("safepip-creation")
     if token is None or not signed:
         return True
-    return not signed.startswith(token)
+    return not signed.startswith(token)  # a power loss may have emptied the mark, or cut it off
 
 
 def has_doubtful_pip(path: str) -> bool:
-    """Return True if pip in the environment is damaged, or somebody else could change its files.
-
-    Only a handful of its files is looked at, since every line pays for it. pip's files may be hard links that
-    several environments share. An empty file counts only beside the others: where some are missing, somebody has
-    replaced pip on purpose.
-    """
+    """Return True if pip in the environment is damaged, or somebody else could change its files."""
     library = os.path.join(path, "lib")
     for name in names_in(library):
         sizes = []
-        for file in PROBED_PIP_FILES:
+        for file in PROBED_PIP_FILES:  # a handful, since every line pays for it
             try:
                 status = os.stat(f"{library}/{name}/site-packages/pip/{file}")
             except OSError:
                 continue
-            if is_open(status):
+            if is_open(status):  # several environments share pip's files as hard links
                 return True
             sizes.append(status.st_size)
+        # Where some of the files are missing, somebody has replaced pip on purpose.
         if len(sizes) == len(PROBED_PIP_FILES) and 0 in sizes:
             return True
     return False
@@ -191,7 +179,7 @@ def has_doubtful_pip(path: str) -> bool:
 
 def is_open(status: os.stat_result) -> bool:
     """Return True if a file has other names, and another user owns it or can write to it."""
-    if status.st_nlink < 2 or not hasattr(os, "geteuid"):
+    if status.st_nlink < 2 or not hasattr(os, "geteuid"):  # Windows has no such owners
         return False
     if status.st_uid not in {0, os.geteuid()}:
         return True
@@ -264,7 +252,7 @@ def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment
 
 
 def _without_python(path: str, named: str, python: str) -> Environment:
-    other = "bin" if BIN == "Scripts" else "Scripts"
+    other = {"bin": "Scripts", "Scripts": "bin"}[BIN]
     is_others = not os.path.lexists(python) and os.path.isdir(os.path.join(path, other))
     if is_others:
         reason = OTHER_SYSTEM
@@ -334,11 +322,8 @@ def _made_with(path: str) -> str:
 
 
 def named_version(config: dict[str, str]) -> str:
-    """Return the minor version of Python that a pyvenv.cfg names, or empty.
-
-    `python-version` (PEP 838) comes first. venv and virtualenv write `version`, and uv `version_info`.
-    """
-    for key in ("python-version", "version", "version_info"):
+    """Return the minor version of Python that a pyvenv.cfg names, or empty."""
+    for key in ("python-version", "version", "version_info"):  # of PEP 838, of venv and virtualenv, of uv
         if config.get(key):
             return ".".join(config[key].split(".")[:2])
     return ""

@@ -14,10 +14,9 @@ SCRATCH = ".safepip-scratch-"  # in the names of files that are being written; `
 def replace_file(
     path: str, content: bytes, *, mode: int = 0o600, like: str | None = None, durable: bool = True
 ) -> None:
-    """Write the file by rename, whole or not at all, or raise OSError.
+    """Write the file by rename, completely or not at all, or raise OSError.
 
-    It has the rights `mode`, or those of the file `like`, from the first moment. `durable` content is on the
-    disk before it counts.
+    It has the mode `mode`, or owner and mode of the file `like`. `durable` content is on the disk first.
     """
     scratch, descriptor = _open_scratch(path)
     try:
@@ -85,8 +84,8 @@ def _open_scratch(path: str) -> tuple[str, int]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Return True if no other process holds the lock of the file; one that has no locks counts as held."""
-    if sys.platform == "win32":
+    """Return True if no other process holds the lock of the file."""
+    if sys.platform == "win32":  # what has no locks counts as held, so that it is not removed
         return False
     try:
         import fcntl
@@ -109,7 +108,7 @@ def _is_being_written(path: str) -> bool:
 
 
 def _take_rights(descriptor: int, mode: int, like: str | None) -> None:
-    """Give the open file the rights of `like`, its owner first: a file must not be wider for a moment."""
+    # The owner first: the file must not be readable for the wrong group for a moment.
     if sys.platform == "win32":
         return
     if like is not None:
@@ -136,8 +135,8 @@ def _remove(path: str) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Make the directory `path` and those above it that are missing, each for this user alone (XDG asks so)."""
-    mask = os.umask(0o077)
+    """Make the directory `path` and those above it that are missing, each for this user alone."""
+    mask = os.umask(0o077)  # as the XDG specification asks
     try:
         os.makedirs(path, exist_ok=True)
     finally:
@@ -145,14 +144,12 @@ def make_folder(path: str) -> None:
 
 
 def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
-    """Return the first `most` bytes of a regular file, or None for anything else.
-
-    It is looked at first: opening a FIFO would let its writer go on, whose text pip is to read.
-    """
+    """Return the first `most` bytes of a regular file, or None for anything else."""
     flags = _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     if not follow:
         flags |= getattr(os, "O_NOFOLLOW", 0)
     try:
+        # Before it is opened: that would let the writer of a FIFO go on, whose text pip is to read.
         if not stat.S_ISREG(os.stat(path, follow_symlinks=follow).st_mode):
             return None
         descriptor = os.open(path, os.O_RDONLY | flags)
@@ -167,9 +164,14 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
         os.close(descriptor)
 
 
+def recall_fields(path: str) -> tuple[str, ...]:
+    """Return the fields that were remembered with NULs between them; one empty field if there are none."""
+    return tuple((recall(path) or "").split("\0"))
+
+
 def number(text: str) -> int | None:
-    """Return the number that a field of such a file holds, or None: Python reads only so many digits."""
-    if len(text) > _MOST_DIGITS:
+    """Return the number that a field of such a file holds, or None."""
+    if len(text) > _MOST_DIGITS:  # Python itself reads only so many
         return None
     return int(text) if text.isascii() and text.isdecimal() else None
 

@@ -11,7 +11,7 @@ import os
 from safepip.core.world import EXE, Interpreter
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 
-from .files import number, recall, remember
+from .files import number, recall_fields, remember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _is_own_shim(path: str) -> bool:
 
 
 def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
-    fields = tuple((recall(path) or "").split("\0"))
+    fields = recall_fields(path)
     answer = fields[len(key) + 1 :]
     if fields != (*key, _checksum(answer), *answer):
         return None

@@ -63,7 +63,7 @@ def _kinds(
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return {}
-    hides_users_files = named != "" and os.path.exists(named)
+    hides_users_files = os.path.exists(named)
     kinds: dict[str, Kind] = {}
     for kind, path in _places(environ, home, platform, site_prefix):
         if kind == "user" and hides_users_files:
@@ -94,22 +94,22 @@ def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str 
         data = environ.get("PROGRAMDATA") or environ.get("ALLUSERSPROFILE") or "C:\\ProgramData"
         return [os.path.join(data, "pip")]
     if platform == "darwin":
-        folders = _absolute(environ.get("XDG_DATA_DIRS", ""))
-        if not folders:
-            folders = [*_homebrew(site_prefix or ""), "/Library/Application Support"]
-        return [os.path.join(folder, "pip") for folder in folders]
-    folders = _absolute(environ.get("XDG_CONFIG_DIRS", "")) or ["/etc/xdg"]
-    return [*(os.path.join(folder, "pip") for folder in folders), SYSTEM_FOLDER]
+        named = _in_each(environ.get("XDG_DATA_DIRS", ""))
+        if named:
+            return named
+        return [*_of_homebrew(site_prefix), "/Library/Application Support/pip"]
+    named = _in_each(environ.get("XDG_CONFIG_DIRS", ""))
+    if named:
+        return [*named, SYSTEM_FOLDER]
+    return ["/etc/xdg/pip", SYSTEM_FOLDER]
 
 
-def _homebrew(prefix: str) -> Iterator[str]:
-    """Yield the shared folder of Homebrew's own Python.
-
-    pip goes by `sys.base_prefix`, so it finds this from a virtual environment too; that is not known here.
-    """
-    head, found, tail = prefix.rpartition("/opt/python")
-    if found and "/Frameworks/Python.framework/Versions/" in tail:
-        yield f"{head}/share"
+def _of_homebrew(prefix: str | None) -> Iterator[str]:
+    """Yield pip's folder in the shared one of Homebrew's own Python."""
+    # pip goes by `sys.base_prefix`, so it finds this from a virtual environment too; that is not known here.
+    head, _, tail = (prefix or "").rpartition("/opt/python")
+    if "/Frameworks/Python.framework/Versions/" in tail:
+        yield f"{head}/share/pip"
 
 
 def _user_folder(environ: Mapping[str, str], home: str, platform: str) -> str:
@@ -133,10 +133,13 @@ def _named(environ: Mapping[str, str], variable: str, default: str) -> str:
     return default
 
 
-def _absolute(search: str) -> list[str]:
-    """Return the absolute paths in a variable: the XDG specification has relative ones ignored."""
-    paths = map(str.strip, search.split(os.pathsep))
-    return [path for path in paths if path.startswith("/")]
+def _in_each(search: str) -> list[str]:
+    """Return pip's folder in each of the absolute paths; the XDG specification has relative ones ignored."""
+    found = []
+    for path in map(str.strip, search.split(os.pathsep)):
+        if path.startswith("/"):
+            found.append(os.path.join(path, "pip"))
+    return found
 
 
 def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> ConfigFile | None:
@@ -158,9 +161,12 @@ def plain(content: bytes) -> dict[str, dict[str, str]] | None:
 
     A plain file is ASCII and has one setting a line, no section or key twice and no [DEFAULT].
     """
-    if not content.isascii() or not content.decode().translate(_LINE_ENDS).isprintable():
+    if not content.isascii():
         return None
-    return _plain_sections(content.decode().splitlines())
+    text = content.decode()
+    if not text.translate(_LINE_ENDS).isprintable():
+        return None
+    return _plain_sections(text.splitlines())
 
 
 def _plain_sections(lines: list[str]) -> dict[str, dict[str, str]] | None:

@@ -16,22 +16,20 @@ METADATA = "pipx_metadata.json"
 
 
 def home_of(context: Context) -> str:
-    """Return pipx's home, by pipx's own rule: PIPX_HOME, an old `~/.local/pipx`, else the platform's place.
-
-    That lies beside safepip's own folder of data. Empty without a home directory.
-    """
+    """Return pipx's home, by the rule in pipx's `paths.py`; empty without a home directory."""
     ambient = context.ambient
     named = ambient.environ.get("PIPX_HOME", "")
     if named:
         return os.path.abspath(at_home(named, ambient.home))
     on_windows = ["pipx"] if ambient.platform == "win32" else []
     if ambient.home:
-        for tail in (os.path.join(".local", "pipx"), *on_windows):
+        for tail in (os.path.join(".local", "pipx"), *on_windows):  # where pipx before 1.3 had it
             old = os.path.join(ambient.home, tail)
             if os.path.exists(old):
                 return old
     if context.data is None:
         return ""
+    # platformdirs' folder of data, in which safepip's own lies as well
     return os.path.join(os.path.dirname(context.data), "pipx", *on_windows)
 
 

@@ -26,13 +26,15 @@ def _parent(process: int) -> int:
         return os.getppid()
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
+            # proc_pid_stat(5): a program's name stands in parentheses, and may hold some
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
-        return _parent_by_ps(process) if sys.platform == "darwin" else 0
+        if sys.platform == "darwin":  # has no /proc
+            return _parent_by_ps(process)
+        return 0
 
 
 def _parent_by_ps(process: int) -> int:
-    """Return the parent's process id without /proc, as on macOS."""
     import subprocess
 
     try:

@@ -70,11 +70,15 @@ def find(
     Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where
     there is no other marker all the way up.
     """
-    real_home = os.path.realpath(home) if home else None
+    real_home = None
+    if home:
+        real_home = os.path.realpath(home)
+    if makers is None:
+        makers = owners
     passed: list[_Found] = []  # before the first marker
     marked: list[_Found] = []
     for at in _way(cwd, real_home, owners):
-        found = _look(at, folder, owners, owners if makers is None else makers)
+        found = _look(at, folder, owners, makers)
         if found.marker:
             marked.append(found)
         elif not marked:
@@ -83,7 +87,7 @@ def find(
             return _project_of(marked)
     if marked:
         return _project_of(marked[:1])
-    if cwd == real_home:  # requirement files there are not a project's
+    if cwd == real_home:  # requirements files there are not a project's
         return None
     return _project_of(_by_weak_marker(passed, owners))
 
@@ -118,7 +122,9 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
     if home is None:
         return True
     is_home_or_above = os.path.join(os.path.realpath(home), "").startswith(os.path.join(cwd, ""))
-    return not is_home_or_above and not _is_a_folder(cwd, home, environ)
+    if is_home_or_above:
+        return False
+    return not _is_a_folder(cwd, home, environ)
 
 
 class _Folder:
@@ -225,10 +231,7 @@ def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[in
     environment, disposable, is_weak = _place(at, folder, makers)
     if environment is None:
         environment = _other_environment(at, makers)
-    name = _name(environment, at.path)
-    marker = _marker(at, owners, name)
-    if marker and name:
-        marker = name
+    marker = _marker(at, owners, _name(environment, at.path))
     return _Found(
         path=at.path,
         marker=marker,
@@ -241,13 +244,16 @@ def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[in
 
 def _marker(at: _Folder, owners: frozenset[int], environment: str) -> str:
     """Return the name that makes the directory a project; `environment` is that of its environment, or empty."""
-    if environment and not at.is_home:
+    names: tuple[str, ...] = MARKERS
+    if at.is_home:  # where many keep a Pipfile or a repository of dotfiles
+        names = HOME_MARKERS
+    elif environment:
         return environment
     if environment == ENVIRONMENT:  # one by another name does not make the home directory a project
         return environment
-    for name in HOME_MARKERS if at.is_home else MARKERS:
+    for name in names:
         if at.holds(name) and at.owner(name) in owners:
-            return name
+            return environment or name
     return ""
 
 
@@ -332,7 +338,9 @@ def _requirements(path: str, owners: frozenset[int]) -> str | None:
     except OSError:
         return None
     for name in sorted(names):
-        if name.startswith("requirements") and name.endswith(".txt") and owner(os.path.join(path, name)) in owners:
+        if not name.startswith("requirements") or not name.endswith(".txt"):
+            continue
+        if owner(os.path.join(path, name)) in owners:
             return name
     return None
 

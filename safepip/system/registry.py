@@ -13,7 +13,7 @@ import os
 
 from safepip.core.record import Record
 
-from .files import number, recall, remember
+from .files import number, recall, recall_fields, remember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class Entry(Record):
             return False
         if stat.st_ino != self.inode:
             return False
-        if self.identity == "":
+        if self.identity == "":  # nothing could be written into the environment
             return stat.st_dev == self.device
+        # A device gets another number with a reboot or a new mount; the id proves that it is the same directory.
         if stat.st_dev != self.device and path != self.registration.path:
             return False
         return recall(os.path.join(path, _ID)) == self.identity
@@ -122,9 +123,10 @@ def moved_from(state: str | None, path: str) -> Entry | None:
 def used(state: str | None, path: str) -> None:
     """Remember that the environment at `path` is being used; one that is not known stays so."""
     kept = _record(state, path)
+    if kept is None:
+        return
     try:
-        if kept is not None:
-            os.utime(kept)
+        os.utime(kept)  # the time of the record is the time of the last use
     except OSError:
         return
 
@@ -178,8 +180,8 @@ def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
 
 def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
     """Return the size and the number of packages that were measured under this stamp, or None."""
-    fields = (recall(_size_of_record(found.file)) or "").split("\0")
-    if fields[:3] != [_SIZE_FORMAT, found.registration.path, stamp]:
+    fields = recall_fields(_size_of_record(found.file))
+    if fields[:3] != (_SIZE_FORMAT, found.registration.path, stamp):
         return None
     match list(map(number, fields[3:])):
         case [int(size), int(packages)]:
@@ -189,14 +191,11 @@ def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
 
 
 def _identified(path: str, before: str) -> str:
-    """Return the environment's id: the one from `before`, else a new one; empty if it cannot be written.
-
-    An environment without the id from `before` may bring a journal, notes of damage and kept answers of pip's
-    that safepip did not write, so these are removed.
-    """
+    """Return the environment's id: the one from `before`, else a new one; empty if it cannot be written."""
     file = os.path.join(path, _ID)
     if before and recall(file) == before:
         return before
+    # Without that id, its journal, notes of damage and kept answers may come from an archive.
     for name in (_JOURNAL, _DAMAGE):
         _remove(os.path.join(path, name))
     _empty(os.path.join(path, _SATISFIED))
@@ -225,19 +224,16 @@ def _found(state: str | None, path: str) -> _Content | None:
     if found is None or found.device != str(stat.st_dev):
         renumbered = _renumbered(kept, path, stat)
         return None if renumbered is None else _read(renumbered)
-    if found.inode != str(stat.st_ino) or found.registration.path != path:
+    if found.inode != str(stat.st_ino) or found.registration.path != path:  # moved, or a mount shows it twice
         return None
-    if found.identity and recall(os.path.join(path, _ID)) != found.identity:
+    if found.identity and recall(os.path.join(path, _ID)) != found.identity:  # another got its inode
         return None
     return found
 
 
 def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
-    """Return the record that was made under another number of the device.
-
-    It is moved to `kept` where that can be written. Numbers change with a reboot or a new mount. Path, inode and
-    id prove that it is the same directory: an archive brings the id, and not the inode.
-    """
+    """Return the record that was made under another number of the device, moved to `kept` if possible."""
+    # Path, inode and id prove that it is the same directory: an archive brings the id, and not the inode.
     identity = recall(os.path.join(path, _ID))
     if not identity:
         return None
@@ -271,7 +267,7 @@ def _renumber(file: str, found: _Content, kept: str, stat: os.stat_result) -> st
     try:
         os.utime(kept, ns=(used, used))
         os.replace(_size_of_record(file), _size_of_record(kept))
-    except OSError:
+    except OSError:  # most have no size yet
         return kept
     return kept
 
@@ -289,8 +285,8 @@ def _remove(file: str) -> None:
 
 
 def _empty(folder: str) -> None:
-    """Remove the files in a folder; through a link nothing is removed."""
-    if os.path.islink(folder):
+    """Remove the files in a folder."""
+    if os.path.islink(folder):  # an archive's may lead anywhere
         return
     try:
         names = os.listdir(folder)
@@ -309,7 +305,7 @@ def _entry(kept: str) -> Entry | None:
     except OSError:
         return None
     device, inode = number(found.device), number(found.inode)
-    if device is None or inode is None:
+    if device is None or inode is None:  # the file is damaged
         return None
     return Entry(
         file=kept,
@@ -327,11 +323,11 @@ def _write(kept: str, known: Registration, numbers: tuple[str, str], identity: s
 
 
 def _read(kept: str) -> _Content | None:
-    fields = (recall(kept) or "").split("\0")
-    if len(fields) != 8 or fields[0] != _FORMAT:
+    fields = recall_fields(kept)
+    if len(fields) != 8:
         return None
-    _, path, device, inode, how, index, project, identity = fields
-    if how not in {MADE, ADOPTED, TRUSTED}:
+    written_as, path, device, inode, how, index, project, identity = fields
+    if written_as != _FORMAT or how not in {MADE, ADOPTED, TRUSTED}:
         return None
     noted = Registration(path=path, how=how, index=index, project=project)
     return _Content(file=kept, device=device, inode=inode, registration=noted, identity=identity)

@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 
 
 def environments(project: Project) -> Found:
-    """Yield Hatch's environment.
-
-    Only Hatch can work out a matrix or overrides. It is not asked where that would run code that the project
-    names: plugins and collectors.
-    """
+    """Yield Hatch's environment."""
     document = project.toml("pyproject.toml")
     tables = _tables(project, document)
     name = project.environ.get("HATCH_ENV", "default")
     options = _options(tables.get("envs"), name)
     kind = text(options.get("type", "virtual"))
-    folder = _folder(project, kind)
-    if kind == "system" or folder is None:
+    if kind == "system":
         return
-    runs_project_code = bool(tables.get("env"))
+    folder = _folder(project, kind)
+    if folder is None:
+        return
+    runs_project_code = bool(tables.get("env"))  # plugins and collectors that the project names
     if _only_hatch_knows(folder, options) and not runs_project_code:
         watch = (project.path("pyproject.toml"), project.path("hatch.toml"), folder, os.path.dirname(folder))
         yield Question(program="hatch", words=("env", "find", name), watch=watch)
@@ -44,14 +42,18 @@ def environments(project: Project) -> Found:
 
 
 def _in_folder(project: Project, folder: str, title: str, name: str) -> str:
-    last = title if name == "default" else name
-    is_users = folder == joined(project.home, ".virtualenvs")
-    if is_users or is_below(os.path.realpath(folder), project.real):
+    last = name
+    if name == "default":
+        last = title
+    if folder == joined(project.home, ".virtualenvs"):
+        return os.path.join(folder, last)
+    if is_below(os.path.realpath(folder), project.real):
         return os.path.join(folder, last)
     return os.path.join(folder, title, _identifier(project), last)
 
 
 def _only_hatch_knows(folder: str, options: dict[str, Any]) -> bool:
+    # A variable in the path, a matrix, and overrides, whose conditions Hatch works out.
     return "$" in folder or not {"matrix", "overrides"}.isdisjoint(options)
 
 

@@ -19,17 +19,15 @@ _FALSE = {"false", "no", "0"}
 
 
 def environments(project: Project) -> Found:
-    """Yield PDM's environments, in PDM's order.
-
-    The interpreter that was saved decides, even if it lies in no environment. Of several central ones PDM takes
-    the first that the folder lists. PDM is never asked: `pdm info` makes an environment where there is none.
-    """
+    """Yield PDM's environments, in PDM's order; PDM is never asked: `pdm info` makes one if there is none."""
+    user_settings: dict[str, Any] = {}
     config = project.environ.get("PDM_CONFIG_FILE") or joined(project.folder("config", "pdm"), "config.toml")
-    user_settings = project.toml(config, b"venv") if config else {}
+    if config:
+        user_settings = project.toml(config, b"venv")
     if not _uses_environments(project, user_settings):
         return
     saved = _saved_python(project)
-    if saved is not None:
+    if saved is not None:  # it decides, even if it lies in no environment
         found = of_python(saved)
         if found:
             yield found
@@ -39,18 +37,18 @@ def environments(project: Project) -> Found:
     folder = inside(user_settings, "venv", "location") or joined(project.folder("data", "pdm"), "venvs")
     if not isinstance(folder, str):
         return
-    for name in names_beginning_with(_prefix(project), project.path(folder)):
+    for name in names_beginning_with(_prefix(project), project.path(folder)):  # PDM takes the first, unsorted
         yield project.path(folder, name)
 
 
 def _saved_python(project: Project) -> str | None:
-    """Return the interpreter that PDM saved for the project, if it exists and is not to be ignored."""
+    """Return the interpreter that PDM saved for the project, if it exists and PDM does not ignore it."""
     if project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE:
         return None
-    saved = project.environ.get("PDM_PYTHON") or project.line(".pdm-python")
-    if saved and os.path.isfile(project.path(saved)):
-        return project.path(saved)
-    return None
+    saved = project.path(project.environ.get("PDM_PYTHON") or project.line(".pdm-python"))
+    if not os.path.isfile(saved):
+        return None
+    return saved
 
 
 def _uses_environments(project: Project, user_settings: dict[str, Any]) -> bool:

@@ -19,12 +19,7 @@ _TRUE = {"true", "1"}
 
 
 def environments(project: Project) -> Found:
-    """Yield Poetry's environments, in Poetry's order.
-
-    Of several minor versions envs.toml names the one in use. Without it, that is the version of the `python` on
-    PATH, which only Poetry finds as Poetry does. It runs their Pythons for that, so it is never asked about
-    environments that the project brought.
-    """
+    """Yield Poetry's environments, in Poetry's order."""
     own = os.path.join(project.root, ".venv")
     tables = _tables(project)
     in_project = _setting(project, tables, "virtualenvs", "in-project")
@@ -40,9 +35,11 @@ def environments(project: Project) -> Found:
         return
     base = _base_name(project)
     minor = text(inside(project.toml(os.path.join(folder, "envs.toml")), base, "minor")).strip()
-    if minor:
+    if minor:  # the one in use, of several versions
         yield os.path.join(folder, f"{base}-py{minor}")
     names = sorted(names_beginning_with(f"{base}-py", folder), key=_version, reverse=True)
+    # Otherwise the version of the `python` on PATH counts, which only Poetry finds as Poetry does. It runs their
+    # Pythons for that, so it is not asked about environments that the project brought.
     if len(names) > 1 and not is_below(folder, project.real):
         watch = (project.path("pyproject.toml"), project.path("poetry.toml"), folder)
         words = ("--no-plugins", "--no-ansi", "env", "info", "--path")
@@ -53,11 +50,12 @@ def environments(project: Project) -> Found:
 
 def _tables(project: Project) -> list[dict[str, Any]]:
     """Return Poetry's settings, the project's before the user's."""
-    files = ["poetry.toml"]
+    words = (b"virtualenvs", b"cache-dir")
+    found = [project.toml("poetry.toml", *words)]
     config = project.environ.get("POETRY_CONFIG_DIR") or project.folder("config", "pypoetry")
     if config:
-        files.append(os.path.join(config, "config.toml"))
-    return [project.toml(file, b"virtualenvs", b"cache-dir") for file in files]
+        found.append(project.toml(os.path.join(config, "config.toml"), *words))
+    return found
 
 
 def _setting(project: Project, tables: list[dict[str, Any]], *keys: str) -> object:
@@ -80,17 +78,19 @@ def _folder(project: Project, tables: list[dict[str, Any]]) -> str | None:
         return None
     if isinstance(created, str) and created.lower() not in _TRUE:  # a variable
         return None
-    cache = _setting(project, tables, "cache-dir") or project.folder("cache", "pypoetry")
     path = _setting(project, tables, "virtualenvs", "path") or os.path.join("{cache-dir}", "virtualenvs")
     if not isinstance(path, str):
         return None
-    if "{cache-dir}" in path and not isinstance(cache, str):
+    if "{cache-dir}" not in path:
+        return project.path(path)
+    cache = _setting(project, tables, "cache-dir") or project.folder("cache", "pypoetry")
+    if not isinstance(cache, str):
         return None
-    return project.path(path.replace("{cache-dir}", text(cache)))
+    return project.path(path.replace("{cache-dir}", cache))
 
 
 def _base_name(project: Project) -> str:
-    """Return the common beginning of the names of the project's environments."""
+    # The beginning that the names of all environments of the project share.
     import hashlib
 
     document = project.toml("pyproject.toml")

@@ -13,7 +13,7 @@ import sys
 from safepip.core.requirement import parse
 from safepip.errors import shell_quote
 from safepip.system.environment import is_conda, is_environment
-from safepip.system.files import recall, remember
+from safepip.system.files import recall, recall_fields, remember
 from safepip.system.interpreter import candidates
 
 from .detect import inside
@@ -123,7 +123,7 @@ def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -
         return _asked(project, argv, ask)
     steered = [f"{name}={environ[name]}" for name in sorted(environ) if name.startswith(_STEERING)]
     key = (_FORMAT, project.real, *argv, *map(_changed, question.watch), *steered, "")
-    known = tuple((recall(path) or "").split("\0"))
+    known = recall_fields(path)
     if known[: len(key)] == key:
         return known[len(key) :]
     answer = _asked(project, argv, ask)
