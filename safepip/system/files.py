@@ -165,7 +165,7 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
 
 
 def recall_fields(path: str) -> tuple[str, ...]:
-    """Return the fields that were remembered with NULs between them; one empty field if there are none."""
+    """Return the fields that were remembered with NULs between them; one empty field otherwise."""
     return tuple((recall(path) or "").split("\0"))
 
 

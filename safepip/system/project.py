@@ -68,7 +68,7 @@ def find(
     (the `owners` by default); `folder` is the name that the settings give environments.
 
     Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where
-    there is no other marker all the way up.
+    no other marker stands all the way up.
     """
     real_home = None
     if home:

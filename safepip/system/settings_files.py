@@ -35,7 +35,7 @@ def tables(
     platform: str = sys.platform,
     system: str = SYSTEM,
 ) -> tuple[Table, ...]:
-    """Return one table per place looked at, the system's first; empty where there is no file.
+    """Return one table per place looked at, the system's first; empty without a file.
 
     `root` is the project's, None outside of any. Windows has no place for the whole system. A user's or
     the system's file that exists but cannot be read is an error; a project's counts as absent.
