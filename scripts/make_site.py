@@ -44,6 +44,12 @@ GROUPS = {
     "How it works": ["deciding", "how-it-works", "recovery", "security", "speed", "limits"],
     "Reference": ["verbs", "settings", "environment-variables", "exit-codes", "json", "contributing", "changelog"],
 }  # fmt: skip
+# Below the title of a page: a terminal has no pictures, so they do not stand in the page itself.
+ILLUSTRATED = {
+    "getting-started": "![A session: pip refuses, safepip installs](session.svg)",
+    "deciding": "![Where an install goes: six questions, the first that fits counts](decision.svg)",
+    "speed": "![CPU time of safepip against pip and others](bench.svg)",
+}
 LINK = re.compile(r"\[([^\]]+)\](?:\([^)]+\))?")
 LABELS = {
     "ci": "CI", "cron": "cron, ssh and systemd", "docker": "Dockerfile", "faq": "Questions", "json": "JSON output",
@@ -83,11 +89,18 @@ def main(argv: list[str]) -> int:
 
 def pages() -> dict[str, str]:
     """Return the Markdown of each page by its name."""
-    texts = {topic: page(topic) for topic in TOPICS}
+    texts = {topic: illustrated(topic) for topic in TOPICS}
     texts["verbs"] = "\n".join(reference())
     texts["changelog"] = read("CHANGELOG.md")
     texts["index"] = front_page()
     return texts
+
+
+def illustrated(topic: str) -> str:
+    """Return the page on a topic, with its picture if it has one."""
+    title, _, rest = page(topic).partition("\n")
+    picture = ILLUSTRATED.get(topic)
+    return f"{title}\n\n{picture}\n{rest}" if picture else f"{title}\n{rest}"
 
 
 def read(name: str) -> str:
@@ -194,7 +207,7 @@ def beginning(text: str) -> tuple[str, str]:
     """Return the title of a page and its first sentence."""
     found = list(blocks(text))
     title = next(lines[0].lstrip("# ") for kind, lines in found if kind == HEADING)
-    first = next(" ".join(lines) for kind, lines in found if kind == PARAGRAPH)
+    first = next(" ".join(lines) for kind, lines in found if kind == PARAGRAPH and lines[0][:2] != "![")
     return title, re.split(r"(?<=\.) ", LINK.sub(r"\1", first))[0]
 
 

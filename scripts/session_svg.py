@@ -30,20 +30,21 @@ SESSION = (
     "pip install flask",
     "alias pip=safepip",
     "pip install flask",
-    "pip freeze | head -3",
     "safepip run flask --version",
-    "safepip explain install black | head -2",
+    "safepip undo",
 )
 LONGEST = 4  # lines of an answer that are shown: the first, but of an installation the first and the last
-COLUMNS, ROWS, PATIENCE = 96, 50, 120
+COLUMNS, ROWS, PATIENCE = 90, 50, 120
 READY = b"\x1b]133;B\x07"  # what terminals are told at the end of a prompt
 
 FONT, WIDTH, HEIGHT, MARGIN = 14, 8.43, 20, 16
+# The colours of a terminal by their number, on light paper and on dark.
 COLOURS = {
-    "30": "#45475a", "31": "#f38ba8", "32": "#a6e3a1", "33": "#f9e2af", "34": "#89b4fa", "35": "#f5c2e7",
-    "36": "#94e2d5", "37": "#cdd6f4",
+    "30": ("#5c5f77", "#7f849c"), "31": ("#c01c3c", "#f38ba8"), "32": ("#2a7e1a", "#a6e3a1"),
+    "33": ("#8a5a00", "#f9e2af"), "34": ("#1e55c9", "#89b4fa"), "35": ("#a3268f", "#f5c2e7"),
+    "36": ("#0f7478", "#94e2d5"), "37": ("#4c4f69", "#cdd6f4"),
 }  # fmt: skip
-PAPER, INK = "#1e1e2e", "#cdd6f4"
+PAPER, INK = ("#f6f8fa", "#1e1e2e"), ("#1f2328", "#cdd6f4")
 
 
 class Style(NamedTuple):
@@ -201,12 +202,19 @@ def draw(answers: list[list[Line]]) -> str:
     return "\n".join((
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img">',
         f"<title>{escape(title.rstrip(';'))}</title>",
-        f'<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>',
-        f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="{FONT}" fill="{INK}">',
+        f"<style>{colours(0)}@media(prefers-color-scheme:dark){{{colours(1)}}}</style>",
+        f'<rect class="paper" width="{width}" height="{height}" rx="8"/>',
+        f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="{FONT}" class="ink">',
         *rows,
         "</g>",
         "</svg>\n",
     ))  # fmt: skip
+
+
+def colours(scheme: int) -> str:
+    """Return the style of a light picture (0) or a dark one (1)."""
+    named = {"paper": PAPER, "ink": INK, **{f"c{number}": pair for number, pair in COLOURS.items()}}
+    return "".join(f".{name}{{fill:{pair[scheme]}}}" for name, pair in named.items())
 
 
 def wrapped(line: Line) -> list[Line]:
@@ -229,7 +237,7 @@ def row(line: Line, y: int) -> str:
 
 def span(text: str, style: Style, column: int) -> str:
     """Return text of one style, from this column on."""
-    colour = f' fill="{COLOURS[style.colour]}"' if style.colour else ""
+    colour = f' class="c{style.colour}"' if style.colour else ""
     weight = ' font-weight="bold"' if style.bold else ""
     return f'<tspan x="{MARGIN + column * WIDTH:.2f}"{colour}{weight}>{escape(text)}</tspan>'
 

@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
 
 def charts(results: Sequence[Result]) -> list[tuple[str, list[Bar]]]:
-    """Return what the chart shows, by title: creation, everyone's, and doing nothing with 100 requirements."""
+    """Return what the chart shows, by title: safepip against pip, creation, and doing nothing."""
     creations: dict[str, float] = {}
     idle: dict[str, float] = {}
     what = f"{NAMED} requirements, 100 distributions"
@@ -35,13 +35,32 @@ def charts(results: Sequence[Result]) -> list[tuple[str, list[Bar]]]:
                 creations.setdefault(name, statistics.median(taken))
             elif name.startswith(f"{what}: "):
                 idle[name.removeprefix(f"{what}: ")] = statistics.median(taken)
-    found = (("An environment and one small wheel: ms CPU", creations), (f"Nothing to do, {what}: ms CPU", idle))
+    against_pip = {ITSELF: 100.0} if any(result.verdicts for result in results) else {}
+    for result in results:
+        against_pip.update(shares_of_pip(result))
+    found = (
+        (f"CPU time of safepip with pip in it, in % of {ITSELF}", against_pip),
+        ("An environment and one small wheel: ms CPU", creations),
+        (f"Nothing to do, {what}: ms CPU", idle),
+    )
     return [(title, bars(figures)) for title, figures in found if figures]
 
 
+def shares_of_pip(result: Result) -> dict[str, float]:
+    """Return how much of pip's CPU time safepip takes, in percent, by what is done."""
+    shares = {}
+    for goal, reached, _, _ in result.verdicts:
+        is_pip = goal.against.startswith("pip ") or goal.against.endswith((", pip", ": pip"))
+        if goal.kind == "ratio" and is_pip:
+            what = goal.case.removesuffix(", safepip").removesuffix(": safepip").removeprefix("safepip ")
+            shares[what] = 100 * reached
+    return shares
+
+
 def bars(figures: Mapping[str, float]) -> list[Bar]:
-    """Return bars, the shortest first; safepip's are its own."""
-    return sorted((Bar(name, ms, "safepip" in name) for name, ms in figures.items()), key=lambda bar: bar.ms)
+    """Return bars, the shortest first; safepip's are its own, and where pip itself is one, all others are."""
+    own = {name for name in figures if "safepip" in name or (ITSELF in figures and name != ITSELF)}
+    return sorted((Bar(name, ms, name in own) for name, ms in figures.items()), key=lambda bar: bar.ms)
 
 
 def footnote(told: Mapping[str, str]) -> str:
@@ -50,10 +69,12 @@ def footnote(told: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {told[name]}" for name in shown if name in told)
 
 
+ITSELF = "pip itself"
 _STYLE = (
+    "svg{background:#f6f8fa;border-radius:8px}.pip{stroke:#cf222e;stroke-dasharray:4 3}"
     "text{font:13px system-ui,sans-serif;fill:#24292f}.small{font-size:11px;fill:#6e7781}.title{font-weight:600}"
     ".other{fill:#afb8c1}.own{fill:#0969da}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#8d96a0}.other{fill:#57606a}.own{fill:#4493f8}}"
+    "@media(prefers-color-scheme:dark){svg{background:#1e1e2e}.pip{stroke:#ff7b72}text{fill:#e6edf3}.small{fill:#8d96a0}.other{fill:#57606a}.own{fill:#4493f8}}"
 )
 
 
@@ -66,6 +87,9 @@ def svg(parts: Sequence[tuple[str, Sequence[Bar]]], foot: str) -> str:
         longest = max(bar.ms for bar in bars)
         for number, bar in enumerate(bars):
             drawn.extend(draw(bar, top + 12 + 24 * number, longest))
+            if bar.label == ITSELF:
+                x = 280 + 400 * bar.ms / longest
+                drawn.append(f'<path class="pip" d="M{x:.1f},{top + 6}V{top + 12 + 24 * len(bars)}"/>')
         top += 24 * len(bars) + 44
     drawn.append(f'<text class="small" x="8" y="{top - 8}">{html.escape(foot)}</text>')
     size = f'width="760" height="{top}" viewBox="0 0 760 {top}"'

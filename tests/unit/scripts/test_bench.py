@@ -260,6 +260,24 @@ def test_the_chart_is_well_formed_and_to_scale():
     assert all(float(text.get("y")) < float(root.get("height")) for text in root.iter(f"{space}text"))
 
 
+def test_the_chart_begins_with_safepip_against_pip_itself():
+    goals = [
+        Goal("list of 60, safepip", "list of 60, pip", "ratio", 0.85),
+        Goal(cases.COLD, cases.READY, "ratio", 1.0),
+        Goal(cases.COLD, "python -m venv and pip", "ratio", 0.2),
+        Goal("x, safepip", "x, pip", "extra", 15),
+    ]
+    measured = Result("Passing", 3, {}, [Verdict(goal, 0.8, None, True) for goal in goals], [])
+    ((title, shown),) = chart.charts([measured])
+    assert title.endswith("in % of pip itself")
+    assert shown == [
+        Bar("list of 60", 80.0, True),
+        Bar("install, in a fresh directory", 80.0, True),
+        Bar("pip itself", 100.0, False),
+    ]
+    assert 'class="pip"' in chart.svg([(title, shown)], "")
+
+
 def test_nothing_measured_is_nothing_drawn():
     assert chart.charts([]) == []
     ET.fromstring(chart.svg([], "nothing"))
