@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from _torture.result import Experiment, Result
 
-MODULES = ("races", "kills", "attacks", "disks", "signals", "layouts", "state", "fuzz")
+MODULES = ("races", "kills", "attacks", "homes", "disks", "signals", "layouts", "state", "fuzz")
 ROUNDS, QUICK_ROUNDS = 100, 2
 
 

@@ -16,7 +16,7 @@ from safepip.core.record import Record, replace
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
 from safepip.system import registry
 from safepip.system.environment import CREATING, OWN, configuration
-from safepip.system.files import number, recall, remember, replace_file
+from safepip.system.files import number, recall, remember, replace_file, sweep
 
 from . import inventory
 from .creation_lock import key_of
@@ -222,6 +222,7 @@ def note(begun: Exchange, context: Context) -> None:
     fields = (begun.path, begun.aside, str(begun.device), str(begun.inode), begun.token, begun.how, begun.project)
     text = "\0".join((_FORMAT, *fields, begun.stage))
     if file is not None:
+        sweep(os.path.dirname(file))
         remember(file, text, durable=True)
     if file is None or recall(file) != text:
         what = "your state folder cannot be written, so that an interrupted repair could not be taken back"

@@ -7,7 +7,7 @@ import os
 import shlex
 
 from safepip.core.world import EXE
-from safepip.system.files import replace_file, replace_link
+from safepip.system.files import replace_file, replace_link, sweep
 from safepip.system.interpreter import candidates
 
 from .files import filled, read_file
@@ -28,6 +28,8 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
         os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
     finally:
         os.umask(mask)
+    for at in (folder, os.path.join(folder, _NAMED)):
+        sweep(at)
     for name in names:
         path = os.path.join(folder, name)
         if EXE:

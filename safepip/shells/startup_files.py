@@ -12,7 +12,7 @@ import stat
 import string
 
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
-from safepip.system.files import replace_file
+from safepip.system.files import replace_file, sweep
 
 from .detect import LANGUAGES, language_of, name_of, users_shell
 from .program import own_program, typed_program
@@ -115,6 +115,7 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     written = []
     for file, line in lines:
+        _sweep(file)
         before = _read(file)
         if line in map(str.rstrip, before):
             continue
@@ -131,6 +132,7 @@ def remove(lines: Lines, shell: str) -> list[tuple[str, str]]:
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     removed = []
     for file in dict(lines):
+        _sweep(file)
         before = _read(file)
         kept = _without(before, of_safepip)
         if kept != before:
@@ -222,6 +224,11 @@ def _read(file: str) -> list[str]:
         return []
     except OSError as error:
         raise SafepipError(CANNOT_CREATE, f"cannot read {file}: {error.strerror}") from None
+
+
+def _sweep(file: str) -> None:
+    """Remove what a killed command was writing in place of the file."""
+    sweep(*os.path.split(os.path.realpath(file)))
 
 
 def _write(file: str, lines: list[str]) -> None:

@@ -46,14 +46,18 @@ def replace_link(path: str, target: str) -> None:
         raise
 
 
-def sweep(folder: str) -> None:
-    """Remove scratch files of killed commands from a folder; those that are being written are locked."""
+def sweep(folder: str, name: str = "") -> None:
+    """Remove scratch files of killed commands from a folder, of all files in it or of `name`.
+
+    Those that are being written are locked.
+    """
+    begins = f".{name[:100]}{SCRATCH}" if name else ""
     try:
-        names = [name for name in os.listdir(folder) if SCRATCH in name]
+        names = [found for found in os.listdir(folder) if SCRATCH in found and found.startswith(begins)]
     except OSError:
         return
-    for name in names:
-        path = os.path.join(folder, name)
+    for found in names:
+        path = os.path.join(folder, found)
         if os.path.islink(path) or not _is_being_written(path):
             _remove(path)
 

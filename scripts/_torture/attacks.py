@@ -18,15 +18,17 @@ from .strace import at_count, changes_of, kill_when
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .result import Experiment
     from .world import Ran, World
 
+    Variables = Mapping[str, str | None] | None
+
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EMFILE", "EINTR")
 CALLS = (
     "rename", "unlink", "unlinkat", "mkdir", "rmdir", "link", "linkat", "symlink", "chmod", "fchmod", "fsync",
-    "ftruncate", "getdents64",
+    "ftruncate", "getdents64", "write",
 )  # fmt: skip
 _COUNTED = re.compile(r"\b(" + "|".join(CALLS) + r")\(")
 STRANGER = 2002
@@ -114,24 +116,26 @@ def _fresh(world: World, template: str, project: str) -> None:
         shutil.rmtree(os.path.join(world.temporary, left), ignore_errors=True)
 
 
-def _traced(world: World, line: Sequence[str], project: str, options: Sequence[str]) -> tuple[Ran, str]:
+def _traced(
+    world: World, line: Sequence[str], project: str, options: Sequence[str], env: Variables = None
+) -> tuple[Ran, str]:
     with tempfile.NamedTemporaryFile("r", dir=world.scratch) as log:
         traced = [str(world.strace), "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", *options, "-o", log.name]
-        return world.run([*traced, *line], project), log.read()
+        return world.run([*traced, *line], project, env), log.read()
 
 
-def _counts(world: World, line: Sequence[str], project: str) -> dict[str, int]:
+def _counts(world: World, line: Sequence[str], project: str, env: Variables = None) -> dict[str, int]:
     """Return how often the line makes each call."""
-    _, log = _traced(world, line, project, ["-e", f"trace={','.join(CALLS)}"])
+    _, log = _traced(world, line, project, ["-e", f"trace={','.join(CALLS)}"], env)
     found: dict[str, int] = {}
     for call in _COUNTED.findall(log):
         found[call] = found.get(call, 0) + 1
     return found
 
 
-def _failing(world: World, line: Sequence[str], project: str, injected: str) -> Ran:
+def _failing(world: World, line: Sequence[str], project: str, injected: str, env: Variables = None) -> Ran:
     call = injected.partition(":")[0]
-    return _traced(world, line, project, ["-e", f"trace={call}", "-e", f"inject={injected}"])[0]
+    return _traced(world, line, project, ["-e", f"trace={call}", "-e", f"inject={injected}"], env)[0]
 
 
 def _complaints(ran: Ran) -> list[str]:

@@ -253,3 +253,13 @@ def test_scratch_files_of_killed_writers_are_swept_and_those_in_use_stay(rc, hom
         process.kill()
     sweep(home)
     assert sorted(os.listdir(home)) == [".bashrc", "work"]
+
+
+def test_only_scratch_files_of_a_named_file_are_swept(tmp_path):
+    names = (f".rc{SCRATCH}1", f".rc.local{SCRATCH}1", "rc")
+    for name in names:
+        (tmp_path / name).touch()
+    sweep(str(tmp_path), "rc")
+    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])
+    sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == ["rc"]
