@@ -57,8 +57,9 @@ class Asides:
     def metadata(self) -> list[str]:
         """Return the metadata folders that pip has moved aside."""
         before = self._names_before(self.site)
-        names = [name for name in sorted(names_in(self.site)) if is_aside_metadata(name) and name not in before]
-        return [path for path in (os.path.join(self.site, name) for name in names) if is_mine(path)]
+        names = [name for name in sorted(names_in(self.site)) if is_aside_metadata(name)]
+        paths = [os.path.join(self.site, name) for name in names if name not in before]
+        return [path for path in paths if is_mine(path)]
 
     def origin_of(self, metadata: str, before: Mapping[str, Sequence[Listed]]) -> str:
         """Return where metadata that pip has moved aside belongs, by the name and version in it; or empty."""

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import csv
-import hashlib
 import os
 
 from safepip.core.world import BIN
 from safepip.system.environment import CONFIG, configuration, names_in
 
 from .inventory import distributions
-from .verify import recorded_rows
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .inventory import Distribution
+from .verify import CUT, EDITED, verify
 
 _AT_ONCE = 2e9  # nanoseconds in which the scripts of a new environment are written
 _BLOCK = 1 << 20
@@ -36,41 +26,17 @@ def edited(old: str, new: str) -> list[str]:
     """
     found = _scripts(old, new)
     for distribution in distributions(old).values():
-        found += [os.path.relpath(file, old) for file in _unlike_record(distribution)]
+        found += [os.path.relpath(file, old) for file in _unlike_record(distribution.info)]
     if _own_settings(old) != _own_settings(new):
         found.append(CONFIG)
     return sorted(found)
 
 
-def _unlike_record(found: Distribution) -> Iterator[str]:
-    site = os.path.dirname(found.info)
-    for name, algorithm, wanted in _hashes(os.path.join(found.info, "RECORD")):
-        path = os.path.normpath(os.path.join(site, name))
-        if os.path.isfile(path) and not _is_like(path, algorithm, wanted):  # a missing one was not edited
-            yield path
-
-
-def _hashes(record: str) -> list[tuple[str, str, str]]:
-    """Return what a RECORD says of the files that it holds a hash of: name, algorithm, and the hash."""
-    found = []
-    with contextlib.suppress(OSError, csv.Error):
-        for name, digest, _ in recorded_rows(record):
-            algorithm, equals, wanted = digest.partition("=")
-            if equals and algorithm in hashlib.algorithms_guaranteed:
-                found.append((name, algorithm, wanted))
-    return found
-
-
-def _is_like(path: str, algorithm: str, wanted: str) -> bool:
-    """Return True if the file has that hash; an unreadable one counts too, since nobody edited it."""
-    try:
-        found = hashlib.new(algorithm)
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-        return base64.urlsafe_b64encode(found.digest()).decode().rstrip("=") == wanted.rstrip("=")
-    except (OSError, TypeError):
-        return True
+def _unlike_record(info: str) -> list[str]:
+    """Return the files of a distribution with other content than RECORD says; a shorter one may be edited too."""
+    faults = verify(info, os.path.dirname(info), hashed=True)
+    changed = [fault.path for fault in faults if fault.kind in {EDITED, CUT}]
+    return [path for path in changed if os.path.isfile(path)]
 
 
 def _scripts(old: str, new: str) -> list[str]:

@@ -69,6 +69,8 @@ class Home:
         if self.kind == "init":
             return wrong + self._wrong_rc()
         program = {"shims": ".local/share/safepip/shims/pip", "app": f".local/bin/{APPLICATION}"}[self.kind]
+        if not os.path.exists(os.path.join(self.folder, program)):
+            return [*wrong, f"{program} is missing"]
         ran = self.world.run([os.path.join(self.folder, program), "--version"], self.folder, self.env)
         return wrong + ([] if ran.code == 0 else [f"{program}: {ran.last}"])
 
