@@ -107,8 +107,11 @@ def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
     found = []
     for _, dest, value in read_line(words, {}).options:
         option = _SOURCES.get(dest)
-        if option is not None:
-            found += [option] if value is None else [option, _absolute(dest, value, cwd)]
+        if option is None:
+            continue
+        found.append(option)
+        if value is not None:
+            found.append(_absolute(dest, value, cwd))
     return tuple(found)
 
 
@@ -127,8 +130,9 @@ def sources_in(entries: Sequence[Entry], name: str, state: State) -> tuple[str, 
 
 
 def _absolute(dest: str, value: str, cwd: str) -> str:
-    is_url = "://" in value or value.startswith("file:")
-    return os.path.join(cwd, value) if dest in {"find_links", "cert", "client_cert"} and not is_url else value
+    if dest not in {"find_links", "cert", "client_cert"} or "://" in value:
+        return value
+    return value if value.startswith("file:") else os.path.join(cwd, value)
 
 
 def requirement(name: str, wanted: State) -> tuple[str, ...]:
@@ -192,13 +196,17 @@ def _wheels(found: Environment, group: Sequence[Wanted], folder: str, *, patient
     if failed:
         return failed
     have = wheels_in(folder)
-    other = next((one for one in group if not _is_it(one, have.get(one.name))), None)
-    return f"{other.name} has version {have.get(other.name)} there now" if other else ""
+    for one in group:
+        if not _is_it(one, have.get(one.name)):
+            return f"{one.name} has version {have.get(one.name)} there now"
+    return ""
 
 
 def _is_it(one: Wanted, version: str | None) -> bool:
     """Return True if the version is the wanted one."""
-    return version == one.state.version or (version is not None and one.is_of_vcs)
+    if version is None:
+        return False
+    return one.is_of_vcs or version == one.state.version
 
 
 def wheels_in(folder: str) -> dict[str, str]:

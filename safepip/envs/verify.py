@@ -93,8 +93,12 @@ def counting(verdicts: dict[str, list[Fault]]) -> str:
 
 def metadata_in(site: str) -> list[str]:
     """Return the metadata folders in `site` that should have a RECORD."""
-    names = (name for name in sorted(names_in(site)) if name.endswith(".dist-info") and name[:1].isalnum())
-    return [os.path.join(site, name) for name in names if os.path.isdir(os.path.join(site, name))]
+    found = []
+    for name in sorted(names_in(site)):
+        path = os.path.join(site, name)
+        if name.endswith(".dist-info") and name[0].isalnum() and os.path.isdir(path):
+            found.append(path)
+    return found
 
 
 def metadata_by_name(site: str) -> dict[str, list[str]]:
@@ -113,16 +117,15 @@ def damage(faults: Iterable[Fault]) -> list[Fault]:
 def without_shared(faults: list[Fault], info: str, site: str) -> list[Fault]:
     """Return the faults without files that are as another distribution's RECORD says: the last one wins."""
     doubtful = {fault.path for fault in faults if fault.kind in {EMPTY, CUT}}
-    if not doubtful:
-        return faults
-    for other in metadata_in(site):
+    explained: set[str] = set()
+    for other in metadata_in(site) if doubtful else ():
         if other == info:
             continue
         for row in record_of(other, site):
             if row.path in doubtful and not state_of(row, hashed=True):
                 doubtful.discard(row.path)
-                faults = [fault for fault in faults if fault.path != row.path]
-    return faults
+                explained.add(row.path)
+    return [fault for fault in faults if fault.path not in explained]
 
 
 def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:
