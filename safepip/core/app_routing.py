@@ -12,7 +12,7 @@ from .applications import APPLICATIONS, WITH_DEPENDENCIES
 from .handover import pip_of
 from .pip_line import dests
 from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Temporary, Verb, Version
-from .record import replace
+from .record import Record, replace
 from .requirement import Requirement, normalised_name, parse
 from .world import APPS, Need
 
@@ -20,10 +20,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pip_line import PipCommand
     from .plan import Fallback, Handover, Plan
-    from .world import Apps, WithPlace
+    from .world import Environment, WithPlace
 
 
 _MOST_LISTED = 5  # applications named in one line
+
+
+class Apps(Record):
+    """What pipx has: the `folder` of its environments, and the names of the `installed` applications.
+
+    `beside` are the names on the line that the environment here has as well, and `named` is the environment of
+    the one application that is asked for.
+    """
+
+    folder: str
+    installed: tuple[str, ...] = ()
+    beside: frozenset[str] = frozenset()
+    named: Environment | None = None
 
 
 def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:

@@ -20,19 +20,16 @@ class _RecordType(type):
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
         fields = tuple(body.get("__annotations__", ()))
+        defaults = {field: body.pop(field) for field in fields if field in body}
         body["__slots__"] = fields
-        inherited: tuple[str, ...] = ()
-        defaults = {}
         for base in bases[:1]:
-            inherited = base._fields  # type: ignore[attr-defined]
-            defaults = dict(base._defaults)  # type: ignore[attr-defined]
-        for field in fields:
-            if field in body:
-                defaults[field] = body.pop(field)
-        made = super().__new__(cls, name, bases, body)
-        made._fields = inherited + fields  # type: ignore[attr-defined]
-        made._defaults = defaults  # type: ignore[attr-defined]
-        return made
+            fields = base._fields + fields  # type: ignore[attr-defined]
+            defaults = {**base._defaults, **defaults}  # type: ignore[attr-defined]
+        body["_fields"], body["_defaults"] = (
+            fields,
+            defaults,
+        )  # set on the made class they would cost a quarter more
+        return type.__new__(cls, name, bases, body)
 
 
 class Record(metaclass=_RecordType):
@@ -44,16 +41,16 @@ class Record(metaclass=_RecordType):
 
     def __init__(self, **values: object) -> None:
         cls = type(self)
-        for field in cls._fields:  # type: ignore[attr-defined]
-            if field in values:
-                value = values.pop(field)
-            elif field in cls._defaults:  # type: ignore[attr-defined]
-                value = cls._defaults[field]  # type: ignore[attr-defined]
-            else:
-                raise TypeError(f"{cls.__name__} needs {field}")
-            object.__setattr__(self, field, value)
-        if values:
-            raise TypeError(f"{cls.__name__} has no field {next(iter(values))}")
+        given = {**cls._defaults, **values}  # type: ignore[attr-defined]
+        put = object.__setattr__
+        try:
+            for field in cls._fields:  # type: ignore[attr-defined]
+                put(self, field, given[field])
+        except KeyError as missing:
+            raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
+        if len(given) > len(cls._fields):  # type: ignore[attr-defined]
+            unknown = next(name for name in values if name not in cls._fields)  # type: ignore[attr-defined]
+            raise TypeError(f"{cls.__name__} has no field {unknown}")
 
     def __setattr__(self, name: str, _value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .app_routing import Apps
     from .invocation import Invocation
     from .pip_line import PipCommand
     from .settings import Settings
@@ -266,19 +267,6 @@ class Details(Record):
     pip_is_misconfigured: bool = False
     missing_input: str | None = None
     hint: tuple[str, str] | None = None
-
-
-class Apps(Record):
-    """What pipx has: the `folder` of its environments, and the names of the `installed` applications.
-
-    `beside` are the names on the line that the environment here has as well, and `named` is the environment of
-    the one application that is asked for.
-    """
-
-    folder: str
-    installed: tuple[str, ...] = ()
-    beside: frozenset[str] = frozenset()
-    named: Environment | None = None
 
 
 class Need(Record):

@@ -89,7 +89,7 @@ def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
     ask = cache(lambda python: interview(python, context.ambient.environ, context.cache, keep=False))
     for entry in entries(context.state):
         if entry.is_there:
-            yield "remembered", examine(entry.registration.path, ask, context.objection)
+            yield "remembered", examine(entry.registration.path, ask, context.vet)
 
 
 def _intact(role: str, found: Environment) -> Finding:

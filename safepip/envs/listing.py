@@ -81,7 +81,7 @@ def _look(
     size, packages = measured
     used = last_use(entry)
     with inventory.unread(path):
-        found = examine(path, ask, context.objection)
+        found = examine(path, ask, context.vet)
         return Listed(
             path=path,
             project=project_root(entry.registration, context),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat  # which os has loaded
 import sys
 
 from safepip.core.decide import decide
 from safepip.core.pip_line import opts_out, read
 from safepip.core.record import fields_of, replace
-from safepip.core.requirement import parse
 from safepip.core.settings import origin_of, settle
 from safepip.core.world import (
     ABSENT,
@@ -24,7 +22,6 @@ from safepip.core.world import (
     UNTRUSTED,
     USABLE,
     Ambient,
-    Apps,
     Details,
     Environment,
     Facts,
@@ -35,7 +32,7 @@ from safepip.core.world import (
     WithTarget,
     World,
 )
-from safepip.errors import NOT_FOUND, USAGE, SafepipError, shell_quote
+from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system.project_tools.detect import keeper
 
 from . import environment as env
@@ -70,7 +67,6 @@ if TYPE_CHECKING:
     Changes = tuple[tuple[str, str | None], ...]
 
 HOOK = "SAFEPIP_HOOK"  # set by a shell's own functions: 0 where no environment is activated
-_LEADS_NOWHERE = ("is a link to nothing", "points at ")  # reasons against what nobody needs any more
 _NAMES = ("python3", "python") if sys.platform != "win32" else ("python", "python3")
 _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 
@@ -78,15 +74,13 @@ _UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_
 class _Lazy:
     """Works out an attribute on its first use and keeps it; a value given beforehand stands."""
 
+    __slots__ = ("work",)
+
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work = work
-        self.__doc__ = work.__doc__
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self.name = name
 
     def __get__(self, context: Any, _owner: type) -> Any:
-        value = context.__dict__[self.name] = self.work(context)
+        value = context.__dict__[self.work.__name__] = self.work(context)
         return value
 
 
@@ -193,7 +187,9 @@ def fill(world: World, need: Need, context: Context) -> World:
     elif need.environment is not None:
         facts["details"] = details(need.environment, context)
     else:
-        facts["apps"] = _apps(context)
+        from .pipx import look
+
+        facts["apps"] = look(context)
     filled: World = replace(world, **facts)
     return filled
 
@@ -239,23 +235,6 @@ def details(environment: Environment, context: Context) -> Details:
     if state == BROKEN:
         found.update(is_known=context.may_repair(environment), project=context.of_project(path))
     return Details(**found)
-
-
-def _apps(context: Context) -> Apps:
-    """Return what pipx has, and which of the names on the line the environment here has, too."""
-    from .pipx import environments_of, has_distribution, installed_applications
-
-    folder = environments_of(context)
-    installed = installed_applications(folder)
-    command, place = context.command, context.place
-    names = {found.name for found in map(parse, command.requirements) if found is not None}
-    asked = names if command.subcommand == "install" else names.intersection(installed)
-    looked_for = asked if place.state == USABLE else set()
-    beside = frozenset(name for name in looked_for if has_distribution(place.site, name))
-    named = None
-    if command.subcommand == "show" and len(asked) == 1:
-        named = context.examine(os.path.join(folder, *asked), named=True)
-    return Apps(folder=folder, installed=installed, beside=beside, named=named)
 
 
 class Context(Facts):
@@ -351,7 +330,7 @@ class Context(Facts):
         if wanted in _NAMES and HOOK in self.ambient.environ:  # typed as `python -m pip`: any will do, as for pip
             return self._on_path((wanted, *_NAMES))
         if os.sep in wanted:
-            return self._target(self._absolute(at_home(wanted, self.ambient.home)), named=False)
+            return self._target(self.absolute(at_home(wanted, self.ambient.home)), named=False)
         version = ".".join(wanted.split(".")[:2])
         return self._on_path((f"python{version}" if wanted[:1].isdigit() else wanted,))
 
@@ -391,7 +370,7 @@ class Context(Facts):
         for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
             path = self.ambient.environ.get(variable)
             if path and (variable == "VIRTUAL_ENV" or env.is_conda(path)):
-                return variable, self._absolute(path)
+                return variable, self.absolute(path)
         return "", ""
 
     @lazy
@@ -458,7 +437,7 @@ class Context(Facts):
         variable = self.ambient.environ.get("SAFEPIP_ENV")
         for what, path in (("--env", self.invocation.env), ("SAFEPIP_ENV", variable)):
             if path:
-                return what, self.examine(self._absolute(path), named=True)
+                return what, self.examine(self.absolute(path), named=True)
         if self.first_reading.main_python and self.target.prefix:
             return "--python", self.examine(self.target.prefix, named=True)
         return None
@@ -492,11 +471,13 @@ class Context(Facts):
         """The environment for the working directory: the project's, or the home environment."""
         project = self.project
         if project is None:
-            return self._in_data("home")
+            return self.in_data("home")
         path = self._kept_environment(project.root) or project.environment
         if path is None:
-            return self._new_place(project.root)
-        return self._led_out(path) if self._leads_out(path, project.root) else self.examine(path)
+            from .new_place import new_place
+
+            return new_place(project.root, self)
+        return self.led_out(path) if self.leads_out(path, project.root) else self.examine(path)
 
     @lazy
     def reading(self) -> Environment:
@@ -568,13 +549,13 @@ class Context(Facts):
         """Return what lies at `path`, as an environment; one that the user `named` or activated is trusted."""
 
         def vet(found: str, base: str) -> str | None:
-            return None if named else self.objection(found, base, path)
+            return None if named else self.vet(found, base, path)
 
         found = env.examine(path, self._interview, vet)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
 
-    def objection(self, path: str, base: str, place: str = "") -> str | None:
+    def vet(self, path: str, base: str, place: str = "") -> str | None:
         """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
 
         What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
@@ -583,7 +564,7 @@ class Context(Facts):
         known = registry.registration(self.state, path)
         if known is not None and known.how != registry.ADOPTED:
             return None
-        if self._is_trusted(path) or registry.moved_from(self.state, path) is not None:
+        if self.is_trusted(path) or registry.moved_from(self.state, path) is not None:
             return None
         from safepip.envs.git import index_identity
 
@@ -623,6 +604,31 @@ class Context(Facts):
         record = registry.moved_from(self.state, found.path)
         return record.registration.path if record is not None else None
 
+    def is_trusted(self, path: str) -> bool:
+        """Return True if the setting `trust` names the environment, or a folder above it."""
+        real = os.path.join(os.path.realpath(path), "")
+        named = (os.path.realpath(self.absolute(at_home(at, self.ambient.home))) for at in self.settings.trust)
+        return any(real.startswith(os.path.join(at, "")) for at in named)
+
+    def leads_out(self, path: str, root: str) -> bool:
+        """Return True if an `env-dir` of the project's own settings leads out of it."""
+        where = origin_of(self.settings, "env-dir") or ""
+        if not where.startswith(os.path.join(root, "")):
+            return False
+        return not os.path.realpath(path).startswith(os.path.join(os.path.realpath(root), ""))
+
+    def led_out(self, path: str) -> Environment:
+        """Return the place that the project's own settings may not choose."""
+        reason = "leads out of the project by a link, which its own settings may not"
+        return Environment(path=path, named=path, state=FOREIGN, reason=reason)
+
+    def in_data(self, *parts: str) -> Environment:
+        """Return the environment at that path in the user's own data."""
+        if self.data is None:
+            reason = "there is no home directory to keep an environment in"
+            return Environment(path="", named="", state=NOWHERE, reason=reason)
+        return self.examine(os.path.join(self.data, *parts))
+
     # -- helpers, in the order of their use
 
     @lazy
@@ -643,7 +649,7 @@ class Context(Facts):
 
     def _named_target(self, named: str) -> Target:
         """Return what `--python` means to pip: a file as it is, or a directory's Python (pip 22.3 on)."""
-        path = self._absolute(named)
+        path = self.absolute(named)
         if os.path.isdir(path):
             tried = [os.path.join(path, *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"))]
             path = next((python for python in tried if os.path.exists(python)), tried[0])
@@ -715,11 +721,12 @@ class Context(Facts):
             return any(os.path.exists(os.path.join(own, name)) for name in kept_by)
         return True
 
-    def _absolute(self, path: str) -> str:
+    def absolute(self, path: str) -> str:
+        """Return the path from the working directory on."""
         return os.path.normpath(os.path.join(self.ambient.cwd or os.sep, path))
 
     def _real_paths(self, named: tuple[str, ...]) -> set[str]:
-        paths = [self._absolute(at_home(path, self.ambient.home)) for path in named]
+        paths = [self.absolute(at_home(path, self.ambient.home)) for path in named]
         return {*paths, *map(os.path.realpath, paths)}
 
     def _kept_environment(self, root: str) -> str | None:
@@ -733,91 +740,3 @@ class Context(Facts):
             root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
         )
         return None if found and env.is_disposable(found, root) else found
-
-    def _is_trusted(self, path: str) -> bool:
-        """Return True if the setting `trust` names the environment, or a folder above it."""
-        real = os.path.join(os.path.realpath(path), "")
-        named = (os.path.realpath(self._absolute(at_home(at, self.ambient.home))) for at in self.settings.trust)
-        return any(real.startswith(os.path.join(at, "")) for at in named)
-
-    def _new_place(self, root: str) -> Environment:
-        """Return the place for a project that has no environment yet."""
-        folder = self.settings.env_dir
-        if folder == "central":
-            return self._central(root)
-        path = os.path.normpath(os.path.join(root, at_home(folder, self.ambient.home)))
-        if self._leads_out(path, root):
-            return self._led_out(path)
-        taken = self._taken(path, root)
-        if taken:
-            return self._central(root, f"{self.typed_path(path)} {taken}")
-        if not os.path.lexists(path) and self._is_open_to_others(root):
-            return self._central(root, f"others can rename what root puts into {root}")
-        if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
-            return self.examine(path)
-        self.tell(f"{root} cannot hold an environment")
-        return self._central(root)
-
-    def _taken(self, path: str, root: str) -> str:
-        """Return what stands where the environment would be made, and stays there; empty if nothing does."""
-        if not os.path.lexists(path):
-            return ""
-        if owner(path) not in self.makers:
-            known = registry.registration(self.state, path)
-            is_trusted = self._is_trusted(path) or (known is not None and known.how == registry.TRUSTED)
-            return "" if is_trusted else "belongs to another user"
-        target, reason = env.target_of(path)
-        if target and target != path and env.is_disposable(target, root):
-            return f"leads to {self.typed_path(target)}, which tox or nox may empty"
-        if not reason.startswith(_LEADS_NOWHERE):
-            return reason
-        return f"{reason} (to have it here: rm {shell_quote(self.typed_path(path))}, then install again)"
-
-    def _is_open_to_others(self, root: str) -> bool:
-        """Return True where root, for itself, would put files into a directory that others can rename them in."""
-        if self.ambient.user != 0 or self.ambient.platform == "win32" or self.sudo_user:
-            return False
-        found = os.stat(root)
-        if found.st_uid != 0:
-            return True
-        is_shared = bool(found.st_mode & stat.S_IWGRP) and found.st_gid != 0
-        if found.st_mode & stat.S_ISVTX or not (is_shared or found.st_mode & stat.S_IWOTH):
-            return False
-        from safepip.envs.trust import has_modes
-
-        return has_modes(root)
-
-    def _leads_out(self, path: str, root: str) -> bool:
-        """Return True if an `env-dir` of the project's own settings leads out of it."""
-        where = origin_of(self.settings, "env-dir") or ""
-        real_root = os.path.join(os.path.realpath(root), "")
-        return where.startswith(os.path.join(root, "")) and not os.path.realpath(path).startswith(real_root)
-
-    def _led_out(self, path: str) -> Environment:
-        reason = "leads out of the project by a link, which its own settings may not"
-        return Environment(path=path, named=path, state=FOREIGN, reason=reason)
-
-    def _central(self, root: str, instead: str = "") -> Environment:
-        """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
-        import hashlib
-
-        real = os.path.realpath(root)
-        digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-        name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
-        found: Environment = replace(self._in_data("envs", f"{name[:64] or 'root'}-{digest}"), instead=instead)
-        return found
-
-    def _in_data(self, *parts: str) -> Environment:
-        if self.data is None:
-            reason = "there is no home directory to keep an environment in"
-            return Environment(path="", named="", state=NOWHERE, reason=reason)
-        return self.examine(os.path.join(self.data, *parts))
-
-
-def _can_hold(root: str) -> bool:
-    """Return True if an environment can be made in `root`: the system allows it, and the name is fit.
-
-    What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
-    """
-    is_text = root.encode("utf-8", "replace") == os.fsencode(root)
-    return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)

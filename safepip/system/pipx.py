@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.requirement import normalised_name
+from safepip.core.app_routing import Apps
+from safepip.core.requirement import normalised_name, parse
+from safepip.core.world import USABLE
 
 from .directories import at_home
 
@@ -60,3 +62,18 @@ def has_distribution(site: str, name: str) -> bool:
         if normalised_name(stem.partition("-")[0]) == name:
             return True
     return False
+
+
+def look(context: Context) -> Apps:
+    """Return what pipx has, and which of the names on the line the environment here has as well."""
+    folder = environments_of(context)
+    installed = installed_applications(folder)
+    command, place = context.command, context.place
+    names = {found.name for found in map(parse, command.requirements) if found is not None}
+    asked = names if command.subcommand == "install" else names.intersection(installed)
+    looked_for = asked if place.state == USABLE else set()
+    beside = frozenset(name for name in looked_for if has_distribution(place.site, name))
+    named = None
+    if command.subcommand == "show" and len(asked) == 1:
+        named = context.examine(os.path.join(folder, *asked), named=True)
+    return Apps(folder=folder, installed=installed, beside=beside, named=named)

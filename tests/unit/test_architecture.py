@@ -41,7 +41,7 @@ ORDER = (
     ("system.project_tools.tools",),
     ("system.process",),
     ("system.observe",),
-    ("system.pipx",),
+    ("system.new_place", "system.pipx"),
     ("actions.execute",),
     ("cli",),
     ("__main__",),
@@ -58,6 +58,7 @@ COLD_ALONE = (
     "core.creation",
     "core.refusals",
     "core.slips",
+    "system.new_place",
     "system.pipx",
     "system.project_tools.tools",
 )
@@ -66,6 +67,7 @@ LATE = {
     "actions.execute": (*COLD, *COLD_ACTIONS, "system.project_tools.tools"),
     "cli": COLD,
     "system.observe": (
+        "system.new_place",
         "system.pipx",
         "system.processes",
         "envs.trust",
@@ -74,6 +76,7 @@ LATE = {
         "system.project_tools.tools",
         "shells.activation",
     ),
+    "system.new_place": ("envs.trust",),
     "core.decide": ("core.app_routing", "core.creation", "core.refusals", "core.slips"),
 }
 # What `safepip hook`, which a shell waits for, does without.

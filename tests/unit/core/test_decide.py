@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 
+from safepip.core.app_routing import Apps
 from safepip.core.decide import decide as decide_by_table
 from safepip.core.invocation import TOPICS, VERBS, read_invocation
 from safepip.core.pip_line import ConfigFile, opts_out, read
@@ -47,7 +48,6 @@ from safepip.core.world import (
     UNTRUSTED,
     USABLE,
     Ambient,
-    Apps,
     Details,
     Environment,
     Interpreter,

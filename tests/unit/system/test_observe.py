@@ -17,6 +17,7 @@ from safepip.core.record import replace
 from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE, Ambient
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
+from safepip.system.new_place import central
 from safepip.system.observe import Context, ambient, decided, enter, follow
 from safepip.system.process import ACTIVATED, HANDOVER
 from safepip.system.project_tools.tools import note_hinted
@@ -829,7 +830,7 @@ def test_central_environments_have_the_name_of_the_project(world, home, name):
 
 def test_the_root_directory_has_a_name_too(world):
     found = world()
-    assert os.path.basename(found._central("/").path).startswith("root-")
+    assert os.path.basename(central("/", found).path).startswith("root-")
 
 
 @pytest.mark.parametrize("name", ["a:b", "caf\udce9"])

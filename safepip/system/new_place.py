@@ -1,0 +1,96 @@
+"""Choose where the environment of a project goes that has none yet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from safepip.core.record import replace
+from safepip.errors import shell_quote
+
+from . import registry
+from .directories import at_home
+from .environment import is_disposable, target_of
+from .project import owner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.core.world import Environment
+
+    from .observe import Context
+
+_LEADS_NOWHERE = ("is a link to nothing", "points at ")  # reasons against what nobody needs any more
+_LONGEST_NAME = 64
+
+
+def new_place(root: str, context: Context) -> Environment:
+    """Return the place for the environment of the project whose root is the directory `root`."""
+    folder = context.settings.env_dir
+    if folder == "central":
+        return central(root, context)
+    path = os.path.normpath(os.path.join(root, at_home(folder, context.ambient.home)))
+    if context.leads_out(path, root):
+        return context.led_out(path)
+    taken = _taken(path, root, context)
+    if taken:
+        return central(root, context, instead=f"{context.typed_path(path)} {taken}")
+    if not os.path.lexists(path) and _is_open_to_others(root, context):
+        return central(root, context, instead=f"others can rename what root puts into {root}")
+    if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
+        return context.examine(path)
+    context.tell(f"{root} cannot hold an environment")
+    return central(root, context)
+
+
+def central(root: str, context: Context, *, instead: str = "") -> Environment:
+    """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
+    real = os.path.realpath(root)
+    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
+    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
+    place = context.in_data("envs", f"{name[:_LONGEST_NAME] or 'root'}-{digest}")
+    found: Environment = replace(place, instead=instead)
+    return found
+
+
+def _taken(path: str, root: str, context: Context) -> str:
+    """Return what stands where the environment would be made, and stays there; empty if nothing does."""
+    if not os.path.lexists(path):
+        return ""
+    if owner(path) not in context.makers:
+        return "" if _is_trusted(path, context) else "belongs to another user"
+    target, reason = target_of(path)
+    if target and target != path and is_disposable(target, root):
+        return f"leads to {context.typed_path(target)}, which tox or nox may empty"
+    if not reason.startswith(_LEADS_NOWHERE):
+        return reason
+    return f"{reason} (to have it here: rm {shell_quote(context.typed_path(path))}, then install again)"
+
+
+def _is_trusted(path: str, context: Context) -> bool:
+    known = registry.registration(context.state, path)
+    return context.is_trusted(path) or (known is not None and known.how == registry.TRUSTED)
+
+
+def _is_open_to_others(root: str, context: Context) -> bool:
+    """Return True where root, for itself, would put files into a directory that others can rename them in."""
+    if context.ambient.user != 0 or context.ambient.platform == "win32" or context.sudo_user:
+        return False
+    found = os.stat(root)
+    if found.st_uid != 0:
+        return True
+    is_shared = bool(found.st_mode & stat.S_IWGRP) and found.st_gid != 0
+    if found.st_mode & stat.S_ISVTX or not (is_shared or found.st_mode & stat.S_IWOTH):
+        return False
+    from safepip.envs.trust import has_modes  # noqa: PLC0415  needed by root alone
+
+    return has_modes(root)
+
+
+def _can_hold(root: str) -> bool:
+    """Return True if an environment can be made in `root`: the system allows it, and the name is fit.
+
+    What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
+    """
+    is_text = root.encode("utf-8", "replace") == os.fsencode(root)
+    return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)
