@@ -124,6 +124,15 @@ def hand_over(
             environ["SAFEPIP_RUN_DISCARD"] = discard
     if context.first_reading.outcome == "main_help":
         _introduce(context)
+    return _start(handover, environ, context, report)
+
+
+def _start(handover: Handover, environ: dict[str, str], context: Context, report: Report) -> int:
+    """Become pip; wait for it where there is something to do when it has ended."""
+    if context.invocation.save is not None:
+        from .save import run_and_save
+
+        return run_and_save(handover, environ, context, report)
     return start(handover.argv, environ)
 
 
@@ -147,6 +156,8 @@ def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | No
     """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
     change = handover.changes_packages and handover.environment is not None and not created
     if not change or context.command.subcommand != "install" or not context.settings.fast:
+        return None
+    if context.invocation.save is not None:
         return None
     from safepip.envs.noop_cache import ask
 
@@ -181,7 +192,8 @@ def _locate(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
 
 def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
     """Say once per project how the tool that keeps it records a dependency."""
-    if hint is not None and not report.quiet:
+    is_recorded = context.invocation.save is not None
+    if hint is not None and not report.quiet and not is_recorded:
         from safepip.system.project_tools.tools import note_hinted
 
         root, line = hint

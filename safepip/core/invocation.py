@@ -39,6 +39,7 @@ OPTIONS = {
     "--project": ("DIR", "As if started in that directory"),
     "--app": ("", "Install as an application, with pipx"),
     "--lib": ("", "Install into the environment, not with pipx"),
+    "--save": ("", "Record what is installed or removed (--save=FILE, --save=group:NAME)"),
     "--safepip-version": ("", "Show the version of safepip"),
 }
 FLAGS = tuple(name for name in OPTIONS if not OPTIONS[name][0])
@@ -49,8 +50,9 @@ class Invocation(Record):
     """What was typed: the `words` for pip, and what was said to safepip itself.
 
     `name` is the program's name as pip would show it; `version` the Python version in it ("3", "3.12" or
-    None); `module` tells of `python -m safepip`. `route` is "app", "lib" or None. `verb` is one of VERBS
-    with its `arguments`. `error` says what is wrong with safepip's own options.
+    None); `module` tells of `python -m safepip`. `route` is "app", "lib" or None. `save` is what --save names,
+    "" for the project's own file, or None without it. `verb` is one of VERBS with its `arguments`. `error`
+    says what is wrong with safepip's own options.
     """
 
     words: tuple[str, ...]
@@ -62,6 +64,7 @@ class Invocation(Record):
     env: str | None = None
     project: str | None = None
     route: str | None = None
+    save: str | None = None
     show_version: bool = False
     verb: str | None = None
     arguments: tuple[str, ...] = ()
@@ -100,23 +103,30 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
             said[name[2:]] = value
             if not value:
                 said["error"] = f"{name} needs a directory"
-        elif word in {"--app", "--lib"}:
-            said["route"] = word[2:]
-        elif word == "--system":
-            said["system"] = True
-        elif word == "--safepip-version":
-            said["show_version"] = True
+        elif name == "--save" or word in FLAGS:
+            said.update(_flag(name, value))
         else:
             width = _width(word)
             kept.extend(argv[index : index + width])
             index += width - 1
         index += 1
     rest = tuple(argv[index:])
+    if "save" in said and rest[:1] not in {("install",), ("uninstall",)}:
+        said["error"] = "--save goes before install or uninstall"
     asked = _verb_of(rest)
     if asked is not None:
         said["verb"], said["arguments"] = asked
     told: Invocation = replace(invocation, words=(*kept, *rest), **said)
     return told
+
+
+def _flag(name: str, value: str) -> dict[str, object]:
+    """Return the field that an option without a word behind it sets; only --save has a value, behind "="."""
+    if name == "--save":
+        return {"save": value}
+    if name in {"--app", "--lib"}:
+        return {"route": name[2:]}
+    return {"system": True} if name == "--system" else {"show_version": True}
 
 
 def _version_of(name: str) -> str | None:

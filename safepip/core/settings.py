@@ -82,6 +82,7 @@ class Settings(Record):
     quiet: bool = False
     hints: bool = True
     prompt: bool = True
+    save_style: Literal["compatible", "minimum"] = "compatible"
     trust: tuple[str, ...] = ()
     origins: tuple[tuple[str, str], ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -399,6 +400,7 @@ TABLE = (
     _row("quiet", _FLAG, "print only errors"),
     _row("hints", _FLAG, "say how to run what was installed"),
     _row("prompt", _FLAG, "shells show the environment that they activated in the prompt"),
+    _row("save-style", _one_of("compatible", "minimum"), "how --save records a version: as ~=, or as >="),
 )
 ROWS = {row.key: row for row in TABLE}
 _DEFAULTS = Settings()

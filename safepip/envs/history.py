@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PIP = "pip"
 UNDO = "undo"
+SAVE = "save"  # only a file of the project was changed: nothing stands behind `further`
 START = "0"  # the id of the state before the first entry
 
 
@@ -48,8 +49,9 @@ class Change(Record):
 class Entry(Record):
     """A command that changed something.
 
-    `kind` is PIP or UNDO; `further` is "created" where the environment was made for it, and for an UNDO the
-    id of the entry whose state it went back to.
+    `kind` is PIP, UNDO or SAVE; `further` is "created" where the environment was made for it, and for an UNDO
+    the id of the entry whose state it went back to. `files` are those of the project that --save changed, as
+    saved_files.py knows them.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Entry(Record):
     outside: tuple[str, ...] = ()
     further: str = ""
     changes: tuple[Change, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def read(environment: str) -> list[Entry]:
@@ -127,18 +130,23 @@ def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     return states
 
 
+def since(entries: Sequence[Entry], to: str) -> Sequence[Entry]:
+    """Return the entries after the state of the entry `to` was in force for the last time."""
+    states = steps(entries)
+    ids = [START, *(entry.id for entry in entries)]
+    wanted = states[len(ids) - 1 - ids[::-1].index(to)]
+    last = len(states) - 1 - states[::-1].index(wanted)
+    return entries[last:]
+
+
 def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
     """Return how those distributions were, after the entry `to`, that commands since then have changed.
 
     That state was last in force after the last entry with the same steps. A distribution is to be what the
     first command since found: what was changed without safepip before that, stays.
     """
-    states = steps(entries)
-    ids = [START, *(entry.id for entry in entries)]
-    wanted = states[len(ids) - 1 - ids[::-1].index(to)]
-    last = len(states) - 1 - states[::-1].index(wanted)
     found: dict[str, State | None] = {}
-    for entry in entries[last:]:
+    for entry in since(entries, to):
         for change in entry.changes:
             found.setdefault(change.name, change.before)
     return found
@@ -146,8 +154,12 @@ def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
 
 def _entry(line: str) -> Entry | None:
     fields = line.split("\t")
-    when = number(fields[1]) if len(fields) >= 8 else None
-    if when is None or number(fields[0]) is None or fields[2] not in {PIP, UNDO}:
+    if len(fields) < 7 or fields[2] not in {PIP, UNDO, SAVE}:
+        return None
+    if len(fields) == 7 and fields[2] == PIP:  # torn
+        return None
+    when = number(fields[1])
+    if when is None or number(fields[0]) is None:
         return None
     found = tuple(map(_change, fields[7:]))
     whole = tuple(change for change in found if change is not None)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DAMAGE = os.path.join(OWN, "damage")  # the part of a journal that could not be put right yet
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
 HISTORY = os.path.join(OWN, "history")
+SAVED = os.path.join(OWN, "saved")
 _FORMAT = "safepip-journal-2"
 _END = "."  # the last line: without it the journal was cut off
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 
 from safepip.core.pip_line import keys, settings
-from safepip.core.plan import Handover
+from safepip.core.plan import RUNNER, Handover
+from safepip.core.requirement import normalised_name
 from safepip.core.world import BIN
+from safepip.saving.entry import name_of
 from safepip.system import pip_config
-from safepip.system.process import child_environ, spare_pip
+from safepip.system.process import child_environ, inherited, spare_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from safepip.core.world import Environment
+
+_NAME_IN_COMMENT = re.compile(r"#.*\(([A-Za-z0-9._-]+)==")
 
 
 def own_variables(
@@ -72,6 +77,29 @@ def run_pip(
         if "does not support python" not in failed:
             return failed
     return _run(handover.argv, environ, lock)
+
+
+def frozen(python: str, environment: str | None) -> dict[str, str]:
+    """Return what `pip freeze` says is installed for a Python, by normalised name.
+
+    pip tells the name of an editable install from a directory only in the comment before it.
+    """
+    import subprocess  # noqa: PLC0415  slow to import, and only needed here
+
+    environ = own_variables(inherited(), environment)
+    argv = (python, RUNNER, "freeze", "--all", "--disable-pip-version-check")
+    done = subprocess.run(argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    found: dict[str, str] = {}
+    comment = ""
+    for line in os.fsdecode(done.stdout).splitlines():
+        if line.startswith("#"):
+            comment = line
+            continue
+        in_comment = _NAME_IN_COMMENT.match(comment)
+        name = normalised_name(in_comment[1]) if in_comment else name_of(line)
+        found[name] = line
+        comment = ""
+    return found
 
 
 def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:

@@ -324,6 +324,8 @@ def _is_as_before(one: packages.Wanted, version: str) -> bool:
 def _carry_over(old: str, made: Environment) -> None:
     """Keep the history, which goes on from what is installed now."""
     with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(os.path.join(old, journal.SAVED), os.path.join(made.path, journal.SAVED))
+    with contextlib.suppress(FileNotFoundError):
         shutil.copy2(os.path.join(old, journal.HISTORY), os.path.join(made.path, journal.HISTORY))
         history.leave(made.path, journal.snapshot(made.path))
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 
+from safepip.actions.save import destination_of
 from safepip.core.invocation import read_invocation, with_own_words
 from safepip.core.pip_options import SUBCOMMANDS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, Temporary
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         project: str | None
         because: str
         argv: list[str]
+        records: str | None
 
 
 _NAMES = {
@@ -120,6 +122,7 @@ def _explained(plan: Plan, seen: Context) -> Explained:
         "project": _found(lambda: seen.project and seen.project.root),
         "because": plan.because,
         "argv": without_secrets(argv),
+        "records": _found(lambda: destination_of(seen)),
     }
 
 
@@ -157,6 +160,8 @@ def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
         yield f"           (marker: {seen.target.interpreter.marker})"
     if explained["argv"]:
         yield f"  runs     {shlex.join(explained['argv'])}"
+    if explained["records"]:
+        yield f"  records  it in {explained['records']}"
     if isinstance(plan, Pipx):
         for words in plan.runs[1:]:
             yield f"           {shlex.join(['pipx', *words])}"

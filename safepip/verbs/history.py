@@ -10,8 +10,9 @@ import sys
 import textwrap
 import time
 
+from safepip.core.record import replace
 from safepip.core.world import ABSENT, UNFINISHED
-from safepip.envs import applications, history, journal
+from safepip.envs import applications, history, journal, saved_files
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import REFUSED, SafepipError
 from safepip.report import printable
@@ -70,7 +71,11 @@ def legible(found: Environment, context: Context) -> list[Entry]:
     if not _may_read(os.path.join(found.path, journal.HISTORY)):
         what = f"the history of {context.typed(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)
-    return history.read(found.path)
+    files: dict[str, list[str]] = {}
+    for saved in saved_files.read(found.path):
+        files.setdefault(saved.entry, []).append(context.typed_path(saved.path))
+    entries = history.read(found.path)
+    return [replace(entry, files=tuple(files.get(entry.id, ()))) for entry in entries]
 
 
 def _may_read(file: str) -> bool:
@@ -102,6 +107,7 @@ def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
     changes = list(map(_tied, entry.changes))
     if entry.further == "created":
         changes.insert(0, made)
+    changes += [f"changed {printable(path)}" for path in entry.files]
     return [*_folded(head, 24), *_folded(" " * 6 + ", ".join(changes), 6)]
 
 
@@ -173,6 +179,7 @@ def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
         "undone": _is_undone(entry, entries),
         "undo_to": entry.further if entry.kind == history.UNDO else None,
         "with": "pipx" if entry.kind == applications.PIPX else "pip",
+        "files": list(entry.files),
     }
 
 
@@ -192,4 +199,4 @@ def _both(change: Change) -> dict[str, str]:
 
 
 def _is_undone(entry: Entry, entries: Sequence[Entry]) -> bool:
-    return entry.kind == history.PIP and entry.id not in history.steps(entries)[-1]
+    return entry.kind in {history.PIP, history.SAVE} and entry.id not in history.steps(entries)[-1]

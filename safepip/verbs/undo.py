@@ -16,7 +16,7 @@ import time
 from safepip.actions.sudo import step_down
 from safepip.core.record import Record
 from safepip.core.world import USABLE
-from safepip.envs import applications, history, journal, packages, recover
+from safepip.envs import applications, history, journal, packages, recover, saved_files
 from safepip.envs.in_force import in_force, usable
 from safepip.envs.lock import acquire
 from safepip.envs.progress import shown_while
@@ -80,10 +80,12 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             )
         rows = journal.snapshot(found.path)
         back = _planned(entries, aim, history.installed(rows))
-        _show(back, entries)
+        files = saved_files.back(found.path, history.since(entries, aim))
+        _show(back, entries, nothing=not files)
         _tell_of_others(entries, found, rows, back, report)
         with shown_while("changing packages", context, report):
-            _carry_out(back, entries, found, context, words, lock)
+            entry = _carry_out(back, entries, found, context, words, lock)
+        _take_files_back(files, entry, found, context, report)
     return 0
 
 
@@ -164,7 +166,7 @@ def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> Bac
     return Back(to=to, changes=history.changes(now, after))
 
 
-def _show(back: Back, entries: Sequence[Entry]) -> None:
+def _show(back: Back, entries: Sequence[Entry], *, nothing: bool) -> None:
     steps, aimed = (history.steps(entries)[-1], _steps_at(entries, back.to))
     for entry in reversed(entries):
         if entry.id in steps and entry.id not in aimed:
@@ -172,7 +174,7 @@ def _show(back: Back, entries: Sequence[Entry]) -> None:
             sys.stdout.write(f"{printable(said)}\n")
     for change in back.changes:
         sys.stdout.write(f"  {described(change)}\n")
-    if not back.changes:
+    if nothing and not back.changes:
         sys.stdout.write("  nothing is to be done for it\n")
     sys.stdout.flush()
 
@@ -209,8 +211,8 @@ def _carry_out(
     context: Context,
     words: tuple[str, ...],
     lock: int | None,
-) -> None:
-    """Get everything, change everything, note it; or put everything back."""
+) -> str:
+    """Get everything, change everything, note it and return the entry's id; or put everything back."""
     coming = [packages.again(one.name, one.after, entries) for one in back.changes if one.after is not None]
     going = [one.name for one in back.changes if one.after is None]
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
@@ -231,6 +233,30 @@ def _carry_out(
     )
     history.leave(found.path, rows)
     history.append(found.path, entry)
+    return entry.id
+
+
+def _take_files_back(
+    files: Sequence[saved_files.Back], entry: str, found: Environment, context: Context, report: Report
+) -> None:
+    """Give the files that --save changed the content that they had; what was edited since stays as it is."""
+    for file in files:
+        path = context.typed_path(file.path)
+        try:
+            now = saved_files.content_of(file.path)
+            if now == file.aimed:
+                continue
+            if file.is_edited or now != file.expected:
+                report.error(f"{path} was edited since, so it stays as it is; it may still name what was undone")
+                continue
+            saved_files.note(
+                found.path, saved_files.Saved(entry=entry, path=file.path, before=now, after=file.aimed)
+            )
+            is_back = saved_files.change(file.path, now, file.aimed)
+        except OSError as error:
+            raise SafepipError(_FAILED, f"{path} stays as it is: {error.strerror}") from None
+        if is_back:
+            sys.stdout.write(f"  {printable(path)}: taken back\n")
 
 
 def _check(back: Back, found: Environment) -> None:

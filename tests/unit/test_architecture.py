@@ -48,8 +48,8 @@ ORDER = (
 )  # fmt: skip
 # Cold rooms lie below all of these, and may be imported late where an arm of a match needs them. Within a room
 # modules may know of each other, though not in a circle.
-COLD = ("shells", "envs", "doctor", "verbs")
-COLD_ACTIONS = ("actions.pipx", "actions.sudo", "actions.temporary")
+COLD = ("saving", "shells", "envs", "doctor", "verbs")
+COLD_ACTIONS = ("actions.pipx", "actions.save", "actions.sudo", "actions.temporary")
 COLD_ALONE = (
     *COLD_ACTIONS,
     "system.processes",

@@ -35,6 +35,14 @@ _COMMANDS = {
     "hatch": ("Hatch", ""),
     "pixi": ("pixi", "pixi add --pypi"),
 }
+_REMOVING = {
+    "uv": "uv remove",
+    "poetry": "poetry remove",
+    "pdm": "pdm remove",
+    "pipenv": "pipenv uninstall",
+    "hatch": "",
+    "pixi": "pixi remove --pypi",
+}
 _PATIENCE = 10  # seconds for a tool to answer; the slowest seen took 4
 _FORMAT = "safepip-manager-1"
 # Variables that move environments, by how they begin. Others of these tools hold passwords, which are not kept.
@@ -85,6 +93,17 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
     if command:
         how = " ".join((command, *named))
     return f"this project is kept by {name}; to record the dependency: {how}"
+
+
+def recording(keeper: str, subcommand: str, requirements: Sequence[str]) -> str:
+    """Return which tool keeps the project, and its command that records what `subcommand` did."""
+    named = [shell_quote(requirement) for requirement in requirements if parse(requirement)]
+    name, add = _COMMANDS[keeper]
+    command = add if subcommand == "install" else _REMOVING[keeper]
+    if command and named:
+        return f"this project is kept by {name}: {' '.join((command, *named))}"
+    verb = "add to" if subcommand == "install" else "remove from"
+    return f"this project is kept by {name}: {verb} [project.dependencies] {' '.join(named)}".rstrip()
 
 
 def hinted(state: str | None, root: str) -> bool:

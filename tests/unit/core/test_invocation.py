@@ -66,6 +66,10 @@ def test_as_a_module_the_name_of_the_file_does_not_count():
         ("--project ../other install six", {"project": "../other"}),
         ("--project=.. --env x --system install six", {"project": "..", "env": "x", "system": True}),
         ("--safepip-version install six", {"show_version": True}),
+        ("--save install six", {"save": ""}),
+        ("--save=dev.txt install six", {"save": "dev.txt"}),
+        ("--save=a=b install six", {"save": "a=b"}),
+        ("--save= install six", {"save": ""}),
     ],
 )
 def test_own_options_before_the_subcommand_are_taken_out(line, said):
@@ -182,3 +186,15 @@ def test_words_are_kept_byte_for_byte():
     odd = ["install", "", " ", "caf\udce9", "a\nb", "-", "--", "--system"]
     assert read_invocation("safepip", odd).words == tuple(odd)
     assert read_invocation("pip", odd).words == tuple(odd)
+
+
+@pytest.mark.parametrize(
+    "line", ["--save", "--save list", "--save=x freeze", "--save -q doctor", "--save help install"]
+)
+def test_save_without_an_install_or_uninstall_is_an_error(line):
+    assert read(line).error == "--save goes before install or uninstall"
+
+
+def test_save_stands_among_options_of_pips_and_of_safepips():
+    told = read("-q --save --env x uninstall -y six")
+    assert told == Invocation(words=("-q", "uninstall", "-y", "six"), save="", env="x")

@@ -295,6 +295,7 @@ def test_json_has_the_documented_shape():
         "undone": False,
         "undo_to": None,
         "with": "pip",
+        "files": [],
     }
 
 
