@@ -46,11 +46,12 @@ def _all(context: Context) -> Iterator[Finding]:
     home = context.ambient.home or context.ambient.environ.get("HOME", "")
     for subject in CHECKS:
         for finding in subject.check(context):
-            yield replace(finding, why=_with_tilde(finding.why, home))
+            if len(home) > 1 and home in finding.why:
+                yield replace(finding, why=_with_tilde(finding.why, home))
+            else:
+                yield finding
 
 
 def _with_tilde(text: str, home: str) -> str:
-    if len(home) < 2:
-        return text
-    words = text.replace(home + os.sep, "~" + os.sep).split(" ")
-    return " ".join("~" if word == home else word for word in words)
+    text = f" {text.replace(home + os.sep, '~' + os.sep)} "
+    return text.replace(f" {home} ", " ~ ")[1:-1]

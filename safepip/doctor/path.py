@@ -38,18 +38,28 @@ class Program(Record):
     @property
     def lost(self) -> bool:
         """Return True if its interpreter does not exist."""
-        return self.runs != "" and not os.path.exists(self.runs)
+        if not self.runs:
+            return False
+        return not os.path.exists(self.runs)
 
 
 def check(context: Context) -> Findings:
     """Look at the programs that PATH gives, in its order."""
     program = attempt(own_program, "")
-    yield ok("safepip", f"safepip {__version__} runs from {program or context.ambient.executable}")
     if program:
+        yield ok("safepip", f"safepip {__version__} runs from {program}")
         yield from _safepips(program, context)
-    pythons, pips = on_path(PYTHONS, context), on_path(PIPS, context)
+    else:  # `python -m safepip`, without a console script
+        yield ok("safepip", f"safepip {__version__} runs from {context.ambient.executable}")
+    pythons = on_path(PYTHONS, context)
     if pythons:
         yield ok("python-on-path", f"python on PATH: {_in_order(pythons)}")
+    yield from _pips(pythons, context)
+    yield from _relative(context)
+
+
+def _pips(pythons: list[Program], context: Context) -> Findings:
+    pips = on_path(PIPS, context)
     if pips:
         yield ok("pip-on-path", f"pip on PATH: {_in_order(pips)}")
     elif pythons:
@@ -59,7 +69,6 @@ def check(context: Context) -> Findings:
             yield _lost(pip, context)
     if pips and pythons:
         yield from _mismatch(pips, pythons[0], context)
-    yield from _relative(context)
 
 
 def path_entries(context: Context) -> list[str]:
@@ -89,17 +98,23 @@ def _first_program(folder: str, names: tuple[str, ...]) -> str:
 
 def _program(path: str) -> Program:
     head = head_of(path)
-    is_script = head.startswith(b"#!")
-    runs = python_named(head)
-    python = runs or path
-    serves = of_python(python) or os.path.realpath(python)
-    if is_script and not runs:
-        serves = ""  # "#!/usr/bin/env python3" serves the first on PATH
-    return Program(path=path, runs=runs, serves=serves, own=is_script and b"safepip" in head)
+    if not head.startswith(b"#!"):
+        return Program(path=path, serves=_served_by(path))
+    is_own = b"safepip" in head
+    python = python_named(head)
+    if not python:  # "#!/usr/bin/env python3" serves the first on PATH
+        return Program(path=path, own=is_own)
+    return Program(path=path, runs=python, serves=_served_by(python), own=is_own)
+
+
+def _served_by(python: str) -> str:
+    """Return the environment of a Python, or its real path if it is in none."""
+    return of_python(python) or os.path.realpath(python)
 
 
 def _in_order(programs: list[Program]) -> str:
-    return ", then ".join(program.path for program in programs)
+    paths = [program.path for program in programs]
+    return ", then ".join(paths)
 
 
 # -- other programs called safepip
@@ -135,15 +150,18 @@ def project_of(program: str) -> str:
 def _installs(distribution: Distribution, name: str) -> bool:
     if distribution.entry_points.select(group="console_scripts", name=name):
         return True
-    files = distribution.files or ()
-    return any(os.fspath(file).endswith(f"/bin/{name}") for file in files)
+    for file in distribution.files or ():  # scripts without an entry point stand in RECORD alone
+        if os.fspath(file).endswith(f"/bin/{name}"):
+            return True
+    return False
 
 
 def _sites_beside(programs: list[str]) -> list[str]:
     """Return the folders of modules that belong to the directories of these programs."""
-    prefixes = {os.path.dirname(os.path.dirname(path)) for path in programs if path}
+    folders = set(map(os.path.dirname, filter(None, programs)))
     sites = []
-    for prefix in sorted(prefixes):
+    for prefix in sorted(map(os.path.dirname, folders)):
+        # site-packages, and the dist-packages of Debian
         sites += glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "*-packages"))
     return sites
 
@@ -164,18 +182,20 @@ def _mismatch(pips: list[Program], python: Program, context: Context) -> Finding
     pip = pips[0]
     if pip.own or pip.lost:
         return
-    if not pip.serves or not python.serves or pip.serves == python.serves:
+    if "" in {pip.serves, python.serves}:  # unknown
         return
-    if attempt(lambda: context.target.problem is not None, True):
+    if pip.serves == python.serves:
+        return
+    if attempt(lambda: context.target.problem is not None, True):  # the target's finding comes first
         return
     folder = os.path.dirname(python.path)
     why = f"pip and python differ: {pip.path} is that of {pip.serves}, not of {python.path}"
-    folders_of_pips = [os.path.dirname(other.path) for other in pips]
-    if folder in folders_of_pips or not context.data:
-        yield warning("pip-mismatch", why, put_first(folder))
-    else:
+    command = put_first(folder)
+    if folder not in [os.path.dirname(other.path) for other in pips] and context.data:
+        # No pip lies beside that Python, so a shim has to serve it.
         shims = os.path.join(context.data, "shims")
-        yield warning("pip-mismatch", why, f"safepip shims {shlex.quote(shims)} && {put_first(shims)}")
+        command = f"safepip shims {shlex.quote(shims)} && {put_first(shims)}"
+    yield warning("pip-mismatch", why, command)
 
 
 def _relative(context: Context) -> Findings:
@@ -183,7 +203,8 @@ def _relative(context: Context) -> Findings:
     absolute = list(filter(os.path.isabs, entries))
     if absolute == entries:
         return
-    first = next(entry for entry in entries if not os.path.isabs(entry))
-    why = f"PATH holds {first or 'an empty entry'}: programs of whatever directory one is in would run"
+    relative = [entry for entry in entries if entry not in absolute]
+    named = relative[0] or "an empty entry"  # an empty one means the working directory (POSIX)
+    why = f"PATH holds {named}: programs of whatever directory one is in would run"
     clean = os.pathsep.join(absolute)
     yield warning("path-relative", why, f"export PATH={shlex.quote(clean)}")

@@ -60,7 +60,7 @@ def check(context: Context) -> Findings:
     if files and not found:
         paths = ", ".join(file.path for file in files)
         yield ok("pip-config", f"pip reads {paths}; nothing there moves installs")
-    named = context.ambient.environ.get("PIP_CONFIG_FILE", "")
+    named = context.ambient.environ.get("PIP_CONFIG_FILE")
     if named and not os.path.exists(named):
         why = f"PIP_CONFIG_FILE names {named}, which does not exist"
         yield warning("pip-config-file", why, "unset PIP_CONFIG_FILE")
@@ -71,18 +71,25 @@ def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
         if file.error:
             yield _malformed(file, context)
     wrong = set()
-    for setting, error in _rejected(files, context):
+    settings = list(_all(files, context))
+    for setting, error in _rejected(files, settings, context):
         wrong.add((setting.where, setting.key))
         why = f"pip rejects what {setting.where} says: {error}"
         yield problem("pip-setting-wrong", why, unset(setting, context))
-    for setting in settings_in_force(context):
-        if (setting.where, setting.key) not in wrong:
+    for setting in settings:
+        if (setting.where, setting.key) in wrong:  # named already
+            continue
+        if _counts(setting, context):
             yield _in_force(setting, context)
 
 
 def settings_in_force(context: Context) -> list[PipSetting]:
     """Return the settings that move or stop installs: true flags, places, missing files."""
-    return [one for one in _all(context) if _counts(one, context)]
+    found = []
+    for setting in _all(_files(context), context):
+        if _counts(setting, context):
+            found.append(setting)
+    return found
 
 
 def unset(setting: PipSetting, context: Context) -> str:
@@ -122,7 +129,9 @@ def _in_force(setting: PipSetting, context: Context) -> Finding:
         return problem(name, why, undo)
     if setting.key.startswith("require-"):
         why = f"pip refuses to work outside an environment (require-virtualenv, by {setting.where})"
-        return ok(name, why) if is_managed(context) else warning(name, why, undo)
+        if is_managed(context):  # safepip routes each install into an environment
+            return ok(name, why)
+        return warning(name, why, undo)
     meaning = _MEANT[setting.key].format(setting.value)
     return warning(name, f"{setting.where} {meaning} ({setting.key})", undo)
 
@@ -130,17 +139,24 @@ def _in_force(setting: PipSetting, context: Context) -> Finding:
 # -- all settings
 
 
-def _all(context: Context) -> Iterator[PipSetting]:
+def _all(files: Sequence[ConfigFile], context: Context) -> Iterator[PipSetting]:
     yield from _of_variables(context.ambient.environ)
-    files = _files(context)
-    home = context.ambient.home or os.sep
-    written = {file.kind: file.path for file in files}  # `pip config` writes the last one of a kind
-    old = [os.path.join(home, name) for name in (".pip", "pip")]  # and never these
+    written = _written_by_pip(files, context.ambient.home or os.sep)
     for file in files:
-        is_written = written[file.kind] == file.path and os.path.dirname(file.path) not in old
         for setting in _of_file(file):
-            is_plain = setting.spelled == setting.key != "python"
-            yield replace(setting, simple=is_written and is_plain)
+            # `pip config` writes keys in its own spelling, and takes --python for an option of its own.
+            if file.path in written and setting.spelled == setting.key != "python":
+                setting = replace(setting, simple=True)  # noqa: PLW2901  the same setting
+            yield setting
+
+
+def _written_by_pip(files: Sequence[ConfigFile], home: str) -> set[str]:
+    """Return the paths of the files that `pip config` writes: the last one of a kind."""
+    last: dict[str, str] = {}
+    for file in files:
+        last[file.kind] = file.path
+    old = {os.path.join(home, ".pip"), os.path.join(home, "pip")}  # pip reads pip.conf there, but never writes it
+    return {path for path in last.values() if os.path.dirname(path) not in old}
 
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[PipSetting]:
@@ -206,7 +222,8 @@ def _missing(setting: PipSetting, context: Context) -> str:
     """Return the first local file that the setting names and that does not exist, or ""."""
     cwd = context.ambient.cwd or os.sep
     for path in setting.value.split():
-        if "://" in path or path.startswith("file:"):
+        is_url = "://" in path or path.startswith("file:")
+        if is_url:
             continue
         # A ~ does not mean the home directory here: pip opens the path as it stands.
         if not os.path.exists(os.path.join(cwd, path)):
@@ -217,9 +234,10 @@ def _missing(setting: PipSetting, context: Context) -> str:
 # -- settings that pip rejects
 
 
-def _rejected(files: Sequence[ConfigFile], context: Context) -> Iterator[tuple[PipSetting, str]]:
+def _rejected(
+    files: Sequence[ConfigFile], settings: Sequence[PipSetting], context: Context
+) -> Iterator[tuple[PipSetting, str]]:
     """Yield the settings at which pip stops, since it reads every value before it looks at the line."""
-    settings = list(_all(context))
     for setting in settings:
         if setting.key in _FLAGS and setting.value.lower() not in _TRUTHS:
             error = f"{setting.value!r} is not a truth value for {setting.key}"
@@ -229,8 +247,9 @@ def _rejected(files: Sequence[ConfigFile], context: Context) -> Iterator[tuple[P
         if name not in looked_at:
             yield from _rejected_variable(name, key, context.ambient.environ[name])
     for file in files:
-        if not file.error and file.path not in looked_at:
-            yield from _rejected_in_file(file)
+        if file.error or file.path in looked_at:
+            continue
+        yield from _rejected_in_file(file)
 
 
 def _rejected_variable(name: str, key: str, value: str) -> Iterator[tuple[PipSetting, str]]:

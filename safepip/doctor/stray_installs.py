@@ -9,8 +9,8 @@ from safepip.core.requirement import normalised_name
 from safepip.report import first_of
 from safepip.shells.program import own_program
 from safepip.system.environment import names_in
+from safepip.system.files import read_regular
 from safepip.system.interpreter import program_on_path
-from safepip.system.project_tools.detect import content
 
 from .finding import MOST_NAMES, is_managed, move_aside, ok, sudo, target_interpreter, warning
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WITH_PYTHON = ("pip", "setuptools", "wheel")  # ensurepip puts these beside a Python
 _INFO = (".dist-info", ".egg-info", ".egg-link")
+_LONGEST = 100  # bytes of an installer's name
 
 
 def check(context: Context) -> Findings:
@@ -111,8 +112,8 @@ def _by_pip(folder: str) -> tuple[str, ...]:
     """Return the packages that pip or uv installed, without those that come with a Python."""
     names = set()
     for entry in _infos(folder):
-        installer = content(os.path.join(folder, entry, "INSTALLER")).strip()
-        if installer in {b"pip", b"uv"}:
+        installer = read_regular(os.path.join(folder, entry, "INSTALLER"), _LONGEST) or b""
+        if installer.strip() in {b"pip", b"uv"}:
             names.add(_name_of(entry))
     return tuple(sorted(names.difference(_WITH_PYTHON)))
 

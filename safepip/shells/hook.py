@@ -47,7 +47,9 @@ def answer(words: Sequence[str]) -> bytes | None:
     environ = inherited()
     if question == "bin":
         found = place_of(environ).found
-        return os.fsencode(os.path.join(found, BIN)) if found else b""
+        if not found:
+            return b""
+        return os.fsencode(os.path.join(found, BIN))
     if question == "leave":
         off = environ.get(ACTIVATED, "")
         if given == "nondestructive":  # `activate` calls it so, before it activates another one
@@ -63,8 +65,8 @@ def begins(environ: dict[str, str], hooked: str) -> list[Step]:
     """Return the steps of a shell that begins: PATH, and those for the working directory."""
     environ["PATH"] = os.pathsep.join(_completed(environ))
     steps: list[Step] = []
-    activated = environ.get(ACTIVATED)
-    if activated and activated == environ.get("VIRTUAL_ENV") and hooked != "0":
+    is_active = environ.get(ACTIVATED, "") == environ.get("VIRTUAL_ENV")
+    if is_active and hooked != "0":
         # The rc file may have put other directories before those of an inherited environment: enter it again.
         steps = leave(environ)
     return [
@@ -78,12 +80,9 @@ def begins(environ: dict[str, str], hooked: str) -> list[Step]:
 def _completed(environ: Mapping[str, str]) -> list[str]:
     """Return the entries of PATH with pipx's programs first and the home environment's last."""
     entries = environ.get("PATH", os.defpath).split(os.pathsep)
-    pipx = environ.get("PIPX_BIN_DIR", "")
-    home = _home(environ)
-    if not pipx and home is not None:
-        pipx = os.path.join(home, ".local", "bin")
-    if pipx and pipx not in entries:
-        entries.insert(0, pipx)  # as login shells have it
+    programs = _pipx_programs(environ)
+    if programs and programs not in entries:
+        entries.insert(0, programs)  # as login shells have it
     data = _data(environ)
     if data is None:
         return entries
@@ -93,8 +92,21 @@ def _completed(environ: Mapping[str, str]) -> list[str]:
     return entries
 
 
+def _pipx_programs(environ: Mapping[str, str]) -> str | None:
+    named = environ.get("PIPX_BIN_DIR")
+    if named:
+        return named
+    home = _home(environ)
+    if home is None:
+        return None
+    return os.path.join(home, ".local", "bin")
+
+
 def _home(environ: Mapping[str, str]) -> str | None:
-    return environ.get("HOME") or environ.get("USERPROFILE") or None
+    for name in ("HOME", "USERPROFILE"):
+        if environ.get(name):
+            return environ[name]
+    return None
 
 
 def _data(environ: Mapping[str, str]) -> str | None:
@@ -123,10 +135,11 @@ def place_of(environ: dict[str, str]) -> Place:
 def _owners(environ: Mapping[str, str], cwd: str | None) -> frozenset[int]:
     """Return the users whose files count, as for every command."""
     user = os.geteuid() if hasattr(os, "geteuid") else 0
-    is_plain_root = user == 0 and environ.get("SUDO_UID", "0") == "0"
-    if is_plain_root and cwd is not None:
-        return frozenset((user, owner(cwd)))
-    return frozenset((0, user))
+    if user != 0:
+        return frozenset((0, user))
+    if cwd is None or environ.get("SUDO_UID", "0") != "0":
+        return frozenset((0,))
+    return frozenset((0, owner(cwd)))  # plain root, as in a container, works in the projects of others
 
 
 def _home_steps(place: Place) -> list[Step]:
@@ -134,20 +147,28 @@ def _home_steps(place: Place) -> list[Step]:
     data = _data(place.environ)
     if data is None or not _is_home_in_force(place, data):
         return [("set", "_safepip_home", "")]
-    base = ""
-    python3 = program_on_path("python3", place.environ) or ""
+    base, name = "", "python3"
     own = os.path.join(data, HOME, BIN, "python3")
-    if os.path.realpath(python3) == os.path.realpath(own):  # another Python could not import the packages
+    if _real_program("python3", place) == os.path.realpath(own):  # another Python could not import the packages
         base = os.path.join(data, USER_BASE)
-    name = "python" if program_on_path("python", place.environ) else "python3"
+    if _real_program("python", place):
+        name = "python"
     return [("set", "_safepip_home", base), ("set", "_safepip_home_python", name)]
 
 
+def _real_program(name: str, place: Place) -> str:
+    path = program_on_path(name, place.environ)
+    if path is None:
+        return ""
+    return os.path.realpath(path)
+
+
 def _is_home_in_force(place: Place, data: str) -> bool:
-    if place.cwd is None or place.in_project or place.environ.get("VIRTUAL_ENV"):
+    if place.cwd is None or place.in_project:
         return False
-    if place.environ.get("PYTHONUSERBASE") or place.environ.get("PYTHONNOUSERSITE"):
-        return False
+    for name in ("VIRTUAL_ENV", "PYTHONUSERBASE", "PYTHONNOUSERSITE"):
+        if place.environ.get(name):  # the user chose other packages
+            return False
     if registration(place.state, os.path.join(data, HOME)) is None:
         return False
     return not may_be_root(place.cwd, place.home, place.environ, place.owners)
@@ -156,7 +177,9 @@ def _is_home_in_force(place: Place, data: str) -> bool:
 def _refresh(environ: Mapping[str, str]) -> None:
     """Bring the links to the home environment's programs up to date if its programs changed."""
     data = _data(environ)
-    if data is None or _time(os.path.join(data, HOME, BIN)) == _time(os.path.join(data, LINKS)):
+    if data is None:
+        return
+    if _time(os.path.join(data, HOME, BIN)) == _time(os.path.join(data, LINKS)):
         return
     from .links import refresh  # noqa: PLC0415  only after a change of the home environment
 
@@ -171,8 +194,7 @@ def _time(folder: str) -> int:
 
 
 def _encoded(language: str, steps: list[Step]) -> bytes:
-    if language == "tcsh":
-        values = [value or "" for _, _, value in steps]
-        if "\n" in "".join(values):  # tcsh joins the lines of what it evaluates
-            return b""
-    return os.fsencode(render(language, steps))
+    code = os.fsencode(render(language, steps))
+    if language == "tcsh" and code.count(b"\n") > 1:  # tcsh joins the lines of what it evaluates
+        return b""
+    return code

@@ -57,13 +57,17 @@ def _show_packages(data: str) -> None:
         own = os.path.join(data, USER_BASE, *parts)
         if not name.startswith("python") or not os.path.isdir(packages):
             continue
+        # PYTHONUSERBASE hides the user's own site, so the file names that as well.
         user = os.path.join(os.path.expanduser("~"), ".local", *parts)
-        lines = [f"import site; site.addsitedir({folder!a})\n" for folder in (packages, user)]
+        lines = map("import site; site.addsitedir({!a})\n".format, (packages, user))
         make_folder(own)
         replace_file(os.path.join(own, "safepip.pth"), "".join(lines).encode(), durable=False)
 
 
 def _wanted(programs: str) -> set[str]:
     """Return the names of the programs of packages, without those of the environment itself."""
-    names = [name for name in names_in(programs) if not name.startswith(_NOT)]
-    return {name for name in names if is_program(os.path.join(programs, name))}
+    wanted = set()
+    for name in names_in(programs):
+        if is_program(os.path.join(programs, name)) and not name.startswith(_NOT):
+            wanted.add(name)
+    return wanted

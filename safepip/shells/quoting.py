@@ -15,17 +15,19 @@ def render(language: str, steps: Iterable[Step]) -> str:
 
     Nushell, PowerShell and xonsh get data to read instead: one object, in which later steps win.
     """
-    steps = tuple(steps)
     if language in _DATA:
-        return _DATA[language]({name: value for _, name, value in steps}) + "\n"
-    if not steps:
+        values = {name: value for _, name, value in steps}
+        return _DATA[language](values) + "\n"
+    lines = [_line(language, *step) for step in steps]
+    if not lines:
         return ""
-    return _joined(language, [_line(language, *step) for step in steps]) + "\n"
+    return _joined(language, lines) + "\n"
 
 
 def _joined(language: str, lines: list[str]) -> str:
-    separator = " ; " if language == "tcsh" else "\n"  # tcsh makes one line of what it evaluates
-    return separator.join(lines)
+    if language == "tcsh":  # it makes one line of what it evaluates
+        return " ; ".join(lines)
+    return "\n".join(lines)
 
 
 def assignments(language: str, values: dict[str, str]) -> str:

@@ -53,8 +53,8 @@ def _write_copy(path: str, name: str, program: str) -> None:
 
 def write_python_shims(folder: str, program: str, search: str) -> None:
     """Write shims of the Pythons on PATH `search` that only send `-m pip` to safepip."""
-    names = tuple(name for name in PYTHONS if any(candidates((name,), search, ())))
-    write_shims(folder, names, program, project=False)
+    names = filter(lambda name: any(candidates((name,), search, ())), PYTHONS)
+    write_shims(folder, tuple(names), program, project=False)
 
 
 def is_free(path: str) -> bool:
@@ -75,16 +75,19 @@ def remove_shims(folder: str) -> list[str]:
     links = os.path.join(folder, _NAMED)
     if not os.path.isdir(links):
         return []
-    names = [name for name in sorted(os.listdir(folder)) if _is_shim(folder, name)]
-    for name in names:
-        os.unlink(os.path.join(folder, name))
-    for link in (os.path.join(links, name) for name in os.listdir(links)):
+    removed = []
+    for name in sorted(os.listdir(folder)):
+        if _is_shim(folder, name):
+            os.unlink(os.path.join(folder, name))
+            removed.append(name)
+    for name in os.listdir(links):
+        link = os.path.join(links, name)
         if os.path.islink(link):
             os.unlink(link)
     with contextlib.suppress(OSError):  # other files stay, and their folders with them
         os.rmdir(links)
         os.rmdir(folder)
-    return names
+    return removed
 
 
 def _is_shim(folder: str, name: str) -> bool:

@@ -20,7 +20,7 @@ from .quoting import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from safepip.system.observe import Context
 
@@ -130,19 +130,29 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
 def remove(lines: Lines, shell: str) -> list[tuple[str, str]]:
     """Remove safepip's lines from the files; return the removed lines."""
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
-    removed = []
+    removed: list[tuple[str, str]] = []
     for file in dict(lines):
         _sweep(file)
         before = _read(file)
         kept = _without(before, of_safepip)
         if kept != before:
             _write(file, kept)
-            removed += [(file, line.strip()) for line in before if line not in kept]
+            removed += _pairs(file, before, kept)
     return removed
 
 
+def _pairs(file: str, before: list[str], kept: list[str]) -> Iterator[tuple[str, str]]:
+    for line in before:
+        if line not in kept:
+            yield file, line.strip()
+
+
 def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
-    return [line for line in lines if not of_safepip.fullmatch(line.rstrip("\r\n"))]
+    kept = []
+    for line in lines:
+        if not of_safepip.fullmatch(line.rstrip("\r\n")):
+            kept.append(line)
+    return kept
 
 
 def all_files(shell: str, home: str, environ: Mapping[str, str]) -> Lines:
@@ -150,8 +160,9 @@ def all_files(shell: str, home: str, environ: Mapping[str, str]) -> Lines:
     language = LANGUAGES[name_of(shell)]
     files = list(_files(language, shell, home, environ))
     if language == "bash":
-        files += [os.path.join(home, name) for name in _LOGIN_FILES]
-    return tuple((file, "") for file in files)
+        for name in _LOGIN_FILES:
+            files.append(os.path.join(home, name))
+    return tuple(zip(files, ("",) * len(files), strict=True))
 
 
 _LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")  # bash reads the first that exists
@@ -176,20 +187,25 @@ def _files(language: str, shell: str, home: str, environ: Mapping[str, str]) -> 
         case "xonsh":
             return (_first(os.path.join(home, ".xonshrc"), os.path.join(config, "xonsh", "rc.xsh")),)
         case _:
-            return tuple(os.path.join(config, "nushell", name) for name in ("env.nu", "config.nu"))
+            folder = os.path.join(config, "nushell")
+            # env.nu is read first, so that config.nu finds the file which it writes.
+            return (os.path.join(folder, "env.nu"), os.path.join(folder, "config.nu"))
 
 
 def _directory(environ: Mapping[str, str], name: str, otherwise: str) -> str:
     """Return the absolute path that a variable holds, or `otherwise`."""
     # sh expands variables in the value of ENV (POSIX, "sh", ENVIRONMENT VARIABLES).
     path = string.Template(environ.get(name, "")).safe_substitute(environ)
-    return path if os.path.isabs(path) else otherwise
+    if os.path.isabs(path):
+        return path
+    return otherwise
 
 
 def _first(preferred: str, other: str) -> str:
-    if os.path.exists(preferred):
-        return preferred
-    return other if os.path.exists(other) else preferred
+    for path in (preferred, other):
+        if os.path.exists(path):
+            return path
+    return preferred
 
 
 def _login_file(home: str) -> str | None:
@@ -204,7 +220,7 @@ def _login_file(home: str) -> str | None:
 
 def _pattern(language: str) -> re.Pattern[str]:
     """Return a pattern of all lines that safepip writes or wrote for shells of this language."""
-    shells = "|".join(name for name, spoken in LANGUAGES.items() if spoken == language)
+    shells = "|".join(filter(lambda name: LANGUAGES[name] == language, LANGUAGES))
     patterns = []
     for line in (*_LINES[language], *_PLAIN_LINES):
         text = re.escape(line).replace("@PROGRAM@", _PROGRAM)
