@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("out", nargs="?", default=PICTURE)
     options = parser.parse_args(argv)
     if options.safepip is None:
-        parser.error("there is no safepip on PATH: --safepip PROGRAM")
+        parser.error("safepip is not on PATH: --safepip PROGRAM")
     with tempfile.TemporaryDirectory(prefix="decision-") as work:
         told = [explained(step, options.safepip, os.path.realpath(options.other), work) for step in STEPS]
     with open(options.out, "w", encoding="utf-8") as file:

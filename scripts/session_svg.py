@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("out", nargs="?", default=PICTURE)
     options = parser.parse_args(argv)
     if options.safepip is None:
-        parser.error("there is no safepip on PATH: --safepip PROGRAM")
+        parser.error("safepip is not on PATH: --safepip PROGRAM")
     with tempfile.TemporaryDirectory(prefix="session-") as work:
         answers = record(
             SESSION, surroundings(work, options.wheels, options.safepip), os.path.join(work, "you/blog")
