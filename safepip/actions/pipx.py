@@ -32,6 +32,7 @@ from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, candidates, interview, is_program
 from safepip.system.observe import Context, ambient, decided
 from safepip.system.pipx import METADATA, home_of
+from safepip.system.policy import rules_here
 from safepip.system.process import inherited, start
 from safepip.system.registry import MADE, note
 
@@ -76,7 +77,9 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
         return start((program, *runs[0]), environ)
     before = applications.held(context)
     if subcommand != "uninstall":
-        code = _remake(plan.names, program, version, context, report, lock)
+        code = _remake(plan.names, program, version, context, report, lock) or _take_from_uv(
+            plan.names, program, context, report, lock
+        )
         if code:
             return code
     code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
@@ -193,17 +196,19 @@ def interpreter_of(context: Context) -> Interpreter | None:
 def environ_of(context: Context) -> dict[str, str]:
     """Return pipx's variables: the user's, without what would lead its pip elsewhere.
 
-    pip and not uv installs, unless the user says otherwise, for uv reads none of pip's configuration. The
+    pip and not uv installs, whatever the user's default is: uv reads none of pip's configuration, with its indexes
+    and what it allows. The
     working directory is not importable (pipx's issue 1575). The folder of programs is last on PATH, so that
     pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
     """
-    heard = (keys("wanted") | keys("place") | keys("effect")) - keys("pipx")  # in the line and the settings
+    # These settings have been obeyed already, or would lead pipx's pip elsewhere.
+    heard = (keys("wanted") | keys("place") | keys("effect")) - keys("pipx") - {"require-hashes"}
     environ = inherited()
     for name in list(environ):
         is_heard = name.startswith("PIP_") and normalised(name[4:]) in heard
         if is_heard or name in _REMOVED:
             del environ[name]
-    environ.setdefault("PIPX_DEFAULT_BACKEND", "pip")
+    environ["PIPX_DEFAULT_BACKEND"] = "pip"
     python = interpreter_of(context)
     if python is not None:
         environ.setdefault("PIPX_DEFAULT_PYTHON", python.path)
@@ -287,7 +292,7 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
-    environ = own_variables(inherited(), path)
+    environ = own_variables(inherited(), path, policy=True)
     for name in _REMOVED:
         environ.pop(name, None)
     environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
@@ -357,6 +362,19 @@ def _remake(
         report.say(f"{name} {broken[name]}: installing it again with pipx")
         words = _fitting(("reinstall", *choice, "--", name), version)
         code, _ = _watched((program, *words), environ_of(context), lock)
+        if code:
+            return code
+    return 0
+
+
+def _take_from_uv(names: tuple[str, ...], program: str, context: Context, report: Report, lock: int | None) -> int:
+    """Have pipx reinstall with pip what it would go on changing with uv, where pip is told what to take."""
+    installed_with_uv = [name for name in names if name in applications.installed_with_uv(context)]
+    if not installed_with_uv or not rules_here(context, None):
+        return 0
+    for name in installed_with_uv:
+        report.say(f"{name} was installed with uv, which reads no setting of pip's: installing it again with pip")
+        code, _ = _watched((program, "reinstall", "--backend=pip", "--", name), environ_of(context), lock)
         if code:
             return code
     return 0

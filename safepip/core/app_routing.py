@@ -221,6 +221,8 @@ def _refuse(reason: str) -> Refuse:
 def _obstacle(world: WithPlace) -> str | None:
     """Return why pipx cannot carry out this install, or None."""
     command = world.command
+    if command.require_hashes:
+        return "pip may only take what a hash is given for, and a line of pipx has none"
     if world.configured_python:
         return "pip's configuration names an interpreter, to which its pip would go"
     specs = (*command.requirements, *command.editables)

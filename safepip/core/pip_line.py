@@ -86,6 +86,7 @@ class PipCommand(Record):
     break_system_packages: bool = False
     dry_run: bool = False
     require_virtualenv: bool = False
+    require_hashes: bool = False
     isolated: bool = False  # the option; only the exact word makes pip drop variables and the user's files
     requirements: tuple[str, ...] = ()  # the operands
     r_files: tuple[str, ...] = ()
@@ -489,6 +490,7 @@ def _command(
         dry_run=bool(values.get("dry_run")),
         require_virtualenv=bool(values.get("require_venv")),
         isolated=bool(values.get("isolated_mode")),
+        require_hashes=bool(values.get("require_hashes")),
         requirements=operands,
         r_files=tuple(values.get("requirements", ())),
         editables=tuple(values.get("editables", ())),

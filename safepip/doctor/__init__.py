@@ -16,6 +16,7 @@ from . import (
     own_settings,
     path,
     pip_settings,
+    policy,
     shells,
     stray_installs,
     surroundings,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 # A check is a file of this package with `check(context)`; this order is that of the output.
 CHECKS = (
-    surroundings, path, installation, advisories, target, pip_settings, own_settings, decision, environments,
-    shells, stray_installs, applications, directories,
+    surroundings, path, installation, advisories, target, pip_settings, policy, own_settings, decision,
+    environments, shells, stray_installs, applications, directories,
 )  # fmt: skip
 
 

@@ -47,6 +47,21 @@ def broken(context: Context) -> dict[str, str]:
     return found
 
 
+def installed_with_uv(context: Context) -> set[str]:
+    """Return the names of pipx's applications that it goes on changing with uv."""
+    venvs = os.path.join(home_of(context), "venvs")
+    found = set()
+    for name in installed_applications(venvs):
+        try:
+            with open(os.path.join(venvs, name, METADATA), encoding="utf-8") as file:
+                backend = json.load(file).get("backend")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if backend == "uv":
+            found.add(name)
+    return found
+
+
 def shared_folder(context: Context) -> str:
     """Return the environment whose pip all of pipx's environments use."""
     named = context.ambient.environ.get("PIPX_SHARED_LIBS", "")

@@ -55,23 +55,34 @@ def transplant(
 
     With `folder` it is one that is installed from there in place, and is to be installed from the new one.
     """
+    rows = _rows_if_intact(found)
     site = os.path.dirname(found.info)
-    rows = list(recorded_rows(_record(found.info))) if os.path.isfile(_record(found.info)) else []
-    files = [row.path for row in record_of(found.info, site)]
-    if not rows or len(files) != len(rows) or any(map(os.path.islink, files)):
-        return False
-    if verify(found.info, site, hashed=True):
-        return False
-    paths = [path for path in files if os.path.isfile(path)]
+    paths = [os.path.normpath(os.path.join(site, name)) for name, _, _ in rows]
+    paths = [path for path in paths if os.path.isfile(path)]
     try:
-        changed = {**_programs(paths, source, target), **(_led(paths, found, folder) if folder else {})}
+        changed = _programs(paths, source, target)
+        if folder is not None:
+            changed |= _led(paths, found, folder)
+            paths = [path for path in paths if not path.endswith(".pyc")]
     except _OnlyPipError:
         return False
     for path in paths:
-        if folder is None or not path.endswith(".pyc"):
-            _put(path, _moved(path, source, target), changed.get(path))
-    _write_record(found, rows, changed, _moved(_record(found.info), source, target))
-    return True
+        _put(path, _moved(path, source, target), changed.get(path))
+    if rows:
+        _write_record(found, rows, changed, _moved(_record(found.info), source, target))
+    return bool(rows)
+
+
+def _rows_if_intact(found: Distribution) -> list[tuple[str, str, str]]:
+    """Return the rows of RECORD; none unless every file is as it says, and in the environment itself."""
+    site = os.path.dirname(found.info)
+    if not os.path.isfile(_record(found.info)):
+        return []
+    rows = list(recorded_rows(_record(found.info)))
+    files = [row.path for row in record_of(found.info, site)]
+    if len(files) != len(rows) or any(map(os.path.islink, files)):
+        return []
+    return [] if verify(found.info, site, hashed=True) else rows
 
 
 class _OnlyPipError(Exception):

@@ -16,6 +16,7 @@ from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
 from safepip.report import printable, without_secrets
 from safepip.system.observe import Context, decided
+from safepip.system.policy import rules_here
 
 from .arguments import for_verb, shows_help
 
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
         because: str
         argv: list[str]
         records: str | None
+        policy: list[dict[str, str]]
+
+
+_TAKING = ("install", "download", "wheel", "lock", "index")  # subcommands that get packages
 
 
 _NAMES = {
@@ -123,7 +128,16 @@ def _explained(plan: Plan, seen: Context) -> Explained:
         "because": plan.because,
         "argv": without_secrets(argv),
         "records": _found(lambda: destination_of(seen)),
+        "policy": _policy(environment, seen),
     }
+
+
+def _policy(environment: str | None, seen: Context) -> list[dict[str, str]]:
+    """Return the rules by which pip would take packages, and where each is set."""
+    if _found(lambda: seen.command.subcommand) not in _TAKING:
+        return []
+    prefix = environment or _found(lambda: seen.target.interpreter and seen.target.interpreter.prefix)
+    return [{"option": rule.option, "value": rule.value, "from": rule.origin} for rule in rules_here(seen, prefix)]
 
 
 def _parts(plan: Plan) -> tuple[str | None, list[str]]:
@@ -165,6 +179,10 @@ def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
     if isinstance(plan, Pipx):
         for words in plan.runs[1:]:
             yield f"           {shlex.join(['pipx', *words])}"
+    heading = "policy"
+    for rule in explained["policy"]:
+        yield f"  {heading:<8} {rule['option']} {rule['value']} ({rule['from']})"
+        heading = ""
 
 
 def complete(typed: tuple[str, ...], current: str, _context: Context) -> Words:

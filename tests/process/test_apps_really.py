@@ -351,3 +351,41 @@ def test_pips_settings_reach_pipx_but_do_not_lead_it_elsewhere(world: Sandbox) -
     assert version(world) == "2.0", ran.err.decode()
     python = os.path.join(world.home, ".local/share/pipx/venvs/httpie/bin/python")
     assert "httpie" in world.packages(python)
+
+
+# -- the rules by which pip takes packages hold for pipx as well
+
+
+@pytest.fixture
+def with_uv(world: Sandbox, published_wheels: str) -> Sandbox:
+    """Give a world where pipx would use uv, which reads none of pip's settings: with it, nothing can be got."""
+    tools = os.path.join(world.root, "tools")
+    done(world.run("--env", tools, "install", "uv", env={"PIP_FIND_LINKS": published_wheels}))
+    world.variables["PATH"] += f":{tools}/bin"
+    world.variables["PIPX_DEFAULT_BACKEND"] = "uv"
+    return world
+
+
+def test_pips_settings_hold_whatever_the_backend_of_pipx_is(with_uv: Sandbox) -> None:
+    done(with_uv.run("install", "httpie"))
+    assert version(with_uv) == "2.0"
+    constraints = with_uv.write("constraints.txt", "black==0.1\n")
+    refused = with_uv.run("install", "black", env={"PIP_CONSTRAINT": constraints})
+    assert refused.code != 0
+    assert apps(with_uv) == {"httpie"}
+
+
+def test_an_application_that_pipx_installed_with_uv_is_upgraded_by_pip(with_uv: Sandbox, app_wheels: str) -> None:
+    offline = {"UV_OFFLINE": "1", "UV_FIND_LINKS": app_wheels}
+    done(with_uv.call(["pipx", "install", "httpie==1.0"], env=offline))
+    ran = done(with_uv.run("install", "-U", "httpie"))
+    assert any("httpie was installed with uv" in line for line in ran.said)
+    assert version(with_uv) == "2.0"
+
+
+def test_where_hashes_are_required_no_application_goes_to_pipx(world: Sandbox) -> None:
+    ran = world.run("install", "httpie", env={"PIP_REQUIRE_HASHES": "1"})
+    assert ran.code == 1
+    assert b"--require-hashes mode" in ran.err
+    assert world.run("--app", "install", "httpie", env={"PIP_REQUIRE_HASHES": "1"}).code == 64
+    assert apps(world) == set()

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
-KEYS = ["plan", "subcommand", "interpreter", "managed", "environment", "project", "because", "argv"]
+KEYS = [
+    "plan",
+    "subcommand",
+    "interpreter",
+    "managed",
+    "environment",
+    "project",
+    "because",
+    "argv",
+    "records",
+    "policy",
+]
 
 
 @pytest.fixture(scope="module")

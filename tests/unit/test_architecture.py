@@ -41,7 +41,7 @@ ORDER = (
     ("system.project_tools.tools",),
     ("system.process",),
     ("system.observe",),
-    ("system.new_place", "system.pipx"),
+    ("system.new_place", "system.pipx", "system.policy"),
     ("actions.execute",),
     ("cli",),
     ("__main__",),
@@ -60,6 +60,7 @@ COLD_ALONE = (
     "core.slips",
     "system.new_place",
     "system.pipx",
+    "system.policy",
     "system.project_tools.tools",
 )
 # Who imports what is cold late; within the rooms anybody may.

@@ -1,0 +1,35 @@
+"""The rules by which pip takes packages here, and where each is set: nothing is wrong, and all of it counts."""
+
+from __future__ import annotations
+
+from safepip.core.world import USABLE
+from safepip.system.policy import rules_here
+
+from .finding import attempt, ok
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.system.policy import Rule
+
+    from .finding import Context, Findings
+
+
+def check(context: Context) -> Findings:
+    """Tell the indexes, the proxy, and which releases and files pip may take."""
+    nothing: tuple[Rule, ...] = ()
+    found = attempt(lambda: rules_here(context, _prefix(context)), nothing)
+    for rule in found:
+        yield ok(f"policy-{rule.option}", f"{rule.option} is {rule.value}, by {rule.origin}")
+    backend = context.ambient.environ.get("PIPX_DEFAULT_BACKEND", "pip")
+    if found and backend != "pip":
+        why = f"PIPX_DEFAULT_BACKEND is {backend}, which reads no setting of pip's; pipx uses pip for safepip"
+        yield ok("policy-pipx", why)
+
+
+def _prefix(context: Context) -> str | None:
+    if context.active is not None:
+        return context.active.path
+    if context.managed and context.reading.state == USABLE:
+        return context.reading.path
+    interpreter = context.target.interpreter
+    return interpreter.prefix if interpreter is not None else None

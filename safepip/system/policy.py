@@ -1,0 +1,96 @@
+"""What pip may take, and from where, by the line, the user's variables and configuration files."""
+
+from __future__ import annotations
+
+from safepip.core.pip_line import LINE, settings
+from safepip.core.pip_options import SPECS
+from safepip.core.record import Record, replace
+from safepip.report import without_credentials
+
+from .pip_config import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from safepip.core.pip_line import ConfigFile, PipCommand
+
+    from .observe import Context
+
+# In the order in which they are shown.
+_OPTIONS = (
+    "index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "proxy", "uploaded-prior-to",
+    "require-hashes", "only-binary", "no-binary", "constraint",
+)  # fmt: skip
+_FLAGS = ("no-index", "require-hashes")
+_ADDED = ("extra-index-url", "find-links", "trusted-host", "only-binary", "no-binary", "constraint")
+_TRUE = ("y", "yes", "t", "true", "on", "1")
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+class Rule(Record):
+    """An option of pip's in force, without its dashes; `origin` is a variable, a file, or the command line."""
+
+    option: str
+    value: str
+    origin: str
+
+
+def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
+    """Return the rules for the line of the context; `prefix` is that of the Python whose pip runs."""
+    ambient = context.ambient
+    files = find(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=prefix)
+    return rules(context.command_in(prefix), ambient.environ, files)
+
+
+def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
+    """Return what restricts or leads the installs of this line, credentials left out."""
+    if "--isolated" in command.argv:  # as pip: no variable, and no file of the user's
+        files = [file for file in files if file.kind != "user"]
+        found = _set({}, files, command)
+    else:
+        found = _set(variables, files, command)
+    _add_options(found, command)
+    if "proxy" not in found and not _is_on(found, "no-proxy-env"):
+        found["proxy"] = _proxies(variables)
+    shown: list[Rule] = []
+    for name in _OPTIONS:
+        shown += found.get(name, ())
+    return tuple(_plainly(rule) for rule in shown if rule.option not in _FLAGS or _is_on(found, rule.option))
+
+
+def _set(variables: Mapping[str, str], files: Sequence[ConfigFile], command: PipCommand) -> dict[str, list[Rule]]:
+    """Return what variables and files set, by the name that pip calls the option by; the later wins."""
+    names: dict[str, str] = {}
+    for aliases, *_ in SPECS:
+        names.update((alias[2:], aliases[0][2:]) for alias in aliases)
+    found = {}
+    for key, value, origin in settings(command.subcommand or "install", variables, files):
+        name = names.get(key, key)
+        found[name] = [Rule(option=name, value=value, origin=origin)]
+    return found
+
+
+def _add_options(found: dict[str, list[Rule]], command: PipCommand) -> None:
+    for option, _, value in command.options:
+        name = option[2:]
+        before = found.get(name, []) if name in _ADDED else []
+        found[name] = [*before, Rule(option=name, value=value or "true", origin=LINE)]
+
+
+def _proxies(variables: Mapping[str, str]) -> list[Rule]:
+    """Return the proxies that every program is told of."""
+    return [Rule(option="proxy", value=variables[name], origin=name) for name in _PROXIES if variables.get(name)]
+
+
+def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
+    return any(rule.value.lower() in _TRUE for rule in found.get(flag, ()))
+
+
+def _plainly(rule: Rule) -> Rule:
+    """Return the rule without credentials, and one way of writing for what is switched on."""
+    value = "true" if rule.option in _FLAGS else rule.value
+    if rule.option == "proxy" and "://" not in value:  # pip takes it without a scheme too
+        value = value.rpartition("@")[2]
+    clean: Rule = replace(rule, value=without_credentials(value))
+    return clean
