@@ -138,16 +138,18 @@ def this_clone() -> Source:
         again = f"PYTHONPATH={shlex.quote(CLONE)} python3 -m safepip.bootstrap"
         update = f"{again} (the path of a newer wheel)"
     else:
-        again = f"python3 {shlex.quote(os.path.join(CLONE, 'scripts', 'bootstrap.py'))}"
-        pull = f"git -C {shlex.quote(CLONE)} pull && " if os.path.exists(os.path.join(CLONE, ".git")) else ""
-        update = pull + again
+        again = update = f"python3 {shlex.quote(os.path.join(CLONE, 'scripts', 'bootstrap.py'))}"
+        if os.path.exists(os.path.join(CLONE, ".git")):
+            update = f"git -C {shlex.quote(CLONE)} pull && {again}"
     return Source("bootstrap.py", again, update, f"{again} --uninstall", from_clone, demonstrates=True)
 
 
 def complain(code: int, *lines: str) -> int:
     """Print `lines` on stderr, the first as an error; return `code`."""
-    for number, line in enumerate(lines):
-        print(f"{os.path.basename(sys.argv[0])}: {'' if number else 'error: '}{line}", file=sys.stderr)
+    kind = "error: "
+    for line in lines:
+        print(f"{os.path.basename(sys.argv[0])}: {kind}{line}", file=sys.stderr)
+        kind = ""
     return code
 
 
@@ -179,7 +181,7 @@ def version_of(python: str) -> "tuple[int, ...]":
         answer = subprocess.check_output(command, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):  # a version manager's shim, nothing behind it
         return ()
-    return tuple(int(number) for number in answer.split())
+    return tuple(map(int, answer.split()))
 
 
 # --- what is asked for, and where it goes
@@ -199,7 +201,7 @@ def parse(argv: "list[str]", source: Source) -> argparse.Namespace:
         options = parser.parse_args(argv)
         if options.purge and not options.uninstall:
             parser.error("--purge goes with --uninstall")
-    except SystemExit as end:
+    except SystemExit as end:  # argparse's own code is 2
         raise SystemExit(64 if end.code else 0) from None
     return options
 
@@ -209,9 +211,10 @@ def find_places(environ: "Mapping[str, str]") -> Places:
     if os.name == "nt":
         raise Stop(69, "this script is for POSIX systems", "on Windows: pipx install .")
     home = environ.get("HOME", "")
+    if home == "":
+        raise Stop(73, "HOME is not set; safepip would be set up there")
     if not os.path.isabs(home) or not os.path.isdir(home):
-        found = f"not a directory: {home}" if home else "not set"
-        raise Stop(73, f"HOME is {found}; safepip would be set up there")
+        raise Stop(73, f"HOME is not a directory: {home}; safepip would be set up there")
     data = own_directory("data", environ)
     return Places(os.path.join(data, "app"), os.path.join(home, ".local", "bin", "safepip"))
 
@@ -219,9 +222,10 @@ def find_places(environ: "Mapping[str, str]") -> Places:
 def own_directory(kind: str, environ: "Mapping[str, str]") -> str:
     """Return safepip's directory of this kind (data, state, cache), by the XDG specification."""
     named = environ.get(f"XDG_{kind.upper()}_HOME", "")
+    if os.path.isabs(named):  # relative ones are ignored
+        return os.path.join(named, "safepip")
     usual = {"data": ".local/share", "state": ".local/state", "cache": ".cache"}[kind]
-    above = named if os.path.isabs(named) else os.path.join(environ["HOME"], usual)  # relative ones are ignored
-    return os.path.join(above, "safepip")
+    return os.path.join(environ["HOME"], usual, "safepip")
 
 
 # --- setting up
@@ -253,7 +257,9 @@ def set_up(places: Places, options: argparse.Namespace, source: Source) -> None:
 def behind_sudo(environ: "Mapping[str, str]", user: int) -> str:
     """Return the name of the user behind sudo, where root acts for another; else ""."""
     name = environ.get("SUDO_USER", "")
-    return name if user == 0 and name != "root" else ""
+    if user != 0 or name == "root":
+        return ""
+    return name
 
 
 def speak(line: str) -> None:
@@ -282,8 +288,9 @@ def is_own_directory(app: str) -> bool:
     state_file = os.path.join(app, STATE_FILE)
     if os.path.isfile(state_file):
         return os.stat(state_file).st_uid == os.geteuid()
-    names = os.listdir(app) if os.path.isdir(app) else []
-    return all(name.startswith(SCRATCH) for name in names)  # a set-up was killed while it wrote the mark
+    if not os.path.isdir(app):
+        return True
+    return all(name.startswith(SCRATCH) for name in os.listdir(app))  # killed while it wrote the mark
 
 
 def refuse_anothers_home(home: str) -> None:
@@ -321,8 +328,7 @@ def from_clone(work: str, options: argparse.Namespace) -> "list[str]":
     """Put wheels of safepip, from this clone or wheel, and of all it needs into `work`; return their paths."""
     pip = obtain_pip(work, options.index_url)
     folder = os.path.join(work, "wheels")
-    index = ["--index-url", options.index_url] if options.index_url else []
-    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index, CLONE]
+    arguments = ["wheel", "--quiet", "--wheel-dir", folder, *index_options(options.index_url), CLONE]
     if run_pip(sys.executable, pip, arguments) != 0:
         raise Stop(
             69,
@@ -331,6 +337,13 @@ def from_clone(work: str, options: argparse.Namespace) -> "list[str]":
             "behind a mirror: run this again with --index-url URL",
         )
     return sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
+
+
+def index_options(index_url: "str | None") -> "list[str]":
+    """Return pip's options for the index that was asked for; None leaves that to pip."""
+    if index_url is None:
+        return []
+    return ["--index-url", index_url]
 
 
 def place_files(places: Places, wheels: "list[str]", source: Source) -> None:
@@ -480,7 +493,8 @@ def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
     own = os.path.join(places.app, "share")
     everybodys = os.path.join(os.path.dirname(os.path.dirname(places.launcher)), "share")
     for at, _, names in os.walk(own):
-        for source in (os.path.join(at, name) for name in names):
+        for name in names:
+            source = os.path.join(at, name)
             yield source, os.path.join(everybodys, os.path.relpath(source, own))
 
 
@@ -489,14 +503,18 @@ def shared_files(places: Places) -> "Iterator[tuple[str, str]]":
 
 def run_pip(python: str, pip: str, arguments: "list[str]", environ: "Mapping[str, str] | None" = None) -> int:
     """Run the unpacked `pip` under `python`, by default with the user's settings; return its exit code."""
-    environ = pip_environ(os.environ) if environ is None else environ
+    if environ is None:
+        environ = pip_environ(os.environ)
     return subprocess.run([python, "-I", pip, *arguments], env=environ, close_fds=False, check=False).returncode
 
 
 def pip_environ(environ: "Mapping[str, str]") -> "dict[str, str]":
     """Return `environ` without what would send pip's work elsewhere; indexes, proxies, certificates stay."""
-    kept = {name: value for name, value in environ.items() if name not in REMOVED}
-    return {**kept, **NEUTRALISED, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    kept = dict(environ)
+    for name in REMOVED:
+        kept.pop(name, None)
+    kept.update(NEUTRALISED, PIP_DISABLE_PIP_VERSION_CHECK="1")
+    return kept
 
 
 # --- where a pip comes from
@@ -527,8 +545,7 @@ def downloaded_pip(work: str, index_url: "str | None") -> "str | None":
         "import runpy, sys; sys.path = [path for path in sys.path if path]; "
         "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
     )
-    index = ["--index-url", index_url] if index_url else []
-    options = ["--no-deps", "--only-binary=:all:", "--dest", work, *index]
+    options = ["--no-deps", "--only-binary=:all:", "--dest", work, *index_options(index_url)]
     command, quiet = [sys.executable, "-c", start, "download", *options, "pip"], subprocess.DEVNULL
     subprocess.run(command, env=pip_environ(os.environ), stdout=quiet, stderr=quiet, check=False)
     return newest_wheel(work)
@@ -538,36 +555,50 @@ def bundled_pip() -> "str | None":
     """Return the wheel of pip that came with Python or with the system, None where neither brought one."""
     folders = [
         os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled"),
-        sysconfig.get_config_var("WHEEL_PKG_DIR") or "",
+        sysconfig.get_config_var("WHEEL_PKG_DIR") or "",  # where Fedora's ensurepip has it
         "/usr/share/python-wheels",
     ]
-    return next((wheel for wheel in map(newest_wheel, folders) if wheel), None)
+    return next(filter(None, map(newest_wheel, folders)), None)
 
 
 def newest_wheel(folder: str) -> "str | None":
-    """Return the newest wheel of pip in `folder`, None where there is none."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    newest = newest_pip([IndexFile(name) for name in names], tuple(sys.version_info[:3]))
-    return os.path.join(folder, newest.url) if newest else None
+    """Return the newest wheel of pip in `folder`, or None."""
+    if not os.path.isdir(folder):
+        return None
+    newest = newest_pip(map(IndexFile, os.listdir(folder)), tuple(sys.version_info[:3]))
+    if newest is None:
+        return None
+    return os.path.join(folder, newest.url)
 
 
 def newest_pip(files: "Iterable[IndexFile]", python: "tuple[int, ...]") -> "IndexFile | None":
     """Return the newest released wheel of pip among `files` that allows the version `python`."""
-    fitting = [file for file in files if pip_version(file.url) and allows(file.requires_python, python)]
-    return max(fitting, key=lambda file: pip_version(file.url), default=None)
+    newest = None  # type: IndexFile | None
+    version = ()  # type: tuple[int, ...]
+    for file in files:
+        if pip_version(file.url) > version and allows(file.requires_python, python):
+            newest, version = file, pip_version(file.url)
+    return newest
 
 
 def pip_version(url: str) -> "tuple[int, ...]":
     """Return the version in the name of a wheel of pip, () for any other file and for pre-releases."""
     name = urllib.parse.unquote(url.rpartition("/")[2])
     found = re.match(r"pip-(\d+(?:\.\d+)*)-(?:py2\.)?py3-none-any\.whl$", name)
-    return tuple(int(number) for number in found.group(1).split(".")) if found else ()
+    if found is None:
+        return ()
+    return numbers(found.group(1))
 
 
 def allows(requires: str, python: "tuple[int, ...]") -> bool:
-    """Return False if the specifiers `requires` ask for a newer Python; pip has set no other limit since 3.10."""
-    floors = re.findall(r">=\s*(\d+(?:\.\d+)*)", requires)
-    return all(python >= tuple(map(int, floor.split("."))) for floor in floors)
+    """Return False if the specifiers `requires` ask for a newer Python."""
+    floors = re.findall(r">=\s*(\d+(?:\.\d+)*)", requires)  # pip has set no other limit since 3.10
+    return python >= max(map(numbers, floors), default=())
+
+
+def numbers(version: str) -> "tuple[int, ...]":
+    """Return a version of numbers and dots as one that compares."""
+    return tuple(map(int, version.split(".")))
 
 
 # --- downloading a pip without one
@@ -578,14 +609,14 @@ def fetched_pip(work: str, index_url: "str | None") -> str:
     settings = pip_settings(os.environ, config_files(os.environ))
     opener = make_opener(settings)
     places = pages(settings, index_url)
-    packaged = None if places or "no-index" in settings else packaged_pip(work)
-    if packaged is not None:
-        return packaged
-    offers = [offered_at(page, opener) for page in places]
-    files = [file for offer in offers if not isinstance(offer, str) for file in offer]
+    if not places and "no-index" not in settings:
+        packaged = packaged_pip(work)
+        if packaged is not None:
+            return packaged
+    files, troubles = offered_at(places, opener)
     chosen = newest_pip(files, tuple(sys.version_info[:3]))
     if chosen is None:
-        raise no_pip([offer for offer in offers if isinstance(offer, str)])
+        raise no_pip(troubles)
     try:
         return download(chosen, work, opener)
     except (OSError, http.client.HTTPException) as error:
@@ -600,10 +631,12 @@ def packaged_pip(work: str) -> "str | None":
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return None
-    bare = not os.path.exists(SYSTEM_CERTIFICATES)
-    folder = unpacked_packages(work, ["python3-pip-whl", *(["ca-certificates"] if bare else [])])
+    packages = ["python3-pip-whl"]
+    if not os.path.exists(SYSTEM_CERTIFICATES):
+        packages.append("ca-certificates")
+    folder = unpacked_packages(work, packages)
     certificates = glob.glob(os.path.join(folder, "usr/share/ca-certificates/**/*.crt"), recursive=True)
-    if bare and certificates:
+    if certificates:
         bundle = os.path.join(work, "certificates.pem")
         replace_file(bundle, b"\n".join(map(read_bytes, sorted(certificates))), 0o600)
         os.environ.setdefault("PIP_CERT", bundle)
@@ -614,13 +647,12 @@ def unpacked_packages(work: str, packages: "list[str]") -> str:
     """Unpack Debian packages below `work`, found by the system's lists of them or else by fresh ones."""
     apt = os.path.join(work, "apt")
     os.makedirs(os.path.join(apt, "lists", "partial"))
-    fresh = [f"Dir::State::lists={apt}/lists", f"Dir::Cache={apt}", "Acquire::Languages=none"]
-    for options in ([], fresh):
-        words = [word for option in ["Acquire::Retries=0", *options] for word in ("-o", option)]
-        if options and not runs(["apt-get", *words, "update"], apt):
-            break
-        if runs(["apt-get", *words, "download", *packages], apt):
-            break
+    command = ["apt-get", "-o", "Acquire::Retries=0"]
+    if not runs([*command, "download", *packages], apt):
+        for option in (f"Dir::State::lists={apt}/lists", f"Dir::Cache={apt}", "Acquire::Languages=none"):
+            command += ["-o", option]
+        if runs([*command, "update"], apt):
+            runs([*command, "download", *packages], apt)
     for package in glob.glob(os.path.join(glob.escape(apt), "*.deb")):
         runs(["dpkg-deb", "--extract", package, os.path.join(apt, "root")], apt)
     return os.path.join(apt, "root")
@@ -639,12 +671,17 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
-def offered_at(page: str, opener: urllib.request.OpenerDirector) -> "list[IndexFile] | str":
-    """Return the files that `page` offers, or the line that says why it could not be read."""
-    try:
-        return files_at(page, opener)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return f"{without_credentials(page)}: {error}"
+def offered_at(
+    places: "Iterable[str]", opener: urllib.request.OpenerDirector
+) -> "tuple[list[IndexFile], list[str]]":
+    """Return the files that pages offer, and for each that could not be read a line that says why."""
+    files, troubles = [], []  # type: list[IndexFile], list[str]
+    for page in places:
+        try:
+            files += files_at(page, opener)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            troubles.append(f"{without_credentials(page)}: {error}")
+    return files, troubles
 
 
 def no_pip(troubles: "list[str]") -> Stop:
@@ -667,8 +704,10 @@ def advice() -> str:
         "pacman": "pacman -S python-pip",
         "zypper": "zypper install python3-pip",
     }
-    found = [command for manager, command in commands.items() if shutil.which(manager)]
-    return f"install it with: {found[0]}" if found else "install your system's packages of venv and pip"
+    for manager, command in commands.items():
+        if shutil.which(manager):
+            return f"install it with: {command}"
+    return "install your system's packages of venv and pip"
 
 
 def config_files(environ: "Mapping[str, str]") -> "list[str]":
@@ -678,19 +717,23 @@ def config_files(environ: "Mapping[str, str]") -> "list[str]":
         return []
     home = environ.get("HOME", "")
     everybodys = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    shared = [os.path.join(folder, "pip") for folder in everybodys.split(":") if folder]
-    own = [home + "/.pip", os.path.join(environ.get("XDG_CONFIG_HOME") or home + "/.config", "pip")]
-    folders = [*shared, "/etc", *([] if named and os.path.exists(named) else own), sys.prefix]
-    return [os.path.join(folder, "pip.conf") for folder in folders] + ([named] if named else [])
+    folders = [os.path.join(folder, "pip") for folder in filter(None, everybodys.split(":"))]
+    folders.append("/etc")
+    if not os.path.exists(named):  # otherwise it stands for the user's
+        folders.append(home + "/.pip")
+        folders.append(os.path.join(environ.get("XDG_CONFIG_HOME") or home + "/.config", "pip"))
+    folders.append(sys.prefix)
+    return [*(os.path.join(folder, "pip.conf") for folder in folders), *filter(None, [named])]
 
 
 def pip_settings(environ: "Mapping[str, str]", files: "Iterable[str]") -> "dict[str, str]":
     """Return pip's settings by long name: those for all commands, then for `install`, then variables."""
-    parsers = [read_config(path) for path in files]
+    parsers = list(map(read_config, files))
     pairs = []  # type: list[tuple[str, str]]
     for section in ("global", "install"):
         for parser in parsers:
-            pairs += parser.items(section) if parser.has_section(section) else []
+            if parser.has_section(section):
+                pairs += parser.items(section)
     pairs += [(name[4:], value) for name, value in environ.items() if name.startswith("PIP_")]
     return {name.lower().replace("_", "-"): value for name, value in pairs if value}
 
@@ -705,7 +748,7 @@ def read_config(path: str) -> configparser.RawConfigParser:
 
 def pages(settings: "Mapping[str, str]", index_url: "str | None") -> "list[str]":
     """Return where files of pip may be listed: folders or pages of files, then pip's page on each index."""
-    found = [os.path.expanduser(link) for link in settings.get("find-links", "").split()]
+    found = list(map(os.path.expanduser, settings.get("find-links", "").split()))
     if settings.get("no-index", "0").lower() in ("1", "true", "yes", "on"):
         return found
     main_index = index_url or settings.get("index-url", "")
@@ -731,18 +774,21 @@ def files_at(place: str, opener: urllib.request.OpenerDirector) -> "list[IndexFi
     if path is None:
         with opener.open(request(place), timeout=60) as answer:
             return parse_html(answer.read().decode("utf-8", "replace"), answer.geturl())
-    page = os.path.join(path, "index.html") if os.path.isdir(path) else path
-    if os.path.isdir(path) and not os.path.isfile(page):
-        return [IndexFile(path_url(os.path.join(path, name))) for name in os.listdir(path)]
-    with open(page, encoding="utf-8", errors="replace") as file:
-        return parse_html(file.read(), path_url(page))
+    if os.path.isdir(path):
+        folder, path = path, os.path.join(path, "index.html")
+        if not os.path.isfile(path):
+            return [IndexFile(path_url(os.path.join(folder, name))) for name in os.listdir(folder)]
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return parse_html(file.read(), path_url(path))
 
 
 def local_path(place: str) -> "str | None":
     """Return the path that `place` names, None if it is on another machine."""
     if place.startswith("file:"):
         return urllib.request.url2pathname(urllib.parse.urlsplit(place).path)
-    return None if "://" in place else os.path.abspath(place)
+    if "://" in place:
+        return None
+    return os.path.abspath(place)
 
 
 def path_url(path: str) -> str:
@@ -769,17 +815,16 @@ def parse_html(text: str, base: str) -> "list[IndexFile]":
     """Return the files of an index page (PEP 503) at the URL `base`; yanked ones are left out (PEP 592)."""
     files = []
     for tag, inside in re.findall(r"<(base|a)\s([^>]*)>", text):
-        values = {
-            name: html.unescape(value) for name, value in re.findall(r"""([\w-]+)=["']([^"']*)["']""", inside)
-        }
+        values = dict(re.findall(r"""([\w-]+)=["']([^"']*)["']""", inside))
         if "href" not in values or "data-yanked" in inside:
             continue
-        url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(base, values["href"]))
+        link = html.unescape(values["href"])
+        url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(base, link))
         if tag == "base":
             base = url
             continue
         sha256 = urllib.parse.parse_qs(fragment).get("sha256", [""])[0]
-        files.append(IndexFile(url, sha256, values.get("data-requires-python", "")))
+        files.append(IndexFile(url, sha256, html.unescape(values.get("data-requires-python", ""))))
     return files
 
 
@@ -855,20 +900,22 @@ def demo_environ(environ: "Mapping[str, str]", work: str) -> "dict[str, str]":
     serve; with `scope = "always"` a Python that is not managed is left alone as well.
     """
     foreign = ("PIP_", "SAFEPIP_", "PYTHON", "SUDO_", "CONDA_", "VIRTUAL_ENV")
-    kept = {name: value for name, value in environ.items() if not name.startswith(foreign)}
-    kinds = ("DATA", "STATE", "CACHE", "CONFIG")
-    sealed = {f"XDG_{kind}_HOME": os.path.join(work, kind.lower()) for kind in kinds}
+    sealed = {name: value for name, value in environ.items() if not name.startswith(foreign)}
+    for kind in ("DATA", "STATE", "CACHE", "CONFIG"):
+        sealed[f"XDG_{kind}_HOME"] = os.path.join(work, kind.lower())
     sealed["PATH"] = os.pathsep.join([os.path.join(sys.base_prefix, "bin"), environ.get("PATH", os.defpath)])
-    return {**kept, **sealed, "SAFEPIP_SCOPE": "always", "SAFEPIP_QUIET": "1", "PIP_CONFIG_FILE": os.devnull}
+    return {**sealed, "SAFEPIP_SCOPE": "always", "SAFEPIP_QUIET": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
 def say_farewell(places: Places, say: "Callable[[str], None]") -> None:
     """Say how to go on; by the absolute path, because PATH of a new shell may lack it."""
     program = shlex.quote(places.launcher)
     folder = os.path.dirname(places.launcher)
-    on_path = folder in os.environ.get("PATH", "").split(os.pathsep)
+    typed = program
+    if folder in os.environ.get("PATH", "").split(os.pathsep):
+        typed = "safepip"
     say("\nsafepip is ready. Go on with one of:")
-    say(f"  {'safepip' if on_path else program} install X        install X where it belongs")
+    say(f"  {typed} install X        install X where it belongs")
     say(f"  {program} init --write     let every new shell use it for pip, and find what it installs")
     say(f"  {program} init             show first what that would write, and where")
 
@@ -905,7 +952,8 @@ def take_back(places: Places) -> None:
     start = os.path.join(places.lib, "safepip", "launcher", "start.py")
     if not os.path.isfile(start):
         return
-    for words in [*(["init", shell, "--undo"] for shell in SHELLS), ["shims", "--undo"]]:
+    undone = [["init", shell, "--undo"] for shell in SHELLS]
+    for words in [*undone, ["shims", "--undo"]]:
         command = [lasting_python(), "-IS", start, places.launcher, *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
         for line in os.fsdecode(done.stderr).splitlines():
@@ -915,7 +963,9 @@ def take_back(places: Places) -> None:
 
 def purge_or_list(source: Source, *, purge: bool) -> None:
     """Remove, or else name, what safepip keeps outside of projects."""
-    data, state, cache = (own_directory(kind, os.environ) for kind in ("data", "state", "cache"))
+    data = own_directory("data", os.environ)
+    state = own_directory("state", os.environ)
+    cache = own_directory("cache", os.environ)
     whats = {
         os.path.join(data, "home"): "the home environment",
         os.path.join(data, "envs"): "environments of projects that cannot hold one",
@@ -926,8 +976,9 @@ def purge_or_list(source: Source, *, purge: bool) -> None:
     left = [path for path in whats if os.path.isdir(path)]
     for name in ("programs", "python", "pythons", "shims"):  # what shells use
         remove(os.path.join(data, name))
+    done = "removing" if purge else "left:"
     for path in left:
-        print(f"{'removing' if purge else 'left:'} {path} ({whats[path]})")
+        print(f"{done} {path} ({whats[path]})")
     if purge:
         for path in (data, state, cache):
             discard(path)
@@ -941,10 +992,14 @@ def startup_files(environ: "Mapping[str, str]") -> "list[str]":
     config = glob.escape(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"))
     names = ("fish/config.fish", "xonsh/rc.xsh", "powershell/profile.ps1", "nushell/env.nu", "nushell/config.nu")
     dotted = ("*rc", "*profile", "bash_login", "bash_aliases", "bash_logout", "login", "zshenv", "zlogin")
-    patterns = [*(f"{home}/.{name}" for name in dotted), *(f"{config}/{name}" for name in names)]
+    patterns = [f"{home}/.{name}" for name in dotted] + [f"{config}/{name}" for name in names]
     line = re.compile(rb"^[^#\n]*safepip(?:['\"]? init |['\"]?$)", re.MULTILINE)
-    found = (path for pattern in patterns for path in sorted(glob.glob(pattern)))
-    return [path for path in found if os.path.isfile(path) and line.search(read_bytes(path))]
+    found = []
+    for pattern in patterns:
+        for path in filter(os.path.isfile, sorted(glob.glob(pattern))):
+            if line.search(read_bytes(path)):
+                found.append(path)
+    return found
 
 
 if __name__ == "__main__":

@@ -162,22 +162,31 @@ def main() -> int:
 def render() -> str:
     """Return the text of the table: the same for the same pip, whatever the machine."""
     own = {"<global>": specs(create_main_parser())}
-    own.update((name, specs(create_command(name).parser)) for name in commands_dict)
+    for name in commands_dict:
+        own[name] = specs(create_command(name).parser)
     general = [spec for spec in own["<global>"] if all(spec in accepted for accepted in own.values())]
+    pool = dict.fromkeys(general)
     for accepted in own.values():
         accepted[:] = [spec for spec in accepted if spec not in general]
-    pool = list(dict.fromkeys([*general, *(spec for accepted in own.values() for spec in accepted)]))
-    lines = [HEAD.format(version=pip.__version__, meaning=meaning(), subcommands=tuple(commands_dict))]
-    lines += [f"    {spec!r},\n" for spec in pool]
-    lines += [")\n\n# Positions in SPECS: what every parser accepts, then what one alone adds to that.\n"]
-    lines += [f'GENERAL: "tuple[int, ...]" = {positions(general, pool)}\n']
-    lines += ['OPTIONS: "dict[str, tuple[int, ...]]" = {\n']
-    lines += [f"    {name!r}: {positions(accepted, pool)},\n" for name, accepted in own.items()]
-    lines += ["}\n\n# The options before the subcommand, each with whether it takes a value.\n"]
-    before = {string: spec[3] is not None for spec in (*general, *own["<global>"]) for string in spec[0]}
-    lines += ['GLOBAL_OPTIONS: "dict[str, bool]" = {\n']
-    lines += [f"    {string!r}: {valued},\n" for string, valued in before.items()]
-    return "".join([*lines, "}\n"])
+        pool.update(dict.fromkeys(accepted))
+    return "".join(_lines(own, general, list(pool)))
+
+
+def _lines(own: dict[str, list[Spec]], general: list[Spec], pool: list[Spec]) -> Iterator[str]:
+    yield HEAD.format(version=pip.__version__, meaning=meaning(), subcommands=tuple(commands_dict))
+    for spec in pool:
+        yield f"    {spec!r},\n"
+    yield ")\n\n# Positions in SPECS: what every parser accepts, then what one alone adds to that.\n"
+    yield f'GENERAL: "tuple[int, ...]" = {positions(general, pool)}\n'
+    yield 'OPTIONS: "dict[str, tuple[int, ...]]" = {\n'
+    for name, accepted in own.items():
+        yield f"    {name!r}: {positions(accepted, pool)},\n"
+    yield "}\n\n# The options before the subcommand, each with whether it takes a value.\n"
+    yield 'GLOBAL_OPTIONS: "dict[str, bool]" = {\n'
+    for spec in (*general, *own["<global>"]):
+        for string in spec[0]:
+            yield f"    {string!r}: {spec[3] is not None},\n"
+    yield "}\n"
 
 
 def specs(parser: OptionParser) -> list[Spec]:

@@ -104,10 +104,13 @@ def find_python(wanted: str) -> "str | None":
     """Return the path of the Python of version `wanted` (or at that path), None where there is none."""
     if os.sep in wanted:
         return wanted
-    version = tuple(int(number) for number in wanted.split(".") if number.isdigit())
+    version = tuple(map(int, filter(str.isdigit, wanted.split("."))))
     pyenv = os.path.join(os.path.expanduser("~"), ".pyenv", "versions", f"{wanted}.*", "bin", "python")
     candidates = [shutil.which(f"python{wanted}"), *sorted(glob.glob(pyenv), reverse=True)]
-    return next((python for python in candidates if python and version_of(python) == version), None)
+    for python in filter(None, candidates):
+        if version_of(python) == version:
+            return python
+    return None
 
 
 def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
@@ -115,17 +118,20 @@ def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
     os.makedirs(STORE, exist_ok=True)  # readable for the other users that some tests become
     environment = prepare_environment(python, ("test", "check", "docs"))
     prepare_wheels(environment_python(environment))
-    everything = not quick and not pytest_arguments
-    others = [name for name in OTHER_PYTHONS if everything and name != version_name(python)]
+    arguments, others = list(pytest_arguments), []  # type: list[str], list[str]
+    if quick:
+        arguments = [*UNIT_TESTS, *pytest_arguments]
+    elif not pytest_arguments:
+        others = [name for name in OTHER_PYTHONS if name != version_name(python)]
     with ThreadPoolExecutor(max_workers=1) as beside:
         checks = beside.submit(run_checks, environment, others)
         if not quick:
             prepare_tools(environment_python(environment), python)
-        code, closing_line, skipped = run_pytest(environment, [*(UNIT_TESTS if quick else ()), *pytest_arguments])
+        code, closing_line, skipped = run_pytest(environment, arguments)
         failed = checks.result()
     failed += [f"root skipped what needs root: {line}" for line in skipped_by_root(skipped, is_root())]
     if not pytest_arguments:
-        failed += [f"coverage of {gap}" for gap in coverage_gaps(coverage_report(environment))]
+        failed += coverage_gaps(coverage_report(environment))
     advise_packages(skipped)
     for name in failed:
         speak(f"FAILED: {name}")
@@ -166,14 +172,18 @@ def environment_name(python: str) -> str:
 def install_groups(environment: str, groups: "tuple[str, ...]") -> None:
     """Install safepip, editable, and the dependency `groups` of its pyproject.toml."""
     project = os.path.join(CLONE, "pyproject.toml")
-    wanted = [word for group in groups for word in ("--group", f"{project}:{group}")]
+    wanted = []
+    for group in groups:
+        wanted += ["--group", f"{project}:{group}"]
     python = environment_python(environment)
     with tempfile.TemporaryDirectory(prefix="safepip-test-") as work:
         pip = obtain_pip(work, None)
-        codes = run_pip(python, pip, ["install", "--quiet", "pip >= 26.2"])  # --group came with pip 25.1
-    command = [python, "-I", "-m", "pip", "install", "--quiet", *wanted, "--editable", CLONE]
-    if codes != 0 or subprocess.run(command, env=pip_environ(os.environ), check=False).returncode != 0:
-        raise Stop(69, f"could not fill {environment}; pip's own words stand above")
+        code = run_pip(python, pip, ["install", "--quiet", "pip >= 26.2"])  # --group came with pip 25.1
+    if code == 0:
+        command = [python, "-I", "-m", "pip", "install", "--quiet", *wanted, "--editable", CLONE]
+        code = subprocess.run(command, env=pip_environ(os.environ), check=False).returncode
+    if code != 0:
+        raise Stop(69, f"could not fill {environment}; see pip's output above")
 
 
 def prepare_wheels(python: str) -> None:
@@ -198,7 +208,7 @@ def download_wheels(python: str, arguments: "list[str]") -> None:
     """Run one `pip download` into the wheels' folder."""
     command = [python, "-I", "-m", "pip", "download", "--quiet", "--dest", WHEELS, *arguments]
     if subprocess.run(command, env=pip_environ(os.environ), check=False).returncode != 0:
-        raise Stop(69, "could not download the wheels that the tests install; pip's own words stand above")
+        raise Stop(69, "could not download the wheels that the tests install; see pip's output above")
 
 
 def prepare_tools(pip_python: str, python: str) -> None:
@@ -299,14 +309,18 @@ def run_pytest(environment: str, arguments: "list[str]") -> "tuple[int, str, lis
         for line in run.stdout or ():
             shown = line.decode(errors="replace").rstrip("\n")
             speak(shown)
-            closing_line = shown if re.match(r"=+ .* in [\d.]+s.* =+$", shown) else closing_line
-            skipped += [shown] if shown.startswith("SKIPPED [") else []
+            if shown.startswith("SKIPPED ["):
+                skipped.append(shown)
+            elif re.match(r"=+ .* in [\d.]+s.* =+$", shown):
+                closing_line = shown
     return run.returncode, closing_line, skipped
 
 
 def skipped_by_root(skipped: "Iterable[str]", root: bool) -> "list[str]":
-    """Return those of pytest's lines that skip what only root can do, for the reason that nobody is root."""
-    return [line for line in skipped if root and any(reason in line for reason in ROOT_ONLY)]
+    """Return those of pytest's lines that skip what only root can do, though root runs them."""
+    if not root:
+        return []
+    return [line for line in skipped if any(reason in line for reason in ROOT_ONLY)]
 
 
 def is_root() -> bool:
@@ -329,20 +343,20 @@ def coverage_report(environment: str) -> str:
 def coverage_gaps(report: str) -> "list[str]":
     """Return what the tests leave out of the pure modules, by coverage's JSON report."""
     if not os.path.isfile(report):
-        return ["everything: there is no report"]
+        return ["coverage: pytest made no report"]
     with open(report, encoding="utf-8") as file:
-        measured = json.load(file)["files"]
-    return [gap for name in PURE_MODULES for gap in gaps_of(f"safepip/{name}.py", measured)]
-
-
-def gaps_of(path: str, measured: "Mapping[str, dict[str, list[object]]]") -> "list[str]":
-    """Return what was not run of the module `path`, in a list of one line at most."""
-    if path not in measured:
-        return [f"{path}: not measured"]
-    lines, branches = (measured[path][f"missing_{kind}"] for kind in ("lines", "branches"))
-    if not lines and not branches:
-        return []
-    return [f"{path}: {len(lines)} lines {lines[:9]}, {len(branches)} branches {branches[:9]}"]
+        measured = json.load(file)["files"]  # type: Mapping[str, dict[str, list[object]]]
+    gaps = []
+    for name in PURE_MODULES:
+        path = f"safepip/{name}.py"
+        if path not in measured:
+            gaps.append(f"coverage of {path}: not measured")
+            continue
+        lines, branches = measured[path]["missing_lines"], measured[path]["missing_branches"]
+        if lines or branches:
+            told = f"{len(lines)} lines {lines[:9]}, {len(branches)} branches {branches[:9]}"
+            gaps.append(f"coverage of {path}: {told}")
+    return gaps
 
 
 if __name__ == "__main__":
