@@ -81,7 +81,7 @@ def test_each_command_is_one_entry(box: Sandbox) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_undo_returns_each_earlier_freeze(box: Sandbox, seed: int) -> None:
-    """Of more of them: scripts/sequences.py."""
+    """Of more of them: scripts/chance/undo.py."""
     assert sequences.faults(box, seed, 5) == []
 
 

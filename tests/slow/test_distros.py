@@ -1,4 +1,4 @@
-"""Whole distributions, where scripts/distros.py keeps roots of them; and the tables that it and container.py read."""
+"""Whole distributions, where scripts/machines/distros.py keeps roots of them; and the tables that are read there."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from sandbox import Sandbox
 
-sys.path.insert(0, SCRIPTS)  # they import bootstrap.py beside them
+PATH = list(sys.path)
+sys.path.insert(0, os.path.join(SCRIPTS, "machines"))
 try:
     import container
     import distros
     from bootstrap import Stop
 finally:
-    sys.path.remove(SCRIPTS)
+    sys.path[:] = PATH  # they add the folder of bootstrap.py
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ NAMELESS = distros.User("nobody has this id", 12345, "/")
 
 def root_of(name: str) -> distros.Distribution:
     if not distros.is_built(KNOWN[name], ROOTS):
-        pytest.skip(f"no root of {name} in {ROOTS}: python3 scripts/distros.py {name}")
+        pytest.skip(f"no root of {name} in {ROOTS}: python3 scripts/machines/distros.py {name}")
     try:
         distros.require_means()
     except Stop as stop:
@@ -44,7 +45,7 @@ def root_of(name: str) -> distros.Distribution:
 @pytest.fixture(scope="module")
 def binds() -> Iterator[dict[str, str]]:
     if distros.stamp_of(WHEELS) is None:
-        pytest.skip(f"no wheels in {WHEELS}: python3 scripts/distros.py")
+        pytest.skip(f"no wheels in {WHEELS}: python3 scripts/machines/distros.py")
     with distros.prepared(ROOTS) as made:
         yield made
 

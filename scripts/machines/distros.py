@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Try safepip on whole distributions: python3 scripts/distros.py [--roots DIR] [--markdown FILE] [NAME ...].
+"""Try safepip on whole distributions.
+
+    python3 scripts/machines/distros.py [--roots DIR] [--markdown FILE] [NAME ...]
 
 Each distribution's root is built once with debootstrap and kept outside of the repository. In it, as root and as
 an ordinary user, without a network and with a bare environment, run the steps below, from README's first command
@@ -23,6 +25,8 @@ import sys
 import tempfile
 import time
 from typing import NamedTuple
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bootstrap import CLONE, Stop, complain, locked, newest_wheel, obtain_pip, run_pip, speak, unpack_pip
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Build the Dockerfiles of the docs for real, and variants: python3 scripts/container.py [--roots DIR] [FILE ...].
+"""Build the Dockerfiles of the docs for real, and variants.
 
-The images that it names are made from the roots of scripts/distros.py, and buildah builds upon them. What is
+    python3 scripts/machines/container.py [--roots DIR] [FILE ...]
+
+The images that it names are made from the roots of distros.py, and buildah builds upon them. What is
 installed comes from wheels fetched once; apt does nothing, for the roots hold what it would install. Then the
 program runs as the user of the image and as one that has no name. The exit code is 1 where a check failed.
 Needs root and buildah.
@@ -19,6 +21,8 @@ import sys
 import tempfile
 import time
 from typing import NamedTuple
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bootstrap import CLONE, Stop, complain, speak
 from distros import DISTRIBUTIONS, build, copy_of_clone, default_roots, fetched_wheels

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Type the quick starts of ten well-known libraries, and tell which run.
 
-    python3 scripts/quickstarts.py [--way hook|alias|shims] [--at project|home] [SAFEPIP]
+    python3 scripts/machines/quickstarts.py [--way hook|alias|shims] [--at project|home] [SAFEPIP]
 
 Each is its documentation's `pip install` line and first lines of code, typed into an interactive bash on a
 terminal with a fresh home, whose Python is the managed /usr/bin/python3: in a new directory and at home; with the
