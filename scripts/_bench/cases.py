@@ -199,12 +199,18 @@ def first_creation(world: World) -> Group:
     case = first._replace(name="safepip install, the very first", before=before, environ={"XDG_CACHE_HOME": cache})
     goals = [Goal(case.name, READY, "ratio", 2.5)]
     cases = [case, first, in_ready(world, "ready-first")]
-    return Group("Creation, with an empty cache (once per Python)", cases, goals, share=1 / 7)
+    return Group("Creation, with an empty cache (once per Python)", cases, goals, share=1 / 2)
 
 
 PYPROJECT = '[project]\nname = "bench"\nversion = "1"\nrequires-python = ">=3.10"\n'
 POETRY = PYPROJECT + "[tool.poetry]\npackage-mode = false\n"
 PDM = PYPROJECT + "[tool.pdm]\ndistribution = false\n"
+HATCH = PYPROJECT + """[tool.hatch.envs.default]
+path = ".venv"
+skip-install = true
+dependencies = ["%s"]
+python = "%s"
+"""
 
 
 def whole_managers(world: World) -> list[Group]:
@@ -215,7 +221,10 @@ def whole_managers(world: World) -> list[Group]:
     poetry = from_nothing(world, "poetry add", (tools["poetry"], "-n", "add", wheel), pyproject=POETRY)
     pdm = from_nothing(world, "pdm add", named, (tools["pdm"], "-n", "add", wheel), pyproject=PDM)
     install = (tools["pipenv"], "--python", world.python, "install", wheel)
-    made = dict(zip(MANAGERS, (poetry, pdm, from_nothing(world, "pipenv install", install)), strict=True))
+    pipenv = from_nothing(world, "pipenv install", install)
+    environment = HATCH % (SMALL, world.python)
+    hatch = from_nothing(world, "hatch env create", (tools["hatch"], "env", "create"), pyproject=environment)
+    made = dict(zip(MANAGERS, (poetry, pdm, pipenv, hatch), strict=True))
     cases = [case for name, case in made.items() if tools[name]]
     return [Group("Creation, by managers of projects", [cold(world), *cases], share=1 / 7)] if cases else []
 
@@ -223,16 +232,19 @@ def whole_managers(world: World) -> list[Group]:
 def doing_nothing(world: World, sizes: Sequence[int]) -> Group:
     """Return installing what is there already."""
     cases = satisfied(world, "1 requirement, 10 distributions", 10, ("bench-dist-0",))
+    listed = f"{LISTED} requirements, {LISTED} distributions"
+    cases += satisfied(world, listed, LISTED, ("-r", "requirements.txt"))
     names = {size: f"{NAMED} requirements, {size} distributions" for size in sizes}
     for size, what in names.items():
         cases += satisfied(world, what, size, ("-r", "requirements.txt"))
-    goals = [Goal(f"{names[100]}: safepip", f"{names[100]}: pip", "ratio", 0.045)]
+    floor = Case("the floor: one start of Python", (world.python, "-IS", "-c", "pass"), world.home)
+    goals = [Goal(f"{listed}: safepip", f"{listed}: pip", "ratio", 0.045)]
     if "uv" in world.tools:
         goals.append(Goal(f"{names[100]}: safepip", f"{names[100]}: uv", "ratio", 1.0))
         goals.append(Goal(f"{names[2000]}: safepip", f"{names[2000]}: uv", "ratio", 1 / 3))
     shown = {size: f"{what}: safepip" for size, what in names.items()}
     series = Series("safepip, nothing to do", "distribution", shown)
-    return Group("Doing nothing", cases, goals, [series], share=1 / 2)
+    return Group("Doing nothing", [floor, *cases], goals, [series], share=1 / 2)
 
 
 def satisfied(world: World, what: str, size: int, words: tuple[str, ...]) -> list[Case]:

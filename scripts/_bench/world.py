@@ -40,7 +40,7 @@ SYSTEM_PATH = "/usr/bin:/bin"
 SMALL = "bench-small"
 NAMED = 100  # requirements in a file
 FETCHED = ("uv", "pipx")  # from the index where they are not installed; the others are left out then
-MANAGERS = ("poetry", "pdm", "pipenv")
+MANAGERS = ("poetry", "pdm", "pipenv", "hatch")
 
 
 class World(NamedTuple):
