@@ -181,7 +181,11 @@ def find_tools(
 
 def runs(program: str, environ: Mapping[str, str]) -> bool:
     """Return True if a program starts; a version manager's shim without a program behind it does not."""
-    return subprocess.run([program, "--version"], env=environ, capture_output=True, check=False).returncode == 0
+    try:
+        ended = subprocess.run([program, "--version"], env=environ, capture_output=True, check=False)
+    except OSError:  # its interpreter is not for this user
+        return False
+    return ended.returncode == 0
 
 
 def write_wheel(folder: str, name: str) -> str:
