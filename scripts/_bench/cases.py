@@ -205,12 +205,15 @@ def first_creation(world: World) -> Group:
 PYPROJECT = '[project]\nname = "bench"\nversion = "1"\nrequires-python = ">=3.10"\n'
 POETRY = PYPROJECT + "[tool.poetry]\npackage-mode = false\n"
 PDM = PYPROJECT + "[tool.pdm]\ndistribution = false\n"
-HATCH = PYPROJECT + """[tool.hatch.envs.default]
+HATCH = (
+    PYPROJECT
+    + """[tool.hatch.envs.default]
 path = ".venv"
 skip-install = true
 dependencies = ["%s"]
 python = "%s"
 """
+)
 
 
 def whole_managers(world: World) -> list[Group]:

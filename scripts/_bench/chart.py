@@ -63,12 +63,6 @@ def bars(figures: Mapping[str, float]) -> list[Bar]:
     return sorted((Bar(name, ms, name in own) for name, ms in figures.items()), key=lambda bar: bar.ms)
 
 
-def footnote(told: Mapping[str, str]) -> str:
-    """Return the line below a chart: what it was measured on."""
-    shown = ("when", "CPU", "Python", "virtualenv", "uv")
-    return ", ".join(f"{name} {told[name]}" for name in shown if name in told)
-
-
 ITSELF = "pip itself"
 _STYLE = (
     "svg{background:#f6f8fa;border-radius:8px}.pip{stroke:#cf222e;stroke-dasharray:4 3}"

@@ -14,7 +14,8 @@ from _bench.world import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from _bench.measure import Line, Result, Verdict
     from _bench.world import World
@@ -64,7 +65,7 @@ def show(told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str
         print(f"\n{result.title} (rounds: {result.rounds})\n\n{table(result)}")
         for line in result.lines:
             print(f"\n{line_text(line)}")
-    print(f"\nGoals, those that were missed in bold\n\n{summary(results)}")
+    print(f"\nGoals, those that were missed in bold\n\n{summary_table(summary(results))}")
     for note in notes:
         print(f"\nNote: {note}.")
     missed = sum(not verdict.ok for result in results for verdict in result.verdicts)
@@ -72,16 +73,37 @@ def show(told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str
     print(f"\n{count - missed} of {count} goals reached.")
 
 
-def summary(results: Sequence[Result]) -> str:
-    """Return a short table of all goals beside what was reached, in Markdown, for the README."""
-    rows = [("", "goal", "reached")]
+def summary(results: Sequence[Result], whose: str = "") -> list[tuple[str, str, str]]:
+    """Return each goal with what was reached; those that were missed are bold."""
+    rows = []
     for result in results:
         for verdict in result.verdicts:
             goal, reached, word = goal_texts(verdict)
-            what = verdict.goal.case
-            rows.append((what, goal, reached if word == "ok" else f"**{reached}**"))
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+            rows.append((verdict.goal.case + whose, goal, reached if word == "ok" else f"**{reached}**"))
+    return rows
+
+
+def summary_table(rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of the goals in Markdown."""
+    head, *body = (f"| {' | '.join(row)} |" for row in [("", "goal", "reached"), *rows])
     return "\n".join([head, "|---|---|---|", *body])
+
+
+def write_page(path: str, rows: Iterable[Sequence[str]]) -> None:
+    """Put the table of the goals in the place of the first table of a page."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    end = next(number for number, line in enumerate(lines) if number > start and not line.startswith("|"))
+    lines[start:end] = summary_table(rows).splitlines()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def footnote(told: Mapping[str, str]) -> str:
+    """Return a line that tells what was measured on."""
+    shown = ("when", "CPU", "Python", "pip", "virtualenv", "uv")
+    return ", ".join(f"{name} {told[name]}" for name in shown if name in told)
 
 
 def table(result: Result) -> str:
@@ -119,9 +141,10 @@ def goal_texts(verdict: Verdict) -> tuple[str, str, str]:
     if goal.kind == "extra":
         error = "?" if verdict.error is None else f"{verdict.error:.1f}"
         return f"at most +{goal.limit:.0f} ms over pip", f"{verdict.reached:+.1f} ±{error} ms", word
+    limit = f"{goal.limit:.2f}" if goal.limit >= 0.1 else f"{goal.limit:.3f}"
     other = goal.against.removeprefix(goal.case.partition(": ")[0] + ": ")
     error = "?" if verdict.error is None else f"{verdict.error:.3f}"
-    return f"at most {goal.limit:.2f} of {other}", f"{verdict.reached:.3f} ±{error}", word
+    return f"at most {limit} of {other}", f"{verdict.reached:.3f} ±{error}", word
 
 
 def line_text(line: Line) -> str:
@@ -133,10 +156,18 @@ def line_text(line: Line) -> str:
     return text if len(sizes) < 3 else f"{text}; no median is off that line by more than {line.off:.1f} ms"
 
 
-def as_data(told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str]) -> dict[str, object]:
+def as_data(
+    told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str], whose: str = ""
+) -> dict[str, Any]:
     """Return all that was measured, every single run included, as JSON can hold it."""
     groups = [group_data(result) for result in results]
-    return {"machine": dict(told), "unit": "ms of user and system CPU", "groups": groups, "notes": list(notes)}
+    return {
+        "machine": dict(told),
+        "unit": "ms of user and system CPU",
+        "groups": groups,
+        "notes": list(notes),
+        "summary": summary(results, whose),
+    }
 
 
 def group_data(result: Result) -> dict[str, object]:

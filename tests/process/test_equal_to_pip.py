@@ -1,12 +1,13 @@
 """The drop-in law: the same line with bare pip and with safepip, in identical worlds at the same place, ends alike.
 
-`equal-lines.txt` holds the lines. Two worlds: an activated environment, and an unmanaged interpreter first on
+`equal-lines.txt` holds the lines; others are made up from these by chance. Two worlds: an activated environment, and an unmanaged interpreter first on
 PATH. What a run changed is put back from a copy, so that both programs see the very same files and paths.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
 import shutil
@@ -20,7 +21,7 @@ from safepip.system.observe import Context, ambient
 from safepip.verbs.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,36 @@ def read_lines() -> list[str]:
 LINES = read_lines()
 # Compared with real pip runs; the variable has all of them compared.
 COMPARED = LINES if os.environ.get("SAFEPIP_TEST_ALL_LINES") else LINES[::4]
+OPTIONS = (
+    "-v", "-q", "-qq", "--verbose", "--no-color", "--no-input", "--isolated", "--disable-pip-version-check", "--pre",
+    "--log there", "--no-cache-dir", "--timeout 3", "--retries 0", "--format json", "--format freeze", "--local",
+    "--format=columns", "--no-deps", "--dry-run", "-U", "--all", "--exclude many9", "--exclude-editable", "--files",
+    "--not-required", "--path there", "-h", "--require-virtualenv", "--report -", "--no-index", "--user", "-y",
+    "--uptodate", "--no-warn-script-location", "--quiet", "--force-reinstall", "--root-user-action=ignore",
+    "alpha", "many9", "nothing-such", "gamma", "./library", "--nonsense", "-c constraints.txt", "-r requirements.txt",
+)  # fmt: skip
+
+
+def made_up(seed: int, count: int) -> Iterator[str]:
+    """Yield lines of the file with options and operands added, and words left out; the same for the same seed."""
+    chance = random.Random(seed)
+    while count:
+        words = [*shlex.split(chance.choice(LINES)), *chance.sample(OPTIONS, chance.randrange(4))]
+        if chance.random() < 0.2:
+            words.remove(chance.choice(words))
+        line = " ".join(word if word in OPTIONS else shlex.quote(word) for word in words)
+        if words and words[0] != "help" and not words[0].startswith("-"):  # safepip adds words to pip's main help
+            yield line
+            count -= 1
+
+
+MADE_UP = tuple(
+    dict.fromkeys(
+        made_up(
+            int(os.environ.get("SAFEPIP_TEST_SEED", "0")), int(os.environ.get("SAFEPIP_TEST_MADE_UP_LINES", "8"))
+        )
+    )
+)
 # Lines whose target could differ between the two worlds.
 COMPARED_TWICE = [
     line for line in COMPARED if not line.startswith(("cache", "hash", "help", "completion", "config"))
@@ -111,7 +142,10 @@ def _without_own_dates(name: str, seen: tuple[str, int, str]) -> tuple[str, int,
 
 
 def _steady(text: bytes) -> bytes:
-    """Replace what differs between two runs of pip itself: temporary names, ids, sizes, durations, dates."""
+    """Replace what differs between two runs of pip itself: temporary names, ids, sizes, durations, dates.
+
+    The outermost part of a traceback is the program that starts pip.
+    """
     for pattern, instead in (
         (rb"pip-[a-z-]+-[a-z0-9_]{8}", b"pip-TEMPORARY"),
         (rb"\b(tmp|ephem-wheel-cache-|wheels-|editable-)[a-z0-9_]{8}\b", b"TEMPORARY"),
@@ -119,6 +153,7 @@ def _steady(text: bytes) -> bytes:
         (rb"sha256=[0-9a-f]{64}", b"sha256=DIGEST"),
         (rb"\d+(\.\d+)? ?seconds", b"N seconds"),
         (rb"0x[0-9a-f]+", b"0xADDRESS"),
+        (rb'  File "[^"]*/(runner\.py|bin/pip)", line .*\n(    .*\n)*', b""),
         (rb"\b\d{4}-\d\d-\d\dT[\d:.,+]+", b"DATE"),
     ):
         text = re.sub(pattern, instead, text)
@@ -185,6 +220,12 @@ def test_the_plan_in_an_activated_environment_is_the_line_as_typed(
 
 @pytest.mark.parametrize("line", COMPARED)
 def test_in_an_activated_environment(activated: Twins, line: str) -> None:
+    bare, ours = activated.both(line)
+    assert ours == bare
+
+
+@pytest.mark.parametrize("line", MADE_UP)
+def test_lines_that_are_made_up(activated: Twins, line: str) -> None:
     bare, ours = activated.both(line)
     assert ours == bare
 

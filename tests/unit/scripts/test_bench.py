@@ -227,6 +227,18 @@ def test_json_holds_every_run():
     assert (read["machine"], read["notes"]) == ({"CPU": "x"}, ["a note"])
 
 
+def test_the_page_gets_the_goals_in_the_place_of_its_first_table(tmp_path):
+    page = tmp_path / "speed.md"
+    page.write_text("# Speed\n\n| a | b |\n|---|---|\n| old | 1 |\n\nMore.\n\n| another |\n")
+    times = {"own": [10.0], "pip": [20.0]}
+    rows = telling.summary([result(times, [Goal("own", "pip", "ratio", 0.4)])], ", as root")
+    telling.write_page(str(page), rows)
+    assert page.read_text() == (
+        "# Speed\n\n|  | goal | reached |\n|---|---|---|\n| own, as root | at most 0.40 of pip | **0.500 ±?** |\n"
+        "\nMore.\n\n| another |\n"
+    )
+
+
 def test_numbers_with_dots_are_versions(tmp_path):
     program = tmp_path / "tool"
     program.write_text("#!/bin/sh\necho 'Tool (version 2.5.1) from /a/b 3.x'\n")
