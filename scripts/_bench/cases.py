@@ -87,7 +87,7 @@ def on_unmanaged(world: World, notes: list[str]) -> tuple[list[Case], list[Goal]
     named = (shutil.which(f"python3.{minor}") for minor in range(20, OLDEST[1] - 1, -1))
     python = next((path for path in (base_python(), *named) if path and serves_unmanaged(path)), None)
     if python is None:
-        notes.append("there is no Python with pip here that is not managed")
+        notes.append("every Python with pip here is managed")
         return [], []
     folder, cwd = os.path.dirname(python), os.path.join(world.home, "unmanaged")
     os.mkdir(cwd)
