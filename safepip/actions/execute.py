@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import assert_never
 
     from safepip.core.plan import Handover, Plan
+    from safepip.envs.create import Made
     from safepip.envs.noop_cache import Asker
     from safepip.report import Report
     from safepip.system.observe import Context
@@ -56,10 +57,8 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             _say_all(plan.notices, report)
             return run_in_temporary(plan, context)
         case Pipx():
-            from .pipx import run_pipx
-
             _say_all(plan.notices, report)
-            return run_pipx(plan, context, report)
+            return _run_pipx(plan, context, report)
         case Refuse(code=code, what=what, ways=ways):
             report.error(what, ways, code=code)
             return code
@@ -82,58 +81,82 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             assert_never(plan)
 
 
-def hand_over(
-    handover: Handover,
-    context: Context,
-    report: Report,
-    *,
-    lock: int | None = None,
-    created: bool = False,
-    discard: str | None = None,
-) -> int | None:
-    """Become pip: exec it in this process, its environment's lock held through the exec.
+def hand_over(handover: Handover, context: Context, report: Report) -> int | None:
+    """Become pip: exec it in this process.
 
-    `lock` is an open descriptor of a lock that is already held, `created` tells that the environment was
-    made for this line, and `discard` how it is removed again should pip install nothing. Return None where the
-    environment was removed before its lock could be taken, so that the line is to be decided again.
+    Return None where the environment was removed before its lock could be taken, so that the line is to be decided
+    again.
     """
-    if any("safepip" in word.lower() for word in handover.words) and not report.quiet:
-        from safepip.doctor.installation import tell
-
-        tell(handover.environment, context, report)
-    asker = _asker(handover, context, created=created)
-    code = _answered(asker, context, report) if asker is not None else None
-    if code is not None:
-        return code
-    if handover.changes_packages and not created and handover.environment is not None:
-        lock = _locked(handover.environment, context, report)
-        if not os.path.lexists(handover.python):  # made by an install that failed meanwhile
-            if lock is not None:
-                os.close(lock)
-            return None
-        _warn_of_root(handover.environment, context, report)
-        used(context.state, handover.environment)
-    _look_at_pip(handover, context, report)
-    environ = child_environ(handover, locked=lock is not None) | _patterns(context)
+    _answer_about_safepip(handover, context, report)
     if handover.changes_packages and handover.environment is not None:
-        environ |= _noted(handover.environment, context, report, lock=lock, created=created)
-        question = asker.question() if asker is not None and "SAFEPIP_RUN_JOURNAL" in environ else None
-        if question is not None:
-            environ["SAFEPIP_RUN_KEEP"] = question.variable
-        if discard is not None and "SAFEPIP_RUN_JOURNAL" in environ:
-            environ["SAFEPIP_RUN_DISCARD"] = discard
+        return _hand_over_change(handover, handover.environment, context, report)
+    if handover.environment is not None and has_doubtful_pip(handover.environment):
+        _care_for_pip(handover.environment, context, report, None)
+    return _become_pip(handover, context, report, {}, locked=False)
+
+
+def _hand_over_change(handover: Handover, environment: str, context: Context, report: Report) -> int | None:
+    """Repeat the answer of pip if nothing has changed; else become pip under the environment's lock."""
+    asker = _asker(handover, context)
+    if asker is not None:
+        code = _answered(asker, context, report)
+        if code is not None:
+            return code
+    lock = _take_lock(environment, context, report)
+    if not os.path.lexists(handover.python):  # made by an install that failed meanwhile
+        if lock is not None:
+            os.close(lock)
+        return None
+    _warn_of_root(environment, context, report)
+    used(context.state, environment)
+    _settle(environment, context, report, lock)
+    variables = _begin_journal(environment, context)
+    question = asker.question() if asker is not None and variables else None
+    if question is not None:
+        variables["SAFEPIP_RUN_KEEP"] = question.variable
+    return _become_pip(handover, context, report, variables, locked=lock is not None)
+
+
+def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report) -> int | None:
+    """Become the pip of an environment that was made for this line, removed again should pip install nothing."""
+    from safepip.envs.removal import discarding
+
+    path = made.environment.path
+    handover = replace(plan.handover, python=made.environment.python)
+    lock = _take_lock(path, context, report)
+    used(context.state, path)
+    discard = None if lock is None else discarding(made, plan.called, lock, context, report)
+    _answer_about_safepip(handover, context, report)
+    variables = {}
+    if handover.changes_packages:
+        _recover(path, context, report, lock)
+        variables = _begin_journal(path, context, is_new=True)
+    if discard is not None and variables:
+        variables["SAFEPIP_RUN_DISCARD"] = discard
+    return _become_pip(handover, context, report, variables, locked=lock is not None)
+
+
+def _become_pip(
+    handover: Handover, context: Context, report: Report, variables: dict[str, str], *, locked: bool
+) -> int | None:
+    """Exec pip, its environment's lock held through that; wait for it only where something follows its end."""
+    environ = child_environ(handover, locked=locked) | _patterns(context) | variables
     if context.first_reading.outcome == "main_help":
         _introduce(context)
-    return _start(handover, environ, context, report)
+    if context.invocation.save is None:
+        return start(handover.argv, environ)
+    from .save import run_and_save
+
+    return run_and_save(handover, environ, context, report)
 
 
-def _start(handover: Handover, environ: dict[str, str], context: Context, report: Report) -> int:
-    """Become pip; wait for it where there is something to do when it has ended."""
-    if context.invocation.save is not None:
-        from .save import run_and_save
+def _answer_about_safepip(handover: Handover, context: Context, report: Report) -> None:
+    """Say how safepip itself is updated or removed, if the line names it."""
+    if report.quiet or not any("safepip" in word.lower() for word in handover.words):
+        return
+    from safepip.doctor.installation import tell
 
-        return run_and_save(handover, environ, context, report)
-    return start(handover.argv, environ)
+    tell(handover.environment, context, report)
 
 
 def _introduce(context: Context) -> None:
@@ -152,10 +175,9 @@ def _patterns(context: Context) -> dict[str, str]:
     return {"SAFEPIP_RUN_PATTERNS": os.path.join(context.cache, "patterns")}
 
 
-def _asker(handover: Handover, context: Context, *, created: bool) -> Asker | None:
+def _asker(handover: Handover, context: Context) -> Asker | None:
     """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
-    change = handover.changes_packages and handover.environment is not None and not created
-    if not change or context.command.subcommand != "install" or not context.settings.fast:
+    if context.command.subcommand != "install" or not context.settings.fast:
         return None
     if context.invocation.save is not None:
         return None
@@ -216,7 +238,6 @@ def _print(text: str) -> None:
 def _create(plan: Create, context: Context, report: Report) -> int | None:
     """Make the environment and hand over; None where the repair of one was finished instead."""
     from safepip.envs.create import create
-    from safepip.envs.removal import discarding
 
     if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
@@ -225,15 +246,10 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
             return None
     _say_all(plan.notices, report)
     made = create(plan, context, report)
-    path = made.environment.path
     _give_hint(plan.hint, context, report)
-    handover = replace(plan.handover, python=made.environment.python)
-    if not made.by_this_command:
-        return hand_over(handover, context, report)
-    lock = _locked(path, context, report)
-    used(context.state, path)
-    discard = None if lock is None else discarding(made, plan.called, lock, context, report)
-    return hand_over(handover, context, report, lock=lock, created=True, discard=discard)
+    if made.by_this_command:
+        return _hand_over_to_new(made, plan, context, report)
+    return hand_over(replace(plan.handover, python=made.environment.python), context, report)
 
 
 def _repair(plan: Repair, context: Context, report: Report) -> int | None:
@@ -247,6 +263,21 @@ def _repair(plan: Repair, context: Context, report: Report) -> int | None:
     return None
 
 
+def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
+    """Have pipx do its part; packages that have no programs are installed into the environment instead."""
+    from . import pipx
+
+    code, without_programs = pipx.run_pipx(plan, context, report)
+    if not without_programs:
+        return code
+    rest = pipx.into_environment(without_programs, plan, context, report)
+    into = execute(rest, context, report)
+    while into is None:  # the environment was repaired, and serves now
+        context, rest = pipx.decided_without_pipx(without_programs, context, report)
+        into = execute(rest, context, report)
+    return into
+
+
 def _warn_of_root(environment: str, context: Context, report: Report) -> None:
     from safepip.envs.health import left_by_root
 
@@ -256,7 +287,7 @@ def _warn_of_root(environment: str, context: Context, report: Report) -> None:
         report.say(f'sudo chown -R "$USER" {shell_quote(environment)}')
 
 
-def _locked(environment: str, context: Context, report: Report) -> int | None:
+def _take_lock(environment: str, context: Context, report: Report) -> int | None:
     """Take the lock for a change, or None where there can be none; an interrupted rebuild ends first."""
     if context.state is not None and names_in(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
@@ -267,34 +298,37 @@ def _locked(environment: str, context: Context, report: Report) -> int | None:
     return acquire(environment, context.settings.lock_timeout, report)
 
 
-def _look_at_pip(handover: Handover, context: Context, report: Report) -> None:
-    """Give the environment of a line that only reads a pip of its own first, if others could change its pip."""
-    if handover.environment is None or handover.changes_packages:
-        return
-    if has_doubtful_pip(handover.environment):
-        _care_for_pip(handover.environment, context, report, None)
-
-
 def _care_for_pip(environment: str, context: Context, report: Report, lock: int | None) -> None:
+    """Give the environment a pip of its own, if others could change its pip."""
     from safepip.envs.sharing import own_pip
 
     own_pip(environment, context, report, lock=lock)
 
 
-def _noted(
-    environment: str, context: Context, report: Report, *, lock: int | None, created: bool
-) -> dict[str, str]:
-    """Recover from an interrupted change, list what is installed, and return how runner.py learns of that."""
-    from safepip.envs.journal import begin, is_left
+def _settle(environment: str, context: Context, report: Report, lock: int | None) -> None:
+    """Make good what an earlier command left behind: an interrupted change, and a pip that others could change."""
+    _recover(environment, context, report, lock)
+    if lock is None:
+        return
+    from safepip.envs.health import has_doubtful_pip_file
 
-    if is_left(environment, locked=lock is not None):
-        from safepip.envs.recover import recover
+    if has_doubtful_pip_file(environment):
+        _care_for_pip(environment, context, report, lock)
 
-        recover(environment, context, report, lock=lock)
-    if lock is not None and not created:
-        from safepip.envs.health import has_doubtful_pip_file
 
-        if has_doubtful_pip_file(environment):
-            _care_for_pip(environment, context, report, lock)
-    begun = begin(environment, context.invocation.words, context.ambient.cwd, created=created)
+def _recover(environment: str, context: Context, report: Report, lock: int | None) -> None:
+    from safepip.envs.journal import is_left
+
+    if not is_left(environment, locked=lock is not None):
+        return
+    from safepip.envs.recover import recover
+
+    recover(environment, context, report, lock=lock)
+
+
+def _begin_journal(environment: str, context: Context, *, is_new: bool = False) -> dict[str, str]:
+    """List what is installed, and return how runner.py learns of that."""
+    from safepip.envs.journal import begin
+
+    begun = begin(environment, context.invocation.words, context.ambient.cwd, created=is_new)
     return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

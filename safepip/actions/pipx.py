@@ -36,8 +36,6 @@ from safepip.system.policy import rules_here
 from safepip.system.process import inherited, start
 from safepip.system.registry import MADE, note
 
-from .execute import execute
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,10 +57,11 @@ _WAYS = (
 _REMOVED = ("_PIP_RUNNING_IN_SUBPROCESS", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
-def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
+def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[str, ...]]:
     """Have pipx do what the plan says, and note what changed; only to look, this process becomes pipx.
 
-    One at a time, under a lock of safepip's: pipx has had its own only since 1.16.
+    Return the exit code, and the requirements whose packages have no programs. One runs at a time, under a lock of
+    safepip's: pipx has had its own only since 1.16.
     """
     _refuse_to_be_asked(context)
     if plan.says:
@@ -74,33 +73,24 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     runs = [_fitting(words, version) for words in _settled(plan, context)]
     subcommand = runs[0][0]
     if subcommand not in _CHANGING:
-        return start((program, *runs[0]), environ)
+        return start((program, *runs[0]), environ), ()
     before = applications.held(context)
     if subcommand != "uninstall":
         code = _remake(plan.names, program, version, context, report, lock) or _take_from_uv(
             plan.names, program, context, report, lock
         )
         if code:
-            return code
+            return code, ()
     code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
     applications.note(before, context)
     if code:
-        return code
+        return code, ()
     if lock is not None:
         os.close(lock)
-    return _finish(runs, without, plan, context, report)
-
-
-def _finish(
-    runs: list[tuple[str, ...]], without: tuple[str, ...], plan: Pipx, context: Context, report: Report
-) -> int:
-    """Say where the programs are, and install the packages `without` programs elsewhere."""
     installed = [words for words in runs if words[0] == "install"]
     if len(without) < len(installed):
         tell_of_path(context, report)
-    if not without:
-        return 0
-    return _fall_back(without, plan, context, report)
+    return 0, without
 
 
 def _run_each(
@@ -514,15 +504,16 @@ def _has_stderr() -> bool:
     return True
 
 
-def _fall_back(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> int:
-    """Install packages that have no programs into the environment; return the exit code."""
+def into_environment(specs: tuple[str, ...], plan: Pipx, context: Context, report: Report) -> Plan:
+    """Return the plan for packages without programs: the environment gets them."""
     assert plan.fallback is not None  # otherwise pipx's error stood
     has = "has" if len(specs) == 1 else "have"
     where = "the home environment" if context.project is None else context.typed(context.place)
     report.say(f"{', '.join(specs)} {has} no programs: installing into {where}")
-    instead: Plan = plan.fallback
-    code = execute(narrowed(instead, context.command, specs), context, report)
-    while code is None:  # the environment was mended, and serves now
-        context = Context(replace(context.invocation, route="lib"), ambient(), report.debug)
-        code = execute(narrowed(decided(context), context.command, specs), context, report)
-    return code
+    return narrowed(plan.fallback, context.command, specs)
+
+
+def decided_without_pipx(specs: tuple[str, ...], context: Context, report: Report) -> tuple[Context, Plan]:
+    """Decide the line again for these packages, as with `--lib`."""
+    context = Context(replace(context.invocation, route="lib"), ambient(), report.debug)
+    return context, narrowed(decided(context), context.command, specs)

@@ -84,7 +84,7 @@ LATE = {
 WITHOUT_HOOK = {
     "cli": {"actions.execute", "core.decide", "core.invocation", "system.observe", "system.process"},
 }
-LATE_CIRCLES = {"actions.execute", "actions.pipx"}
+LATE_CIRCLES = set()
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
 AFTER_PIP = (

@@ -37,6 +37,7 @@ from safepip.core.record import replace
 from safepip.core.settings import Settings
 from safepip.core.world import ABSENT, BROKEN, USABLE, Environment, Interpreter
 from safepip.envs import health, journal, rebuild
+from safepip.envs.create import Made
 from safepip.envs.verify import sites
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError
 from safepip.report import Report
@@ -324,18 +325,6 @@ def test_a_change_outside_of_environments_takes_none(became, context, report):
     assert not {HANDOVER, "SAFEPIP_RUN_JOURNAL"} & set(became[0].environ)
 
 
-def test_a_lock_that_is_held_is_not_taken_again(became, context, report, into):
-    lock = os.open(os.path.join(into.environment, "held"), os.O_RDWR | os.O_CREAT)
-    os.set_inheritable(lock, True)
-    try:
-        with pytest.raises(ReplacedError):
-            hand_over(into, context, report, lock=lock, created=True)
-    finally:
-        os.close(lock)
-    assert became[0].environ[HANDOVER] == f"{os.getpid()}:{into.environment}"
-    assert os.path.join(into.environment, ".lock") not in became[0].held
-
-
 def test_where_there_can_be_no_lock_pip_runs_without(became, context, report, into):
     os.mkdir(os.path.join(into.environment, ".lock"))
     with pytest.raises(ReplacedError):
@@ -425,6 +414,41 @@ def test_pip_is_handed_the_line_after_what_is_to_be_said(became, context, report
     assert became[0].argv == PLAIN.argv
 
 
+def test_an_environment_made_for_a_line_is_locked_once_and_removed_if_nothing_comes(
+    became, context, report, into, monkeypatch
+):
+    found = Environment(path=into.environment, named=into.environment, state=USABLE, python=into.python)
+    made = Made(environment=found, by_this_command=True)
+    monkeypatch.setattr("safepip.envs.create.create", lambda *_args: made)
+    plan = Create(
+        environment=replace(found, state=ABSENT), interpreter=BASE, handover=replace(into, python="/not/yet"),
+        because="x", called=".venv", why="w", purpose="p",
+    )  # fmt: skip
+    act(plan, context, report)
+    assert became[0].path == into.python
+    assert became[0].held.count(os.path.join(into.environment, ".lock")) == 1
+    assert became[0].environ[HANDOVER] == f"{os.getpid()}:{into.environment}"
+    assert became[0].environ["SAFEPIP_RUN_JOURNAL"] == into.environment
+    assert "SAFEPIP_RUN_DISCARD" in became[0].environ
+
+
+@pytest.mark.parametrize(("later", "code"), [((0,), 0), ((None, 4), 4)], ids=["at once", "after a repair"])
+def test_what_has_no_programs_goes_into_the_environment(context, report, monkeypatch, later, code, capfd):
+    """Decided again without pipx where the environment had to be repaired first."""
+    codes, seen = iter(later), []
+    again = Refuse(code=4, what="again", ways=(), because="x")
+    monkeypatch.setattr(pipx, "run_pipx", lambda *_args: (0, ("six",)))
+    monkeypatch.setattr(pipx, "decided_without_pipx", lambda specs, here, _report: (here, again))
+    monkeypatch.setattr("safepip.actions.execute.hand_over", lambda plan, *_args: seen.append(plan) or next(codes))
+    context.command = read(("install", "six", "black"), {}, ())
+    fallback = Pip(handover=replace(PLAIN, words=("install", "six", "black")), because="x")
+    plan = Pipx(runs=(("install", "six"),), because="x", specs=("six",), names=("six",), fallback=fallback)
+    context.place = Environment(path="/e", named="/e", state=USABLE)
+    assert execute(plan, context, report) == code
+    assert [handover.words for handover in seen] == [("install", "--", "six")]
+    assert "six has no programs: installing into" in capfd.readouterr().err
+
+
 def test_where_packages_are_that_are_not_here_is_said(became, context, report, finished, home, capfd):
     kept = shutil.copytree(finished, os.path.join(home, "data", "home"), symlinks=True)
     holding(kept, "six")
@@ -496,7 +520,7 @@ def test_a_throw_away_environments_code_is_returned(context, report, base, capfd
 
 
 def test_pipxs_code_is_returned(context, report, monkeypatch, capfd):
-    monkeypatch.setattr(pipx, "run_pipx", lambda *_args: 9)
+    monkeypatch.setattr(pipx, "run_pipx", lambda *_args: (9, ()))
     plan = Pipx(runs=(("list",),), because="x", notices=("n",))
     assert execute(plan, context, report) == 9
     assert capfd.readouterr().err == "safepip: n\n"
