@@ -58,6 +58,7 @@ LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running tha
 STATE_FILE = ".bootstrap"
 SCRATCH = ".safepip-"  # how the names of files begin that are yet to be renamed
 SHELLS = ("bash", "zsh", "fish", "sh", "ksh", "mksh", "yash", "tcsh", "powershell", "xonsh", "nushell")
+CERTIFICATES = "certificates.pem"  # those that were fetched for one run
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks, and nowhere else
 # Set to "0" instead of removed: otherwise the value of a configuration file would count.
 NEUTRALISED = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DRY_RUN": "0"}
@@ -526,7 +527,9 @@ def obtain_pip(work: str, index_url: "str | None") -> str:
     The first of: what this Python's own pip downloads (no more, for the interpreter may be managed, and a pip
     before 22.3 cannot serve another), what ensurepip or the system has, what this script downloads itself.
     """
-    return unpack_pip(downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url), work)
+    pip = unpack_pip(downloaded_pip(work, index_url) or bundled_pip() or fetched_pip(work, index_url), work)
+    give_certificates(pip, os.path.join(work, CERTIFICATES))
+    return pip
 
 
 def unpack_pip(wheel: str, work: str) -> str:
@@ -537,6 +540,13 @@ def unpack_pip(wheel: str, work: str) -> str:
     except zipfile.BadZipFile:
         raise Stop(69, f"{os.path.basename(wheel)} is damaged") from None
     return os.path.join(work, "pip")
+
+
+def give_certificates(pip: str, bundle: str) -> None:
+    """Lead Debian's pip to `bundle` if that was fetched: without the system's file it ends when it starts."""
+    core = os.path.join(pip, "_vendor", "certifi", "core.py")
+    if os.path.exists(bundle) and os.path.exists(core):
+        replace_file(core, read_bytes(core).replace(SYSTEM_CERTIFICATES.encode(), bundle.encode()), 0o600)
 
 
 def downloaded_pip(work: str, index_url: "str | None") -> "str | None":
@@ -637,7 +647,7 @@ def packaged_pip(work: str) -> "str | None":
     folder = unpacked_packages(work, packages)
     certificates = glob.glob(os.path.join(folder, "usr/share/ca-certificates/**/*.crt"), recursive=True)
     if certificates:
-        bundle = os.path.join(work, "certificates.pem")
+        bundle = os.path.join(work, CERTIFICATES)
         replace_file(bundle, b"\n".join(map(read_bytes, sorted(certificates))), 0o600)
         os.environ.setdefault("PIP_CERT", bundle)
     return newest_wheel(os.path.join(folder, "usr/share/python-wheels"))

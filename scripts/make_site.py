@@ -91,7 +91,7 @@ def pages() -> dict[str, str]:
     """Return the Markdown of each page by its name."""
     texts = {topic: illustrated(topic) for topic in TOPICS}
     texts["verbs"] = "\n".join(reference())
-    texts["changelog"] = read("CHANGELOG.md")
+    texts["changelog"] = "---\nnosearch: true\n---\n" + read("CHANGELOG.md")
     texts["index"] = front_page()
     return texts
 

@@ -462,6 +462,19 @@ def test_where_nothing_names_an_index_debians_package_of_pip_serves(tmp_path, mo
     assert Path(os.environ["PIP_CERT"]).read_text() == "one\n\ntwo\n"
 
 
+def test_debians_pip_is_led_to_the_certificates_that_were_fetched_for_it(tmp_path):
+    """It loads the system's when it starts, before it reads PIP_CERT: without the file it ends with a traceback."""
+    core = tmp_path / "pip" / "_vendor" / "certifi" / "core.py"
+    core.parent.mkdir(parents=True)
+    core.write_text(f"DEBIAN_CA_CERTS_PATH = '{bootstrap.SYSTEM_CERTIFICATES}'\n")
+    bundle = tmp_path / bootstrap.CERTIFICATES
+    bootstrap.give_certificates(str(tmp_path / "pip"), str(bundle))
+    assert bootstrap.SYSTEM_CERTIFICATES in core.read_text()
+    bundle.write_text("one")
+    bootstrap.give_certificates(str(tmp_path / "pip"), str(bundle))
+    assert core.read_text() == f"DEBIAN_CA_CERTS_PATH = '{bundle}'\n"
+
+
 def test_an_index_that_is_named_or_forbidden_is_not_gone_round(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
