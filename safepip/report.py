@@ -47,7 +47,9 @@ class Report:
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
         """Print an error, or a refusal if `code` says so, then what to type; even if quiet."""
-        kind = "refused" if code == REFUSED else "error"
+        kind = "error"
+        if code == REFUSED:
+            kind = "refused"
         if self.colour:
             kind = f"{_RED}{kind}{_NO_COLOUR}"
         self.passing("")
@@ -91,8 +93,9 @@ def _escaped(char: str) -> str:
 def first_of(names: Sequence[str], most: int = 5) -> str:
     """Return the first names, and how many more there are."""
     text = ", ".join(names[:most])
-    more = len(names) - most
-    return f"{text} and {more} more" if more > 0 else text
+    if len(names) <= most:
+        return text
+    return f"{text} and {len(names) - most} more"
 
 
 def with_tilde(path: str, home: str | None) -> str:
@@ -136,14 +139,11 @@ def _userinfo(here: str) -> tuple[str, str, str]:
         return user, "@", here[len(user) + 1 :]
     # An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
     port = authority.partition(":")[2]
-    is_address = authority.startswith("[")
-    if "@" in here and not is_address and not _may_be_port(port):
-        return here.rpartition("@")
-    return "", "", here
-
-
-def _may_be_port(text: str) -> bool:
-    return not text or text.isdecimal()
+    if "@" not in here or authority.startswith("["):  # [::1] is an address
+        return "", "", here
+    if not port or port.isdecimal():
+        return "", "", here
+    return here.rpartition("@")
 
 
 def without_secrets(words: Iterable[str]) -> list[str]:

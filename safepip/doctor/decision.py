@@ -57,7 +57,9 @@ def _stale(variable: str, path: str, context: Context) -> Finding:
     found = context.examine(path, named=True)
     reason = found.reason
     if not reason:
-        reason = "does not exist" if found.state == ABSENT else "is not an environment"
+        reason = "is not an environment"
+        if found.state == ABSENT:
+            reason = "does not exist"
     command = f"unset {variable}"
     if found.state == BROKEN and is_environment(path) and not found.other_system:
         command = f"safepip env repair {shlex.quote(path)}"
@@ -68,7 +70,9 @@ def _another_active(active: Environment, context: Context) -> Findings:
     if context.named or not context.project:
         return
     here = attempt(lambda: context.place, None)
-    if here is None or here.state != USABLE or here.path == active.path:
+    if here is None or here.state != USABLE:
+        return
+    if here.path == active.path:
         return
     why = f"the active environment is not this project's, {here.path}: installs go to the active one"
     yield warning("active-other", why, f". {shlex.quote(os.path.join(here.path, 'bin', 'activate'))}")

@@ -27,7 +27,7 @@ def check(context: Context) -> Findings:
         if path is None:
             continue
         if context.ambient.home is not None and not os.path.isdir(existing(path)):
-            continue
+            continue  # the home directory is a file or missing, which another check tells
         looked_at += 1
         finding = _first_fault(role, path, context.ambient)
         if finding is not None:
@@ -50,8 +50,12 @@ def _levels(path: str) -> list[str]:
     at = existing(path)
     if at != path:
         return [at]
-    inside = [os.path.join(path, name) for name in sorted(names_in(path))]
-    return [at, *filter(os.path.isdir, inside)]
+    levels = [at]
+    for name in sorted(names_in(path)):
+        inside = os.path.join(path, name)
+        if os.path.isdir(inside):
+            levels.append(inside)
+    return levels
 
 
 def _fault(at: str, path: str, ambient: Ambient) -> str:
@@ -60,24 +64,25 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
         stat = os.stat(at)
     except OSError:
         return "mode"
-    writable = os.access(at, os.W_OK | os.X_OK)
-    if ambient.platform == "win32":  # modes mean nothing there
-        return "" if writable else "mode"
-    is_own = _is_below(at, path)  # a directory above safepip's may be another user's, or open to all
-    is_users = ambient.user in {0, stat.st_uid}
-    if is_own and not is_users:
+    is_writable = os.access(at, os.W_OK | os.X_OK)
+    if ambient.platform == "win32":  # its modes and owners mean nothing
+        return "" if is_writable else "mode"
+    is_anothers = ambient.user not in {0, stat.st_uid}
+    if not _is_below(at, path):  # a directory above safepip's may be another user's, or open to all
+        return "" if is_writable else _why_read_only(at, ambient.home, is_anothers=is_anothers)
+    if is_anothers:
         return "owner"
-    if not writable:
-        return _why_read_only(at, is_users=is_users, home=ambient.home)
-    if is_own and stat.st_mode & _FOR_ALL and not stat.st_mode & _STICKY:
+    if not is_writable:
+        return _why_read_only(at, ambient.home, is_anothers=False)
+    if stat.st_mode & (_FOR_ALL | _STICKY) == _FOR_ALL:
         return "open"
     return ""
 
 
-def _why_read_only(at: str, *, is_users: bool, home: str | None) -> str:
+def _why_read_only(at: str, home: str | None, *, is_anothers: bool) -> str:
     if _is_read_only(at):
         return "read-only"
-    if not is_users and _is_in_home(at, home):
+    if is_anothers and _is_in_home(at, home):  # as after `sudo pip` with the user's HOME
         return "owner"
     return "mode"
 
@@ -89,18 +94,18 @@ def _is_read_only(path: str) -> bool:
 
 
 def _is_in_home(path: str, home: str | None) -> bool:
-    if home is None or home == os.sep:  # the home of a container's user without a name
+    if home in {None, os.sep}:  # a container's user without a name has / as home
         return False
     return _is_below(path, home)
 
 
 def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(os.path.join(folder, ""))
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:
     make = problem
-    if role == "cache" or fault == "open":
+    if role == "cache" or fault == "open":  # without a cache everything works, only slower
         make = warning
     name, typed, variable = f"{role}-folder", shlex.quote(at), _MOVES[role]
     if fault == "open":
@@ -112,7 +117,6 @@ def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Fin
     why = f"{at} cannot be written: safepip keeps its {role} there"
     if variable in ambient.environ:
         return make(name, why, f"unset {variable}")
-    can_be_opened = ambient.user in {0, owner(at, follow=True)}
-    if fault == "read-only" or not can_be_opened:
-        return make(name, why, f'export {variable}="$(mktemp -d)"')
-    return make(name, why, f"chmod u+rwx {typed}")
+    if fault == "mode" and ambient.user in {0, owner(at, follow=True)}:
+        return make(name, why, f"chmod u+rwx {typed}")
+    return make(name, why, f'export {variable}="$(mktemp -d)"')

@@ -38,22 +38,31 @@ class Place(Record):
         """Return True if the package is installed here."""
         if self.only and name != self.only:
             return False
-        return any(has_distribution(folder, name) for folder in self.folders)
+        for folder in self.folders:
+            if has_distribution(folder, name):
+                return True
+        return False
 
 
 def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
     """Return a line for each place of the packages, with the command that removes them there."""
-    meant = [one for one in map(wanted, requirements) if one is not None]
-    left = list(dict.fromkeys(one.name for one in meant))
+    left: dict[str, None] = {}  # names in the order of the line, each once
+    for one in map(wanted, requirements):
+        if one is not None:
+            left[one.name] = None
     lines = []
     for place in _places(context, tuple(left)):
         here = list(filter(place.holds, left))
+        for name in here:
+            del left[name]  # of two places the first is named, since a Python sees that one's first
         if here:
-            # A package in two places is named in the first only: a second removal needs another `uninstall`.
-            left = [name for name in left if name not in here]
-            are = "is" if len(here) == 1 else "are"
-            lines.append(f"{', '.join(here)} {are} {place.called}: {place.remove.format(' '.join(here))}")
+            lines.append(_line(here, place))
     return tuple(lines[:_MOST])
+
+
+def _line(names: list[str], place: Place) -> str:
+    are = "is" if len(names) == 1 else "are"
+    return f"{', '.join(names)} {are} {place.called}: {place.remove.format(' '.join(names))}"
 
 
 def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:

@@ -21,8 +21,10 @@ def check(context: Context) -> Findings:
     """Tell what is wrong with the settings in force here."""
     settings = attempt(lambda: context.settings, Settings())
     for fault in settings.warnings:
-        make = problem if fault in settings.faults else warning
-        yield make("setting-wrong", str(fault), _repair(fault))
+        if fault in settings.faults:  # an install stops at these
+            yield problem("setting-wrong", str(fault), _repair(fault))
+        else:
+            yield warning("setting-wrong", str(fault), _repair(fault))
 
 
 def _repair(fault: Fault) -> str | None:
@@ -31,7 +33,7 @@ def _repair(fault: Fault) -> str | None:
         return None
     if file.startswith("SAFEPIP_"):
         return f"unset {file}"
-    if fault.line and not fault.broken and _holds_whole_value(file, fault.line):
+    if not fault.broken and _holds_whole_value(file, fault.line):
         return comment_out(file, fault.line)
     if os.path.basename(file) == "config.toml":  # nothing else reads it, so that all of it may go
         return move_aside(file, ".broken")
@@ -40,10 +42,14 @@ def _repair(fault: Fault) -> str | None:
 
 def _holds_whole_value(path: str, line: int) -> bool:
     """Return True if the line holds a key and all of its value."""
+    if not line:
+        return False
     lines = content(path).decode("utf-8", "replace").split("\n")
     text = "".join(lines[line - 1 : line])
-    if '"""' in text or "'''" in text:
-        return False
-    if text.count("[") != text.count("]") or text.count("{") != text.count("}"):
-        return False
+    for quotes in ('"""', "'''"):
+        if quotes in text:  # a text of several lines begins or ends here
+            return False
+    for begin, end in ("[]", "{}"):
+        if text.count(begin) != text.count(end):
+            return False
     return "=" in text

@@ -12,7 +12,7 @@ from safepip.system.interpreter import head_of, is_program
 from safepip.system.pipx import home_of, installed_applications
 
 from .finding import attempt, is_managed, ok, put_first, warning
-from .path import PIPS, on_path, path_entries
+from .path import PIPS, Program, on_path, path_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ _PROGRAM = re.compile(
 
 def check(context: Context) -> Findings:
     """Look at the shims, at the line of init, and at the directory of pipx's programs."""
-    pips = on_path(PIPS, context)
-    first = pips[0].path if pips else ""
+    first, *_ = [*on_path(PIPS, context), Program(path="")]
     for folder in _shim_folders(context):
-        yield from _shims(folder, first, context)
-    if pips and pips[0].own and not pips[0].lost:
-        yield ok("routed", f"pip is safepip's: {first}")
+        yield from _shims(folder, first.path, context)
+    if first.own and not first.lost:
+        yield ok("routed", f"pip is safepip's: {first.path}")
     else:
         yield _init(context)
     if context.ambient.home:
@@ -48,7 +47,7 @@ def _shim_folders(context: Context) -> list[str]:
     folders = list(filter(os.path.isabs, path_entries(context)))
     if context.data:
         folders.append(os.path.join(context.data, "shims"))
-    return [folder for folder in dict.fromkeys(folders) if _has_shims(folder)]
+    return list(filter(_has_shims, dict.fromkeys(folders)))
 
 
 def _has_shims(folder: str) -> bool:
@@ -81,6 +80,7 @@ def _init(context: Context) -> Finding:
         return ok("routed", f"pip is safepip's in the shells that read {file}")
     if is_managed(context):
         why = "pip alone is not safepip's: neither init nor shims are in place"
+        # Without lines the shell is unknown, and `init` names the ones to choose from.
         return warning("routed", why, "safepip init --write" if lines else "safepip init")
     return ok("routed", "pip alone is not safepip's, which this Python does not need")
 
@@ -122,6 +122,7 @@ def _local_bin(folder: str, context: Context) -> Finding:
 
 
 def _has_programs(folder: str, context: Context) -> bool:
-    if any(is_program(os.path.join(folder, name)) for name in names_in(folder)):
-        return True
+    for name in names_in(folder):
+        if is_program(os.path.join(folder, name)):
+            return True
     return bool(installed_applications(os.path.join(home_of(context), "venvs")))

@@ -65,7 +65,9 @@ def _in_system(context: Context) -> Findings:
         left = f"sudo pip or --break-system-packages left {first_of(names, MOST_NAMES)} in {folder}"
         why = f"{left}, where Python {target.minor} sees it outside environments"
         become = sudo(context, folder)
-        program = shlex.quote(own_program()) if become else "safepip"  # sudo has another PATH
+        program = "safepip"
+        if become:
+            program = shlex.quote(own_program())  # sudo has another PATH
         line = f"{become}{program} --system uninstall --break-system-packages -y {shlex.join(names)}"
         yield warning("leftover-system", why, line)
 
@@ -78,8 +80,8 @@ def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
     if base:
         for version in _versions(os.path.join(base, "lib")):
             yield os.path.join(base, "lib", f"python{version}", "site-packages"), version
-    if ambient.platform == "darwin":
-        frameworks = os.path.join(ambient.home or os.sep, "Library", "Python")
+    if ambient.platform == "darwin" and ambient.home:  # a framework build has its own place (PEP 370)
+        frameworks = os.path.join(ambient.home, "Library", "Python")
         for version in sorted(names_in(frameworks)):
             yield os.path.join(frameworks, version, "lib", "python", "site-packages"), version
 

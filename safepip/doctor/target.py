@@ -8,12 +8,14 @@ from safepip.core.settings import origin_of
 from safepip.errors import SafepipError
 from safepip.system.interpreter import is_marked
 
-from .finding import attempt, comment_out, move_aside, ok, problem, warning
+from .finding import attempt, comment_out, move_aside, ok, problem, sudo, warning
 from .pip_settings import settings_in_force, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .finding import Context, Findings, Interpreter
+
+_VERDICTS = {True: "managed", False: "not managed"}
 
 
 def check(context: Context) -> Findings:
@@ -22,19 +24,21 @@ def check(context: Context) -> Findings:
     try:
         target = context.target
     except SafepipError as error:
+        # Without words the shim of a version manager has printed its own.
         what = error.what or "the first python on PATH is another tool's shim, and it fails"
         yield problem("python", what, _without_setting(setting, context))
         return
-    by_pip = attempt(lambda: dict(context.command.origins).get("python", ""), "")
-    named = by_pip or setting
+    named = attempt(lambda: dict(context.command.origins).get("python", setting), setting)
     if target.problem:
         yield problem("python", target.problem, _without_setting(named, context))
     elif target.interpreter is None:
         yield ok("python", f"python is {target.python}, of the environment {target.prefix}")
     else:
         version = ".".join(map(str, target.interpreter.version))
-        by = f", by {named}" if named else ""
-        yield ok("python", f"python is {target.python} (Python {version}){by}")
+        why = f"python is {target.python} (Python {version})"
+        if named:
+            why += f", by {named}"
+        yield ok("python", why)
         yield from _marker(target.interpreter, context)
 
 
@@ -52,13 +56,11 @@ def _setting(context: Context) -> str:
 def _marker(interpreter: Interpreter, context: Context) -> Findings:
     marker, python = interpreter.marker, context.target.python
     if os.path.lexists(marker) and not is_marked(interpreter):
-        become = "" if context.ambient.user == 0 else "sudo "
-        aside = move_aside(marker, ".odd", become)
+        aside = move_aside(marker, ".odd", sudo(context, os.path.dirname(marker)))
         yield warning("marker-odd", f"{marker} is not a regular file, so it marks nothing", aside)
     setting = verdict_by_setting(context)
     if setting:
-        verdict = "managed" if context.managed else "not managed"
-        yield ok("marker", f"{python} counts as {verdict} by {setting}")
+        yield ok("marker", f"{python} counts as {_VERDICTS[context.managed]} by {setting}")
     elif context.managed:
         yield ok("marker", f"{python} is managed by the system: {marker}")
     else:
@@ -68,7 +70,9 @@ def _marker(interpreter: Interpreter, context: Context) -> Findings:
 def verdict_by_setting(context: Context) -> str:
     """Return the setting that decides whether the target is managed, or ""."""
     interpreter = context.target.interpreter
-    if interpreter is None or context.managed == is_marked(interpreter):
+    if interpreter is None:  # an environment's
+        return ""
+    if context.managed == is_marked(interpreter):
         return ""
     key = "managed" if context.managed else "unmanaged"
     return f"the setting {key} ({origin_of(context.settings, key)})"

@@ -26,8 +26,9 @@ def _unfit() -> str:
     if sys.version_info < OLDEST:
         return "it is older than Python 3.10"
     folder = os.path.dirname(sys.executable)
-    if any(os.path.exists(os.path.join(at, "pyvenv.cfg")) for at in (folder, os.path.dirname(folder))):
-        return "it belongs to an environment, and would go with it"
+    for at in (folder, os.path.dirname(folder)):
+        if os.path.exists(os.path.join(at, "pyvenv.cfg")):
+            return "it belongs to an environment, and would go with it"
     try:
         import filelock  # noqa: F401
         import pip  # noqa: F401
@@ -43,7 +44,9 @@ def _unfit() -> str:
 def _lasting(python: str) -> str:
     """Return `python` by the name without a version, where the same directory has that: it outlives upgrades."""
     beside = os.path.join(os.path.dirname(python), "python3")
-    return beside if os.path.exists(beside) and os.path.samefile(python, beside) else python
+    if os.path.exists(beside) and os.path.samefile(python, beside):
+        return beside
+    return python
 
 
 def _record(python: str, launcher: str) -> None:

@@ -47,12 +47,15 @@ def parser() -> Parser:
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Become pipx; without words, or for help without a pipx, print the usage."""
-    asks_help = shows_help(words)
-    if not words or (asks_help and at_hand(context) is None):
+    if not words:
         parser().print_help()
         return 0
-    changes = not asks_help and words[0] not in _LOOKING
-    return become(words, context, report, alone=changes)
+    if shows_help(words):
+        if at_hand(context) is None:  # help is not a reason to download pipx
+            parser().print_help()
+            return 0
+        return become(words, context, report, alone=False)
+    return become(words, context, report, alone=words[0] not in _LOOKING)
 
 
 def complete(typed: tuple[str, ...], _current: str, _context: Context) -> dict[str, str]:

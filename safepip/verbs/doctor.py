@@ -54,7 +54,10 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
         for line in lines(found, colour=colour):
             sys.stdout.write(f"{line}\n")
-    return int("problem" in [one.status for one in found])
+    for one in found:
+        if one.status == "problem":
+            return 1
+    return 0
 
 
 def _as_install(context: Context) -> Context:
@@ -64,7 +67,9 @@ def _as_install(context: Context) -> Context:
 
 
 def _as_json(one: Finding) -> dict[str, str | None]:
-    command = None if one.command is None else without_credentials(one.command)
+    command = one.command
+    if command is not None:
+        command = without_credentials(command)
     return {"id": one.id, "status": one.status, "why": without_credentials(one.why), "command": command}
 
 
@@ -89,14 +94,17 @@ def _summary(found: tuple[Finding, ...]) -> str:
     for status in ("problem", "warning"):
         count = statuses.count(status)
         if count:
-            counts.append(f"{count} {status}" + ("s" if count > 1 else ""))
+            ending = "s" if count > 1 else ""
+            counts.append(f"{count} {status}{ending}")
     return ", ".join(counts) or "nothing is wrong"
 
 
 def _tell_managed(named: str, context: Context) -> int:
     """Print whether a Python is managed; return 0 if it is."""
     path = _python_at(named, context)
-    words = ("--python", path) if path else ()
+    words: tuple[str, ...] = ()
+    if path:
+        words = ("--python", path)
     invocation: Invocation = replace(context.invocation, words=words)
     asked = Context(invocation, context.ambient, context.tell, keep=False)
     target = asked.target
@@ -105,21 +113,22 @@ def _tell_managed(named: str, context: Context) -> int:
     if target.interpreter is None or target.interpreter.is_virtual:
         sys.stdout.write(printable(f"{target.python} is not managed: it lies in an environment") + "\n")
         return 1
-    verdict = "is managed" if asked.managed else "is not managed"
-    setting = verdict_by_setting(asked)
     marker = target.interpreter.marker
+    if asked.managed:
+        code, verdict, reason = 0, "is managed", marker
+    else:
+        code, verdict, reason = 1, "is not managed", f"there is no {marker}"
+    setting = verdict_by_setting(asked)
     if setting:
         reason = f"by {setting}"
-    elif asked.managed:
-        reason = marker
-    else:
-        reason = f"there is no {marker}"
     sys.stdout.write(printable(f"{target.python} {verdict}: {reason}") + "\n")
-    return 0 if asked.managed else 1
+    return code
 
 
 def _python_at(named: str, context: Context) -> str:
     """Return the path of a Python named as a path, a program or a version."""
-    if not named or os.sep in named or os.path.isdir(named):
+    if not named:  # the one that pip serves here
+        return named
+    if os.sep in named or os.path.isdir(named):
         return named
     return python_on_path(named, context.ambient.environ)

@@ -18,14 +18,16 @@ from safepip.report import printable, without_secrets
 from safepip.system.observe import Context, decided
 from safepip.system.policy import rules_here
 
-from .arguments import for_verb, shows_help
+from .arguments import for_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TypedDict
 
+    from safepip.core.invocation import Invocation
     from safepip.core.plan import Plan
+    from safepip.core.world import Ambient
     from safepip.report import Report
 
     from .arguments import Parser
@@ -70,7 +72,7 @@ def parser() -> Parser:
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     """Print the plan for the line `words`; `--json` directly in front makes it one object."""
-    if shows_help(words) and len(words) == 1:
+    if words in {("--help",), ("-h",)}:  # alone: `explain --help install` is a line
         parser().print_help()
         return 0
     if not words:
@@ -92,17 +94,27 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
     typed = with_own_words(replace(plain, version=version or plain.version), words)
     ambient = context.ambient
     if typed.project is not None:
-        start = os.path.normpath(os.path.join(ambient.cwd or os.sep, typed.project))
-        ambient = replace(ambient, cwd=os.path.realpath(start))
-        due = dict(Context(typed, ambient, context.tell, keep=False).due)
-        changed = {**ambient.environ, **due}
-        ambient = replace(ambient, environ={name: value for name, value in changed.items() if value})
+        ambient = _ambient_of(typed, context)
     seen = Context(typed, ambient, context.tell, keep=False)  # nothing is written, not even a cache
     try:
         plan = decided(seen)
     except SafepipError as error:
         plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
     return _explained(plan, seen), plan, seen
+
+
+def _ambient_of(typed: Invocation, context: Context) -> Ambient:
+    """Return the ambient values after `--project DIR`: its directory, and what a shell's hook would have there."""
+    ambient = context.ambient
+    start = os.path.normpath(os.path.join(ambient.cwd or os.sep, str(typed.project)))
+    there: Ambient = replace(ambient, cwd=os.path.realpath(start))
+    environ = dict(there.environ)
+    for name, value in Context(typed, there, context.tell, keep=False).due:
+        environ.pop(name, None)
+        if value:
+            environ[name] = value
+    moved: Ambient = replace(there, environ=environ)
+    return moved
 
 
 def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
@@ -124,7 +136,7 @@ def _explained(plan: Plan, seen: Context) -> Explained:
         "interpreter": _found(lambda: seen.target.python),
         "managed": _found(lambda: seen.managed),
         "environment": environment,
-        "project": _found(lambda: seen.project and seen.project.root),
+        "project": _root(seen),
         "because": plan.because,
         "argv": without_secrets(argv),
         "records": _found(lambda: destination_of(seen)),
@@ -153,6 +165,13 @@ def _parts(plan: Plan) -> tuple[str | None, list[str]]:
             return None, ["pipx", *runs[0]]
         case _:
             return None, []
+
+
+def _root(seen: Context) -> str | None:
+    project = _found(lambda: seen.project)
+    if project is None:
+        return None
+    return str(project.root)
 
 
 def _found(look: Any) -> Any:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _TIED = "\N{NO-BREAK SPACE}"  # keeps a sign and its name on one line
+_PROGRAMS = {applications.PIPX: "pipx"}
 _LATEST = 253402300799  # the end of the year 9999, after which time.gmtime may fail
 
 
@@ -178,24 +179,29 @@ def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
         "created": entry.further == "created",
         "undone": _is_undone(entry, entries),
         "undo_to": entry.further if entry.kind == history.UNDO else None,
-        "with": "pipx" if entry.kind == applications.PIPX else "pip",
+        "with": _PROGRAMS.get(entry.kind, "pip"),
         "files": list(entry.files),
     }
 
 
 def _one(name: str, state: State | None) -> dict[str, str]:
-    said = {"name": name, "version": state.version if state else ""}
+    found = {"name": name, "version": ""}
+    if state is not None:
+        found["version"] = state.version
     origin = _origin(state)
     if origin:
-        said["origin"] = origin
-    return said
+        found["origin"] = origin
+    return found
 
 
 def _both(change: Change) -> dict[str, str]:
     before, after = _one("", change.before), _one("", change.after)
-    origins = {"from_origin": before.get("origin"), "to_origin": after.get("origin")}
-    said = {key: value for key, value in origins.items() if value}
-    return {"name": change.name, "from": before["version"], "to": after["version"], **said}
+    found = {"name": change.name, "from": before["version"], "to": after["version"]}
+    if "origin" in before:
+        found["from_origin"] = before["origin"]
+    if "origin" in after:
+        found["to_origin"] = after["origin"]
+    return found
 
 
 def _is_undone(entry: Entry, entries: Sequence[Entry]) -> bool:

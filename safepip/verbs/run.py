@@ -200,7 +200,7 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
         return path
     what = f"there is no program {name} in {context.display(found)}, nor on PATH"
     home = _home(context)
-    if home.state == USABLE and home.path != found.path and _in(home, name):
+    if home.path != found.path and home.state == USABLE and _in(home, name):
         way = f"it is in the home environment: {os.path.join(home.path, BIN, name)}"
         raise SafepipError(NOT_FOUND, what, way, f"to have it here: safepip install {name}")
     if name.endswith(_FILES):
@@ -220,8 +220,11 @@ def _near(name: str, found: Environment) -> tuple[str, ...]:
 
 def _programs(found: Environment) -> list[str]:
     folder = os.path.join(found.path, BIN)
-    names = [name for name in os.listdir(folder) if is_program(os.path.join(folder, name))]
-    return sorted(name.removesuffix(EXE) for name in names)
+    found_there = []
+    for name in sorted(os.listdir(folder)):
+        if is_program(os.path.join(folder, name)):
+            found_there.append(name.removesuffix(EXE))
+    return found_there
 
 
 def complete(typed: tuple[str, ...], _current: str, context: Context) -> Words:
@@ -231,11 +234,14 @@ def complete(typed: tuple[str, ...], _current: str, context: Context) -> Words:
     from .completion import FILES, files  # noqa: PLC0415
 
     found = in_force(context)
-    if found.state != USABLE or typed not in {(), ("--",), ("-m",)}:
+    if typed not in {(), ("--",), ("-m",)}:  # the program's own arguments
+        return {FILES: ""}
+    if found.state != USABLE:
         return {FILES: ""}
     if typed == ("-m",):
         places = [found.site, context.ambient.cwd or os.sep]
-        return {module.name: "module" for module in pkgutil.iter_modules(places)}
+        names = [module.name for module in pkgutil.iter_modules(places)]
+        return dict.fromkeys(names, "module")
     programs = dict.fromkeys(_programs(found), "program of the environment")
     return {**programs, **files(""), "-m": "run a module", FILES: ""}
 

@@ -42,7 +42,10 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     folder = _folder(said.dir, context)
     if said.undo:
-        return _undo([folder] if said.dir else [folder, *_remembered(context)], report)
+        folders = [folder]
+        if said.dir is None:
+            folders += _remembered(context)
+        return _undo(folders, report)
     names = ["pip", "pip3", *map("pip{}".format, _versions(context))]
     if said.python:
         names += PYTHONS

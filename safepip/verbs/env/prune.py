@@ -40,8 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Show the environments and the reasons; with --yes remove them."""
-    found = [_doom(entry, said.unused, context) for entry in registry.entries(context.state)]
-    doomed = [one for one in found if one is not None]
+    doomed = []
+    for entry in registry.entries(context.state):
+        one = _doom(entry, said.unused, context)
+        if one is not None:
+            doomed.append(one)
     if not doomed:
         report.say("there is nothing to prune")
         return 0

@@ -82,10 +82,12 @@ def _rebuild(found: Environment, context: Context, report: Report) -> None:
 
 def _repair_all(context: Context, report: Report) -> int:
     """Repair all broken environments and pipx's applications; return the highest exit code."""
-    codes = [_try_to_rebuild(found, context, report) for found in broken_environments(context)]
+    highest = 0
+    for found in broken_environments(context):
+        highest = max(highest, _try_to_rebuild(found, context, report))
     from safepip.actions.pipx import repair_applications  # noqa: PLC0415
 
-    return repair_applications(context, report) or max(codes, default=0)
+    return repair_applications(context, report) or highest
 
 
 def _try_to_rebuild(found: Environment, context: Context, report: Report) -> int:

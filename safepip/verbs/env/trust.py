@@ -43,7 +43,8 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         report.say(what)
     elif said.revoke:
         was_trusted = registry.forget(context.state, found.path)
-        report.say(f"{called} is not trusted any more" if was_trusted else f"{called} was not trusted")
+        not_now = "is not trusted any more" if was_trusted else "was not trusted"
+        report.say(f"{called} {not_now}")
     else:
         _trust(found, context)
         report.say(f"{called} is trusted from now on")
@@ -51,8 +52,11 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def _list(context: Context) -> int:
-    noted = [entry.registration for entry in registry.entries(context.state) if entry.is_there]
-    for path in sorted(one.path for one in noted if one.how == registry.TRUSTED):
+    paths = []
+    for entry in registry.entries(context.state):
+        if entry.registration.how == registry.TRUSTED and entry.is_there:
+            paths.append(entry.registration.path)
+    for path in sorted(paths):
         sys.stdout.write(f"{printable(path)}\n")
     return 0
 
