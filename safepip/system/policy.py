@@ -55,8 +55,9 @@ def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[Con
         found["proxy"] = _proxies(variables)
     shown: list[Rule] = []
     for name in _OPTIONS:
-        shown += found.get(name, ())
-    return tuple(_plainly(rule) for rule in shown if rule.option not in _FLAGS or _is_on(found, rule.option))
+        if name not in _FLAGS or _is_on(found, name):
+            shown += map(_plainly, found.get(name, ()))
+    return tuple(shown)
 
 
 def _set(variables: Mapping[str, str], files: Sequence[ConfigFile], command: PipCommand) -> dict[str, list[Rule]]:

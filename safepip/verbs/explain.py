@@ -191,17 +191,21 @@ def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
     yield f"  because  {explained['because']}"
     if explained["managed"] and seen.target.interpreter is not None:
         yield f"           (marker: {seen.target.interpreter.marker})"
-    if explained["argv"]:
-        yield f"  runs     {shlex.join(explained['argv'])}"
+    yield from _runs(explained, plan)
     if explained["records"]:
         yield f"  records  it in {explained['records']}"
-    if isinstance(plan, Pipx):
-        for words in plan.runs[1:]:
-            yield f"           {shlex.join(['pipx', *words])}"
     heading = "policy"
     for rule in explained["policy"]:
         yield f"  {heading:<8} {rule['option']} {rule['value']} ({rule['from']})"
         heading = ""
+
+
+def _runs(explained: Explained, plan: Plan) -> Iterator[str]:
+    if explained["argv"]:
+        yield f"  runs     {shlex.join(explained['argv'])}"
+    if isinstance(plan, Pipx):
+        for words in plan.runs[1:]:
+            yield f"           {shlex.join(['pipx', *words])}"
 
 
 def complete(typed: tuple[str, ...], current: str, _context: Context) -> Words:
