@@ -14,12 +14,12 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 11
+CROWDED_FUNCTIONS = 10
 BRANCHES_IN_EXPRESSIONS = 11.7  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
 COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 11
 PRIVATE_NAMES_IN_TESTS = 47
-TELLTALE_WORDS = {"safepip": 33, "scripts": 5, "tests": 82, "README.md": 0}
+TELLTALE_WORDS = {"safepip": 33, "scripts": 4, "tests": 82, "README.md": 0}
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
