@@ -176,11 +176,16 @@ def fetch(found: Environment, wanted: Sequence[Wanted], folder: str, *, patient:
         if len(group) > 1 and not _wheels(found, group, folder, patient=patient):
             continue
         for one in group:
-            failed = _wheels(found, [one], folder, patient=patient)
-            if failed and one.name == "pip" and one.state.origin:  # from a wheel that safepip had then
-                failed = _wheels(found, [_plain(one)], folder, patient=patient)
+            failed = _wheel(found, one, folder, patient=patient)
             if failed:
                 raise FailedError(f"could not get {one.called}", failed)
+
+
+def _wheel(found: Environment, one: Wanted, folder: str, *, patient: bool) -> str:
+    failed = _wheels(found, [one], folder, patient=patient)
+    if failed and one.name == "pip" and one.state.origin:  # from a wheel that safepip had then
+        failed = _wheels(found, [_plain(one)], folder, patient=patient)
+    return failed
 
 
 def _plain(one: Wanted) -> Wanted:

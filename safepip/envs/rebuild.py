@@ -134,6 +134,10 @@ def fault(found: Environment, state: str | None = None) -> str | None:
     if recorded_elsewhere(found.path) is not None:
         is_moved = moved(state, found.path) is not None
         return f"{made_elsewhere(found.path, moved=is_moved)}: its programs and activate scripts lead there"
+    return _fault_of_libraries(found)
+
+
+def _fault_of_libraries(found: Environment) -> str | None:
     own = os.path.realpath(found.site)
     others = [site for site in sites(found.path) if os.path.realpath(site) != own]
     if any(map(inventory.holds, others)):

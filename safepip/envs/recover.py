@@ -149,14 +149,16 @@ def _settle(found: Environment, pending: Pending, done: Outcome, report: Report)
     if not done.damaged:
         journal.end(found.path, pending.name)
         return
-    if not is_first:
-        return
-    names, again = ", ".join(done.damaged), " ".join(one.replace(" ", "==") for one in done.damaged)
-    kept = "" if done.restored else _where_kept(found, done)
-    way = f"later: safepip install --force-reinstall {again}"
-    report.say(f"{interrupted} and left damage{kept}; could not get {names} again; {way}")
-    if journal.keep(found.path, pending):
-        journal.end(found.path, pending.name)
+    if is_first:
+        kept = "" if done.restored else _where_kept(found, done)
+        report.say(f"{interrupted} and left damage{kept}; could not get {_ways_on(done)}")
+        if journal.keep(found.path, pending):
+            journal.end(found.path, pending.name)
+
+
+def _ways_on(done: Outcome) -> str:
+    again = " ".join(one.replace(" ", "==") for one in done.damaged)
+    return f"{', '.join(done.damaged)} again; later: safepip install --force-reinstall {again}"
 
 
 def _where_kept(found: Environment, done: Outcome) -> str:
@@ -260,20 +262,21 @@ class _Recovery:
 
     def _settle_on_one(self, present: Sequence[Installed], old: Installed | None) -> None:
         """Keep an intact version, else finish the one that was begun, else repair the least damaged one."""
-        damages = {dist.info: self._damage(dist) for dist in present}
-        finished = [dist for dist in present if self._is_finished(dist)]
-        intact = [dist for dist in finished if not damages[dist.info]]
-        begun = [dist for dist in present if self._is_begun(dist, damages[dist.info])]
+        intact, begun = [], []
+        for dist in present:
+            faults = self._damage(dist)
+            if not faults and self._is_finished(dist):
+                intact.append(dist)
+            elif self._is_begun(dist, faults):
+                begun.append(dist)
         if intact:
             self._keep_one(intact, present)
         elif begun:
-            others = [dist for dist in present if dist is not begun[-1]]
-            self._complete(begun[-1], others, old)
+            self._complete(begun[-1], _others(begun[-1], present), old)
         else:
-            best = min(present, key=lambda dist: len(damages[dist.info]))
-            for dist in present:
-                if dist is not best:
-                    self._set_aside(dist.info)
+            best = min(present, key=lambda dist: len(self._damage(dist)))
+            for other in _others(best, present):
+                self._set_aside(other.info)
             self._restore(best)
 
     def _tell(self, called: str, *, intact: bool) -> None:
@@ -315,7 +318,7 @@ class _Recovery:
         """Keep one intact version, a new one if there is one; set the metadata of others aside."""
         new = [dist for dist in intact if not self._is_listed(dist)]
         kept = (new or intact)[-1]
-        others = [dist for dist in present if dist is not kept]
+        others = _others(kept, present)
         for other in others:
             self._drop_copies(self._set_aside(other.info), kept.info)
         if others:
@@ -323,22 +326,28 @@ class _Recovery:
 
     def _complete(self, new: Installed, others: Sequence[Installed], old: Installed | None) -> None:
         """Finish the version that was being installed; if that fails, put the old one back."""
-        former = old or (others[-1] if others else None)
+        former = old or next(reversed(others), None)
         if not _is_of_pip(new):
             return
         if former is None and new.rows:
             self._finish(new)
-        elif new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
-            pass
-        elif self._install(new, [new, *others]):
+            return
+        if new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
+            return
+        if self._install(new, [new, *others]):
             self._tell(new.called, intact=True)
         elif former is not None:
             self._restore(former, new)
-        elif inventory.users(self.found.path):  # such a program may be writing it
-            self._tell(new.called, intact=False)
         else:
-            self._set_aside(new.info)
-            self._tell(f"{new.called} (not installed)", intact=True)
+            self._give_up(new)
+
+    def _give_up(self, new: Installed) -> None:
+        """Set half-written metadata aside that cannot be completed."""
+        if inventory.users(self.found.path):  # such a program may be writing it
+            self._tell(new.called, intact=False)
+            return
+        self._set_aside(new.info)
+        self._tell(f"{new.called} (not installed)", intact=True)
 
     def _finish(self, new: Installed) -> None:
         """Install again what lacks only pip's own last words, or may be a wheel that was unpacked by hand.
@@ -379,25 +388,29 @@ class _Recovery:
         folders = self.asides.folders_of(dist.rows)
         if dist.at:
             folders[dist.info] = dist.at
-            is_replaced = instead_of is not None or any(map(os.path.lexists, folders))
-            faults = _lost(dist, folders, is_replaced=is_replaced)
-        else:
-            faults = [fault for fault in self._damage(dist) if not _is_moved(fault.path, folders)]
-        is_at_hand = _are_at_hand(dist, faults)
-        if not is_at_hand and self._was_to_go(dist.name):
-            _remove(dist.rows)
-            self._tell(f"{dist.called} (removed)", intact=True)
-            return True
-        if not is_at_hand and not fetch:
-            return False
+        faults = self._faults(dist, folders, is_replaced=instead_of is not None)
+        if not _are_at_hand(dist, faults):
+            if self._was_to_go(dist.name):
+                _remove(dist.rows)
+                self._tell(f"{dist.called} (removed)", intact=True)
+                return True
+            if not fetch:
+                return False
         if instead_of is not None:
             self._take_away(instead_of, dist)
         self._move_back(folders)
         edited = self._put_files(dist, faults)
-        if faults and edited.issuperset(fault.path for fault in faults):
-            return True  # nothing was damaged
-        self._tell(dist.called, intact=self._is_intact(dist, edited) or self._install_again(dist, edited))
+        is_intact = self._is_intact(dist, edited) or self._install_again(dist, edited)
+        if not faults or not edited.issuperset(fault.path for fault in faults):  # else nothing was damaged
+            self._tell(dist.called, intact=is_intact)
         return True
+
+    def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> list[Fault]:
+        """Return what is damaged of `dist`, and not in one of the folders that pip has moved away."""
+        if not dist.at:
+            return [fault for fault in self._damage(dist) if not _is_moved(fault.path, folders)]
+        is_replaced = is_replaced or any(map(os.path.lexists, folders))
+        return _lost(dist, folders, is_replaced=is_replaced)
 
     def _take_away(self, other: Installed, kept: Installed) -> None:
         """Remove the files of another version that the kept one does not have, and set its metadata aside."""
@@ -532,14 +545,17 @@ class _Recovery:
             known = {row.path for info in infos for row in record_of(info, self.site)}
             if name in self.moved:
                 known.update(row.path for row in self.moved[name].rows)
-            folders = {folder for path in known for folder in self.asides.folders_above(path)}
-            folders.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
-            folders.update(
-                (*infos, os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")))
-            )
-            for folder in sorted(folders):
+            for folder in sorted(self._folders_of(name, infos, known)):
                 self._sweep_asides(folder, known)
             _sweep_begun(known, infos)
+
+    def _folders_of(self, name: str, infos: Iterable[str], known: Iterable[str]) -> set[str]:
+        """Return the folders of a distribution, those from before the command included."""
+        found = {os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")), *infos}
+        found.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
+        for path in known:
+            found.update(self.asides.folders_above(path))
+        return found
 
     def _sweep_asides(self, folder: str, known: set[str]) -> None:
         for moved in list(self.asides.of(folder)):
@@ -574,6 +590,10 @@ def _sweep_begun(known: set[str], infos: Iterable[str]) -> None:
     for info in infos:
         for name in filter(is_begun_metadata, names_in(info)):
             _unlink(os.path.join(info, name))
+
+
+def _others(dist: Installed, present: Iterable[Installed]) -> list[Installed]:
+    return [other for other in present if other is not dist]
 
 
 def _is_of_pip(dist: Installed) -> bool:

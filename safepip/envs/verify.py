@@ -117,15 +117,16 @@ def damage(faults: Iterable[Fault]) -> list[Fault]:
 def without_shared(faults: list[Fault], info: str, site: str) -> list[Fault]:
     """Return the faults without files that are as another distribution's RECORD says: the last one wins."""
     doubtful = {fault.path for fault in faults if fault.kind in {EMPTY, CUT}}
-    explained: set[str] = set()
-    for other in metadata_in(site) if doubtful else ():
-        if other == info:
-            continue
-        for row in record_of(other, site):
-            if row.path in doubtful and not state_of(row, hashed=True):
-                doubtful.discard(row.path)
-                explained.add(row.path)
+    if not doubtful:
+        return faults
+    explained = {path for other in metadata_in(site) if other != info for path in _as_in(other, site, doubtful)}
     return [fault for fault in faults if fault.path not in explained]
+
+
+def _as_in(info: str, site: str, paths: set[str]) -> list[str]:
+    """Return which of the files are as the RECORD of this distribution says."""
+    rows = [row for row in record_of(info, site) if row.path in paths]
+    return [row.path for row in rows if not state_of(row, hashed=True)]
 
 
 def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:

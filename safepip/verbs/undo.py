@@ -111,9 +111,7 @@ def _refuse_what_pipx_did(context: Context) -> None:
     done, found = applications.last(context), in_force(context)
     if done is None:
         return
-    entries = history.read(found.path) if found.state == USABLE else []
-    in_force_now = history.steps(entries)[-1]
-    steps = [entry for entry in entries if entry.id in in_force_now]
+    steps = _steps_in_force(found)
     if steps and steps[-1].time >= done.time:
         return
     names = ", ".join(change.name for change in done.changes)
@@ -123,6 +121,12 @@ def _refuse_what_pipx_did(context: Context) -> None:
     if steps:
         ways.append(f"the last one in {where}: safepip undo 1")
     raise SafepipError(USAGE, what, *ways)
+
+
+def _steps_in_force(found: Environment) -> list[Entry]:
+    entries = history.read(found.path) if found.state == USABLE else []
+    ids = history.steps(entries)[-1]
+    return [entry for entry in entries if entry.id in ids]
 
 
 def _taken_back(change: Change) -> str:
