@@ -412,8 +412,9 @@ def is_beginning(path: str, whole: str) -> bool:
 
 def compile_bytecode(found: Environment, rows: Iterable[Row]) -> None:
     """Write missing bytecode, since RECORD names it."""
-    wanted = {source_of(row.path) for row in rows if row.path.endswith(".pyc") and not os.path.isfile(row.path)}
-    files = sorted(path for path in wanted if os.path.isfile(path))
+    bytecode = [row.path for row in rows if row.path.endswith(".pyc")]
+    sources = {source_of(path) for path in bytecode if not os.path.isfile(path)}
+    files = sorted(filter(os.path.isfile, sources))
     if files:
         null, argv = subprocess.DEVNULL, [found.python, "-I", "-m", "compileall", "-q", *files]
         subprocess.run(argv, check=False, stdin=null, stdout=null, stderr=null)

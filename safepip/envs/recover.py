@@ -354,12 +354,12 @@ class _Recovery:
 
         Only if no file in it is edited, and the sources give the same files: then nothing is lost.
         """
-        present = [row for row in new.rows if row.digest and os.path.lexists(row.path)]
+        present = [row for row in new.rows if os.path.lexists(row.path)]
         if any(state_of(row, hashed=True) == EDITED for row in present):
             return
         with _scratch_folder() as folder:
             is_fetched = self._unpack(new, folder)
-            is_same = all(is_as_recorded(row, self._within(folder, row.path)) for row in present)
+            is_same = all(is_as_recorded(row, self._within(folder, row.path)) for row in present if row.digest)
         if not is_fetched:
             self._tell(new.called, intact=False)
         elif is_same:

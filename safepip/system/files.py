@@ -51,9 +51,9 @@ def sweep(folder: str, name: str = "") -> None:
 
     Those that are being written are locked.
     """
-    begins = f".{name[:100]}{SCRATCH}" if name else ""
+    sought = f".{name[:100]}{SCRATCH}" if name else SCRATCH
     try:
-        names = [found for found in os.listdir(folder) if SCRATCH in found and found.startswith(begins)]
+        names = [found for found in os.listdir(folder) if sought in found]
     except OSError:
         return
     for found in names:
