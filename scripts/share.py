@@ -125,10 +125,12 @@ def page(topic: str) -> Iterator[str]:
 
 
 def rows(lines: list[str]) -> Iterator[str]:
-    """Return a table as a list: the first cell of each row, and below it the others."""
+    """Return a table as a list: the first cell of each row, and below it the others, from the third on by name."""
+    _, _, *names = cells(lines[0])
     for row in lines[2:]:
-        first, *others = map(marked, cells(row))
-        yield from (".TP", first or "\\&", ". ".join(filter(None, others)) or "\\&")
+        first, second, *others = map(marked, cells(row))
+        named = [f"{roff(name)}: {cell}" for name, cell in zip(names, others, strict=True) if cell]
+        yield from (".TP", first or "\\&", "; ".join([second, *named]) or "\\&")
 
 
 def marked(text: str) -> str:

@@ -54,6 +54,8 @@ def _expose_damage():
 
     pip imports some modules only while it works. All versions log what they did not expect in the same words.
     """
+    if "logging" not in sys.modules:  # pip always loads it; what stands in for pip in a measurement does not
+        return
     logger = sys.modules["logging"].Logger
     critical = logger.critical
 
