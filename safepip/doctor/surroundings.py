@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 
-from safepip.core.settings import Settings
+from safepip.core.settings import ROWS, variable_name
 
 from .finding import problem, warning
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from .finding import Ambient, Context, Findings
 
 _MISLEADING = ("PYTHONHOME", "PYTHONPATH")
-# Variables of safepip that are not settings: options, the shells' code, the tests.
+# Variables of safepip that are not settings: options, the shells' code, the launcher.
 _OTHERS = (
-    "BYPASS", "ENV", "DEBUG", "HANDOVER", "ACTIVATED", "HOOK", "SHIM", "SHELL", "SHELL_ENV", "SHELL_ZDOTDIR",
-    "ASKING", "PYTHON", "UNFIT",
+    "SAFEPIP_BYPASS", "SAFEPIP_ENV", "SAFEPIP_DEBUG", "SAFEPIP_HANDOVER", "SAFEPIP_ACTIVATED", "SAFEPIP_HOOK",
+    "SAFEPIP_SHIM", "SAFEPIP_SHELL", "SAFEPIP_SHELL_ENV", "SAFEPIP_SHELL_ZDOTDIR", "SAFEPIP_ASKING",
+    "SAFEPIP_UNFIT",
 )  # fmt: skip
 _PREFIXES = ("SAFEPIP_RUN_", "SAFEPIP_TEST_")
 
@@ -67,7 +68,7 @@ def existing(path: str) -> str:
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that look like settings of safepip and are not."""
-    meant = {f"SAFEPIP_{name.upper()}" for name in (*Settings.__annotations__, *_OTHERS)}
+    meant = {*map(variable_name, ROWS), *_OTHERS}
     for name in sorted(environ):
         if not name.startswith("SAFEPIP_") or name.startswith(_PREFIXES):
             continue

@@ -16,6 +16,7 @@ from safepip.core.record import replace
 from safepip.report import Report
 from safepip.system.observe import Context, ambient
 from safepip.verbs import carry_out
+from safepip.verbs.env import WORDS
 from safepip.verbs.help import PACKAGE, main, overview, page
 from safepip.verbs.markdown import CODE, blocks, rendered
 
@@ -76,7 +77,7 @@ def test_the_overview_names_every_verb_and_option_in_ten_lines():
     assert len(lines) == 10
     assert max(map(len, lines)) <= 80
     named = re.findall(r"--[a-z-]+|[a-z]+", overview())
-    assert {*VERBS, *OPTIONS} <= set(named)
+    assert {*VERBS, *OPTIONS, *WORDS} <= set(named)
 
 
 @pytest.mark.parametrize("verb", VERBS)
