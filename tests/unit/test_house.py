@@ -14,10 +14,10 @@ import pytest
 from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
-CROWDED_FUNCTIONS = 10
-BRANCHES_IN_EXPRESSIONS = 11.7  # per 100 lines of code
+CROWDED_FUNCTIONS = 3
+BRANCHES_IN_EXPRESSIONS = 11.6  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 9
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 8
 PRIVATE_NAMES_IN_TESTS = 47
 TELLTALE_WORDS = {"safepip": 33, "scripts": 4, "tests": 82, "README.md": 0}
 
