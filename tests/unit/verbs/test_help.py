@@ -8,6 +8,7 @@ import re
 import sys
 
 import pytest
+from tree import TREE
 
 from safepip import errors
 from safepip.core import pip_options, settings
@@ -105,6 +106,16 @@ def test_what_a_page_says_of_safepip_exists(topic):
 def test_a_variable_that_a_page_names_is_one(topic):
     named = set(re.findall(r"\bSAFEPIP_[A-Z_]+(?![A-Z_<])", text_of(topic)))
     assert named <= {settings.variable_name(key) for key in settings.ROWS} | OWN_VARIABLES | {"SAFEPIP_"}
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_file_of_the_project_that_a_page_names_exists(topic):
+    scripts = re.findall(r"\bscripts/[\w/]+\.py", text_of(topic))
+    modules = re.findall(
+        r"`((?:core|system|actions|envs|after_pip|verbs|doctor|shells|launcher)/[\w/.]*)`", text_of(topic)
+    )
+    named = [*scripts, *(f"safepip/{path}" for path in modules)]
+    assert [path for path in named if not os.path.exists(os.path.join(TREE, path))] == []
 
 
 def test_the_page_on_settings_has_every_key_with_its_choices_and_its_default():
