@@ -29,8 +29,8 @@ VERBS = {
 # Pages in safepip/help, in the order of the site and the manual: `safepip help TOPIC`.
 TOPICS = (
     "getting-started", "deciding", "how-it-works", "settings", "environment-variables", "exit-codes", "json",
-    "security", "recovery", "docker", "make", "ci", "agents", "cron", "notebooks", "raspberry-pi", "ros",
-    "moving", "comparison", "speed", "limits", "faq", "contributing",
+    "security", "recovery", "docker", "make", "ci", "agents", "neighbours", "cron", "notebooks", "raspberry-pi",
+    "ros", "moving", "comparison", "speed", "limits", "faq", "contributing",
 )  # fmt: skip
 # safepip's own options, with what follows them. They stand before the subcommand.
 OPTIONS = {

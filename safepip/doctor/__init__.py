@@ -13,6 +13,7 @@ from . import (
     directories,
     environments,
     installation,
+    neighbours,
     own_settings,
     path,
     pip_settings,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 # A check is a file of this package with `check(context)`; this order is that of the output.
 CHECKS = (
     surroundings, path, installation, advisories, target, pip_settings, policy, own_settings, decision,
-    environments, shells, stray_installs, applications, directories,
+    environments, shells, neighbours, stray_installs, applications, directories,
 )  # fmt: skip
 
 

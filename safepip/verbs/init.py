@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from safepip.doctor.neighbours import neighbours_here
 from safepip.errors import USAGE, SafepipError
 from safepip.shells import startup_files
 from safepip.shells.detect import LANGUAGES, language_of, name_of
@@ -68,8 +69,11 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         shell = startup_files.chosen_shell(said.shell, context)
         lines = startup_files.lines_to_add(context, shell, options)
         if said.write:
-            return _write(shell, lines, context, report)
-        return _show(lines, context, report)
+            _write(shell, lines, context, report)
+        else:
+            _show(lines, context, report)
+        _name_neighbours(context, report)
+        return 0
     language = LANGUAGES[name_of(said.shell)]
     _prepare(language, context)
     sys.stdout.flush()
@@ -102,16 +106,15 @@ def _prepare(language: str, context: Context) -> None:
         write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
 
 
-def _show(lines: Lines, context: Context, report: Report) -> int:
+def _show(lines: Lines, context: Context, report: Report) -> None:
     """Print each file as a comment and its line below, so that the output can be evaluated or appended."""
     sys.stdout.write("".join(f"# {file}\n{line}\n" for file, line in lines))
     sys.stdout.flush()
     what = "these lines" if len(lines) > 1 else "this line"
     report.say(f"have {what} written: {typed_program(context)} init --write")
-    return 0
 
 
-def _write(shell: str, lines: Lines, context: Context, report: Report) -> int:
+def _write(shell: str, lines: Lines, context: Context, report: Report) -> None:
     written = startup_files.write(lines, shell)
     for file, line in lines:
         if (file, line) in written:
@@ -120,7 +123,14 @@ def _write(shell: str, lines: Lines, context: Context, report: Report) -> int:
             report.say(f"already in {file}")
     if written:
         report.say(f"new shells read it; remove it again: {typed_program(context)} init --undo")
-    return 0
+
+
+def _name_neighbours(context: Context, report: Report) -> None:
+    """Say which other tools take the word pip, and how both act."""
+    for found in neighbours_here(context):
+        report.say(found.what)
+        if not found.both_act:
+            report.say(f"to have both act: {found.way}")
 
 
 def _undo(named: str | None, context: Context, report: Report) -> int:

@@ -1,0 +1,39 @@
+"""Other tools that take the word pip, as scanners do, and whether they and safepip both act."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.shells.detect import language_of, users_shell
+from safepip.shells.neighbours import neighbours
+from safepip.shells.startup_files import all_files
+
+from .finding import attempt, ok, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.shells.neighbours import Neighbour
+
+    from .finding import Context, Findings
+
+
+def check(context: Context) -> Findings:
+    """Name each alias, function or program that stands in front of pip."""
+    nobody: list[Neighbour] = []
+    for found in attempt(lambda: neighbours_here(context), nobody):
+        if found.both_act:
+            yield ok("pip-neighbour", found.what)
+        else:
+            yield warning("pip-neighbour", found.what, found.way)
+
+
+def neighbours_here(context: Context) -> list[Neighbour]:
+    """Return the other tools on the word pip in the start-up files of the user's shell and on PATH."""
+    ambient = context.ambient
+    home = ambient.home or os.sep
+    shell = users_shell(ambient.environ)
+    files: list[str] = []
+    if language_of(shell) is not None:
+        files = [file for file, _ in all_files(shell, home, ambient.environ)]
+    shims = os.path.join(context.data or home, "shims")
+    return list(neighbours(files, ambient.environ, home, shims))
