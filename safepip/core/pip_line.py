@@ -466,44 +466,26 @@ def _command(
     argv: Sequence[str], outcome: Outcome, main: _Reading, last: _Reading, subcommand: str | None = None
 ) -> PipCommand:
     """Return the facts; `last` is `main` where pip would not come to the second reading."""
-    values = last.values
     main_python = main.values.get("python") or None
-    operands: tuple[str, ...] = ()
-    options: tuple[tuple[str, str, str | None], ...] = ()
+    fields: dict[str, Any] = {}
+    for dest, value in last.values.items():
+        if dest in _FIELDS:
+            fields[_FIELDS[dest]] = tuple(value) if isinstance(value, list) else value
+    fields["python"] = main_python or fields.get("python") or None
     if subcommand is not None:
-        operands = tuple(last.operands)
-        options = tuple((one.option.names[0], one.option.dest, one.value) for one in last.given)
+        fields["requirements"] = tuple(last.operands)
+        fields["options"] = tuple((one.option.names[0], one.option.dest, one.value) for one in last.given)
     return PipCommand(
         argv=tuple(argv),
         outcome=outcome,
         subcommand=subcommand,
         error=last.error,
         unknown_option=last.unknown,
-        user=values.get("use_user_site", values.get("user")),
-        target=values.get("target_dir"),
-        prefix=values.get("prefix_path"),
-        root=values.get("root_path"),
-        report=values.get("json_report_file"),
-        python=main_python or values.get("python") or None,
         main_python=main_python,
-        break_system_packages=bool(values.get("override_externally_managed")),
-        dry_run=bool(values.get("dry_run")),
-        require_virtualenv=bool(values.get("require_venv")),
-        isolated=bool(values.get("isolated_mode")),
-        require_hashes=bool(values.get("require_hashes")),
-        requirements=operands,
-        r_files=tuple(values.get("requirements", ())),
-        editables=tuple(values.get("editables", ())),
-        constraints=tuple(values.get("constraints", ())),
-        groups=tuple(values.get("dependency_groups", ())),
-        scripts=tuple(values.get("requirements_from_scripts", ())),
-        quiet=values.get("quiet", 0),
-        verbose=values.get("verbose", 0),
-        upgrade=bool(values.get("upgrade")),
-        options=options,
         user_words=_user_words(argv, last),
         python_words=_python_words(main, last),
         origins=_origins(main, last),
+        **fields,
     )
 
 

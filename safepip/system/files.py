@@ -160,8 +160,9 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
     except (OSError, ValueError):
         return None
     try:
-        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, most) if is_regular else None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # exchanged meanwhile
+            return None
+        return os.read(descriptor, most)
     except OSError:
         return None
     finally:
@@ -188,8 +189,9 @@ def recall(path: str) -> str | None:
     except (OSError, ValueError):
         return None
     try:
-        mine = not hasattr(os, "geteuid") or os.fstat(descriptor).st_uid == os.geteuid()
-        return os.fsdecode(os.read(descriptor, 65536)) if mine else None
+        if hasattr(os, "geteuid") and os.fstat(descriptor).st_uid != os.geteuid():
+            return None
+        return os.fsdecode(os.read(descriptor, 65536))
     except OSError:
         return None
     finally:

@@ -37,7 +37,9 @@ def new_place(root: str, context: Context) -> Environment:
         return central(root, context, instead=f"{context.typed_path(path)} {taken}")
     if not os.path.lexists(path) and _is_open_to_others(root, context):
         return central(root, context, instead=f"others can rename what root puts into {root}")
-    if os.path.isdir(path) or (_can_hold(root) and os.pathsep not in path):
+    if os.path.isdir(path):
+        return context.examine(path)
+    if os.pathsep not in path and _can_hold(root):
         return context.examine(path)
     context.tell(f"{root} cannot hold an environment")
     return central(root, context)
@@ -58,9 +60,11 @@ def _taken(path: str, root: str, context: Context) -> str:
     if not os.path.lexists(path):
         return ""
     if owner(path) not in context.makers:
-        return "" if _is_trusted(path, context) else "belongs to another user"
+        if _is_trusted(path, context):
+            return ""
+        return "belongs to another user"
     target, reason = target_of(path)
-    if target and target != path and is_disposable(target, root):
+    if target not in {"", path} and is_disposable(target, root):
         return f"leads to {context.typed_path(target)}, which tox or nox may empty"
     if not reason.startswith(_LEADS_NOWHERE):
         return reason
@@ -68,19 +72,27 @@ def _taken(path: str, root: str, context: Context) -> str:
 
 
 def _is_trusted(path: str, context: Context) -> bool:
+    if context.is_trusted(path):
+        return True
     known = registry.registration(context.state, path)
-    return context.is_trusted(path) or (known is not None and known.how == registry.TRUSTED)
+    return known is not None and known.how == registry.TRUSTED
 
 
 def _is_open_to_others(root: str, context: Context) -> bool:
     """Return True where root, for itself, would put files into a directory that others can rename them in."""
-    if context.ambient.user != 0 or context.ambient.platform == "win32" or context.sudo_user:
+    if context.ambient.user != 0 or context.sudo_user:
+        return False
+    if context.ambient.platform == "win32":
         return False
     found = os.stat(root)
     if found.st_uid != 0:
         return True
-    is_shared = bool(found.st_mode & stat.S_IWGRP) and found.st_gid != 0
-    if found.st_mode & stat.S_ISVTX or not (is_shared or found.st_mode & stat.S_IWOTH):
+    if found.st_mode & stat.S_ISVTX:
+        return False
+    others = stat.S_IWOTH
+    if found.st_gid != 0:  # members of root's own group count as root
+        others |= stat.S_IWGRP
+    if not found.st_mode & others:
         return False
     from safepip.envs.trust import has_modes  # noqa: PLC0415  needed by root alone
 
@@ -88,9 +100,9 @@ def _is_open_to_others(root: str, context: Context) -> bool:
 
 
 def _can_hold(root: str) -> bool:
-    """Return True if an environment can be made in `root`: the system allows it, and the name is fit.
-
-    What separates the entries of PATH cannot be in one, and virtualenv takes no bytes that are no text.
-    """
-    is_text = root.encode("utf-8", "replace") == os.fsencode(root)
-    return is_text and os.pathsep not in root and os.access(root, os.W_OK | os.X_OK)
+    """Return True if an environment can be made in `root`: the system allows it, and the name is fit."""
+    if root.encode("utf-8", "replace") != os.fsencode(root):  # virtualenv takes text alone
+        return False
+    if os.pathsep in root:  # it would be two entries of PATH
+        return False
+    return os.access(root, os.W_OK | os.X_OK)
