@@ -76,10 +76,8 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
         return start((program, *runs[0]), environ), ()
     before = applications.held(context)
     if subcommand != "uninstall":
-        code = _remake(plan.names, program, version, context, report, lock) or _take_from_uv(
-            plan.names, program, context, report, lock
-        )
-        if code:
+        code = _made_usable(plan.names, program, version, context, report, lock)
+        if code != 0:
             return code, ()
     code, without = _run_each(plan, [(program, *words) for words in runs], environ, lock)
     applications.note(before, context)
@@ -87,8 +85,8 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
         return code, ()
     if lock is not None:
         os.close(lock)
-    installed = [words for words in runs if words[0] == "install"]
-    if len(without) < len(installed):
+    installs = [words[0] for words in runs].count("install")
+    if len(without) < installs:
         tell_of_path(context, report)
     return 0, without
 
@@ -332,6 +330,21 @@ def repair_applications(context: Context, report: Report) -> int:
     program, version = obtain(interpreter_of(context), (), context, report)
     _seed(interpreter_of(context), context)
     return _remake(names, program, version, context, report, lock)
+
+
+def _made_usable(
+    names: tuple[str, ...],
+    program: str,
+    version: tuple[int, ...],
+    context: Context,
+    report: Report,
+    lock: int | None,
+) -> int:
+    """Have pipx reinstall those of these applications that it could not change; return its exit code."""
+    code = _remake(names, program, version, context, report, lock)
+    if code != 0:
+        return code
+    return _take_from_uv(names, program, context, report, lock)
 
 
 def _remake(

@@ -42,8 +42,8 @@ OPTIONS = {
     "--save": ("", "Record what is installed or removed (--save=FILE, --save=group:NAME)"),
     "--safepip-version": ("", "Show the version of safepip"),
 }
-FLAGS = tuple(name for name in OPTIONS if not OPTIONS[name][0])
 VALUED = tuple(name for name in OPTIONS if OPTIONS[name][0])
+FLAGS = tuple(name for name in OPTIONS if name not in VALUED)
 
 
 class Invocation(Record):
@@ -94,22 +94,14 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
     said: dict[str, object] = {}
     index = 0
     while index < len(argv) and _is_option(argv[index]):
-        word = argv[index]
-        name, equals, value = word.partition("=")
-        if name in VALUED:
-            if not equals:
-                index += 1
-                value = "".join(argv[index : index + 1])
-            said[name[2:]] = value
-            if not value:
-                said["error"] = f"{name} needs a directory"
-        elif name == "--save" or word in FLAGS:
-            said.update(_flag(name, value))
-        else:
-            width = _width(word)
+        own = _own_option(*argv[index : index + 2])
+        if own is None:
+            width = _width(argv[index])
             kept.extend(argv[index : index + width])
-            index += width - 1
-        index += 1
+        else:
+            fields, width = own
+            said.update(fields)
+        index += width
     rest = tuple(argv[index:])
     if "save" in said and rest[:1] not in {("install",), ("uninstall",)}:
         said["error"] = "--save goes before install or uninstall"
@@ -120,13 +112,27 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
     return told
 
 
-def _flag(name: str, value: str) -> dict[str, object]:
-    """Return the field that an option without a word behind it sets; only --save has a value, behind "="."""
-    if name == "--save":
-        return {"save": value}
-    if name in {"--app", "--lib"}:
-        return {"route": name[2:]}
-    return {"system": True} if name == "--system" else {"show_version": True}
+def _own_option(word: str, following: str = "") -> tuple[dict[str, object], int] | None:
+    """Return the fields that one of safepip's options sets, and how many words it takes; None for pip's."""
+    name, equals, value = word.partition("=")
+    if name in VALUED:
+        width = 1
+        if not equals:
+            value, width = following, 2
+        fields: dict[str, object] = {name[2:]: value}
+        if not value:
+            fields["error"] = f"{name} needs a directory"
+        return fields, width
+    match name:
+        case "--save":  # it has a value only behind "="
+            return {"save": value}, 1
+        case "--app" | "--lib" if not equals:
+            return {"route": name[2:]}, 1
+        case "--system" if not equals:
+            return {"system": True}, 1
+        case "--safepip-version" if not equals:
+            return {"show_version": True}, 1
+    return None
 
 
 def _version_of(name: str) -> str | None:
@@ -169,6 +175,6 @@ def _verb_of(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
             return verb, ("--help",)
         case ("help", "env" | "app" as verb, word):
             return verb, (word, "--help")
-        case ("help", topic, *options) if topic in TOPICS and options in ([], ["--no-pager"]):
-            return "help", (topic, *options)
+        case ("help", topic) | ("help", topic, "--no-pager") if topic in TOPICS:
+            return "help", rest[1:]
     return None

@@ -20,15 +20,15 @@ class _RecordType(type):
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
         fields = tuple(body.get("__annotations__", ()))
-        defaults = {field: body.pop(field) for field in fields if field in body}
+        defaults = {}
+        for field in fields:
+            if field in body:
+                defaults[field] = body.pop(field)
         body["__slots__"] = fields
         for base in bases[:1]:
             fields = base._fields + fields  # type: ignore[attr-defined]
             defaults = {**base._defaults, **defaults}  # type: ignore[attr-defined]
-        body["_fields"], body["_defaults"] = (
-            fields,
-            defaults,
-        )  # set on the made class they would cost a quarter more
+        body["_fields"], body["_defaults"] = fields, defaults  # on the made class, setting them costs more
         return type.__new__(cls, name, bases, body)
 
 
@@ -49,8 +49,8 @@ class Record(metaclass=_RecordType):
         except KeyError as missing:
             raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
         if len(given) > len(cls._fields):  # type: ignore[attr-defined]
-            unknown = next(name for name in values if name not in cls._fields)  # type: ignore[attr-defined]
-            raise TypeError(f"{cls.__name__} has no field {unknown}")
+            unknown = sorted(values.keys() - cls._fields)  # type: ignore[attr-defined]
+            raise TypeError(f"{cls.__name__} has no field {unknown[0]}")
 
     def __setattr__(self, name: str, _value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")

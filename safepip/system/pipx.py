@@ -69,11 +69,13 @@ def look(context: Context) -> Apps:
     folder = environments_of(context)
     installed = installed_applications(folder)
     command, place = context.command, context.place
-    names = {found.name for found in map(parse, command.requirements) if found is not None}
-    asked = names if command.subcommand == "install" else names.intersection(installed)
-    looked_for = asked if place.state == USABLE else set()
-    beside = frozenset(name for name in looked_for if has_distribution(place.site, name))
+    asked = {found.name for found in filter(None, map(parse, command.requirements))}
+    if command.subcommand != "install":
+        asked.intersection_update(installed)
+    beside: set[str] = set()
+    if place.state == USABLE:
+        beside.update(name for name in asked if has_distribution(place.site, name))
     named = None
     if command.subcommand == "show" and len(asked) == 1:
         named = context.examine(os.path.join(folder, *asked), named=True)
-    return Apps(folder=folder, installed=installed, beside=beside, named=named)
+    return Apps(folder=folder, installed=installed, beside=frozenset(beside), named=named)

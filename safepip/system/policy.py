@@ -45,11 +45,9 @@ def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
     """Return what restricts or leads the installs of this line, credentials left out."""
+    found = _set(variables, files, command)
     if "--isolated" in command.argv:  # as pip: no variable, and no file of the user's
-        files = [file for file in files if file.kind != "user"]
-        found = _set({}, files, command)
-    else:
-        found = _set(variables, files, command)
+        found = _set({}, [file for file in files if file.kind != "user"], command)
     _add_options(found, command)
     if "proxy" not in found and not _is_on(found, "no-proxy-env"):
         found["proxy"] = _proxies(variables)
@@ -75,8 +73,9 @@ def _set(variables: Mapping[str, str], files: Sequence[ConfigFile], command: Pip
 def _add_options(found: dict[str, list[Rule]], command: PipCommand) -> None:
     for option, _, value in command.options:
         name = option[2:]
-        before = found.get(name, []) if name in _ADDED else []
-        found[name] = [*before, Rule(option=name, value=value or "true", origin=LINE)]
+        if name not in _ADDED:
+            found.pop(name, None)
+        found.setdefault(name, []).append(Rule(option=name, value=value or "true", origin=LINE))
 
 
 def _proxies(variables: Mapping[str, str]) -> list[Rule]:
@@ -90,7 +89,9 @@ def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
 
 def _plainly(rule: Rule) -> Rule:
     """Return the rule without credentials, and one way of writing for what is switched on."""
-    value = "true" if rule.option in _FLAGS else rule.value
+    value = rule.value
+    if rule.option in _FLAGS:
+        value = "true"
     if rule.option == "proxy" and "://" not in value:  # pip takes it without a scheme too
         value = value.rpartition("@")[2]
     clean: Rule = replace(rule, value=without_credentials(value))
