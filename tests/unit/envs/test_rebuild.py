@@ -248,6 +248,25 @@ def test_killed_while_the_old_one_was_removed_the_rest_of_it_goes(under, context
     assert not os.path.lexists(under.aside)
 
 
+def test_after_the_file_system_was_mounted_again_the_old_one_is_known(under, context, said):
+    """Its device has another number then, and a layered file system gives other inodes, too."""
+    other = replace(under, device=under.device + 1, inode=under.inode + 1)
+    exchange.note(other, context)
+    begin(other)
+    assert resume(other, context)
+    assert is_old(under)
+
+
+def test_another_directory_in_place_of_the_old_one_is_not_moved_back(under, context, said):
+    begin(under)
+    os.rename(under.aside, under.aside + ".away")
+    os.mkdir(under.aside)
+    os.mkdir(under.aside + ".more")  # so that the inode is not used again
+    assert resume(under, context)
+    assert not os.path.lexists(under.path)
+    assert os.path.isdir(under.aside)
+
+
 def test_what_another_command_made_meanwhile_is_not_touched(under, context, said):
     begin(under, mark=False, signed=False)
     write(os.path.join(under.path, "pyvenv.cfg"), "home = /usr/bin\n")
