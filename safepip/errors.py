@@ -1,4 +1,4 @@
-"""The exception that ends safepip: what failed, what to type next, and the exit code."""
+"""The exception that ends safepip, and its exit codes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _SHORTEST = len("--pro")  # shorter abbreviations of --proxy are ambiguous in pi
 
 
 class Report:
-    """Print lines on stderr; with `quiet` only errors."""
+    """Print lines on stderr."""
 
     def __init__(self, *, quiet: bool = False, debug: bool = False, terminal: bool = False) -> None:
         self.quiet = quiet
@@ -33,7 +33,7 @@ class Report:
             self._write(line)
 
     def passing(self, line: str) -> None:
-        """Show a line until anything else is printed; an empty one removes it."""
+        """Show a line until anything else is printed."""
         text = ""
         width = _width()
         if line:
@@ -46,7 +46,7 @@ class Report:
         self._passing = text
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
-        """Print an error, or a refusal if `code` says so, then what to type; even if quiet."""
+        """Print an error or a refusal and the ways on, even if quiet."""
         kind = "error"
         if code == REFUSED:
             kind = "refused"
@@ -130,7 +130,7 @@ def _until_space_or_quote(text: str) -> str:
 
 
 def _userinfo(here: str) -> tuple[str, str, str]:
-    """Split at the "@" behind user and password, as (user, "@", the rest) or ("", "", all)."""
+    """Return (user, "@", the rest), or ("", "", all)."""
     authority = here
     for char in "/?#":
         authority = authority.partition(char)[0]
@@ -147,7 +147,7 @@ def _userinfo(here: str) -> tuple[str, str, str]:
 
 
 def without_secrets(words: Iterable[str]) -> list[str]:
-    """Return the words without credentials; pip's `--proxy` may have some without being a URL."""
+    """Return the words without credentials."""
     clean: list[str] = []
     before = ""
     for word in words:
@@ -174,7 +174,7 @@ def _without_user(value: str) -> str:
 
 
 def _width() -> int | None:
-    """Return the width of the terminal without its last column, or None without a terminal."""
+    # Some terminals wrap as soon as the last column is written.
     try:
         return max(os.get_terminal_size(2).columns - 1, 0) or None
     except (OSError, ValueError):

@@ -40,7 +40,7 @@ CHECKS = (
 
 
 def examine(context: Context) -> tuple[Finding, ...]:
-    """Return the findings of all checks; `context` is that of an install typed here."""
+    """Return the findings of all checks for an install typed here."""
     return tuple(_all(context))
 
 

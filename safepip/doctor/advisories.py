@@ -1,4 +1,4 @@
-"""The distributions that safepip runs with, and the advisories published for old releases of them."""
+"""Advisories published for old releases of the distributions that safepip runs with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLOORS = (
 
 
 def check(context: Context, version_of: Callable[[str], str] = version) -> Findings:
-    """Compare what safepip runs with to the first good versions."""
+    """Compare these distributions with the first good versions."""
     for name, floor, advisory in FLOORS:
         try:
             found = version_of(name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check(context: Context) -> Findings:
-    """Tell the steps of the decision for an install here, and its outcome."""
+    """Tell the steps and the outcome of the decision."""
     try:
         plan = decided(context)
         active = context.active
@@ -103,7 +103,7 @@ def _is_told_elsewhere(context: Context) -> bool:
 
 
 def _command_in(ways: tuple[str, ...]) -> str | None:
-    """Return the first of the ways on that can be typed as it stands."""
+    # Doctor prints commands that can be typed as they stand.
     for way in ways:
         command = way.partition(": ")[2] or way
         if command.startswith(("safepip ", "mkdir ", "mv ")) and "…" not in command:

@@ -46,7 +46,6 @@ def _first_fault(role: str, path: str, ambient: Ambient) -> Finding | None:
 
 
 def _levels(path: str) -> list[str]:
-    """Return the directory and the directories in it, or the nearest above it that exists."""
     at = existing(path)
     if at != path:
         return [at]
@@ -59,7 +58,7 @@ def _levels(path: str) -> list[str]:
 
 
 def _fault(at: str, path: str, ambient: Ambient) -> str:
-    """Return "owner", "mode", "open" or "read-only" for what is wrong with `at`, or ""."""
+    """Return "owner", "mode", "open" or "read-only" for a fault, or ""."""
     try:
         stat = os.stat(at)
     except OSError:

@@ -1,4 +1,4 @@
-"""The environments: the active one, that of this place, the home one, and all that safepip remembers."""
+"""The environments: active, of this place, the home one, and the remembered ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside an environment of another 
 
 
 def check(context: Context) -> Findings:
-    """Look at each environment once, and name the remembered ones that are gone."""
+    """Look at each environment once."""
     intact_others = 0
     for role, found in _each_once(context):
         faults = list(_faults(role, found, context))
@@ -74,7 +74,7 @@ def _each_once(context: Context) -> Iterator[tuple[str, Environment]]:
 
 
 def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
-    """Yield the role of each environment, a key of _ROLES or "remembered", and the environment."""
+    """Yield each environment with its role, a key of _ROLES or "remembered"."""
     try:
         if context.named:
             yield "named", context.named[1]

@@ -27,7 +27,7 @@ MOST_NAMES = 3  # in a sentence
 
 
 class Finding(Record):
-    """What was looked at (`id`), its `status`, the reason, and the command that repairs it, or None."""
+    """One finding: its `id`, `status`, the reason, and a command or None."""
 
     id: str
     status: Status
@@ -51,7 +51,7 @@ def problem(name: str, why: str, command: str | None = None) -> Finding:
 
 
 def attempt(look: Callable[[], T], otherwise: T) -> T:
-    """Return the result of `look`, or `otherwise` if it fails; another check tells why."""
+    """Return the result of `look`, or `otherwise` if it fails."""
     try:
         return look()
     except SafepipError:
@@ -59,7 +59,7 @@ def attempt(look: Callable[[], T], otherwise: T) -> T:
 
 
 def target_interpreter(context: Context) -> Interpreter | None:
-    """Return the target interpreter, or None if there is none or it cannot be asked."""
+    """Return the target interpreter, or None."""
     return attempt(lambda: context.target.interpreter, None)
 
 
@@ -86,5 +86,5 @@ def put_first(folder: str) -> str:
 
 
 def comment_out(file: str, line: int) -> str:
-    """Return the command that makes a comment of a line, so that nothing is lost."""
+    """Return the command that makes a comment of a line."""
     return f"sed -i.bak '{line}s/^/# /' {shlex.quote(file)}"

@@ -35,7 +35,7 @@ class Installation(Record):
 
 
 def check(context: Context) -> Findings:
-    """Tell how safepip was installed, and find copies of it on PATH whose Python was replaced."""
+    """Tell how safepip was installed, and find copies that cannot start."""
     own = own_installation(context)
     yield ok("installed-by", f"safepip was installed by {own.by}; to update it: {own.update}")
     for prefix in _environments_on_path(context):
@@ -69,7 +69,7 @@ def own_installation(context: Context) -> Installation:
 
 
 def of_environment(prefix: str) -> Installation:
-    """Return how the safepip in an environment was installed: each tool leaves a file of its own there."""
+    """Return how the safepip in an environment was installed."""
     if os.path.exists(os.path.join(prefix, "pipx_metadata.json")):
         return _with_words("pipx", "pipx upgrade", "pipx reinstall", "pipx uninstall")
     if os.path.exists(os.path.join(prefix, "uv-receipt.toml")):
@@ -88,7 +88,7 @@ def of_environment(prefix: str) -> Installation:
 
 
 def _source(prefix: str) -> str:
-    """Return the requirement to install again: the URL that pip noted (PEP 610), else the name."""
+    # pip notes the URL of a direct install (PEP 610).
     sites = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")
     for path in glob.glob(os.path.join(sites, "safepip-*.dist-info", "direct_url.json")):
         try:
@@ -108,7 +108,7 @@ def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
 
 
 def _by_bootstrap(app: str) -> Installation | None:
-    """Return the note of scripts/bootstrap.py in the directory that it filled, or None."""
+    # scripts/bootstrap.py leaves a note in the directory that it fills.
     try:
         noted = _json_in(os.path.join(app, ".bootstrap"))
         again, update, remove = str(noted["again"]), str(noted["update"]), str(noted["remove"])
@@ -130,7 +130,7 @@ def _environments_on_path(context: Context) -> list[str]:
 
 
 def tell(environment: str | None, context: Context, report: Report) -> None:
-    """Say how to update or remove safepip itself if the line does that to another copy."""
+    """Say how to update safepip itself if the line is about another copy."""
     # The line is carried out all the same, as pip would: a project may well depend on safepip.
     command = context.command
     names = [normalised_name(name_in(requirement)) for requirement in command.requirements]

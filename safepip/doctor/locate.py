@@ -45,7 +45,7 @@ class Place(Record):
 
 
 def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
-    """Return a line for each place of the packages, with the command that removes them there."""
+    """Return a line for each place, with the command that removes from there."""
     left: dict[str, None] = {}  # names in the order of the line, each once
     for one in map(wanted, requirements):
         if one is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(context: Context) -> Findings:
-    """Tell what is wrong with the settings in force here."""
+    """Look at the settings in force here."""
     settings = attempt(lambda: context.settings, Settings())
     for fault in settings.warnings:
         if fault in settings.faults:  # an install stops at these
@@ -41,7 +41,7 @@ def _repair(fault: Fault) -> str | None:
 
 
 def _holds_whole_value(path: str, line: int) -> bool:
-    """Return True if the line holds a key and all of its value."""
+    # Of a value in several lines, one alone must not become a comment.
     if not line:
         return False
     lines = content(path).decode("utf-8", "replace").split("\n")

@@ -108,7 +108,6 @@ def _program(path: str) -> Program:
 
 
 def _served_by(python: str) -> str:
-    """Return the environment of a Python, or its real path if it is in none."""
     return of_python(python) or os.path.realpath(python)
 
 
@@ -138,7 +137,7 @@ def _safepips(program: str, context: Context) -> Findings:
 
 
 def project_of(program: str) -> str:
-    """Return the name of the distribution that installed a program, by its metadata, or ""."""
+    """Return the name of the distribution that installed a program, or ""."""
     name = os.path.basename(program)
     beside = [os.path.realpath(program), python_named(head_of(program))]
     for distribution in distributions(path=_sites_beside(beside)):
@@ -157,7 +156,6 @@ def _installs(distribution: Distribution, name: str) -> bool:
 
 
 def _sites_beside(programs: list[str]) -> list[str]:
-    """Return the folders of modules that belong to the directories of these programs."""
     folders = set(map(os.path.dirname, filter(None, programs)))
     sites = []
     for prefix in sorted(map(os.path.dirname, folders)):

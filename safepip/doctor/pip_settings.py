@@ -84,7 +84,7 @@ def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
 
 
 def settings_in_force(context: Context) -> list[PipSetting]:
-    """Return the settings that move or stop installs: true flags, places, missing files."""
+    """Return the settings that move or stop installs."""
     found = []
     for setting in _all(_files(context), context):
         if _counts(setting, context):
@@ -151,7 +151,7 @@ def _all(files: Sequence[ConfigFile], context: Context) -> Iterator[PipSetting]:
 
 
 def _written_by_pip(files: Sequence[ConfigFile], home: str) -> set[str]:
-    """Return the paths of the files that `pip config` writes: the last one of a kind."""
+    # `pip config` writes the last file of a kind.
     last: dict[str, str] = {}
     for file in files:
         last[file.kind] = file.path
@@ -166,7 +166,6 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[PipSetting]:
 
 
 def _pip_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the names of pip's variables, each with the key that it sets."""
     for name in sorted(environ):
         if name.startswith("PIP_"):
             yield name, normalised(name.removeprefix("PIP_"))
@@ -197,7 +196,7 @@ def _setting(file: ConfigFile, section: str, key: str, spelled: str) -> PipSetti
 
 
 def _spelled(path: str, section: str, key: str) -> str:
-    """Return how the file spells the key in that section, "" if it comes from elsewhere ([DEFAULT])."""
+    """Return how the file spells the key, "" if it stands in [DEFAULT]."""
     at = ""
     for line in os.fsdecode(content(path)).splitlines():
         text = line.strip()
@@ -219,7 +218,6 @@ def _counts(setting: PipSetting, context: Context) -> bool:
 
 
 def _missing(setting: PipSetting, context: Context) -> str:
-    """Return the first local file that the setting names and that does not exist, or ""."""
     cwd = context.ambient.cwd or os.sep
     for path in setting.value.split():
         is_url = "://" in path or path.startswith("file:")
@@ -237,7 +235,7 @@ def _missing(setting: PipSetting, context: Context) -> str:
 def _rejected(
     files: Sequence[ConfigFile], settings: Sequence[PipSetting], context: Context
 ) -> Iterator[tuple[PipSetting, str]]:
-    """Yield the settings at which pip stops, since it reads every value before it looks at the line."""
+    # pip reads every value before it looks at the line, so one wrong value stops all commands.
     for setting in settings:
         if setting.key in _FLAGS and setting.value.lower() not in _TRUTHS:
             error = f"{setting.value!r} is not a truth value for {setting.key}"

@@ -1,4 +1,4 @@
-"""The rules by which pip takes packages here, and where each is set: nothing is wrong, and all of it counts."""
+"""The rules by which pip takes packages here, and where each is set."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _PROGRAM = re.compile(
 
 
 def check(context: Context) -> Findings:
-    """Look at the shims, at the line of init, and at the directory of pipx's programs."""
+    """Look at shims, the line of init, and the directory of pipx's programs."""
     first, *_ = [*on_path(PIPS, context), Program(path="")]
     for folder in _shim_folders(context):
         yield from _shims(folder, first.path, context)
@@ -86,7 +86,6 @@ def _init(context: Context) -> Finding:
 
 
 def _line_of_safepip(file: str) -> str:
-    """Return the first line of the file that names safepip, comments left out, or ""."""
     try:
         with open(file, encoding="utf-8", errors="replace") as opened:
             for line in opened:
@@ -98,7 +97,6 @@ def _line_of_safepip(file: str) -> str:
 
 
 def _missing_program(line: str) -> str:
-    """Return the first program safepip that the line names and that does not exist, or ""."""
     for found in _PROGRAM.finditer(line):
         typed = found[found.lastindex or 0]
         path = os.path.expanduser(re.sub(r"^\$(?:HOME\b|\{HOME\})", "~", typed))

@@ -111,7 +111,7 @@ def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
 
 
 def _by_pip(folder: str) -> tuple[str, ...]:
-    """Return the packages that pip or uv installed, without those that come with a Python."""
+    # The system's package manager writes another name into INSTALLER, or none.
     names = set()
     for entry in _infos(folder):
         installer = read_regular(os.path.join(folder, entry, "INSTALLER"), _LONGEST) or b""

@@ -1,4 +1,4 @@
-"""The variables and directories that everything else depends on: HOME, the working directory, PYTHONPATH."""
+"""The surroundings of all commands: HOME, the working directory, PYTHONPATH."""
 
 from __future__ import annotations
 

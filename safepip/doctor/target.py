@@ -79,7 +79,6 @@ def verdict_by_setting(context: Context) -> str:
 
 
 def _without_setting(where: str, context: Context) -> str | None:
-    """Return the command that removes the name of a Python from a variable or a file."""
     if where.startswith(("SAFEPIP_", "PIP_")):
         return f"unset {where}"
     for setting in settings_in_force(context):

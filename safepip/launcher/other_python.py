@@ -9,7 +9,7 @@ OLDEST = (3, 10)
 
 
 def offer(launcher: str) -> int:
-    """Print this Python's path and write it into the launcher, if safepip runs under it."""
+    """Offer this Python to the launcher if safepip runs under it."""
     reason = _unfit()
     if reason:
         sys.stderr.write(f"{reason}\n")
@@ -42,7 +42,7 @@ def _unfit() -> str:
 
 
 def _lasting(python: str) -> str:
-    """Return `python` by the name without a version, where the same directory has that: it outlives upgrades."""
+    # The name without a version outlives upgrades.
     beside = os.path.join(os.path.dirname(python), "python3")
     if os.path.exists(beside) and os.path.samefile(python, beside):
         return beside
@@ -50,7 +50,7 @@ def _lasting(python: str) -> str:
 
 
 def _record(python: str, launcher: str) -> None:
-    """Write `python` into the launcher; where that fails, the next start searches again."""
+    # If it cannot be written, the next start searches again.
     scratch = f"{launcher}.{os.getpid()}"
     try:
         with open(launcher, "rb") as file:
@@ -72,7 +72,7 @@ def _record(python: str, launcher: str) -> None:
 
 
 def search(error: Exception) -> int:
-    """Start the launcher again, to look for a Python other than this one, which does not run safepip."""
+    """Start the launcher again, to look for another Python."""
     reason = f"{sys.executable} does not run it ({error})"
     if _unfit():  # else the search would end here again
         with contextlib.suppress(OSError):

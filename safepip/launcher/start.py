@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> int:
-    """Run safepip under the name PROGRAM; `--fits LAUNCHER` asks whether this Python can."""
+    """Run safepip under the name PROGRAM, or with --fits say if it can."""
     sys.path.insert(0, sys.argv.pop(0)[: -len("/safepip/launcher/start.py")])
     if sys.argv[0] == "--fits":
         from safepip.launcher.other_python import offer

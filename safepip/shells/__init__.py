@@ -1,1 +1,1 @@
-"""Shell integration: the code that `init` prints, one file a shell, and the answers to its hooks."""
+"""Shell integration: a file of code for each shell, and the answers to its hooks."""

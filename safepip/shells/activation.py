@@ -52,7 +52,6 @@ class Place:
             self._look(cwd)
 
     def _look(self, cwd: str) -> None:
-        """Find the environment to activate, and a file that appears or disappears with it."""
         project = find(cwd, self.home, self.owners)
         path = os.path.join(cwd, ENVIRONMENT)
         if project is not None:
@@ -100,7 +99,7 @@ def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
 
 
 def _switched_off(place: Place, off: str) -> str:
-    """Return the environment that the user deactivated and whose project the shell has not left, or ""."""
+    # What the user deactivated stays off until the shell leaves its project.
     if place.at == place.found and not place.environ.get("VIRTUAL_ENV"):
         return place.at  # `unset VIRTUAL_ENV` deactivates, too
     if off == place.found:
@@ -109,7 +108,7 @@ def _switched_off(place: Place, off: str) -> str:
 
 
 def leave(environ: dict[str, str]) -> list[Step]:
-    """Return the steps out of the environment that a hook activated, and take them in `environ`."""
+    """Return the steps out of a hook's environment; take them in `environ`."""
     at = environ.pop(ACTIVATED, "")
     if not at:
         return []
@@ -127,7 +126,7 @@ def leave(environ: dict[str, str]) -> list[Step]:
 
 
 def enter(environ: dict[str, str], path: str, *, prompt: bool) -> list[Step]:
-    """Return the steps into the environment at `path`, and take them in `environ`."""
+    """Return the steps into an environment; take them in `environ`."""
     search = os.path.join(path, BIN)
     if environ.get("PATH"):
         search += os.pathsep + environ["PATH"]
@@ -168,7 +167,7 @@ def due(at: str, project: Project | None, state: str | None, environ: Mapping[st
 
 
 def _is_by_hand(own: str, entries: list[str]) -> bool:
-    """Return True if the directory `own` is on PATH twice: `activate` puts it there once more."""
+    # `activate` by hand on top of the hook puts the directory on PATH once more.
     if own not in entries:
         return False
     if entries.count(own) > 1:
@@ -187,7 +186,6 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _name_for_prompt(path: str) -> str:
-    """Return the name that `activate` shows, by pyvenv.cfg."""
     name = os.path.basename(path)
     for line in _lines_of(os.path.join(path, _CONFIG)):
         key, equals, value = line.partition("=")

@@ -35,12 +35,12 @@ def users_shell(environ: Mapping[str, str]) -> str:
 
 
 def language_of(shell: str) -> str | None:
-    """Return the language of the shell of this path or name, or None if it is not a known one."""
+    """Return the language of a shell, or None if it is unknown."""
     return LANGUAGES.get(name_of(shell))
 
 
 def name_of(shell: str) -> str:
-    """Return the name of a shell, without directory, the dash of a login shell and the ending."""
+    """Return the name of a shell, without the dash of a login shell."""
     return os.path.basename(shell).lstrip("-").lower().removesuffix(".exe").removeprefix("bsd-")
 
 

@@ -19,5 +19,5 @@ def read_file(name: str) -> str:
 
 
 def filled(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
-    """Return `text` with each __NAME__ that `values` has exchanged for the value, quoted."""
+    """Return `text` with each __NAME__ replaced by its value, quoted."""
     return re.sub("__([A-Z]+)__", lambda found: quote(values[found[1]]) if found[1] in values else found[0], text)

@@ -78,7 +78,6 @@ def begins(environ: dict[str, str], hooked: str) -> list[Step]:
 
 
 def _completed(environ: Mapping[str, str]) -> list[str]:
-    """Return the entries of PATH with pipx's programs first and the home environment's last."""
     entries = environ.get("PATH", os.defpath).split(os.pathsep)
     programs = _pipx_programs(environ)
     if programs and programs not in entries:
@@ -133,7 +132,6 @@ def place_of(environ: dict[str, str]) -> Place:
 
 
 def _owners(environ: Mapping[str, str], cwd: str | None) -> frozenset[int]:
-    """Return the users whose files count, as for every command."""
     user = os.geteuid() if hasattr(os, "geteuid") else 0
     if user != 0:
         return frozenset((0, user))
@@ -143,7 +141,7 @@ def _owners(environ: Mapping[str, str], cwd: str | None) -> frozenset[int]:
 
 
 def _home_steps(place: Place) -> list[Step]:
-    """Return the steps after which `python3` sees the home environment's packages, if these serve."""
+    # Outside of projects `python3` sees the home environment's packages.
     data = _data(place.environ)
     if data is None or not _is_home_in_force(place, data):
         return [("set", "_safepip_home", "")]
@@ -175,7 +173,6 @@ def _is_home_in_force(place: Place, data: str) -> bool:
 
 
 def _refresh(environ: Mapping[str, str]) -> None:
-    """Bring the links to the home environment's programs up to date if its programs changed."""
     data = _data(environ)
     if data is None:
         return

@@ -49,7 +49,6 @@ def _exchange(links: str, programs: str) -> None:
 
 
 def _show_packages(data: str) -> None:
-    """Write a .pth file that leads to the home environment's packages, and then to those of the user site."""
     libraries = os.path.join(data, HOME, "lib")
     for name in names_in(libraries):
         parts = ("lib", name, "site-packages")
@@ -65,7 +64,6 @@ def _show_packages(data: str) -> None:
 
 
 def _wanted(programs: str) -> set[str]:
-    """Return the names of the programs of packages, without those of the environment itself."""
     wanted = set()
     for name in names_in(programs):
         if is_program(os.path.join(programs, name)) and not name.startswith(_NOT):

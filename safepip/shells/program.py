@@ -36,7 +36,7 @@ def own_program() -> str:
 
 
 def typed_program(context: Context) -> str:
-    """Return how to type safepip in a command: by its path if PATH does not lead to it."""
+    """Return how to type safepip: by its path if PATH needs that."""
     try:
         own = own_program()
     except SafepipError:

@@ -31,7 +31,7 @@ def _joined(language: str, lines: list[str]) -> str:
 
 
 def assignments(language: str, values: dict[str, str]) -> str:
-    """Return code that sets variables of the shell, before any function of safepip is defined."""
+    """Return code that sets variables of the shell."""
     template = _VARIABLES.get(language, "{}={}")
     lines = [template.format(name, quote(language, value)) for name, value in values.items()]
     return _joined(language, lines)

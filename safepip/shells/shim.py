@@ -52,13 +52,13 @@ def _write_copy(path: str, name: str, program: str) -> None:
 
 
 def write_python_shims(folder: str, program: str, search: str) -> None:
-    """Write shims of the Pythons on PATH `search` that only send `-m pip` to safepip."""
+    """Write shims of the Pythons on PATH that send `-m pip` to safepip."""
     names = filter(lambda name: any(candidates((name,), search, ())), PYTHONS)
     write_shims(folder, tuple(names), program, project=False)
 
 
 def is_free(path: str) -> bool:
-    """Return True if a shim may be written to `path`: nothing lies there, or another shim."""
+    """Return True if a shim may be written to `path`."""
     if not os.path.lexists(path + EXE):
         return True
     if EXE and os.path.isdir(os.path.join(os.path.dirname(path), _NAMED)):
@@ -71,7 +71,7 @@ def is_free(path: str) -> bool:
 
 
 def remove_shims(folder: str) -> list[str]:
-    """Remove safepip's shims from a folder, then the empty folder; return their names."""
+    """Remove the shims from a folder, and return their names."""
     links = os.path.join(folder, _NAMED)
     if not os.path.isdir(links):
         return []

@@ -70,7 +70,7 @@ _PROGRAM = r"""(?:(?:&\ )?'[^'\n]*safepip'|\^?"[^"\n]*safepip"|\^?[^\s'"]*safepi
 
 
 def chosen_shell(named: str | None, context: Context) -> str:
-    """Return the shell that was named, else the user's, by path if that is known."""
+    """Return the shell that was named, else the user's."""
     own = users_shell(context.ambient.environ)
     if named is not None and name_of(named) != name_of(own):
         return named
@@ -82,7 +82,7 @@ def chosen_shell(named: str | None, context: Context) -> str:
 
 
 def lines_to_add(context: Context, shell: str | None = None, options: str = "") -> Lines:
-    """Return the files that a shell, the user's by default, reads, and the line that each needs."""
+    """Return the files of a shell, by default the user's, and their lines."""
     ambient = context.ambient
     home = ambient.home or os.sep
     if shell is None:
@@ -91,7 +91,7 @@ def lines_to_add(context: Context, shell: str | None = None, options: str = "") 
 
 
 def lines_for(shell: str, program: str, home: str, environ: Mapping[str, str], *, options: str = "") -> Lines:
-    """Return the files of the shell of this path or name, and the line that each needs."""
+    """Return the files of the shell of this path or name, and their lines."""
     language = LANGUAGES[name_of(shell)]
     word = program
     if language == "xonsh" or re.search(r"[^\w@%+=:,./-]", program):
@@ -111,7 +111,7 @@ def lines_for(shell: str, program: str, home: str, environ: Mapping[str, str], *
 
 
 def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
-    """Put each line at the end of its file, without older ones; return the written lines."""
+    """Write each line to the end of its file, and return those written."""
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     written = []
     for file, line in lines:
@@ -128,7 +128,7 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
 
 
 def remove(lines: Lines, shell: str) -> list[tuple[str, str]]:
-    """Remove safepip's lines from the files; return the removed lines."""
+    """Remove safepip's lines from the files, and return them."""
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     removed: list[tuple[str, str]] = []
     for file in dict(lines):
@@ -156,7 +156,7 @@ def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
 
 
 def all_files(shell: str, home: str, environ: Mapping[str, str]) -> Lines:
-    """Return all files of the shell that may hold a line of safepip, without the lines."""
+    """Return all files of the shell that may hold a line of safepip."""
     language = LANGUAGES[name_of(shell)]
     files = list(_files(language, shell, home, environ))
     if language == "bash":
@@ -209,7 +209,7 @@ def _first(preferred: str, other: str) -> str:
 
 
 def _login_file(home: str) -> str | None:
-    """Return the file in which login shells of bash need a line that reads ~/.bashrc, or None."""
+    # Login shells of bash read ~/.bashrc only if one of these files says so.
     paths = [os.path.join(home, name) for name in _LOGIN_FILES]
     path = next(filter(os.path.isfile, paths), paths[-1])
     for line in _read(path):
@@ -219,7 +219,6 @@ def _login_file(home: str) -> str | None:
 
 
 def _pattern(language: str) -> re.Pattern[str]:
-    """Return a pattern of all lines that safepip writes or wrote for shells of this language."""
     shells = "|".join(filter(lambda name: LANGUAGES[name] == language, LANGUAGES))
     patterns = []
     for line in (*_LINES[language], *_PLAIN_LINES):

@@ -1,4 +1,4 @@
-"""safepip's own verbs, one module a verb, each with `parser()` and `main(words, context, report)`."""
+"""The verbs of safepip: a module each, with `parser()` and `main(words, context, report)`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def carry_out(verb: str, words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Run a verb, with none of the others loaded, and return its exit code."""
+    """Run a verb and return its exit code."""
     module = import_module(f".{verb}", __name__)
     try:
         return int(module.main(words, context, report))

@@ -35,7 +35,7 @@ _WORDS = {
 
 
 def parser() -> Parser:
-    """Return the parser of `app`; only its help is used, since the words are pipx's."""
+    """Return the parser of `app`, for its help: the words are pipx's."""
     return for_verb(
         "app",
         usage="safepip app WORD [ARGUMENTS]",
@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become pipx; without words, or for help without a pipx, print the usage."""
+    """Become pipx, or print the usage."""
     if not words:
         parser().print_help()
         return 0

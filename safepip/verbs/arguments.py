@@ -1,4 +1,4 @@
-"""The argument parser of safepip's own verbs: one look of help, one kind of usage error."""
+"""The argument parser of the verbs: one look of help, one usage error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are safepip's; its help is printed as it is written."""
+    """A parser that raises usage errors and prints its help as it is written."""
 
     def __init__(self, prog: str, *, description: str, example: str = "", usage: str | None = None) -> None:
         super().__init__(
@@ -31,11 +31,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def for_verb(verb: str, *, example: str, usage: str | None = None, more: str = "") -> Parser:
-    """Return a parser for a verb, described by the table of verbs and what there is `more` to say."""
+    """Return a parser for a verb; VERBS and `more` describe it."""
     description = f"{VERBS[verb]}.\n{more}".rstrip()
     return Parser(f"safepip {verb}", description=description, example=example, usage=usage)
 
 
 def shows_help(words: tuple[str, ...]) -> bool:
-    """Return True if only the verb's help is asked for; for verbs whose other words are another program's."""
+    """Return True if the words ask for help, before another program's words."""
     return words[:1] in {("--help",), ("-h",)}

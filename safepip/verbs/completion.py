@@ -39,7 +39,7 @@ _PATIENCE = 10  # seconds for pip's own completion
 
 
 def completions(before: tuple[str, ...], current: str, context: Context) -> Words:
-    """Return the words that may follow `before`, which begins with the program's name."""
+    """Return the words that may follow `before`, a program and its arguments."""
     program, typed = os.path.basename("".join(before[:1])), before[1:]
     last = "".join(typed[-1:])
     if last in VALUED:
@@ -78,7 +78,7 @@ def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -
 
 
 def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context: Context) -> Words:
-    """Return the options of a parser that were not typed, and the words for its next positional argument."""
+    """Return the options that were not typed, and words for the next argument."""
     given = [word for word in typed if not word.startswith("-")]
     last = "".join(typed[-1:])
     found: Words = {}
@@ -100,7 +100,6 @@ def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context:
 def _of_words(
     action: argparse._SubParsersAction[Parser], given: list[str], typed: tuple[str, ...], context: Context
 ) -> Words:
-    """Return the words that a verb such as `env` has, or the arguments of the typed one."""
     word = "".join(given[:1])
     if word in action.choices:
         return _of_parser(action.choices[word], typed[typed.index(word) + 1 :], context)
@@ -113,7 +112,7 @@ def _options(action: argparse.Action, typed: tuple[str, ...]) -> Words:
 
 
 def _values(action: argparse.Action, context: Context) -> Words:
-    """Return the values of an argument, by the name that its help has for them."""
+    # The name in the help says what kind of value it is.
     match action.metavar:
         case "DIR" | "MODEL":
             return {FILES: ""}

@@ -43,7 +43,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
-    """Print the findings; return 1 if one is a problem, or with --managed if the Python is not managed."""
+    """Print the findings, or with --managed one verdict; return 1 if it is bad."""
     said = parser().parse_args(words)
     if said.managed is not None:
         return _tell_managed(said.managed, context)
@@ -61,7 +61,7 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 
 
 def _as_install(context: Context) -> Context:
-    """Return the context of an install typed here, with the options that stood before `doctor`."""
+    # Doctor answers for an install typed here, with the options that stand before `doctor`.
     typed: Invocation = replace(context.invocation, words=("install", "x"), verb=None, arguments=())
     return Context(typed, context.ambient, context.tell, keep=False)
 
@@ -74,7 +74,7 @@ def _as_json(one: Finding) -> dict[str, str | None]:
 
 
 def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
-    """Yield the findings for people; a reason is wrapped, a command is never broken in two."""
+    """Yield the findings for people."""
     for one in found:
         wrapped = textwrap.wrap(printable(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
         mark = _MARKS[one.status].ljust(6)
@@ -100,7 +100,6 @@ def _summary(found: tuple[Finding, ...]) -> str:
 
 
 def _tell_managed(named: str, context: Context) -> int:
-    """Print whether a Python is managed; return 0 if it is."""
     path = _python_at(named, context)
     words: tuple[str, ...] = ()
     if path:
@@ -126,7 +125,6 @@ def _tell_managed(named: str, context: Context) -> int:
 
 
 def _python_at(named: str, context: Context) -> str:
-    """Return the path of a Python named as a path, a program or a version."""
     if not named:  # the one that pip serves here
         return named
     if os.sep in named or os.path.isdir(named):

@@ -58,7 +58,7 @@ _NAMES = {
 
 
 def parser() -> Parser:
-    """Return the parser of `explain`; only its help is used, since the rest is a line of pip."""
+    """Return the parser of `explain`, for its help: the rest is pip's."""
     made = for_verb(
         "explain",
         usage="safepip explain [--json] PIP-ARGUMENTS",
@@ -71,7 +71,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
-    """Print the plan for the line `words`; `--json` directly in front makes it one object."""
+    """Print the plan for a line, with `--json` in front as an object."""
     if words in {("--help",), ("-h",)}:  # alone: `explain --help install` is a line
         parser().print_help()
         return 0
@@ -88,7 +88,7 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 
 
 def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, Context]:
-    """Return the plan for the line, as data, and the world that it was made from."""
+    """Return the plan for the line, as data too, and the world."""
     plain = replace(context.invocation, verb=None, arguments=(), project=None)
     version, words = _whole_line(words)
     typed = with_own_words(replace(plain, version=version or plain.version), words)
@@ -104,7 +104,7 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
 
 
 def _ambient_of(typed: Invocation, context: Context) -> Ambient:
-    """Return the ambient values after `--project DIR`: its directory, and what a shell's hook would have there."""
+    # `--project` moves there as `cd` does, so that a shell's hook would have changed these variables.
     ambient = context.ambient
     start = os.path.normpath(os.path.join(ambient.cwd or os.sep, str(typed.project)))
     there: Ambient = replace(ambient, cwd=os.path.realpath(start))
@@ -118,7 +118,7 @@ def _ambient_of(typed: Invocation, context: Context) -> Ambient:
 
 
 def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the version that a leading `pip3.12` or `python3.12 -m pip` asks for, and the words after that."""
+    """Return the version of a leading `pip3.12` or `python3.12 -m pip`, and the rest."""
     name, rest = os.path.basename("".join(words[:1])), words[1:]
     if name.startswith("python") and rest[:2] in {("-m", "pip"), ("-m", "safepip")}:
         name, rest = f"pip{name.removeprefix('python')}", rest[2:]
@@ -153,7 +153,6 @@ def _policy(environment: str | None, seen: Context) -> list[dict[str, str]]:
 
 
 def _parts(plan: Plan) -> tuple[str | None, list[str]]:
-    """Return the environment of a plan, and the command line that it starts."""
     match plan:
         case Pip(handover=handover):
             return handover.environment, list(handover.argv)

@@ -68,7 +68,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def legible(found: Environment, context: Context) -> list[Entry]:
-    """Return the history of an environment; refuse another user's, which would look empty."""
+    """Return the history of an environment; refuse another user's."""
     if not _may_read(os.path.join(found.path, journal.HISTORY)):
         what = f"the history of {context.typed(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)
@@ -98,7 +98,7 @@ def stamp(entry: Entry) -> str:
 
 
 def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
-    """Return an entry for people: id, time and line, then the changes, at most 80 columns wide."""
+    """Return the lines of an entry for people."""
     number, remark, made = entry.id, "", "made the environment"
     if entry.kind == applications.PIPX:
         number, remark = "-", " (with pipx)"
@@ -145,7 +145,7 @@ def _called(state: State | None) -> str:
 
 
 def _origin(state: State | None) -> str | None:
-    """Return the URL of a distribution if pip noted one (PEP 610), with "-e" in front if editable."""
+    # pip notes the URL of a direct install (PEP 610); -e tells an editable one.
     if state is None or not state.origin:
         return None
     try:

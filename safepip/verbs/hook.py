@@ -53,7 +53,7 @@ def _question(words: tuple[str, ...]) -> tuple[str, list[str], int]:
 
 
 def _line_of_tcsh(typed: str) -> tuple[list[str], int]:
-    """Return the words of the line, which tcsh has in a variable, and the place of the current one."""
+    # tcsh has its whole line in a variable, and no place of the cursor.
     line = typed.split()
     if typed.endswith(" "):
         return line, len(line)
@@ -61,7 +61,7 @@ def _line_of_tcsh(typed: str) -> tuple[list[str], int]:
 
 
 def _matching(found: Words, current: str) -> Words:
-    """Return the words that begin like the current one; options only if one was begun or nothing else fits."""
+    # Options are offered if one was begun, or if nothing else fits.
     words: Words = {}
     options: Words = {}
     for word, meaning in found.items():

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Print the code for a shell; show, write or remove the line that evaluates it."""
+    """Print the code for a shell, or set up the line that evaluates it."""
     said = parser().parse_args(words)
     if said.shell is not None and language_of(said.shell) is None:
         raise SafepipError(USAGE, f"unsupported shell: {said.shell}", f"supported: {', '.join(SHELLS)}")
@@ -107,7 +107,7 @@ def _prepare(language: str, context: Context) -> None:
 
 
 def _show(lines: Lines, context: Context, report: Report) -> None:
-    """Print each file as a comment and its line below, so that the output can be evaluated or appended."""
+    # With the file as a comment the output can be appended or evaluated.
     sys.stdout.write("".join(f"# {file}\n{line}\n" for file, line in lines))
     sys.stdout.flush()
     what = "these lines" if len(lines) > 1 else "this line"

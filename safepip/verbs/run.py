@@ -34,7 +34,7 @@ _MOST = 16 << 20  # bytes of a script that are searched for it
 
 
 def parser() -> Parser:
-    """Return the parser of `run`; only its help is used, since the words are another program's."""
+    """Return the parser of `run`, for its help: the words are another program's."""
     made = for_verb(
         "run",
         usage="safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE",
@@ -49,7 +49,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become the program that `words` name; signals, exit code, stdin and terminal are its own."""
+    """Become the program that `words` name."""
     if shows_help(words):
         parser().print_help()
         return 0
@@ -65,7 +65,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def _without_dashes(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words without a leading "--", which lets a program's name begin with a dash."""
+    # After "--" a program's name may begin with a dash.
     is_plain = words[:1] == ("--",)
     if is_plain:
         words = words[1:]
@@ -78,7 +78,6 @@ def _without_dashes(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _script_environment(name: str, context: Context, report: Report) -> Environment | None:
-    """Return the environment of a script with a block (PEP 723), or None."""
     if context.named is not None or not _may_have_block(name):
         return None
     from safepip.envs.script import script_environment  # noqa: PLC0415  with virtualenv, which is slow to import
@@ -96,7 +95,7 @@ def _may_have_block(name: str) -> bool:
 
 
 def to_run_in(context: Context, report: Report) -> Environment:
-    """Return the environment in force, or the home environment if that does not exist yet."""
+    """Return the environment in force, else the home environment."""
     candidate = repaired(context, report)
     if candidate.state == USABLE:
         return candidate
@@ -117,7 +116,6 @@ def _home(context: Context) -> Environment:
 
 
 def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple[str, ...]:
-    """Return the command line: a module, a Python file, a program by path, or one of the environment."""
     name = words[0]
     if name == "-m":
         return (found.python, *words)
@@ -141,7 +139,6 @@ def _is_python_file(name: str) -> bool:
 
 
 def _by_own_python(argv: tuple[str, ...], found: Environment, context: Context, report: Report) -> tuple[str, ...]:
-    """Return the command line by the environment's Python if the script names the Python of another one."""
     # In a moved or copied environment that Python does not exist, or has other packages.
     folder = os.path.realpath(os.path.join(found.path, BIN))
     if os.path.realpath(os.path.dirname(argv[0])) != folder:
@@ -182,7 +179,6 @@ def _not_executable(path: str, found: Environment, context: Context) -> SafepipE
 
 
 def _module_of(program: str, found: Environment) -> str:
-    """Return the package that `python -m` runs as this program, by the metadata, or ""."""
     from importlib.metadata import distributions  # noqa: PLC0415  on the way to an error only
 
     for distribution in distributions(path=[found.site]):
@@ -194,7 +190,7 @@ def _module_of(program: str, found: Environment) -> str:
 
 
 def _elsewhere(name: str, found: Environment, context: Context) -> str:
-    """Return the program on PATH, since an active environment would run that too."""
+    # An active environment would run a program on PATH too.
     path = program_on_path(name, context.ambient.environ)
     if path is not None:
         return path
@@ -209,7 +205,7 @@ def _elsewhere(name: str, found: Environment, context: Context) -> str:
 
 
 def _near(name: str, found: Environment) -> tuple[str, ...]:
-    """Return the way on: a program of a similar name, but never a line that installs a similar name."""
+    # Never a line that installs a package of a similar name: it may be a squatter's.
     from difflib import get_close_matches  # noqa: PLC0415  on the way to an error only
 
     near = get_close_matches(name, _programs(found), n=1)
@@ -228,7 +224,7 @@ def _programs(found: Environment) -> list[str]:
 
 
 def complete(typed: tuple[str, ...], _current: str, context: Context) -> Words:
-    """Return the programs, files and modules that may stand behind the words `typed`."""
+    """Return the words that may stand behind `typed`."""
     import pkgutil  # noqa: PLC0415  for completion only, as the next one
 
     from .completion import FILES, files  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""safepip shell: the user's own shell, with its own rc files, in the environment of this place."""
+"""safepip shell: start the user's shell in the environment of this place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become the user's shell; its exit code is its own. One within another is refused."""
+    """Become the user's shell; refuse one within another."""
     if shows_help(words):
         parser().print_help()
         return 0

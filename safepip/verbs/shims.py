@@ -61,7 +61,6 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def _refuse_others(folder: str, names: list[str], context: Context) -> None:
-    """Refuse to overwrite a program of this name that is not a shim."""
     for name in names:
         path = os.path.join(folder, name)
         if not is_free(path):
@@ -78,7 +77,7 @@ def _undo(folders: list[str], report: Report) -> int:
 
 
 def _remember(folder: str, context: Context) -> None:
-    """Note where shims are, so that they can be removed together with safepip."""
+    # `shims --undo` removes them all, before safepip itself is removed.
     folders = _remembered(context)
     if context.state is not None and folder not in folders:
         remember(os.path.join(context.state, _FOLDERS), "\n".join([*folders, folder]))

@@ -77,7 +77,7 @@ def _padded(column: tuple[str, ...]) -> list[str]:
 
 
 def _name(row: Listed, context: Context) -> str:
-    """Return the project of an environment, or its own path if it is not called `.venv`."""
+    # People know an environment by its project, if it is the only one there.
     if context.data is not None:
         if row.path == os.path.join(context.data, "home"):
             return "(outside projects)"

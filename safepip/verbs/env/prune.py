@@ -25,7 +25,7 @@ _DAY = 86400
 
 
 class Doomed(Record):
-    """A record that is not needed, and why; with `remove` the environment goes too."""
+    """A record that is not needed, `why`, and if the environment goes too."""
 
     entry: Entry
     why: str
@@ -61,7 +61,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def device_of(path: str) -> int:
-    """Return the device of `path`, or of the nearest directory above it that exists."""
+    """Return the device of `path` or of the nearest directory above."""
     while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return os.stat(path).st_dev
@@ -105,7 +105,7 @@ def _unused(entry: Entry, least: int, context: Context) -> Doomed | None:
 
 
 def _carry_out(one: Doomed, context: Context, report: Report) -> str:
-    """Remove or forget it; return the verb in the past, or "" after a printed error."""
+    """Remove or forget it; return the outcome, "" for an error."""
     if not one.remove:
         registry.discard(one.entry)
         return "forgot"

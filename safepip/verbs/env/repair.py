@@ -51,7 +51,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def permit(found: Environment, context: Context, *, named: bool) -> None:
-    """Refuse another user's environment, and one that the user has neither named nor used before."""
+    """Refuse an environment that the user neither owns, named nor used before."""
     called = context.typed(found)
     if owner(found.path, follow=True) not in context.owners:
         raise SafepipError(REFUSED, f"{called} belongs to another user, or is a link to nothing")

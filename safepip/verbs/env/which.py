@@ -29,14 +29,14 @@ def named_or_in_force(typed: str | None, context: Context, *, trusted: bool = Fa
 
 
 def named_or_of_place(typed: str | None, context: Context) -> Environment:
-    """Return the environment that was named, else the one that an `install` here makes."""
+    """Return the environment that was named, else the place's."""
     if typed is None:
         return of_place(context)
     return _named(typed, context)
 
 
 def of_place(context: Context) -> Environment:
-    """Return the environment that an `install` here makes: by --env, else by the place."""
+    """Return the environment that an `install` here makes."""
     if context.named:
         return context.named[1]
     place: Environment = context.place
@@ -76,7 +76,7 @@ def exists(path: str) -> bool:
 
 
 def is_or_was(path: str) -> bool:
-    """Return True if an environment exists, or safepip's notes in the rest of one."""
+    """Return True for an environment, or for safepip's notes in one's rest."""
     return exists(path) or os.path.isdir(os.path.join(path, OWN))
 
 
