@@ -11,7 +11,7 @@ from safepip.core.record import replace
 from safepip.core.world import BROKEN
 from safepip.errors import shell_quote
 from safepip.system.environment import has_doubtful_pip, names_in
-from safepip.system.process import child_environ, start
+from safepip.system.process import child_environ, spawn, start
 from safepip.system.registry import used
 
 TYPE_CHECKING = False
@@ -143,6 +143,8 @@ def _become_pip(
     environ = child_environ(handover, locked=locked) | _patterns(context) | variables
     if context.first_reading.outcome == "main_help":
         _introduce(context)
+    if context.invocation.verb is not None:  # `upgrade` has files for pip, which are removed afterwards
+        return spawn(handover.argv, environ)
     if context.invocation.save is None:
         return start(handover.argv, environ)
     from .save import run_and_save

@@ -179,7 +179,8 @@ def _with_installed(destination: Destination, run: Run, context: Context, told: 
     try:
         files = _open_for_new_entries(destination, context)
     except CannotEditError as error:
-        told += [_by_hand(one, shown, error) for one in _asked(run, context, told)]
+        for one in _asked(run, context, told):
+            told.append(_by_hand(one, shown, error))
         return []
     for one in _asked(run, context, told):
         try:

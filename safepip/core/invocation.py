@@ -25,12 +25,13 @@ VERBS = {
     "doctor": "Show what is wrong here, and the command that repairs it",
     "history": "Show what changed in the environment",
     "undo": "Take back the last change of the environment",
+    "upgrade": "Upgrade what is outdated, so that nothing breaks",
 }
 # Pages in safepip/help, in the order of the site and the manual: `safepip help TOPIC`.
 TOPICS = (
     "getting-started", "deciding", "how-it-works", "settings", "environment-variables", "exit-codes", "json",
-    "security", "recovery", "docker", "make", "ci", "agents", "neighbours", "cron", "notebooks", "raspberry-pi",
-    "ros", "moving", "comparison", "speed", "limits", "faq", "contributing",
+    "security", "recovery", "upgrade-and-save", "docker", "make", "ci", "agents", "neighbours", "cron",
+    "notebooks", "raspberry-pi", "ros", "moving", "comparison", "speed", "limits", "faq", "contributing",
 )  # fmt: skip
 # safepip's own options, with what follows them. They stand before the subcommand.
 OPTIONS = {

@@ -79,6 +79,28 @@ def run_pip(
     return _run(handover.argv, environ, lock)
 
 
+def ask_pip(
+    found: Environment, words: Sequence[str], variables: Mapping[str, str], *, spare: bool = False
+) -> tuple[int, str, str]:
+    """Ask the pip of the environment, or with `spare` safepip's own in it.
+
+    Return its exit code, what it printed, and its error. It has the user's sources, and `variables` besides.
+    """
+    import subprocess  # noqa: PLC0415  slow to import, and only needed here
+
+    handover = Handover(python=found.python, words=tuple(words), program="pip", environment=found.path, enter=True)
+    environ = {**own_variables(child_environ(handover), found.path), **variables}
+    environ["PIP_DISABLE_PIP_VERSION_CHECK"] = environ["PIP_NO_INPUT"] = "1"
+    argv = handover.argv
+    own = spare_pip() if spare else None
+    if own is not None:
+        argv = (found.python, "-I", os.path.join(own, "pip", "__pip-runner__.py"), *words)
+    done = subprocess.run(
+        argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
+    return done.returncode, done.stdout, _last_error(done.returncode, done.stderr)
+
+
 def frozen(python: str, environment: str | None) -> dict[str, str]:
     """Return what `pip freeze` says is installed for a Python, by normalised name.
 
@@ -111,9 +133,14 @@ def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:
         argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
         errors="replace", pass_fds=held,
     )  # fmt: skip
-    if not done.returncode:
+    return _last_error(done.returncode, done.stderr)
+
+
+def _last_error(code: int, printed: str) -> str:
+    """Return the last error that pip printed, empty if it succeeded."""
+    if not code:
         return ""
-    lines = [f"pip ended with {done.returncode}", *done.stderr.splitlines()]
+    lines = [f"pip ended with {code}", *printed.splitlines()]
     for line in reversed(lines):
         if line.startswith("ERROR: ") and line != "ERROR: Exception:":
             return line.removeprefix("ERROR: ")

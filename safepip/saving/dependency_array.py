@@ -154,11 +154,18 @@ class DependencyArray(Record):
         end = self._end()
         line = f"{key} = [{json.dumps(text, ensure_ascii=False)}]{end}"
         at = _table_end(self.text, table)
-        if at is not None:
-            before = self.text[:at]
-            return f"{before}{'' if before.endswith(chr(10)) else end}{line}{self.text[at:]}"
-        before = self.text + ("" if not self.text or self.text.endswith("\n") else end)
-        return f"{before}{end if before else ''}[{table}]{end}{line}"
+        if at is None:
+            before = self._ended(self.text)
+            if before:
+                before += end
+            return f"{before}[{table}]{end}{line}"
+        return self._ended(self.text[:at]) + line + self.text[at:]
+
+    def _ended(self, text: str) -> str:
+        """Return the text with a line end at its end, unless it is empty."""
+        if not text or text.endswith("\n"):
+            return text
+        return text + self._end()
 
     def _end(self) -> str:
         if "\r\n" in self.text:
@@ -199,8 +206,11 @@ def read(content: bytes, table: str, key: str) -> DependencyArray:
         raise CannotEditError(f"{table} is not a table")
     if table == "project" and key in found.get("dynamic", ()):
         raise CannotEditError(f"project.{key} is dynamic: the build backend finds it elsewhere")
-    same = (name for name in found if normalised_name(name) == normalised_name(key))
-    return DependencyArray(text=text, keys=(table, key if table == "project" else next(same, key)))
+    if table != "project":
+        for name in found:
+            if normalised_name(name) == normalised_name(key):
+                return DependencyArray(text=text, keys=(table, name))
+    return DependencyArray(text=text, keys=(table, key))
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Undo installs, upgrades and uninstalls that are made up by chance; each earlier `freeze` has to come back."""
+"""Undo changes that are made up by chance; each earlier `freeze` and file of --save has to come back."""
 
 from __future__ import annotations
 

@@ -1,0 +1,150 @@
+"""Read what a project's files say of versions and of where packages come from."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shlex
+from pathlib import Path
+
+from safepip.core.record import Record
+from safepip.core.requirement import normalised_name
+from safepip.system.files import read_regular
+from safepip.system.project_tools.detect import content, inside, parsed
+
+from . import requirements_file
+from .destination import PYPROJECT, Destination, nested
+from .entry import holds, parts_of
+from .requirements_file import CannotEditError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .requirements_file import RequirementsFile
+
+_PATTERNS = (
+    "requirements*.txt",
+    "requirements*.in",
+    "constraints*.txt",
+    "requirements/*.txt",
+    "requirements/*.in",
+)
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+# Options of a requirements file that say where packages come from, with the variable of pip for each.
+_SOURCES = {
+    "-i": "PIP_INDEX_URL",
+    "--index-url": "PIP_INDEX_URL",
+    "--pypi-url": "PIP_INDEX_URL",
+    "--extra-index-url": "PIP_EXTRA_INDEX_URL",
+    "-f": "PIP_FIND_LINKS",
+    "--find-links": "PIP_FIND_LINKS",
+    "--trusted-host": "PIP_TRUSTED_HOST",
+    "--only-binary": "PIP_ONLY_BINARY",
+    "--no-binary": "PIP_NO_BINARY",
+}
+_FLAGS = {"--no-index": "PIP_NO_INDEX", "--pre": "PIP_PRE", "--prefer-binary": "PIP_PREFER_BINARY"}
+_JOINED = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST")
+_LARGEST = 1 << 20
+
+
+class Pin(Record):
+    """Which versions a file allows of the package `name`."""
+
+    name: str
+    specifier: str
+    file: str
+
+
+def of_project(root: str, marked: Mapping[str, str]) -> list[Pin]:
+    """Return what the project's files allow, for the entries whose markers hold."""
+    found = []
+    for path, text in _entries(root):
+        parts = parts_of(text)
+        if parts is None or parts.url or not parts.specifier:
+            continue
+        if holds(text, marked):
+            specifier = parts.specifier.strip("()")
+            found.append(Pin(name=normalised_name(parts.name), specifier=specifier, file=path))
+    return found
+
+
+def sources(root: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's variables, in addition to `environ`, that say the same as the options in requirements files."""
+    found: dict[str, str] = {}
+    for path, file in _files(root):
+        for line in file.entries_with_options:
+            if line.startswith("-"):
+                _take(line, path, environ, found)
+    for name in _JOINED:
+        if name in found and environ.get(name):
+            found[name] = f"{environ[name]} {found[name]}"
+    return found
+
+
+def _entries(root: str) -> Iterator[tuple[str, str]]:
+    for path, file in _files(root):
+        for text in file.entries:
+            yield path, text
+    path = os.path.join(root, PYPROJECT)
+    document = parsed(content(path))
+    groups = inside(document, "dependency-groups")
+    lists = [inside(document, "project", "dependencies")]
+    if isinstance(groups, dict):
+        lists += groups.values()
+    for texts in lists:
+        for text in texts if isinstance(texts, list) else ():
+            if isinstance(text, str):
+                yield path, text
+
+
+def _files(root: str) -> Iterator[tuple[str, RequirementsFile]]:
+    """Yield the project's requirements and constraints files, and those that they include."""
+    seen: set[str] = set()
+    for pattern in _PATTERNS:
+        for path in sorted(glob.glob(os.path.join(glob.escape(root), pattern))):
+            first = _read(path)
+            if first is None:
+                continue
+            inner = [one.path for one in nested(Destination(path=path), first, root)]
+            for each in (path, *inner):
+                file = _read(each)
+                if each not in seen and file is not None:
+                    seen.add(each)
+                    yield each, file
+
+
+def _read(path: str) -> RequirementsFile | None:
+    text = read_regular(path, _LARGEST)
+    with contextlib.suppress(CannotEditError):
+        if text is not None:
+            return requirements_file.read(text)
+    return None
+
+
+def _take(line: str, path: str, environ: Mapping[str, str], found: dict[str, str]) -> None:
+    """Add what one line of options says."""
+    try:
+        words = shlex.split(_VARIABLE.sub(lambda match: environ.get(match[1], match[0]), line), comments=True)
+    except ValueError:
+        return
+    while words:
+        name, equals, value = words.pop(0).partition("=")
+        if name in _FLAGS:
+            found[_FLAGS[name]] = "1"
+        elif name in _SOURCES:
+            if not equals and words:
+                value = words.pop(0)
+            _add(_SOURCES[name], value, path, found)
+
+
+def _add(variable: str, value: str, path: str, found: dict[str, str]) -> None:
+    if variable == "PIP_FIND_LINKS":
+        beside = os.path.join(os.path.dirname(path), value)
+        if os.path.exists(beside):  # as pip: relative to the file, if that exists
+            value = Path(beside).resolve().as_uri()
+    if variable in _JOINED and variable in found:
+        value = f"{found[variable]} {value}"
+    found[variable] = value

@@ -1,0 +1,166 @@
+"""safepip upgrade [NAME…]: upgrade what is outdated in the environment of this place, in one run of pip."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+
+from safepip.actions.execute import hand_over
+from safepip.actions.pipx import become
+from safepip.actions.sudo import step_down
+from safepip.core.plan import Handover
+from safepip.core.requirement import normalised_name
+from safepip.core.world import BIN
+from safepip.envs.in_force import usable
+from safepip.envs.pip import own_variables
+from safepip.envs.progress import shown_while
+from safepip.envs.upgrades import ImpossibleError, Upgrade
+from safepip.errors import USAGE, SafepipError
+from safepip.report import printable
+from safepip.system.process import inherited
+
+from .arguments import for_verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from safepip.core.world import Environment
+    from safepip.envs.upgrades import Plan
+    from safepip.report import Report
+    from safepip.system.observe import Context
+
+    from .arguments import Parser
+
+_FAILED = 1  # as pip itself where it finds no versions that fit together
+
+
+def parser() -> Parser:
+    """Return the parser of `upgrade`."""
+    made = for_verb(
+        "upgrade",
+        more="Nothing that is installed breaks, the project's requirements files and constraints hold, and\n"
+        "`safepip undo` takes all of it back. pip itself is upgraded only if it is named.",
+        example="safepip upgrade --dry-run",
+    )
+    made.add_argument("names", metavar="NAME", nargs="*", help="upgrade only these packages, and what they need")
+    made.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    made.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    made.add_argument("--apps", action="store_true", help="upgrade applications of pipx instead")
+    return made
+
+
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
+    """Show what changes, then have pip do it under the environment's lock."""
+    said = parser().parse_args(words)
+    if said.apps:
+        return _upgrade_applications(said.names, context, report, only_shows=said.dry_run or said.json)
+    found = usable(context, report)
+    owner = context.owner_behind_sudo(found.path)
+    if owner:
+        step_down(*owner, report)
+    upgrade = _upgrade(said.names, found, context)
+    with shown_while("looking for newer versions", context, report):
+        try:
+            plan = upgrade.plan()
+        except ImpossibleError as error:
+            raise SafepipError(
+                _FAILED, f"nothing was upgraded: {error}", "try one: safepip upgrade NAME"
+            ) from None
+    if said.json:
+        sys.stdout.write(json.dumps(as_json(plan, found)) + "\n")
+    else:
+        for line in lines(plan, context.typed(found)):
+            sys.stdout.write(f"{printable(line)}\n")
+    sys.stdout.flush()
+    if said.dry_run or not plan.changes:
+        return 0
+    if said.json:
+        os.dup2(2, 1)  # stdout is the object's alone
+    return _carry_out(plan, upgrade, found, context, report)
+
+
+def _upgrade(names: Sequence[str], found: Environment, context: Context) -> Upgrade:
+    """Return the upgrade to plan; refuse names of what is not installed."""
+    root = None
+    if context.project is not None:
+        root = context.project.root
+    wanted = list(map(normalised_name, names))
+    upgrade = Upgrade(found, wanted, root, context.ambient.environ)
+    for typed, name in zip(names, wanted, strict=True):
+        if name not in upgrade.installed:
+            shown = context.typed(found)
+            raise SafepipError(
+                USAGE, f"{typed} is not installed in {shown}", f"install it: safepip install {typed}"
+            )
+    return upgrade
+
+
+def lines(plan: Plan, called: str) -> Iterator[str]:
+    """Yield the plan for people: what changes, what stays and why."""
+    width = max([0, *(len(change.name) for change in plan.changes)])
+    for change in plan.changes:
+        if change.before is None:
+            yield f"{change.name:{width}}  new -> {change.after}"
+        else:
+            yield f"{change.name:{width}}  {change.before} -> {change.after}"
+    for held in plan.held:
+        yield f"{held.name} stays at {held.version}, {held.latest} exists: {held.because}"
+    left = [f"{one.name} {one.version} ({one.left})" for one in plan.left]
+    told = f"; left alone: {', '.join(left)}" if left else ""
+    if not plan.changes:
+        yield f"nothing to upgrade in {called}{told}"
+    elif left:
+        yield told.removeprefix("; ")
+
+
+def as_json(plan: Plan, found: Environment) -> dict[str, Any]:
+    """Return the plan for programs; `safepip help json` describes the keys."""
+    return {
+        "environment": found.path,
+        "changes": [{"name": one.name, "from": one.before, "to": one.after} for one in plan.changes],
+        "held": [
+            {"name": one.name, "version": one.version, "latest": one.latest, "because": one.because}
+            for one in plan.held
+        ],
+        "left": [{"name": one.name, "version": one.version, "because": one.left} for one in plan.left],
+    }
+
+
+def _carry_out(plan: Plan, upgrade: Upgrade, found: Environment, context: Context, report: Report) -> int:
+    """Have the environment's pip install exactly the planned versions, as one entry of the history."""
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        constraints = os.path.join(folder, "constraints.txt")
+        with open(constraints, "w", encoding="utf-8") as file:
+            file.writelines(f"{pin}\n" for pin in plan.pins)
+        before = inherited()
+        after = {**own_variables(before, found.path), **upgrade.variables}
+        changed = [(name, value) for name, value in after.items() if before.get(name) != value]
+        gone = [(name, None) for name in before if name not in after]
+        handover = Handover(
+            python=found.python,
+            words=("install", "-c", constraints, *plan.words),
+            program=os.path.join(found.path, BIN, "pip"),
+            environment=found.path,
+            enter=True,
+            changes=(*changed, *gone),
+            changes_packages=True,
+        )
+        code = hand_over(handover, context, report)
+    if code is None:
+        raise SafepipError(_FAILED, f"{context.typed(found)} was removed meanwhile")
+    return code
+
+
+def _upgrade_applications(names: Sequence[str], context: Context, report: Report, *, only_shows: bool) -> int:
+    """Have pipx upgrade all applications, or the named ones."""
+    if only_shows:
+        raise SafepipError(
+            USAGE, "pipx cannot show what it would upgrade", "see what is installed: safepip app list"
+        )
+    if names:
+        return become(("upgrade", *names), context, report, alone=True)
+    return become(("upgrade-all",), context, report, alone=True)
