@@ -150,13 +150,15 @@ def interview(
     *,
     keep: bool = True,
     ask: Ask | None = None,
+    real: str = "",
 ) -> Interpreter | str:
     """Return what is known of the interpreter at `path`, or the reason why nothing could be learned.
 
     The answer is kept in the folder `cache` under real path, device, inode, ctime and size of the
-    binary: mtimes say nothing on Nix and ostree, where every file has the same.
+    binary: mtimes say nothing on Nix and ostree, where every file has the same. `real` is the real path, if that
+    is known already.
     """
-    real = os.path.realpath(path)
+    real = real or os.path.realpath(path)
     try:
         stat = os.stat(real)
     except OSError as error:
@@ -193,6 +195,8 @@ def started_as(python: str) -> str:
     if not named:
         return python
     path = os.path.join(folder, os.path.basename(named))
+    if path == python:
+        return python
     if os.path.realpath(path) == os.path.realpath(python) and is_program(path):
         return path
     return python

@@ -254,6 +254,9 @@ class Context(Facts):
         self.tell = tell
         self.keep = keep
         self._interpreters: dict[str, Interpreter] = {}  # by the path of their binary
+        self._found_pip_files: dict[tuple[str | None, bool], Sequence[ConfigFile]] = {}
+        self._read_pip_files: dict[tuple[str, bool], ConfigFile | None] = {}
+        self._registered: set[str] = set()  # environments that were registered at the path where they are
         self.__dict__.update(known)
 
     @lazy
@@ -320,7 +323,7 @@ class Context(Facts):
     def bare(self) -> Target:
         """The interpreter whose pip would have read the line, whatever `--python` in it says."""
         invocation = self.invocation
-        if invocation.module and not self._is_own_prefix():
+        if invocation.module and not self._own_prefix():
             return self._target(self.ambient.executable, named=True)
         if invocation.version:
             return self._on_path((f"python{invocation.version}",), named="." in invocation.version)
@@ -562,6 +565,8 @@ class Context(Facts):
         index has changed. `place` may be a file that redirects to it.
         """
         known = registry.registration(self.state, path)
+        if known is not None:
+            self._registered.add(path)
         if known is not None and known.how != registry.ADOPTED:
             return None
         if self.is_trusted(path) or registry.moved_from(self.state, path) is not None:
@@ -601,6 +606,8 @@ class Context(Facts):
 
     def moved_from(self, found: Environment) -> str | None:
         """Return where an environment that safepip knows was before it was moved here, or None."""
+        if found.path in self._registered:
+            return None
         record = registry.moved_from(self.state, found.path)
         return record.registration.path if record is not None else None
 
@@ -638,14 +645,18 @@ class Context(Facts):
         return find(self.ambient.cwd, self.ambient.home, self.owners, makers=self.makers)
 
     def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
-        known = self.__dict__.setdefault("_known_pip_files", {})
+        known = self._found_pip_files
         if (site, strict) not in known:
             ambient = self.ambient
             known[site, strict] = find_pip_files(
-                ambient.environ, ambient.home, platform=ambient.platform, site_prefix=site, strict=strict
+                ambient.environ,
+                ambient.home,
+                platform=ambient.platform,
+                site_prefix=site,
+                strict=strict,
+                read_before=self._read_pip_files,
             )
-        files: Sequence[ConfigFile] = known[site, strict]
-        return files
+        return known[site, strict]
 
     def _named_target(self, named: str) -> Target:
         """Return what `--python` means to pip: a file as it is, or a directory's Python (pip 22.3 on)."""
@@ -660,7 +671,8 @@ class Context(Facts):
     def _on_path(self, names: tuple[str, ...], *, named: bool = False) -> Target:
         """Return the first of these programs on PATH that is a Python to serve, or safepip's own base."""
         search = self.ambient.environ.get("PATH", os.defpath)
-        found = candidates(names, search, self._passed_over())
+        own = self._own_prefix()
+        found = candidates(names, search, (os.path.join(own, BIN),) if own else ())
         path = next((path for path in found if not self._is_empty_alias(path)), None)
         if path is not None:
             self.tell(f"{names[0]} on PATH: {path}")
@@ -691,35 +703,32 @@ class Context(Facts):
         real = os.path.realpath(path)
         known = self._interpreters.get(real)
         if known is None:
-            found = interview(path, self.ambient.environ, self.cache, keep=self.writes)
+            found = interview(path, self.ambient.environ, self.cache, keep=self.writes, real=real)
             if not isinstance(found, str):
                 self._interpreters[real] = found
             return found
         renamed: Interpreter = replace(known, path=path)
         return renamed
 
-    def _passed_over(self) -> tuple[str, ...]:
-        return (os.path.join(os.path.realpath(self.ambient.prefix), BIN),) if self._is_own_prefix() else ()
-
-    def _is_own_prefix(self) -> bool:
-        """Return True if safepip runs from an environment that exists only for it (pipx, uvx, uv tool, …).
+    def _own_prefix(self) -> str:
+        """Return the environment that exists only for safepip to run from (pipx, uvx, uv tool, …), or "".
 
         With `python -m safepip` it was chosen to be served, unless a tool for applications made it.
         """
         ambient = self.ambient
-        own = os.path.realpath(ambient.prefix)
         if ambient.prefix == ambient.base_prefix:
-            return False
+            return ""
+        own = os.path.realpath(ambient.prefix)
         claimed = ambient.environ.get("VIRTUAL_ENV")
         if claimed and os.path.realpath(claimed) == own:
-            return False
+            return ""
         project = self._marked
         if project and project.environment and os.path.realpath(project.environment) == own:
-            return False
-        if self.invocation.module:
-            kept_by = ("pipx_metadata.json", "uv-receipt.toml", "safepip-app")
-            return any(os.path.exists(os.path.join(own, name)) for name in kept_by)
-        return True
+            return ""
+        if not self.invocation.module:
+            return own
+        kept_by = ("pipx_metadata.json", "uv-receipt.toml", "safepip-app")
+        return own if any(os.path.exists(os.path.join(own, name)) for name in kept_by) else ""
 
     def absolute(self, path: str) -> str:
         """Return the path from the working directory on."""

@@ -31,19 +31,24 @@ def find(
     platform: str = sys.platform,
     site_prefix: str | None,
     strict: bool = False,
+    read_before: dict[tuple[str, bool], ConfigFile | None] | None = None,
 ) -> tuple[ConfigFile, ...]:
     """Return the files that pip would read, from lowest to highest precedence.
 
     `site_prefix` is the `sys.prefix` of the Python that pip would run under; None leaves its file out.
     `strict` has every file parsed wholly, so that a malformed one is found. A file that cannot be opened
-    is none to pip. An undecodable or malformed one has its `error`, and no sections.
+    is none to pip. An undecodable or malformed one has its `error`, and no sections. `read_before` keeps what
+    was read, by path and `strict`: for another prefix most files are the same.
     """
     encoding = None
     if environ.get("PYTHONUTF8") == "1":  # pip would run in that mode though safepip does not
         encoding = "utf-8"
+    known = {} if read_before is None else read_before
     found = []
     for path, kind in _kinds(environ, home, platform, site_prefix).items():
-        file = _read(path, kind, encoding, strict=strict)
+        if (path, strict) not in known:
+            known[path, strict] = _read(path, kind, encoding, strict=strict)
+        file = known[path, strict]
         if file is not None:
             found.append(file)
     return tuple(found)
@@ -63,7 +68,7 @@ def _kinds(
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return {}
-    hides_users_files = os.path.exists(named)
+    hides_users_files = bool(named) and os.path.exists(named)
     kinds: dict[str, Kind] = {}
     for kind, path in _places(environ, home, platform, site_prefix):
         if kind == "user" and hides_users_files:
