@@ -85,10 +85,13 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
         return code, ()
     if lock is not None:
         os.close(lock)
-    installs = [words[0] for words in runs].count("install")
-    if len(without) < installs:
+    if _number_of_installs(runs) > len(without):
         tell_of_path(context, report)
     return 0, without
+
+
+def _number_of_installs(runs: Iterable[tuple[str, ...]]) -> int:
+    return [words[0] for words in runs].count("install")
 
 
 def _run_each(
