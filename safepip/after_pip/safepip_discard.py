@@ -50,7 +50,9 @@ class Discarding:
             sys.stderr.write("safepip: nothing was installed; %s is removed again\n" % self.called)
 
     def _remove(self, around, folder, creation_lock):
-        if not self._is_mine(folder) or not self._is_unused(creation_lock) or not _is_new(folder):
+        if not self._is_mine(folder):
+            return False
+        if not self._is_unused(creation_lock) or not _is_new(folder):
             return False
         _mark(folder)
         self._forget()
@@ -62,8 +64,9 @@ class Discarding:
     def _is_mine(self, folder):
         """Return True if this is the directory that was made, and this process holds its lock."""
         found = os.fstat(folder)
-        is_same = _identity(found) == self.identity and found.st_uid == os.geteuid()
-        return is_same and _is_open_as(self.lock, LOCK, folder)
+        if _identity(found) != self.identity or found.st_uid != os.geteuid():
+            return False
+        return _is_open_as(self.lock, LOCK, folder)
 
     def _is_unused(self, creation_lock):
         """Return True if no other command waits for the environment, makes it, or was started from it."""
@@ -74,19 +77,26 @@ class Discarding:
     def _forget(self):
         """Remove what the user's state and the project remember of the environment."""
         record = "%x-%x" % self.identity
-        files = [os.path.join(self.state, kind, record) for kind in ("environments", "sizes")]
-        for file in files + [self.redirect] * bool(self.redirect):
-            if os.path.lexists(file):
-                os.unlink(file)
+        for kind in ("environments", "sizes"):
+            _unlink(os.path.join(self.state, kind, record))
+        _unlink(self.redirect)
 
 
 def remove_content(folder, last=()):
     """Remove what is in an open directory, the names `last` in the end; never through a link or a mount."""
     device = os.fstat(folder).st_dev
     present = os.listdir(folder)
-    first = [name for name in present if name not in last]
-    for name in first + [name for name in last if name in present]:
-        _remove(folder, name, device)
+    for name in present:
+        if name not in last:
+            _remove(folder, name, device)
+    for name in last:
+        if name in present:
+            _remove(folder, name, device)
+
+
+def _unlink(file):
+    if os.path.lexists(file):
+        os.unlink(file)
 
 
 def _remove(folder, name, device):
@@ -129,21 +139,26 @@ def _is_free(descriptor):
 
 def _is_waited_for(lock):
     """Return True if a process sleeps until the lock is free, as uv does; safepip asks again and again."""
-    inode = str(os.fstat(lock).st_ino)
-    rows = [line.split() for line in _read("/proc/locks").decode("ascii", "replace").splitlines()]
-    waiting = [row for row in rows if "->" in row]
-    return any(word.rpartition(":")[2] == inode for row in waiting for word in row)
+    inode = ":%d" % os.fstat(lock).st_ino
+    for line in _read("/proc/locks").decode("ascii", "replace").splitlines():
+        if "->" not in line:
+            continue
+        if any(word.endswith(inode) for word in line.split()):
+            return True
+    return False
 
 
 def _is_run(path):
     """Return True if another process was started from the environment, where the system tells (Linux)."""
     begin = os.fsencode(os.path.join(path, ""))
     active = b"VIRTUAL_ENV=" + os.fsencode(path)
-    for process in os.listdir("/proc") if os.path.isdir("/proc") else ():
+    if not os.path.isdir("/proc"):
+        return False
+    for process in os.listdir("/proc"):
         if not process.isdigit() or int(process) == os.getpid():
             continue
-        words = _read("/proc/%s/cmdline" % process).split(b"\0")
-        if any(word.startswith(begin) for word in words):
+        words = b"\0" + _read("/proc/%s/cmdline" % process)  # NUL before each
+        if b"\0" + begin in words:
             return True
         if active in _read("/proc/%s/environ" % process).split(b"\0"):
             return True
@@ -171,10 +186,11 @@ def _is_new(folder):
 def _has_only_pip(folder):
     for library in ("lib", "lib64"):
         for site in _sites(folder, library):
-            found = [name for name in os.listdir(site) if name.endswith(KINDS)]
+            names = os.listdir(site)
             os.close(site)
-            if not all(name.startswith(("pip-", "_virtualenv.pth")) for name in found):
-                return False
+            for name in names:
+                if name.endswith(KINDS) and not name.startswith(("pip-", "_virtualenv.pth")):
+                    return False
     return True
 
 

@@ -21,7 +21,7 @@ class Hinting:
     def __init__(self, pip_main, hint):
         self.pip_main = pip_main
         asked, _, self.how = hint.partition(":")
-        self.asked = [_folded(name) for name in asked.split(" ")]
+        self.asked = list(map(_folded, asked.split(" ")))
 
     def __call__(self):
         """Call pip, and return its exit code."""
@@ -73,9 +73,12 @@ def _say_how(new, asked, how):
     requested = []
     for info in new:
         name = _name_of(info)
-        if name != "pip" and (name in asked or os.path.exists(os.path.join(info, b"REQUESTED"))):
-            place = asked.index(name) if name in asked else len(asked)
-            requested.append((place, name, info))
+        if name == "pip":
+            continue
+        if name in asked:
+            requested.append((asked.index(name), name, info))
+        elif os.path.exists(os.path.join(info, b"REQUESTED")):
+            requested.append((len(asked), name, info))
     for _, name, info in sorted(requested):
         program = _main_program(name, _programs(info))
         if program:
@@ -105,19 +108,29 @@ def _main_program(name, programs):
     related = []
     for program, module in programs:
         folded = _folded(program)
-        if program.strip(PLAIN) or folded.endswith("-config") or folded in module.split(".")[1:]:
+        if folded.endswith("-config") or folded in module.split(".")[1:]:
+            continue
+        if program.strip(PLAIN):  # a terminal could take other signs for commands
             continue
         if folded == name:
             return program
         if folded.replace("-", "") == name.replace("-", ""):
             related.insert(0, program)
-        elif name.startswith(folded) or folded.startswith(name + "-") or folded.endswith("-" + name):
+        elif _is_related(folded, name):
             related.append(program)
         else:
             others.append(program)
     if related:
         return related[0]
-    return others[0] if len(others) == 1 else ""
+    if len(others) == 1:
+        return others[0]
+    return ""
+
+
+def _is_related(program, name):
+    if name.startswith(program):
+        return True
+    return program.startswith(name + "-") or program.endswith("-" + name)
 
 
 def _programs(info):

@@ -30,9 +30,15 @@ class _Noting:
 
     def __init__(self, pip_main, environment, keep, discard):
         self.discard = discard
-        self.keep = keep if sys.stdout and sys.stderr else ""  # either may be closed
-        self.pip_main = _Keeping(pip_main) if self.keep else pip_main
-        self.environment = environment if isinstance(environment, bytes) else os.fsencode(environment)
+        self.keep = keep
+        if not sys.stdout or not sys.stderr:  # one of them is closed
+            self.keep = ""
+        self.pip_main = pip_main
+        if self.keep:
+            self.pip_main = _Keeping(pip_main)
+        self.environment = environment
+        if not isinstance(environment, bytes):
+            self.environment = os.fsencode(environment)
 
     def __call__(self):
         failed = True
@@ -42,13 +48,18 @@ class _Noting:
             return code
         finally:
             try:
-                idle = _note(self.environment, failed)
-                if self.keep and idle and not failed:
-                    _keep(self.environment, self.keep, self.pip_main.answer())
-                if self.discard and idle and failed:
-                    self.discard()
+                is_idle = _note(self.environment, failed)
+                self._keep_or_discard(is_idle, failed)
             except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
                 pass
+
+    def _keep_or_discard(self, is_idle, failed):
+        if not is_idle:
+            return
+        if failed and self.discard:
+            self.discard()
+        elif self.keep and not failed:
+            _keep(self.environment, self.keep, self.pip_main.answer())
 
 
 class _Keeping:
@@ -69,9 +80,10 @@ class _Keeping:
 
     def answer(self):
         """Return the bytes that pip printed, None where that is not all, or more than its being idle."""
+        if self.out.bypassed or self.err.bypassed:
+            return None
         text = "".join(self.out.heard)
-        idle = all(line.startswith(IDLE) for line in text.splitlines())
-        if self.out.bypassed or self.err.heard or self.err.bypassed or not idle:
+        if self.err.heard or not all(line.startswith(IDLE) for line in text.splitlines()):
             return None
         return text.encode(self.out.encoding, self.out.errors)
 
@@ -102,8 +114,11 @@ def _keep(environment, keep, answer):
     """Keep pip's answer for the question, if nothing that the question rests on has changed meanwhile."""
     slot, digest, read, files = keep.split("\n", 3)
     files = files.split("\n")
-    expected = answer is not None and (answer or slot.endswith("q"))
-    if not expected or not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
+    if answer is None:
+        return
+    if answer == b"" and not slot.endswith("q"):  # pip says nothing only with --quiet
+        return
+    if not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
         return
     folder = os.path.join(environment, b".safepip", b"satisfied")
     if not os.path.isdir(folder):
@@ -127,12 +142,13 @@ def _sees_itself_only(environment):
     """Return True if modules come from the environment and the standard library alone."""
     library = os.path.dirname(os.__file__)
     archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
-    standard = (library, os.path.join(library, "lib-dynload"), archive)
-    sites = [os.path.join(environment, os.fsdecode(site)) for site in sites_of(os.fsencode(environment))]
-    programs = os.path.join(environment, "bin")
-    known = set(standard) | set(sites) | {programs}
-    infos = [name for name in names_in(programs) if name.lower().endswith("-info")]
-    return known.issuperset(sys.path) and not infos
+    programs = os.path.join(environment, "bin")  # where the script `pip` lies, and so first on sys.path
+    known = {library, os.path.join(library, "lib-dynload"), archive, programs}
+    for site in sites_of(os.fsencode(environment)):
+        known.add(os.path.join(environment, os.fsdecode(site)))
+    if not known.issuperset(sys.path):
+        return False
+    return not any(name.lower().endswith("-info") for name in names_in(programs))
 
 
 def _note(environment, failed):
@@ -148,7 +164,8 @@ def _note(environment, failed):
     before = lines[1:-1]  # between the heading and the line that tells that it is complete
     changes = _changes(_installed(before), _installed(rows))
     if changes:
-        _write(os.path.join(own, b"distributions"), b"\n".join(row for row in rows if row.startswith(b"d\t")))
+        installed = [row for row in rows if row.startswith(b"d\t")]
+        _write(os.path.join(own, b"distributions"), b"\n".join(installed))
         _, number, time, _, _, created, words, cwd, outside = lines[0].split(b"\t")
         fields = [number, time, b"pip", words, cwd, outside, created]
         _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
@@ -160,14 +177,18 @@ def _note(environment, failed):
 def _listing(environment):
     """Return what is installed, as rows of bytes: what `snapshot` in safepip's envs/journal.py writes."""
     distributions, folders = [], []
-    programs = b"Scripts" if os.name == "nt" else b"bin"
+    programs = b"bin"
+    if os.name == "nt":
+        programs = b"Scripts"
     for folder in [programs] + sites_of(environment):  # noqa: RUF005  Python 2
         path = os.path.join(environment, folder)
         names = names_in(path)
         folders.append(b"\t".join([b"n", _escaped(folder), b" ".join(map(_escaped, names)), _stamp_of(path)]))
-        if folder != programs:
-            found = [name for name in names if name.endswith(KINDS) and not name.startswith(b"~")]
-            distributions += [_row(environment, folder + b"/" + name) for name in found]
+        if folder == programs:
+            continue
+        for name in names:
+            if name.endswith(KINDS) and not name.startswith(b"~"):  # which pip renames to while it uninstalls
+                distributions.append(_row(environment, folder + b"/" + name))
     return distributions + folders
 
 
@@ -177,10 +198,11 @@ def sites_of(environment):
         return [b"Lib/site-packages"]
     found = []
     for library in (b"lib", b"lib64"):
-        if not os.path.islink(os.path.join(environment, library)):
-            names = names_in(os.path.join(environment, library))
-            versions = [name for name in names if name.startswith((b"python", b"pypy"))]
-            found += [library + b"/" + name + b"/site-packages" for name in versions]
+        if os.path.islink(os.path.join(environment, library)):
+            continue
+        for name in names_in(os.path.join(environment, library)):
+            if name.startswith((b"python", b"pypy")):
+                found.append(library + b"/" + name + b"/site-packages")
     return found
 
 
@@ -194,9 +216,14 @@ def names_in(folder):
 
 def _row(environment, relative):
     path = os.path.join(environment, relative)
-    requested = b"1" if os.access(path + b"/REQUESTED", os.F_OK) else b""
-    origin = path if relative.endswith(b".egg-link") else path + b"/direct_url.json"
-    told = _content(origin) if os.access(origin, os.F_OK) else b""
+    requested = told = b""
+    if os.access(path + b"/REQUESTED", os.F_OK):
+        requested = b"1"
+    origin = path + b"/direct_url.json"
+    if relative.endswith(b".egg-link"):
+        origin = path
+    if os.access(origin, os.F_OK):
+        told = _content(origin)
     fields = [b"d", _escaped(relative), _stamp_of(path), requested, _escaped(told)]
     return b"\t".join(fields)
 
@@ -244,10 +271,12 @@ def _name_and_version(path):
     stem, _, kind = path.rpartition(b"/")[2].rpartition(b".")
     if kind == b"dist-info":
         name, _, version = stem.rpartition(b"-")
-        name, version = (name, version.replace(b"_", b"-")) if name else (stem, b"?")
+        if not name:
+            name, version = stem, b""
     else:
         name, _, rest = stem.partition(b"-")
-        version = rest.partition(b"-")[0] or b"?"
+        version = rest.partition(b"-")[0]
+    version = version.replace(b"_", b"-") or b"?"
     name = name.lower().replace(b"_", b"-").replace(b".", b"-")
     while b"--" in name:
         name = name.replace(b"--", b"-")
@@ -260,13 +289,14 @@ def _changes(before, after):
     for name in sorted(set(before) | set(after)):
         was, now = before.get(name, (b"",) * 3), after.get(name, (b"",) * 3)
         if (was[0], was[2]) != (now[0], now[2]):
-            found.append(b" ".join(part or b"%" for part in (name,) + was + now))  # noqa: RUF005  Python 2
+            parts = [part or b"%" for part in was + now]
+            found.append(b" ".join([name] + parts))  # noqa: RUF005  Python 2
     return found
 
 
 def _write(path, content):
     """Write a file of this user alone, by rename."""
-    digits = "".join("%02x" % (byte if isinstance(byte, int) else ord(byte)) for byte in os.urandom(8))
+    digits = "".join("%02x" % byte for byte in bytearray(os.urandom(8)))
     folder, name = os.path.split(path)
     scratch = os.path.join(folder, b"." + name + b".safepip-scratch-" + digits.encode("ascii"))
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | RAW, 0o600)
@@ -287,10 +317,11 @@ def _append(path, line):
     """Put the line behind the others in one piece; the end of one that was torn is made up for."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | RAW, 0o600)
     try:
-        size = os.lseek(descriptor, 0, os.SEEK_END)
-        if size:
+        line += b"\n"
+        if os.lseek(descriptor, 0, os.SEEK_END):
             os.lseek(descriptor, -1, os.SEEK_END)
-        torn = size and os.read(descriptor, 1) != b"\n"
-        os.write(descriptor, (b"\n" if torn else b"") + line + b"\n")
+            if os.read(descriptor, 1) != b"\n":  # a power loss has cut the last line off
+                line = b"\n" + line
+        os.write(descriptor, line)
     finally:
         os.close(descriptor)

@@ -52,8 +52,9 @@ def _damage():
 
 
 def _forget_pip(modules):
-    for name in [name for name in modules if name == "pip" or name.startswith("pip.")]:
-        del modules[name]
+    for name in list(modules):
+        if name.partition(".")[0] == "pip":
+            del modules[name]
 
 
 def _damaged_file():
@@ -73,23 +74,29 @@ def _is_replaced():
     """Return True if pip lacks whole parts: then somebody has put another program in its place on purpose."""
     pip = sys.modules.get("pip")
     folder = os.path.dirname(getattr(pip, "__file__", None) or "")
-    return not all(
-        os.path.isdir(os.path.join(folder, part)) for part in ("_vendor", os.path.join("_internal", "utils"))
-    )
+    for part in ("_vendor", os.path.join("_internal", "utils")):
+        if not os.path.isdir(os.path.join(folder, part)):
+            return True
+    return False
 
 
 def _damaged_in(site, record):
     try:
         with open(record) as file:
-            rows = [line.rstrip().rsplit(",", 2) for line in file]
+            lines = file.readlines()
     except (IOError, OSError):
         return "RECORD"
-    for row in rows:
-        path = os.path.join(site, row[0])
-        recorded = len(row) == 3 and row[2].isdigit() and not row[0].endswith(".pyc")
-        if recorded and not (os.path.isfile(path) and os.path.getsize(path) >= int(row[2])):
-            return row[0]
-    return None if rows else "RECORD"
+    if not lines:
+        return "RECORD"
+    for line in lines:
+        name, _, size = line.rstrip().rpartition(",")
+        name = name.rpartition(",")[0]
+        if not size.isdigit() or name.endswith(".pyc"):  # bytecode has no size there
+            continue
+        path = os.path.join(site, name)
+        if not os.path.isfile(path) or os.path.getsize(path) < int(size):
+            return name
+    return None
 
 
 def _spare_pip(spare):
@@ -105,7 +112,10 @@ def _spare_pip(spare):
 
 
 def _has_pip():
-    return any(os.path.isfile(os.path.join(entry, "pip", "__init__.py")) for entry in sys.path)
+    for entry in sys.path:
+        if os.path.isfile(os.path.join(entry, "pip", "__init__.py")):
+            return True
+    return False
 
 
 def _refuse_old_python(spare):
@@ -114,7 +124,7 @@ def _refuse_old_python(spare):
     with open(os.path.join(spare, "pip", "__pip-runner__.py")) as file:
         for line in file:
             if line.startswith("PYTHON_REQUIRES"):
-                needs = tuple(int(part) for part in line.split("(")[1].split(")")[0].split(","))
+                needs = tuple(map(int, line.split("(")[1].split(")")[0].split(",")))
     if sys.version_info < needs:
         this = "%d.%d" % sys.version_info[:2]
         sys.stderr.write(
@@ -133,4 +143,6 @@ class _OnlyPip:
         self.find_in = find_in
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        return self.find_in(name, [self.folder]) if name == "pip" else None
+        if name != "pip":
+            return None
+        return self.find_in(name, [self.folder])
