@@ -9,7 +9,7 @@ from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT
 from .handover import program, use_environment, warnings, words_for
 from .plan import Create, Handover, Pip, Refuse, Repair, Temporary
 from .record import replace
-from .refusals import unfit
+from .refusals import unfit, ways_to_trust_folder
 from .world import BIN, EXE, NOWHERE, OLDEST
 
 TYPE_CHECKING = False
@@ -149,7 +149,9 @@ def _instead(world: WithPlace, environment: Environment) -> tuple[str, ...]:
     is_said = world.project is not None and world.project.disposable is not None
     if not environment.instead or is_said:
         return ()
-    return (f"{environment.instead}; this project's environment is kept in {environment.path}",)
+    root = world.project.root if world.project is not None else ""
+    where = f"{environment.instead}; this project's environment is kept in {environment.path}"
+    return (where, *ways_to_trust_folder(environment.instead, root))
 
 
 def _nested(world: WithPlace, details: Details) -> tuple[str, ...]:

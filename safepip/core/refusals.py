@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
+
 from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, USAGE, shell_quote
 
 from .plan import Refuse
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .world import Details, Environment, Facts, World
 
+_OF_ANOTHER = "belongs to another user"
 _ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
 
 
@@ -56,13 +59,21 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
         way = f"if you trust it: safepip env trust {shell_quote(path)}"
         if environment.reason.startswith(MADE_ELSEWHERE):
             way = f"rebuild it here with the same packages: safepip env repair {shell_quote(path)}"
-        return Refuse(code=REFUSED, what=what, ways=(way,), because=because)
+        ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.named)))
+        return Refuse(code=REFUSED, what=what, ways=ways, because=because)
     if details.project is not None:
         what = f"{path} is a project, and no environment: that is {details.project.path}"
         way = f"as if started there: safepip --project {shell_quote(path)} …"
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
     ways = _ways_to_repair(path, environment, details, is_named=is_named)
     return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
+
+
+def ways_to_trust_folder(reason: str, folder: str) -> tuple[str, ...]:
+    """Return how all that others own below a folder is trusted, where `reason` is about owners: as in a mount."""
+    if _OF_ANOTHER not in reason:
+        return ()
+    return (f"to trust all below a folder, such as a mount: export SAFEPIP_TRUST={shell_quote(folder)}",)
 
 
 def _ways_to_repair(path: str, environment: Environment, details: Details, *, is_named: bool) -> tuple[str, ...]:

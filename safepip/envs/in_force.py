@@ -48,7 +48,12 @@ def unfit(found: Environment, context: Context) -> SafepipError:
     """Return why an environment that is not usable cannot be used, as `decide` says it of an install."""
     if found.state in {ABSENT, UNFINISHED}:
         what = f"there is no {context.display(found)} here yet"
-        return SafepipError(NO_ENVIRONMENT, what, "make it by installing something: safepip install …")
+        ways: tuple[str, ...] = ("make it by installing something: safepip install …",)
+        if found.instead:
+            root = context.project.root if context.project is not None else ""
+            what = f"{found.instead}, and {what}"
+            ways += refusals.ways_to_trust_folder(found.instead, root)
+        return SafepipError(NO_ENVIRONMENT, what, *ways)
     is_named = context.named is not None
     refused = refusals.unfit(context, found, details(found, context), "", is_named=is_named)
     return SafepipError(refused.code, refused.what, *refused.ways)

@@ -356,6 +356,8 @@ class TestSudo:
         assert theirs.run("env", "path", env={"SAFEPIP_TRUST": theirs.project}).text == f"{theirs.venv}\n"
         ran = theirs.run("install", "alpha")
         assert (ran.code, ran.said[0].startswith(".venv belongs to another user; ")) == (0, True)
+        way = f"export SAFEPIP_TRUST={theirs.project}"
+        assert ran.said[1] == f"to trust all below a folder, such as a mount: {way}"
         assert theirs.run("env", "trust", ".venv").code == 0
         assert theirs.run("env", "path").text == f"{theirs.venv}\n"
 
