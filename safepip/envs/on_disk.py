@@ -12,13 +12,25 @@ import sys
 
 from safepip.system.files import number
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FLAGS = os.O_RDWR if os.name == "nt" else os.O_RDONLY
 _MUCH = 512 << 10  # KiB that are yet to be written: one to five seconds of an SSD
 
 
-def sync(environment: str) -> None:
-    """Write all that lies in the environment to the disk, or raise OSError."""
-    if sys.platform != "linux" or _unwritten() > _MUCH or not _sync_file_system(environment):
+def sync(environment: str, files: Iterable[str] | None = None) -> None:
+    """Write all that lies in the environment, or these files of it, to the disk, or raise OSError."""
+    is_cheap = sys.platform == "linux" and _unwritten() <= _MUCH
+    if is_cheap and _sync_file_system(environment):
+        return
+    if files is None:
         _sync_files(environment)
+        return
+    for path in files:
+        if os.path.isfile(path):
+            _sync_file(path, _FLAGS)
 
 
 def _unwritten() -> int:
@@ -55,7 +67,7 @@ def _sync_files(environment: str) -> None:
         paths = [os.path.join(folder, name) for name in names]
         for path in paths:
             if os.path.isfile(path) and not os.path.islink(path):
-                _sync_file(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+                _sync_file(path, _FLAGS)
         if os.name != "nt":
             _sync_file(folder, os.O_RDONLY)
 

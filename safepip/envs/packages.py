@@ -242,14 +242,16 @@ def install(found: Environment, coming: Sequence[Wanted], folder: str, *, lock: 
     plain = [one for one in coming if not one.is_editable]
     _install_wheels(found, [one for one in plain if one.name != "pip"], folder, lock)
     _install_wheels(found, [one for one in plain if one.name == "pip"], folder, lock)
+    paths: list[str] = []
     for one in coming:
         origin: str | None = one.state.origin
         if one.is_editable:
             origin = None  # pip writes it
             _install_from_folder(found, one, lock)
         describe(found, one.name, requested=one.state.requested, origin=origin)
-    if coming:
-        sync(found.path)
+        paths += files_of(found, one.name)
+    if paths:
+        sync(found.path, paths)
 
 
 def _install_wheels(found: Environment, group: Sequence[Wanted], folder: str, lock: int | None) -> None:
@@ -311,7 +313,7 @@ def give_pip(found: Environment, *, lock: int | None = None) -> str:
     failed = run_pip(found, line, sealed=bundled is not None, spare=True, lock=lock)
     if not failed:
         describe(found, "pip", requested=True, origin="")
-        sync(found.path)
+        sync(found.path, files_of(found, "pip"))
     return failed
 
 
@@ -323,7 +325,7 @@ def kept(found: Environment, names: Iterable[str], folder: str) -> Iterator[None
         yield
     except BaseException:
         copies.put_back()
-        sync(found.path)
+        sync(found.path, copies.files)
         raise
 
 

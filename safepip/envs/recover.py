@@ -469,13 +469,13 @@ class _Recovery:
             self._unpack(dist, folder, compiled=has_record)
             for row, kind in needed:
                 source = self._within(folder, row.path)
-                is_original = os.path.isfile(source) and (not row.digest or is_as_recorded(row, source))
+                is_original = _is_original(row, source)
                 if kind == CUT and not _is_cut(row.path, source if is_original else ""):
                     edited.add(row.path)
                 elif is_original:
                     packages.put_file(source, row.path, durable=is_few)
         if not is_few:
-            on_disk.sync(self.found.path)
+            on_disk.sync(self.found.path, [row.path for row, _ in needed])
         return edited
 
     def _is_intact(self, dist: Installed, edited: set[str]) -> bool:
@@ -622,6 +622,13 @@ def _are_at_hand(dist: Installed, faults: Iterable[Fault]) -> bool:
     rows = {row.path: row for row in dist.rows}
     needed = [fault.path for fault in faults if not fault.path.endswith(".pyc")]
     return all(path in rows and stashed(rows[path]) is not None for path in needed)
+
+
+def _is_original(row: Row, source: str) -> bool:
+    """Return True if a fetched file is the recorded one, as far as RECORD tells."""
+    if not row.digest:
+        return os.path.isfile(source)
+    return is_as_recorded(row, source)
 
 
 def _is_cut(path: str, original: str) -> bool:

@@ -54,7 +54,7 @@ def _make_own(found: Environment, report: Report, lock: int) -> None:
         return
     packages.compile_bytecode(found, rows)
     if copied:
-        sync(found.path)
+        sync(found.path, [row.path for row in copied])
         report.say("others could change files of pip that environments share; this one has its own copies now")
     if done.damaged:
         report.say(f"pip in {found.path} is damaged; repair it: safepip env repair")
