@@ -57,7 +57,9 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
     if why is not None:
         report.say(f"not recorded: {why}")
         return code
-    installed = frozen(handover.python, handover.environment)
+    installed = frozen(handover)
+    if installed is None:
+        raise SafepipError(CANNOT_CREATE, "not recorded: pip freeze failed, so versions are not known")
     run = Run(environment=handover.environment, number=number, frozen=installed)
     for attempt in range(_ATTEMPTS):
         if _recorded(candidates, run, context, report):

@@ -6,12 +6,12 @@ import os
 import re
 
 from safepip.core.pip_line import keys, settings
-from safepip.core.plan import RUNNER, Handover
+from safepip.core.plan import Handover
 from safepip.core.requirement import normalised_name
 from safepip.core.world import BIN
 from safepip.saving.entry import name_of
 from safepip.system import pip_config
-from safepip.system.process import child_environ, inherited, spare_pip
+from safepip.system.process import child_environ, spare_pip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,16 +101,23 @@ def ask_pip(
     return done.returncode, done.stdout, _last_error(done.returncode, done.stderr)
 
 
-def frozen(python: str, environment: str | None) -> dict[str, str]:
-    """Return what `pip freeze` says is installed for a Python, by normalised name.
+def frozen(handover: Handover) -> dict[str, str] | None:
+    """Return what `pip freeze` says is installed where a line was handed over to, by normalised name.
+
+    Return None if that pip fails.
 
     pip tells the name of an editable install from a directory only in the comment before it.
     """
     import subprocess  # noqa: PLC0415  slow to import, and only needed here
 
-    environ = own_variables(inherited(), environment)
-    argv = (python, RUNNER, "freeze", "--all", "--disable-pip-version-check")
-    done = subprocess.run(argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    words = ("freeze", "--all", "--disable-pip-version-check")
+    asking = Handover(
+        python=handover.python, words=words, program=handover.program, environment=handover.environment
+    )
+    environ = own_variables(child_environ(asking), handover.environment)
+    done = subprocess.run(asking.argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode:
+        return None
     found: dict[str, str] = {}
     comment = ""
     for line in os.fsdecode(done.stdout).splitlines():

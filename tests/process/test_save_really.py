@@ -312,6 +312,52 @@ def test_an_active_and_a_named_environment_are_asked_for_the_version(box: Sandbo
     assert "beta" in box.run("--env", "other", "freeze").text
 
 
+def test_an_environment_without_pip_is_asked_as_well(box: Sandbox) -> None:
+    ok(box, "env", "create")
+    for folder, names, _ in os.walk(box.venv):
+        for name in names:
+            if name == "pip" or name.startswith("pip-"):
+                shutil.rmtree(os.path.join(folder, name))
+    ok(box, "--save", "install", "alpha")
+    assert content(box) == b"alpha~=2.0\n"
+    ok(box, "--save", "uninstall", "-y", "alpha")
+    assert content(box) == b""
+
+
+def test_a_package_that_stays_installed_stays_recorded(box: Sandbox) -> None:
+    ok(box, "--save", "install", "alpha")
+    assert box.run("--save", "uninstall", "alpha", stdin=b"n\n").code == 0
+    assert content(box) == b"alpha~=2.0\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_loses_nothing(box: Sandbox) -> None:
+    small = os.path.join(box.project, "small")
+    os.mkdir(small)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nothing be mounted")
+    try:
+        with open(os.path.join(small, "r.txt"), "w", encoding="utf-8") as file:
+            file.write("gamma\n")
+        with open(os.path.join(small, "rest"), "wb", buffering=0) as file:
+            while True:
+                try:
+                    file.write(b"x" * 4096)
+                except OSError:
+                    break
+        ran = box.run("--save=small/r.txt", "install", "alpha")
+        assert ran.code == 73
+        assert ran.said[-2:] == [
+            "error: not recorded: small/r.txt: No space left on device",
+            "do it there: add alpha~=2.0",
+        ]
+        assert content(box, "small/r.txt") == b"gamma\n"
+        assert sorted(os.listdir(small)) == ["r.txt", "rest"]
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
 def test_two_at_once_are_both_recorded(box: Sandbox) -> None:
     ok(box, "env", "create")
     running = [box.start("--save", "install", name) for name in ("alpha", "gamma", "many1", "many2")]
