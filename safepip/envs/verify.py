@@ -11,11 +11,11 @@ import csv
 import hashlib
 import os
 import stat
+from typing import NamedTuple
 
 from safepip.core.record import Record
 from safepip.core.requirement import name_and_version, normalised_name
 from safepip.system.environment import names_in
-from safepip.system.files import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ EDITED = "edited"  # not damage
 _BYTECODE = (".pyc", "__pycache__")  # virtualenv's own seeding names files and folders of it that never existed
 
 
-class Row(Record):
+class Row(NamedTuple):  # pip alone has a thousand of them, and a Record takes twice as long to make
     """One file of a distribution: its absolute path, sha256 as RECORD writes it (or empty), size or None."""
 
     path: str
@@ -264,7 +264,16 @@ def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
 def _row(path: str, digest: str, size: str) -> Row:
     algorithm, _, value = digest.partition("=")
     known = value if algorithm == "sha256" else ""
-    return Row(path=path, digest=known, size=number(size))
+    return Row(path=path, digest=known, size=_number(size))
+
+
+def _number(text: str) -> int | None:
+    if not text.isdecimal():
+        return None
+    try:
+        return int(text)
+    except ValueError:  # Python reads only so many digits
+        return None
 
 
 def is_as_recorded(row: Row, at: str | None = None) -> bool:
