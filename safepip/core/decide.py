@@ -78,11 +78,12 @@ def decide(world: World) -> Plan | Need:
     - an interpreter that cannot be found or started, where its pip would run (127);
     - `install` with settings that are forbidden or cannot be read (78);
     - outside a project, with the setting outside-project = "error" (73);
-    - an environment that is not trusted: one of others that git tracks or that somebody else may write to, and
-      one that was copied or moved here (77);
-    - an environment that belongs to another user, or that the project's own settings put outside it (77);
-    - a broken environment, and a project named in place of one (3); with the setting auto-repair one that safepip
-      knows is rebuilt instead;
+    - an environment of others that is not trusted, such as another user's, one that git tracks, or one that
+      others may write to, and one that was copied or moved here (77);
+    - an environment that the project's own settings put outside the project (77);
+    - a broken environment, one that its owner may not read, and what is not an environment (3); with the setting
+      auto-repair a broken one that safepip knows is rebuilt instead;
+    - a project that is named in place of its environment (3);
     - one whose Python has another version than the name typed asks for (3);
     - `install` without a place for an environment, or a Python to make it from (73), or a too old one (3).
     """

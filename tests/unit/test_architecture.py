@@ -84,7 +84,6 @@ LATE = {
 WITHOUT_HOOK = {
     "cli": {"actions.execute", "core.decide", "core.invocation", "system.observe", "system.process"},
 }
-LATE_CIRCLES = set()
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
 AFTER_PIP = (
@@ -200,11 +199,10 @@ def test_no_modules_import_each_other_in_a_circle():
         after = {module: needs for module, needs in after.items() if module not in free}
 
 
-def test_no_more_modules_import_each_other_in_a_circle_late():
-    """A late import is part of a circle, too; the allowed ones go one day."""
+def test_no_modules_import_each_other_in_a_circle_late():
+    """A late import is part of a circle, too."""
     after = {module: {name for name, _ in imports(tree(module), module)} - {module} for module in MODULES}
-    found = {module for module in MODULES if module in reachable(module, after)}
-    assert found <= LATE_CIRCLES
+    assert {module for module in MODULES if module in reachable(module, after)} == set()
 
 
 def reachable(start, after):

@@ -1165,6 +1165,15 @@ def test_what_is_not_managed_is_left_to_pip_without_a_look_for_an_environment(wo
     assert {"place", "reading", "keeper"} & set(vars(found)) == set()
 
 
+def test_a_file_of_pips_is_read_once_for_all_the_pythons_that_may_read_it(world, made, managed, home, opened):
+    """Before the target is known, by the target's pip and by the environment's."""
+    file = write(f"{home}/.config/pip/pip.conf", "[global]\nretries = 3\n")
+    opened.clear()
+    plan = decided(world("list", environ=managed))
+    assert plan.handover.environment == made
+    assert opened.count(file) == 1
+
+
 def test_within_a_pip_of_safepips_no_interpreter_is_looked_for(world, made):
     found = world(environ={HANDOVER: f"{os.getppid()}:{made}"})
     assert decided(found).handover.environment == made
