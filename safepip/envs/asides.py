@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .verify import Row
 
 _LEFT = os.path.join(OWN, "left")
-_SIGNS = "-~.=%0123456789"  # what pip puts behind the first ~
+_SIGNS = frozenset("-~.=%0123456789")  # what pip puts behind the first ~
 _BEGUN_METADATA = frozenset(("INSTALLER", "RECORD", "REQUESTED", "direct_url.json"))
 
 
@@ -45,30 +45,34 @@ class Asides:
         parent, original = os.path.split(folder)
         before = self._names_before(parent)
         for name in sorted(names_in(parent)):
+            if name in before or not is_aside(name, original):
+                continue
             moved = os.path.join(parent, name)
-            if is_aside(name, original) and name not in before and is_own_folder(moved):
+            if is_own_folder(moved):
                 yield moved
 
     def of_any(self, paths: Iterable[str]) -> bool:
         """Return True if pip has moved a folder of these files aside."""
-        folders = {folder for path in paths for folder in self.folders_above(path)}
+        folders: set[str] = set()
+        for path in paths:
+            folders.update(self.folders_above(path))
         return any(any(self.of(folder)) for folder in folders)
 
     def metadata(self) -> list[str]:
         """Return the metadata folders that pip has moved aside."""
-        before = self._names_before(self.site)
-        names = [name for name in sorted(names_in(self.site)) if is_aside_metadata(name)]
-        paths = [os.path.join(self.site, name) for name in names if name not in before]
-        return [path for path in paths if is_mine(path)]
+        new = set(filter(is_aside_metadata, names_in(self.site))) - self._names_before(self.site)
+        return list(filter(is_mine, [os.path.join(self.site, name) for name in sorted(new)]))
 
     def origin_of(self, metadata: str, before: Mapping[str, Sequence[Listed]]) -> str:
         """Return where metadata that pip has moved aside belongs, by the name and version in it; or empty."""
         said, version = metadata_fields(metadata)
+        if not said:
+            return ""
         originals = [os.path.basename(row.path) for row in before.get(normalised_name(said), ())]
-        names = (said, said.replace("-", "_"), normalised_name(said).replace("-", "_"))
-        originals += [f"{name}-{version.replace('-', '_')}.dist-info" for name in names]
+        for name in (said, said.replace("-", "_"), normalised_name(said).replace("-", "_")):
+            originals.append(f"{name}-{version.replace('-', '_')}.dist-info")
         for original in originals:
-            if said and is_aside(os.path.basename(metadata), original):
+            if is_aside(os.path.basename(metadata), original):
                 return os.path.join(self.site, original)
         return ""
 
@@ -77,9 +81,12 @@ class Asides:
 
         At least one file in such a folder is as recorded.
         """
+        inside: dict[str, list[Row]] = {}
+        for row in rows:
+            for folder in self.folders_above(row.path):
+                inside.setdefault(folder, []).append(row)
         found: dict[str, str] = {}
-        for folder in dict.fromkeys(above for row in rows for above in self.folders_above(row.path)):
-            inner = [row for row in rows if row.path.startswith(os.path.join(folder, ""))]
+        for folder, inner in inside.items():
             for moved in self.of(folder):
                 if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
                     found.setdefault(folder, moved)
@@ -101,12 +108,14 @@ def is_aside(name: str, original: str) -> bool:
 
     A ~ takes the place of the first letter, further signs that of the next ones. Or all stand in front.
     """
-    if name[:1] != "~":
+    if not name.startswith("~"):
         return False
     if len(name) != len(original):
-        return name.endswith(original) and all(char in _SIGNS for char in name[1 : -len(original)])
-    same = next(index for index in range(len(name) + 1) if name[index:] == original[index:])
-    return same < len(name) and all(char in _SIGNS for char in name[1:same])
+        return name.endswith(original) and _SIGNS.issuperset(name[1 : -len(original)])
+    end = 1
+    while name[end:] != original[end:]:
+        end += 1
+    return end < len(name) and _SIGNS.issuperset(name[1:end])
 
 
 def is_aside_metadata(name: str) -> bool:
@@ -117,13 +126,13 @@ def is_aside_metadata(name: str) -> bool:
 def stashed(row: Row) -> str | None:
     """Return where pip has moved a single file in the temporary directory, if its content is as recorded."""
     parts = row.path.split(os.sep)
-    for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*")):
-        if not is_mine(folder):
-            continue
+    folders = glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*"))
+    for folder in filter(is_mine, folders):
         for depth in (1, 2, 3):
             moved = os.path.join(folder, *parts[-depth:])
-            is_file = os.path.isfile(moved) and not os.path.islink(moved)
-            if is_file and is_mine(moved) and is_as_recorded(row, moved):
+            if os.path.islink(moved) or not is_mine(moved):
+                continue
+            if os.path.isfile(moved) and is_as_recorded(row, moved):
                 return moved
     return None
 
@@ -151,17 +160,19 @@ def is_mine(path: str) -> bool:
 
 def is_own_folder(path: str) -> bool:
     """Return True for a folder of this user's, not for a link to one."""
-    return is_mine(path) and os.path.isdir(path) and not os.path.islink(path)
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    return is_mine(path)
 
 
 def half_removed(environment: str) -> list[str]:
     """Return the paths of what an interrupted pip moved aside, which it warns of at every command."""
-    return [
-        os.path.join(site, name)
-        for site in sites(environment)
-        for name in sorted(names_in(site))
-        if name.startswith("~")
-    ]
+    found = []
+    for site in sites(environment):
+        for name in sorted(names_in(site)):
+            if name.startswith("~"):
+                found.append(os.path.join(site, name))
+    return found
 
 
 def set_aside(environment: str, context: Context, report: Report) -> list[str]:

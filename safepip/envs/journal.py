@@ -37,7 +37,7 @@ _END = "."  # the last line: without it the journal was cut off
 _BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
-_ESCAPED = "%\t\n\r\0"  # besides the space
+_ESCAPED = frozenset("%\t\n\r\0")  # besides the space
 
 
 class Heading(Record):
@@ -85,6 +85,9 @@ def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: b
     sweep(os.path.join(environment, OWN))  # what killed commands were writing
     known = distributions(environment)
     rows = snapshot(environment, known)
+    outside: list[str] = []
+    if known:
+        outside = differing(known, rows)
     heading = (
         _FORMAT,
         next_number(environment),
@@ -94,7 +97,7 @@ def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: b
         "created" if created else "",
         packed(without_secrets(words)),
         escaped(cwd or ""),
-        packed(differing(known, rows)) if known else "",
+        packed(outside),
     )
     return write(os.path.join(environment, JOURNAL), ("\t".join(heading), *rows, _END))
 
@@ -115,23 +118,33 @@ def pending(environment: str, name: str = JOURNAL) -> Pending | None:
     if not os.path.lexists(path):
         return None
     lines = _lines(path)
-    fields = lines[0].split("\t") if lines else []
-    if len(fields) != 9 or fields[0] != _FORMAT or lines[-1] != _END:
+    heading = _heading(lines)
+    if heading is None:
         return Pending(name=name, heading=None, rows=tuple(distributions(environment)))
-    begun, process = map(number, fields[2:4])
-    if begun is None or process is None:
-        return Pending(name=name, heading=None, rows=tuple(distributions(environment)))
-    heading = Heading(
-        number=fields[1],
-        time=begun,
-        process=process,
-        host=unescaped(fields[4]),
-        created=bool(fields[5]),
-        words=unpacked(fields[6]),
-        cwd=unescaped(fields[7]),
-        outside=unpacked(fields[8]),
-    )
     return Pending(name=name, heading=heading, rows=tuple(lines[1:-1]))
+
+
+def _heading(lines: list[str]) -> Heading | None:
+    """Return the heading of a journal, or None if it was cut off or is not one."""
+    if lines[-1:] != [_END]:
+        return None
+    fields = lines[0].split("\t")
+    if len(fields) != 9 or fields[0] != _FORMAT:
+        return None
+    _, entry, begun, process, host, created, words, cwd, outside = fields
+    seconds, pid = number(begun), number(process)
+    if seconds is None or pid is None:
+        return None
+    return Heading(
+        number=entry,
+        time=seconds,
+        process=pid,
+        host=unescaped(host),
+        created=bool(created),
+        words=unpacked(words),
+        cwd=unescaped(cwd),
+        outside=unpacked(outside),
+    )
 
 
 def keep(environment: str, found: Pending) -> bool:
@@ -149,8 +162,9 @@ def keep(environment: str, found: Pending) -> bool:
         return write(path, ())  # an empty one: verify everything
     rows = list(earlier.rows)
     known = set(map(_name_of, rows))
-    later = (row for row in found.rows if row.startswith("d\t"))
-    rows += [row for row in later if _name_of(row) not in known]
+    for row in found.rows:
+        if row.startswith("d\t") and _name_of(row) not in known:
+            rows.append(row)
     return write(path, (*heading, *rows, _END))
 
 
@@ -159,26 +173,37 @@ def by_name(rows: Iterable[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
         fields = row.split("\t")
-        if len(fields) != 5 or fields[0] != "d" or not fields[1].endswith(".dist-info"):
+        if len(fields) != 5 or fields[0] != "d":
             continue
-        path = unescaped(fields[1])
+        _, path, stamp, requested, origin = fields
+        path = unescaped(path)
         name = name_and_version(path)[0]
-        if is_within(path) and name[:1].isalnum():  # else pip would read it as an option
-            known = Row(path=path, stamp=fields[2], requested=bool(fields[3]), origin=unescaped(fields[4]))
+        if not path.endswith(".dist-info") or not is_within(path):
+            continue
+        if name[:1].isalnum():  # otherwise pip would read it as an option
+            known = Row(path=path, stamp=stamp, requested=bool(requested), origin=unescaped(origin))
             found.setdefault(name, []).append(known)
     return found
 
 
 def folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names in each folder that the rows list; folders relative to the environment."""
-    fields = [row.split("\t") for row in rows if row.startswith("n\t")]
-    told = {unescaped(one[1]): frozenset(unpacked(one[2])) for one in fields if len(one) >= 3}
-    return {folder: names for folder, names in told.items() if is_within(folder)}
+    found = {}
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) < 3 or fields[0] != "n":
+            continue
+        folder = unescaped(fields[1])
+        if is_within(folder):
+            found[folder] = frozenset(unpacked(fields[2]))
+    return found
 
 
 def is_within(relative: str) -> bool:
     """Return True if a path that a file in the environment names stays in it."""
-    return not os.path.isabs(relative) and os.pardir not in relative.split("/") and "\0" not in relative
+    if os.path.isabs(relative) or "\0" in relative:
+        return False
+    return os.pardir not in relative.split("/")
 
 
 def distributions(environment: str) -> list[str]:
@@ -219,16 +244,18 @@ def snapshot(environment: str, known: Iterable[str] = ()) -> list[str]:
         path = os.path.join(environment, folder)
         names = _names(path)
         folders.append(f"n\t{escaped(folder)}\t{packed(names)}\t{stamp_of(path)}")
-        if folder != BIN:
-            found = (name for name in names if name.endswith(_KINDS) and not name.startswith("~"))
-            distributions += [_row(environment, f"{folder}/{name}", before) for name in found]
+        if folder == BIN:
+            continue
+        for name in names:
+            if name.endswith(_KINDS) and not name.startswith("~"):  # which pip renames to while it uninstalls
+                distributions.append(_row(environment, f"{folder}/{name}", before))
     return distributions + folders
 
 
 def differing(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return the names of what is not as the last change left it."""
-    was, is_now = ({_lasting(row) for row in rows if row.startswith("d\t")} for rows in (before, now))
-    return sorted({name_and_version(unescaped(row[1]))[0] for row in was ^ is_now})
+    differing = _lasting(before) ^ _lasting(now)
+    return sorted({name_and_version(unescaped(path))[0] for path, _ in differing})
 
 
 def _name_of(row: str) -> str:
@@ -263,21 +290,37 @@ def packed(words: Iterable[str]) -> str:
     """Return words as one field; an empty word is a lone "%"."""
     words = tuple(words)
     whole = " ".join(words)
-    if "" not in words and whole.count(" ") == len(words) - 1 and not any(char in whole for char in _ESCAPED):
+    is_plain = whole.count(" ") == len(words) - 1 and _ESCAPED.isdisjoint(whole)
+    if is_plain and "" not in words:
         return whole  # as it is nearly always
     return " ".join(escaped(word) or "%" for word in words)
 
 
 def unpacked(field: str) -> tuple[str, ...]:
     """Return the words that were packed."""
-    words = field.split(" ") if field else ()
-    return tuple("" if word == "%" else unescaped(word) for word in words)
+    if not field:
+        return ()
+    return tuple(map(_unpacked_word, field.split(" ")))
 
 
-def _lasting(row: str) -> tuple[str, ...]:
-    """Return a distribution's row without its time and what says only who asked for it."""
-    fields = row.split("\t")
-    return (fields[0], fields[1], fields[4]) if len(fields) == 5 else ("", row, "")
+def _unpacked_word(word: str) -> str:
+    if word == "%":
+        return ""
+    return unescaped(word)
+
+
+def _lasting(rows: Iterable[str]) -> set[tuple[str, str]]:
+    """Return path and origin of the distributions in a listing: not their time, nor who asked for them."""
+    found = set()
+    for row in rows:
+        kind, *fields = row.split("\t")
+        if kind != "d":
+            continue
+        if len(fields) == 4:
+            found.add((fields[0], fields[3]))
+        else:
+            found.add((row, ""))
+    return found
 
 
 def _row(environment: str, relative: str, before: dict[str, str]) -> str:
@@ -285,9 +328,14 @@ def _row(environment: str, relative: str, before: dict[str, str]) -> str:
     start = f"d\t{escaped(relative)}\t{stamp_of(path)}"
     if start in before:
         return before[start]
-    requested = "1" if os.access(f"{path}/REQUESTED", os.F_OK) else ""
-    origin = path if relative.endswith(".egg-link") else f"{path}/direct_url.json"
-    told = _text(origin) if os.access(origin, os.F_OK) else ""  # cheaper than to open what is seldom there
+    requested = told = ""
+    if os.access(f"{path}/REQUESTED", os.F_OK):
+        requested = "1"
+    origin = f"{path}/direct_url.json"
+    if relative.endswith(".egg-link"):
+        origin = path
+    if os.access(origin, os.F_OK):  # cheaper than to open what seldom exists
+        told = _text(origin)
     return f"{start}\t{requested}\t{escaped(told)}"
 
 
@@ -319,14 +367,16 @@ def _sites(environment: str) -> list[str]:
 def _names(folder: str) -> list[str]:
     """Return the names in the folder, in the order of their bytes."""
     try:
-        return [os.fsdecode(name) for name in sorted(os.listdir(os.fsencode(folder)))]
+        return list(map(os.fsdecode, sorted(os.listdir(os.fsencode(folder)))))
     except OSError:
         return []
 
 
 def _lines(path: str) -> list[str]:
     text = _text(path)
-    return text.split("\n") if text else []
+    if not text:
+        return []
+    return text.split("\n")
 
 
 def _text(path: str) -> str:
@@ -352,10 +402,12 @@ def _host() -> str:
 def _is_dead(environment: str) -> bool:
     """Return True if the process that wrote the journal is gone; of another machine's that is unknown."""
     found = pending(environment)
-    heading = found.heading if found else None
-    if heading is None:
+    if found is None or found.heading is None:
         return True
-    if sys.platform == "win32" or heading.host != _host() or heading.process == os.getpid():
+    heading = found.heading
+    if heading.host != _host() or heading.process == os.getpid():
+        return False
+    if sys.platform == "win32":  # where os.kill would end it
         return False
     try:
         os.kill(heading.process, 0)

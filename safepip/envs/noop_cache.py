@@ -81,7 +81,9 @@ class Asker:
     def slot(self) -> str:
         """Return the name of the file that keeps the answer; one that ends in "q" may be empty."""
         number = int(_digest(self.line)[:8], 16) % _SLOTS
-        return f"{number:02d}q" if self.context.command.quiet else f"{number:02d}"
+        if self.context.command.quiet:
+            return f"{number:02d}q"
+        return f"{number:02d}"
 
     def answer(self) -> bytes | None:
         """Return what pip printed when it was last asked the same, or None.
@@ -97,8 +99,12 @@ class Asker:
         if not count.isdigit() or len(count) > 3:
             return None
         *paths, printed = rest.split(b"\n", int(count))
+        if len(paths) != int(count):
+            return None
         files = [(path, _content(path)) for path in map(os.fsdecode, paths)]
-        return printed if len(paths) == int(count) and digest == self._digest(files).encode() else None
+        if digest != self._digest(files).encode():
+            return None
+        return printed
 
     def question(self) -> Question | None:
         """Return what pip is about to be asked, or None where its answer must not be kept."""
@@ -109,15 +115,19 @@ class Asker:
             return None
         named = tuple(f"{signature(path)} {path}" for path, _ in files)
         counting = (*named, *before)
-        if any("\n" in line for line in counting) or files != self._asked_files():
+        if "\n" in "".join(counting):  # the runner reads a line each
+            return None
+        if files != self._asked_files():  # one was changed meanwhile
             return None
         return Question(slot=self.slot, digest=self._digest(files), read=len(named), files=counting)
 
     def _digest(self, files: Iterable[tuple[str, bytes | None]]) -> str:
         """Return what tells this question, with the content of these files, from any other."""
-        configuration = [(path, _content(path)) for path in self._places() if os.path.lexists(path)]
-        read = (part or b"\0" for file in (*configuration, *files) for part in file)
-        return _digest((*self.line, "", *read, "", _installed(self.environment) or ""))
+        configuration = [(path, _content(path)) for path in filter(os.path.lexists, self._places())]
+        parts: list[str | bytes] = [*self.line, ""]
+        for path, content in (*configuration, *files):
+            parts += (path, content or b"\0")
+        return _digest((*parts, "", _installed(self.environment) or ""))
 
     def _places(self) -> tuple[str, ...]:
         ambient = self.context.ambient
@@ -135,10 +145,12 @@ class Asker:
         )
         if len(configuration) != sum(map(os.path.lexists, places)):
             return None  # one of them is a directory, or cannot be read
-        if any(name in self.variables for name in _FORBIDDEN):
+        if not self.variables.keys().isdisjoint(_FORBIDDEN):
             return None
         asked = asked_files(self.words, self.variables, configuration)
-        return None if asked is None else with_nested(asked, _content)
+        if asked is None:
+            return None
+        return with_nested(asked, _content)
 
     def _own_files(self) -> tuple[str, ...]:
         return (*self._places(), os.path.join(self.environment, "pyvenv.cfg"), *_sites(self.environment))
@@ -146,7 +158,9 @@ class Asker:
 
 def ask(handover: Handover, context: Context) -> Asker | None:
     """Return who asks what pip would be asked, or None where nothing is ever kept."""
-    if handover.environment is None or os.name == "nt" or blake2b is None or context.ambient.cwd is None:
+    if os.name == "nt" or blake2b is None:
+        return None
+    if handover.environment is None or context.ambient.cwd is None:
         return None
     return Asker(handover, context)
 
@@ -161,7 +175,9 @@ def repeat(printed: bytes) -> int | None:
         while written < len(printed):
             written += os.write(1, printed[written:])
     except OSError:
-        return _BROKEN if written else None
+        if written:
+            return _BROKEN
+        return None
     return 0
 
 
@@ -205,7 +221,7 @@ def _surroundings(context: Context) -> Iterator[str]:
     if sys.platform != "win32":
         system = os.uname()
         yield from (system.sysname, system.release, system.version, system.machine)
-    yield from (_rights(path) for path in _caches(context))
+    yield from map(_rights, _caches(context))
 
 
 def _caches(context: Context) -> Iterator[str]:
@@ -213,7 +229,9 @@ def _caches(context: Context) -> Iterator[str]:
     environ, home = context.ambient.environ, context.ambient.home or os.sep
     yield os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "pip")
     yield environ.get("PIP_CACHE_DIR", os.sep)
-    yield from (value for option, _, value in context.command.options if option == "--cache-dir" and value)
+    for option, _, value in context.command.options:
+        if option == "--cache-dir" and value:
+            yield value
 
 
 def _rights(path: str) -> str:
@@ -238,16 +256,23 @@ def _installed(environment: str) -> str | None:
 
 def _sees_itself_only(configuration: str) -> bool:
     """Return True for a virtual environment (PEP 405) that leaves the system's packages out."""
-    lines = (_content(configuration) or b"").lower().splitlines()
-    pairs = {key.strip(): value.strip() for key, _, value in (line.partition(b"=") for line in lines)}
-    return b"home" in pairs and pairs.get(b"include-system-site-packages") == b"false"
+    settings = {}
+    for line in (_content(configuration) or b"").lower().splitlines():
+        key, _, value = line.partition(b"=")
+        settings[key.strip()] = value.strip()
+    if b"home" not in settings:
+        return False
+    return settings.get(b"include-system-site-packages") == b"false"
 
 
 def _sites(environment: str) -> list[str]:
     """Return the directories of distributions; a `lib64` that is a link adds nothing."""
-    libraries = (os.path.join(environment, name) for name in ("lib", "lib64"))
-    folders = (library for library in libraries if not os.path.islink(library))
-    return [os.path.join(folder, name, "site-packages") for folder in folders for name in names_in(folder)]
+    found = []
+    for name in ("lib", "lib64"):
+        folder = os.path.join(environment, name)
+        if not os.path.islink(folder):
+            found += [os.path.join(folder, version, "site-packages") for version in names_in(folder)]
+    return found
 
 
 def _distributions(site: str) -> str | None:
@@ -258,7 +283,8 @@ def _distributions(site: str) -> str | None:
         return ""
     try:
         names = os.listdir(folder)
-        found = [site, _state(".", folder), *(_state(name, folder) for name in _OF_PIP)]
+        found = [site]
+        found += [_state(name, folder) for name in (".", *_OF_PIP)]
         for name in names:
             suffix = name[name.rfind(".") :].lower()
             if suffix in _ELSEWHERE:
@@ -282,20 +308,21 @@ def _is_plain_path_file(path: str, name: str) -> bool:
     stem, _, suffix = name.rpartition(".")
     if stem in _KNOWN_PATHS:
         return True
+    if suffix != "pth":
+        return False
     content = _content(path)
-    return suffix == "pth" and content is not None and b"import" not in content
+    return content is not None and b"import" not in content
 
 
 def _state(name: str, folder: int) -> str:
-    """Return what changes when an entry of a directory is written or exchanged.
-
-    Making an environment adds a hard link to the files of pip, which changes their ctime and nothing else. So
-    where such a file has several links, its content counts in place of its ctime.
-    """
+    """Return what changes when an entry of a directory is written or exchanged."""
     try:
         stat = os.stat(name, dir_fd=folder)
-        is_shared = stat.st_nlink > 1 and name.startswith("pip-") and stat.st_mode & _KIND == _REGULAR
-        changed = _text(name, folder) if is_shared else stat.st_ctime_ns
+        changed = str(stat.st_ctime_ns)
+        # Making another environment adds a hard link to pip's files, which changes their ctime and nothing else.
+        is_shared = stat.st_nlink > 1 and stat.st_mode & _KIND == _REGULAR
+        if is_shared and name.startswith("pip-"):
+            changed = _text(name, folder)
     except OSError:
         return "-"
     return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size} {changed}"
@@ -322,17 +349,20 @@ def _content(path: str) -> bytes | None:
         if stat.st_mode & _KIND != _REGULAR or stat.st_size > _LARGEST:
             return None
         content = os.read(descriptor, _LARGEST + 1)
-        return content if len(content) == stat.st_size else None
     except OSError:
         return None
     finally:
         os.close(descriptor)
+    if len(content) != stat.st_size:  # it is being written
+        return None
+    return content
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:
     """Return one digest of all parts, none of which can run into the next."""
     whole = blake2b(digest_size=20)
     for part in parts:
-        data = part if isinstance(part, bytes) else part.encode(sys.getfilesystemencoding(), "surrogateescape")
-        whole.update(b"%d:" % len(data) + data)
+        if isinstance(part, str):
+            part = part.encode(sys.getfilesystemencoding(), "surrogateescape")  # noqa: PLW2901  the same, as bytes
+        whole.update(b"%d:" % len(part) + part)
     return whole.hexdigest()
