@@ -85,7 +85,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--tools", action="append", default=[], metavar="DIR", help="look for programs here first")
     parser.add_argument("--json", metavar="FILE", default=JSON_FILE, help="default %(default)s")
     parser.add_argument("--svg", metavar="FILE", help="draw a chart")
-    parser.add_argument("--page", action="store_true", help="write the goals and what was reached into README.md")
+    parser.add_argument(
+        "--page", action="store_true", help="write the goals and what was reached into the page on speed"
+    )
     parser.add_argument("--as-root", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

@@ -50,7 +50,7 @@ _CHANGING = ("install", "upgrade", "uninstall")
 _NO_APPS = b"No apps associated"
 _WAYS = (
     "into an environment instead: safepip --lib install …",
-    "or have your system's pipx: apt install pipx, brew install pipx, …",
+    "or install your system's pipx: apt install pipx, brew install pipx, …",
 )
 
 # What would lead a Python that is started elsewhere.
@@ -163,7 +163,7 @@ def obtain(
         _fetch(interpreter, index, context, report)
         found = at_hand(context)
     if found is None:
-        raise SafepipError(NO_PIPX, f"{own_place(context)} holds no pipx that can be run", *_WAYS)
+        raise SafepipError(NO_PIPX, f"{own_place(context)} has no pipx that works", *_WAYS)
     return found
 
 
@@ -258,7 +258,7 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
     path = own_place(context)
     if os.path.lexists(path) and not os.path.isdir(os.path.join(path, OWN)):
         raise SafepipError(NO_PIPX, f"{path} is in the way: safepip did not make it", *_WAYS)
-    report.say(f"fetching pipx into {path} (once)")
+    report.say(f"downloading pipx to {path} (once)")
     try:
         shutil.rmtree(path, ignore_errors=True)
         make_folder(path)

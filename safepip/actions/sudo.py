@@ -43,5 +43,5 @@ def step_down(uid: int, gid: int, report: Report) -> None:
 
 def _impossible(uid: int, why: str) -> SafepipError:
     what = f"root cannot step down to user {uid}, who called sudo: {why}"
-    ways = ("type it without sudo", "as root all the same: sudo safepip --system …")
+    ways = ("type it without sudo", "to stay root: sudo safepip --system …")
     return SafepipError(REFUSED, what, *ways)

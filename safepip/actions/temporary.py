@@ -35,7 +35,9 @@ def run_in_temporary(plan: Temporary, context: Context) -> int:
             handover = replace(plan.handover, python=python, program=program, environment=path)
             return spawn(handover.argv, child_environ(handover))
     except OSError as error:
-        raise SafepipError(CANNOT_CREATE, f"no temporary environment: {error.strerror or error}") from error
+        raise SafepipError(
+            CANNOT_CREATE, f"could not make a temporary environment: {error.strerror or error}"
+        ) from error
     except _EndedBy as ended:
         return -ended.number
 

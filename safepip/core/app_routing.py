@@ -54,7 +54,7 @@ def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
         case "list":
             return Pipx(runs=(("list",),), because="--app asks for pipx's applications")
         case other:
-            what = f"--app has no meaning with {other}"
+            what = f"--app cannot be used with {other}"
             return Refuse(code=USAGE, what=what, ways=("pipx's own words: safepip app --help",), because=what)
 
 
@@ -231,7 +231,7 @@ def _obstacle(world: WithPlace) -> str | None:
     if not specs:
         return "the line names no package"
     if _has_dash(specs):
-        return "a package's name does not begin with a dash"
+        return "the name of a package cannot begin with a dash"
     unknown = _option_without_counterpart(command)
     if unknown is not None:
         return f"it has no counterpart of {unknown}"

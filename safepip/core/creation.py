@@ -93,7 +93,7 @@ def _refusal(world: WithPlace, environment: Environment, details: Details, becau
         return unfit(world, environment, details, because, is_named=world.named is not None)
     interpreter = world.base
     if interpreter is None:
-        what = f"{world.target.python} stands on no Python that can be found"
+        what = f"{world.target.python} was made from a Python that cannot be found"
         return Refuse(code=CANNOT_CREATE, what=what, ways=("name a place: SAFEPIP_ENV=DIR",), because=because)
     if interpreter.version < OLDEST:
         what = f"no environment can be made from {interpreter.path}: Python {interpreter.minor} is too old"

@@ -212,7 +212,7 @@ def _routed(world: WithTarget) -> Plan | Need:
     harmless = installs_nothing(world.command)
     if world.sudo_user and not harmless:
         uid, gid = world.sudo_user
-        return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who is to own what comes")
+        return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who should own what is installed")
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
     if harmless:

@@ -30,7 +30,7 @@ def wrong_settings(settings: Settings, because: str) -> Refuse:
 
 def outside_project(because: str) -> Refuse:
     """Refuse a line outside projects, as the setting says."""
-    what = "there is no project here, and the setting outside-project says to stop then"
+    what = "there is no project here, and the setting outside-project is error"
     return Refuse(code=CANNOT_CREATE, what=what, ways=("make it one: mkdir .venv",), because=because)
 
 
@@ -62,7 +62,7 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
         ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.named)))
         return Refuse(code=REFUSED, what=what, ways=ways, because=because)
     if details.project is not None:
-        what = f"{path} is a project, and no environment: that is {details.project.path}"
+        what = f"{path} is a project, not an environment; its environment is {details.project.path}"
         way = f"as if started there: safepip --project {shell_quote(path)} …"
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
     ways = _ways_to_repair(path, environment, details, is_named=is_named)

@@ -451,7 +451,7 @@ def _refuse_anothers(path: str, called: str, user: int) -> None:
     anothers = os.lstat(path).st_uid != user or any(map(os.path.islink, (own, os.path.join(path, CREATING))))
     foreign = set(os.listdir(path)) - _OF_CREATIONS
     if anothers or foreign or tracks(os.path.dirname(path), path):
-        what = f"{called} holds the beginning of an environment that you did not make"
+        what = f"{called} holds an unfinished environment that you did not make"
         raise SafepipError(REFUSED, what, "move it aside, or keep yours elsewhere: SAFEPIP_ENV=DIR")
 
 

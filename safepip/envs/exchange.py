@@ -140,11 +140,11 @@ def take_up(path: str, called: str, context: Context, report: Report) -> bool:
         _forget(begun, context)
         return begun.stage == _REMOVING
     if begun.stage == _REMOVING or begun.has_complete_new:
-        report.say(f"an interrupted repair of {called} had come far enough; finishing it")
+        report.say(f"an interrupted repair of {called} was nearly done; finishing it")
         finish(begun, called, context, report)
         return True
     if os.path.lexists(begun.real) and not begun.has_begun_new:
-        what = f"a repair of {called} was interrupted, and another command has made it again since"
+        what = f"a repair of {called} was interrupted, and another command has made the environment again since"
         raise SafepipError(REFUSED, what, f"the old one is whole: {begun.aside}", "rename or remove one of them")
     report.say(f"a repair of {called} was interrupted; the old one is back in its place")
     put_back(begun, context, report)

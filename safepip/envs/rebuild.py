@@ -82,7 +82,9 @@ def _repair_files(found: Environment, called: str, context: Context, report: Rep
         names = ", ".join(done.damaged)
         again = " ".join(one.replace(" ", "==") for one in done.damaged)
         what = f"{called} has damaged files of {names}, which could not be downloaded again"
-        raise SafepipError(NO_ENVIRONMENT, what, f"name where from: safepip install --force-reinstall {again}")
+        raise SafepipError(
+            NO_ENVIRONMENT, what, f"install it again from where it came: safepip install --force-reinstall {again}"
+        )
     return lacked_pip or bool(done.restored)
 
 
@@ -238,8 +240,8 @@ def _interpreter(found: Environment, context: Context) -> Interpreter:
     same = next((one for one in candidates if one.minor == made), None)
     base = same or (candidates[0] if candidates else None) or context.base
     if base is None or base.version < OLDEST:
-        what = f"there is no Python to rebuild {found.named} with"
-        raise SafepipError(NO_ENVIRONMENT, what, "have a python3 on PATH, or name one by the setting python")
+        what = f"could not find a Python to rebuild {found.named} with"
+        raise SafepipError(NO_ENVIRONMENT, what, "put a python3 on PATH, or name one with the setting python")
     return base
 
 

@@ -41,7 +41,7 @@ def remove(entry: Entry, context: Context, report: Report) -> None:
         lock = acquire(path, context.settings.lock_timeout, report)
         try:
             if not entry.is_there:
-                raise SafepipError(REFUSED, f"{path} is another one than safepip made")
+                raise SafepipError(REFUSED, f"{path} is not the environment that safepip made there")
             _refuse_what_cannot_go(path, context)
             _mark_unfinished(path)
             empty(path, last=(OWN, LOCK))
@@ -109,7 +109,7 @@ def _remove(folder: int, name: str) -> None:
         opened = os.fstat(inner)
         given_away = _runs_as_root() and opened.st_uid != 0
         if given_away or not os.path.samestat(opened, found):
-            raise PermissionError(errno.EPERM, "was exchanged meanwhile", name)
+            raise PermissionError(errno.EPERM, "was replaced meanwhile", name)
         _empty(inner)
     finally:
         os.close(inner)
@@ -159,4 +159,4 @@ def _refuse_what_cannot_go(path: str, context: Context) -> None:
             mine = owner(folder) == context.ambient.user
             way = f"chmod -R u+rwX {shell_quote(path)}" if mine else f'sudo chown -R "$USER" {shell_quote(path)}'
             what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
-            raise SafepipError(CANNOT_CREATE, what, f"let yourself first: {way}")
+            raise SafepipError(CANNOT_CREATE, what, f"give yourself the rights first: {way}")

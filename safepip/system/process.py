@@ -41,7 +41,7 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
         sys.stdout and sys.stdout.flush()
         os.execve(argv[0], argv, environ)
     except FileNotFoundError:
-        what = f"{argv[0]} is not there"
+        what = f"{argv[0]} does not exist"
         if os.path.lexists(argv[0]):
             what = f"{argv[0]} names a program that is not there"
         raise SafepipError(NOT_FOUND, what) from None

@@ -141,5 +141,5 @@ def _undo(named: str | None, context: Context, report: Report) -> int:
     for file, line in removed:
         report.say(f"removed from {file}: {line}")
     if not removed:
-        report.say(f"in {files[0][0]}: nothing of safepip's")
+        report.say(f"{files[0][0]} has no line of safepip's")
     return 0

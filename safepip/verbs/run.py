@@ -211,7 +211,7 @@ def _near(name: str, found: Environment) -> tuple[str, ...]:
     near = get_close_matches(name, _programs(found), n=1)
     if near:
         return (f"maybe {near[0]}? safepip run {near[0]}",)
-    return ("install first what brings it: safepip install …",)
+    return ("install the package that has it: safepip install …",)
 
 
 def _programs(found: Environment) -> list[str]:

@@ -30,9 +30,11 @@ _VERSIONED = re.compile(r"python(3\.\d+)" + re.escape(EXE))
 def parser() -> Parser:
     """Return the parser of this verb's arguments."""
     made = for_verb("shims", example="safepip shims ~/bin")
-    made.add_argument("dir", metavar="DIR", nargs="?", help="where (default: a directory of safepip's)")
+    made.add_argument(
+        "dir", metavar="DIR", nargs="?", help="where to write them (default: a directory of safepip's)"
+    )
     either = made.add_mutually_exclusive_group()
-    either.add_argument("--python", action="store_true", help="write python and python3, too")
+    either.add_argument("--python", action="store_true", help="also write python and python3")
     either.add_argument("--undo", action="store_true", help="remove them")
     return made
 

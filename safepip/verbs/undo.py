@@ -179,7 +179,7 @@ def _show(back: Back, entries: Sequence[Entry], *, nothing: bool) -> None:
     for change in back.changes:
         sys.stdout.write(f"  {described(change)}\n")
     if nothing and not back.changes:
-        sys.stdout.write("  nothing is to be done for it\n")
+        sys.stdout.write("  nothing has to be changed\n")
     sys.stdout.flush()
 
 

@@ -129,7 +129,7 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
     ran = done(bare.run("install", "httpie"))
     own = os.path.join(bare.home, ".local/share/safepip/pipx")
     programs = os.path.join(bare.home, ".local/bin")
-    assert ran.said[:2] == [ANNOUNCED, f"fetching pipx into {own} (once)"]
+    assert ran.said[:2] == [ANNOUNCED, f"downloading pipx to {own} (once)"]
     assert ran.said[2].startswith(
         f"{programs} is not on PATH; for good: {bare.safepip} app ensurepath      now: export PATH="
     )
@@ -180,7 +180,7 @@ def test_a_pipx_that_is_too_old_or_does_not_run_is_passed_over(bare: Sandbox) ->
         os.chmod(os.path.join(folder, "pipx"), 0o755)
     path = f"{bare.bin}/a:{bare.bin}/b:{SYSTEM_PATH}"
     ran = done(bare.run("install", "httpie", env={"PATH": path}))
-    assert any(line.startswith("fetching pipx into ") for line in ran.said)
+    assert any(line.startswith("downloading pipx to ") for line in ran.said)
     assert version(bare) == "2.0"
 
 
@@ -322,7 +322,7 @@ def test_a_fetch_that_was_killed_is_begun_again(bare: Sandbox) -> None:
     process.communicate()
     assert os.path.exists(os.path.join(own, ".safepip", "creating"))
     ran = done(bare.run("install", "httpie"))
-    assert f"fetching pipx into {own} (once)" in ran.said
+    assert f"downloading pipx to {own} (once)" in ran.said
     assert version(bare) == "2.0"
 
 

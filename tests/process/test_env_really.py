@@ -155,7 +155,7 @@ def test_an_environment_is_made_once(sandbox: Sandbox) -> None:
     inode = os.stat(sandbox.venv).st_ino
     ran = sandbox.run("env", "create")
     assert ran.code == 0
-    assert "is there already" in ran.said[0]
+    assert "exists already" in ran.said[0]
     assert os.stat(sandbox.venv).st_ino == inode
     assert sandbox.run("install", "beta").code == 0
 

@@ -68,7 +68,7 @@ def test_a_missing_program_is_127_with_the_way_on(box: Sandbox) -> None:
     assert (ran.code, ran.out) == (127, b"")
     assert ran.said == [
         "error: there is no program no-such-program in .venv, nor on PATH",
-        "install first what brings it: safepip install …",
+        "install the package that has it: safepip install …",
     ]
 
 

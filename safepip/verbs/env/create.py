@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     like = "with the same packages as this environment or project has"
     parser.add_argument("--like", metavar="MODEL", help=like)
     parser.epilog = "for a worktree: git worktree add ../fix && safepip env create --like . ../fix"
-    parser.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name, or a version")
+    parser.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name or a version")
     parser.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
 
 
@@ -47,7 +47,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     if found.state == USABLE:
         if said.python and base.minor != found.version:
             raise _is_there(found, context)
-        report.say(f"{context.typed(found)} is there already (Python {found.version})")
+        report.say(f"{context.typed(found)} exists already (Python {found.version})")
         return 0
     if found.state not in {ABSENT, UNFINISHED}:
         raise unfit(found, context)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
-    parser.add_argument("dir", metavar="DIR", nargs="?", help="that of this directory instead")
+    parser.add_argument(
+        "dir", metavar="DIR", nargs="?", help="for this directory (default: the working directory)"
+    )
 
 
 def main(said: argparse.Namespace, context: Context, _report: Report) -> int:

@@ -34,7 +34,9 @@ class Doomed(Record):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
-    parser.add_argument("--unused", metavar="DAYS", type=_days, help="those too that were not used for so long")
+    parser.add_argument(
+        "--unused", metavar="DAYS", type=_days, help="also environments that were not used for so many days"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="remove them")
 
 

@@ -28,7 +28,7 @@ _SEEDS = frozenset(("pip", "setuptools", "wheel"))  # a new environment may have
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
     add_directory(parser)
-    parser.add_argument("-y", "--yes", action="store_true", help="with what is installed in it, too")
+    parser.add_argument("-y", "--yes", action="store_true", help="also with packages in it")
 
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """Let the word take a directory."""
-    parser.add_argument("dir", metavar="DIR", nargs="?", help="it, or its project; without DIR that of this place")
+    parser.add_argument(
+        "dir", metavar="DIR", nargs="?", help="an environment or a project (default: of the working directory)"
+    )
 
 
 def named_or_in_force(typed: str | None, context: Context, *, trusted: bool = False) -> Environment:
@@ -82,7 +84,7 @@ def is_or_was(path: str) -> bool:
 
 def _named(typed: str, context: Context, *, trusted: bool = False) -> Environment:
     if not typed:
-        raise SafepipError(USAGE, "DIR is empty", "without DIR it is about the environment of this place")
+        raise SafepipError(USAGE, "DIR is empty", "without DIR it is the environment of this place")
     path = absolute(typed, context)
     if is_or_was(path):
         return context.examine(path, named=trusted)

@@ -221,7 +221,10 @@ def test_a_closed_stdout_is_let_be(became, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "mode", "code", "what"),
-    [("gone", None, NOT_FOUND, "is not there"), ("data", 0o644, CANNOT_RUN, "cannot be run: Permission denied")],
+    [
+        ("gone", None, NOT_FOUND, "does not exist"),
+        ("data", 0o644, CANNOT_RUN, "cannot be run: Permission denied"),
+    ],
 )
 def test_what_cannot_be_started_is_told(work, name, mode, code, what):
     path = os.path.join(work, name)

@@ -62,5 +62,5 @@ def test_where_there_is_no_room_it_is_told_plainly(temporary, context, base):
         run_in_temporary(plan(base, "--version"), context)
     assert (raised.value.code, raised.value.what) == (
         CANNOT_CREATE,
-        "no temporary environment: No such file or directory",
+        "could not make a temporary environment: No such file or directory",
     )

@@ -587,7 +587,7 @@ def test_where_no_base_can_be_found_none_is_made(line):
     plan = decide(context(line, **facts))
     assert (said(plan), plan.what) == (
         f"refuse {CANNOT_CREATE}",
-        f"{OTHER}/bin/python stands on no Python that can be found",
+        f"{OTHER}/bin/python was made from a Python that cannot be found",
     )
     assert plan.ways == ("name a place: SAFEPIP_ENV=DIR",)
 
@@ -988,7 +988,7 @@ def test_an_install_hints_at_the_tool_that_keeps_the_project(line, facts, hint):
 
 def test_a_project_named_in_place_of_its_environment_is_told_as_such():
     plan = decide(context("list", named=("--env", env(OTHER, BROKEN, reason="x")), meant=env(f"{OTHER}/.venv")))
-    assert plan.what == f"{OTHER} is a project, and no environment: that is {OTHER}/.venv"
+    assert plan.what == f"{OTHER} is a project, not an environment; its environment is {OTHER}/.venv"
     assert plan.ways == (f"as if started there: safepip --project {OTHER} …",)
 
 

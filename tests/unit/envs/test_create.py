@@ -123,7 +123,7 @@ def test_somebodys_work_in_an_unfinished_one_is_not_emptied(plan, context):
         with open(os.path.join(path, name), "xb"):
             pass
     code, what = refused(plan, context)
-    assert (code, what) == (REFUSED, ".venv holds the beginning of an environment that you did not make")
+    assert (code, what) == (REFUSED, ".venv holds an unfinished environment that you did not make")
     assert os.path.exists(os.path.join(path, "notes.txt"))
 
 

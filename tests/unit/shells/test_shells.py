@@ -210,7 +210,7 @@ def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
         assert f"removed from {file}: {line}" in said
         with open(file, encoding="utf-8", newline="") as opened:
             assert opened.read() == f"mine\r\n# {line}\nmine too\n"
-    assert "nothing of safepip's" in run(language, "--undo")[2]
+    assert "has no line of safepip's" in run(language, "--undo")[2]
 
 
 @pytest.mark.parametrize(

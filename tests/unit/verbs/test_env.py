@@ -128,7 +128,7 @@ def test_a_project_that_was_named_as_an_environment_is_told(run, context, made):
     root = os.path.dirname(made)
     named = Context(replace(context.invocation, env=root), context.ambient)
     refused = unfit(named.named[1], named)
-    assert refused.what == f"{root} is a project, and no environment: that is {made}"
+    assert refused.what == f"{root} is a project, not an environment; its environment is {made}"
     assert refused.ways == (f"as if started there: safepip --project {root} …",)
 
 

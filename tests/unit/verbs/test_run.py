@@ -155,7 +155,7 @@ def test_a_script_of_the_environments_own_python_is_started_as_it_is(started, fo
         (
             "zz",
             "there is no program zz in .venv, nor on PATH",
-            ("install first what brings it: safepip install …",),
+            ("install the package that has it: safepip install …",),
         ),
         ("no.py", "there is no file no.py here, nor a program of that name", ()),
     ],
