@@ -43,7 +43,7 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
     except FileNotFoundError:
         what = f"{argv[0]} does not exist"
         if os.path.lexists(argv[0]):
-            what = f"{argv[0]} names a program that is not there"
+            what = f"{argv[0]} names a program that does not exist"
         raise SafepipError(NOT_FOUND, what) from None
     except OSError as error:
         raise SafepipError(CANNOT_RUN, f"{argv[0]} cannot be run: {error.strerror}") from None

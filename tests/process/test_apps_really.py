@@ -308,7 +308,7 @@ def test_ten_at_once_from_a_state_without_pipx(bare: Sandbox) -> None:
     running = [bare.start("install", name) for name in ("httpie", "black") * 5]
     ended = [(process.communicate()[1], process.returncode) for process in running]
     assert [code for _, code in ended] == [0] * 10, ended
-    assert sum(b"fetching pipx" in err for err, _ in ended) == 1
+    assert sum(b"downloading pipx" in err for err, _ in ended) == 1
     assert apps(bare) == {"httpie", "black"}
     assert (version(bare), version(bare, "black")) == ("2.0", "1.0")
 
