@@ -187,6 +187,7 @@ def _put(text: str) -> None:
             sys.stderr.write(text)
             sys.stderr.flush()
             return
+        # One write a line: lines of several processes do not mix.
         sys.stderr.flush()
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
         os.write(2, text.encode(encoding, "backslashreplace"))

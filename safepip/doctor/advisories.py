@@ -30,6 +30,7 @@ def check(context: Context, version_of: Callable[[str], str] = version) -> Findi
             continue
         if _numbers(found) < _numbers(floor):
             why = f"safepip runs with {name} {found}, of which {advisory} warns; {floor} is free of it"
+            # By its own Python: it need not be the one on PATH.
             python, wanted = shlex.quote(context.ambient.executable), shlex.quote(f"{name}>={floor}")
             yield warning("dependency-outdated", why, f"{python} -m pip install --upgrade {wanted}")
 

@@ -31,6 +31,7 @@ def check(context: Context) -> Findings:
         if not error.what:  # else the target's finding tells it
             yield problem("decision", "an install here is refused: no Python can be asked")
         return
+    # In the order of the decision: active environment, project, outcome.
     yield _active(context)
     if active:
         yield from _another_active(active, context)
@@ -60,6 +61,7 @@ def _stale(variable: str, path: str, context: Context) -> Finding:
         reason = "is not an environment"
         if found.state == ABSENT:
             reason = "does not exist"
+    # A variable left by a shell that did not deactivate.
     command = f"unset {variable}"
     if found.state == BROKEN and is_environment(path) and not found.other_system:
         command = f"safepip env repair {shlex.quote(path)}"
@@ -91,6 +93,7 @@ def _outcome(plan: Plan, context: Context) -> Findings:
     if not isinstance(plan, Refuse):
         does = outcome(plan, "install", context.target.python)
         yield ok("decision", f"an install here {does}, since {plan.because}")
+    # One cause, one finding.
     elif not _is_told_elsewhere(context):
         yield problem("decision", f"an install here is refused: {plan.what}", _command_in(plan.ways))
 

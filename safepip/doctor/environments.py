@@ -86,6 +86,7 @@ def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
         return  # the target's finding tells it
     if context.data is not None:
         yield "home", context.examine(os.path.join(context.data, "home"))
+    # Many environments have the same Python.
     ask = cache(lambda python: interview(python, context.ambient.environ, context.cache, keep=False))
     for entry in entries(context.state):
         if entry.is_there:
@@ -96,6 +97,7 @@ def _intact(role: str, found: Environment) -> Finding:
     what = f"{_ROLES[role]}, {_name(found)},"
     if found.state == ABSENT:
         return ok("environment", f"{what} does not exist yet: the first install makes it")
+    # An empty directory is the user's wish for an environment.
     if found.state == UNFINISHED:
         return ok("environment", f"{what} is empty: the first install fills it")
     intact = f"{what} is intact (Python {found.version})"
@@ -169,6 +171,7 @@ def _faults_inside(role: str, found: Environment, repair: str, context: Context)
     """Yield the faults in an environment that can be used."""
     path = _name(found)
     yield from _damage(role, found, repair, context)
+    # pip fails in the middle of an upgrade if it cannot replace these.
     left = left_by_root(found.path, context.ambient.user)
     if left:
         why = f"{left} belongs to root, left by an earlier sudo pip"

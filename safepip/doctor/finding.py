@@ -70,6 +70,7 @@ def is_managed(context: Context) -> bool:
 
 def sudo(context: Context, path: str) -> str:
     """Return "sudo " if the user cannot write to `path`."""
+    # Root can write everywhere, whatever the modes.
     if context.ambient.user == 0 or os.access(path, os.W_OK):
         return ""
     return "sudo "

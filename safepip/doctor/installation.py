@@ -51,6 +51,7 @@ def own_installation(context: Context) -> Installation:
     by_script = _by_bootstrap(os.path.dirname(above))
     if by_script is not None:
         return by_script
+    # safepip.pyz unpacks itself, and leaves this file when it has counted its files.
     if os.path.exists(os.path.join(above, "counted")):
         replace = "put a newer safepip.pyz in its place"
         return Installation(by="safepip.pyz", update=replace, repair=replace, remove="remove safepip.pyz")
@@ -62,6 +63,7 @@ def own_installation(context: Context) -> Installation:
         )
     if ambient.prefix != ambient.base_prefix:
         return of_environment(ambient.prefix)
+    # Installed so into a managed Python, it is updated so.
     options = " --user --break-system-packages" if above == site.getusersitepackages() else ""
     pip = f"{shell_quote(ambient.executable)} -m pip"
     install = f"{pip} install{options} -U safepip"
@@ -70,13 +72,16 @@ def own_installation(context: Context) -> Installation:
 
 def of_environment(prefix: str) -> Installation:
     """Return how the safepip in an environment was installed."""
+    # Each tool leaves a file of its own in the environments that it makes.
     if os.path.exists(os.path.join(prefix, "pipx_metadata.json")):
         return _with_words("pipx", "pipx upgrade", "pipx reinstall", "pipx uninstall")
     if os.path.exists(os.path.join(prefix, "uv-receipt.toml")):
         return _with_words("uv tool", "uv tool upgrade", "uv tool upgrade --reinstall", "uv tool uninstall")
+    # uvx keeps its environments in the cache.
     if "uv" in configuration(prefix) and f"{os.sep}archive-v" in os.path.realpath(prefix):
         return _with_words("uvx", "uvx --refresh", "uvx --refresh", "uv cache clean")
     python = shell_quote(os.path.join(prefix, BIN, "python" + EXE))
+    # Its Python is gone, so pip there cannot repair it.
     made = f"python3 -m venv --clear {shell_quote(prefix)}"
     source = shell_quote(_source(prefix))
     return Installation(

@@ -93,6 +93,7 @@ def _above(context: Context) -> Iterator[Place]:
         root = entry.registration.project or os.path.dirname(path)
         if cwd.startswith(os.path.join(root, "")) and entry.is_there:
             above.append((len(root), path))
+    # The longest path is the nearest.
     for _, path in sorted(above, reverse=True):
         yield _environment(path, f"in {path}")
 
@@ -100,6 +101,7 @@ def _above(context: Context) -> Iterator[Place]:
 def _outside(context: Context) -> Iterator[Place]:
     """Yield the folders outside environments that the target interpreter looks into."""
     target = context.target.interpreter
+    # pip itself found what is in an unmanaged Python.
     if target is None or not context.managed:
         return
     for folder, version in user_sites(context.ambient):

@@ -64,6 +64,7 @@ def _pips(pythons: list[Program], context: Context) -> Findings:
         yield ok("pip-on-path", f"pip on PATH: {_in_order(pips)}")
     elif pythons:
         yield ok("pip-on-path", "there is no pip on PATH; safepip brings its own")
+    # All of them: a later one runs once the first is repaired or removed.
     for pip in pips:
         if pip.lost:
             yield _lost(pip, context)
@@ -129,6 +130,7 @@ def _safepips(program: str, context: Context) -> Findings:
     if os.path.realpath(first) == os.path.realpath(program):
         return
     what = "another safepip"
+    # Another project may install a program of this name.
     project = project_of(first)
     if project not in {"", "safepip"}:
         what = f"the safepip of another project, {project},"
@@ -169,6 +171,7 @@ def _sites_beside(programs: list[str]) -> list[str]:
 
 def _lost(pip: Program, context: Context) -> Finding:
     why = f"{pip.path} cannot run: its Python, {pip.runs}, is gone"
+    # An environment can be rebuilt; a lone script can only go.
     environment = of_python(pip.path)
     if environment is not None:
         return problem("pip-without-python", why, f"safepip env repair {shlex.quote(environment)}")

@@ -55,6 +55,7 @@ def _has_shims(folder: str) -> bool:
 
 
 def _shims(folder: str, first_pip: str, context: Context) -> Findings:
+    # The link leads to the safepip that wrote the shims.
     if not is_program(os.path.join(folder, ".safepip", "pip")):
         why = f"the shims in {folder} lead to a safepip that is gone"
         yield warning("shims-stale", why, f"safepip shims {shlex.quote(folder)}")
@@ -69,6 +70,7 @@ def _shims(folder: str, first_pip: str, context: Context) -> Findings:
 
 def _init(context: Context) -> Finding:
     no_lines: Lines = ()
+    # Without a known shell no file can be named.
     lines = attempt(lambda: lines_to_add(context), no_lines)
     for file, _ in lines:
         line = _line_of_safepip(file)

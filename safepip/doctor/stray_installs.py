@@ -41,6 +41,7 @@ def _in_user_sites(context: Context) -> Findings:
             continue
         why = f"pip install --user left {first_of(names, MOST_NAMES)} in {folder}"
         seen = f"{why}, where Python {version} sees it outside environments"
+        # safepip serves this Python, so that it can remove them itself.
         if target is not None and version == target.minor:
             line = f"safepip --system uninstall --break-system-packages -y {shlex.join(names)}"
             yield warning("leftover-user", seen, line)
@@ -59,6 +60,7 @@ def _in_system(context: Context) -> Findings:
     if target is None or not is_managed(context):
         return
     for folder, is_pips in system_sites(target):
+        # The system's own packages lie in the other folders.
         names = _distributions(folder) if is_pips else _by_pip(folder)
         if not names:
             continue

@@ -49,11 +49,13 @@ def _home(ambient: Ambient) -> Findings:
         why = "HOME is not set, and the password database knows no home of this user"
         yield problem("home-unset", why, 'export HOME="$(mktemp -d)"')
         return
+    # As under cron and some service managers.
     if "HOME" not in ambient.environ and sys.platform != "win32":
         why = f"HOME is not set; the password database says {home}"
         yield warning("home-unset", why, f"export HOME={shlex.quote(home)}")
     if not os.path.isdir(home):
         can_be_made = os.access(existing(home), os.W_OK | os.X_OK)
+        # A user made without a home directory cannot make it in /home.
         make = "mkdir -p" if can_be_made else 'sudo install -d -o "$USER"'
         why = f"HOME names a directory that does not exist: {home}"
         yield problem("home-missing", why, f"{make} {shlex.quote(home)}")
@@ -68,6 +70,7 @@ def existing(path: str) -> str:
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that look like settings of safepip and are not."""
+    # A misspelt setting has no effect, and nothing else would tell.
     meant = {*map(variable_name, ROWS), *_OTHERS}
     for name in sorted(environ):
         if not name.startswith("SAFEPIP_") or name.startswith(_PREFIXES):

@@ -56,6 +56,7 @@ def _setting(context: Context) -> str:
 def _marker(interpreter: Interpreter, context: Context) -> Findings:
     marker, python = interpreter.marker, context.target.python
     if os.path.lexists(marker) and not is_marked(interpreter):
+        # pip asks os.path.isfile, so that a directory or a dead link marks nothing.
         aside = move_aside(marker, ".odd", sudo(context, os.path.dirname(marker)))
         yield warning("marker-odd", f"{marker} is not a regular file, so it marks nothing", aside)
     setting = verdict_by_setting(context)
@@ -79,6 +80,7 @@ def verdict_by_setting(context: Context) -> str:
 
 
 def _without_setting(where: str, context: Context) -> str | None:
+    # A variable, else a setting of pip's files, else "file:line" of a safepip one.
     if where.startswith(("SAFEPIP_", "PIP_")):
         return f"unset {where}"
     for setting in settings_in_force(context):

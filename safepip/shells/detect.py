@@ -21,6 +21,7 @@ _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script th
 
 def users_shell(environ: Mapping[str, str]) -> str:
     """Return the absolute path of the user's shell."""
+    # SHELL may be relative, or name a shell that was removed.
     login = environ.get("SHELL", "")
     has_login = os.path.isabs(login) and is_program(login)
     parent = _parent()

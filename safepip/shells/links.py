@@ -44,6 +44,7 @@ def _exchange(links: str, programs: str) -> None:
             os.unlink(link)
     for name in wanted:
         link = os.path.join(links, name)
+        # A file of this name is the user's, and stays.
         if not os.path.lexists(link):
             os.symlink(os.path.join(programs, name), link)
 

@@ -41,6 +41,7 @@ def typed_program(context: Context) -> str:
         own = own_program()
     except SafepipError:
         return "safepip"
+    # A link on PATH may lead to it, as pipx makes them.
     found = shutil.which("safepip", path=context.ambient.environ.get("PATH", os.defpath))
     if found is not None and os.path.realpath(found) == os.path.realpath(own):
         return "safepip"

@@ -25,6 +25,7 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
     mask = os.umask(0o022)
     os.umask(mask | 0o022)  # nobody else may add programs to a folder on PATH
     try:
+        # The links of this folder are called pip, so that safepip knows what was typed.
         os.makedirs(os.path.join(folder, _NAMED), exist_ok=True)
     finally:
         os.umask(mask)

@@ -117,9 +117,11 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
     for file, line in lines:
         _sweep(file)
         before = _read(file)
+        # Written again, the line would move to the end of the file.
         if line in map(str.rstrip, before):
             continue
         kept = _without(before, of_safepip)
+        # The user's last line may lack its end.
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         _write(file, [*kept, f"{line}\n"])

@@ -16,6 +16,7 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises usage errors and prints its help as it is written."""
 
     def __init__(self, prog: str, *, description: str, example: str = "", usage: str | None = None) -> None:
+        # allow_abbrev is off: a new option could make an abbreviation ambiguous.
         super().__init__(
             prog=prog,
             usage=usage,

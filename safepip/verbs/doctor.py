@@ -51,12 +51,13 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     if said.json:
         sys.stdout.write(json.dumps({"findings": list(map(_as_json, found))}) + "\n")
     else:
+        # https://no-color.org
         colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
         for line in lines(found, colour=colour):
             sys.stdout.write(f"{line}\n")
     for one in found:
         if one.status == "problem":
-            return 1
+            return 1  # for scripts and CI
     return 0
 
 
@@ -67,6 +68,7 @@ def _as_install(context: Context) -> Context:
 
 
 def _as_json(one: Finding) -> dict[str, str | None]:
+    # The index of pip in a reason or command may have a password.
     command = one.command
     if command is not None:
         command = without_credentials(command)
@@ -76,6 +78,7 @@ def _as_json(one: Finding) -> dict[str, str | None]:
 def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
     """Yield the findings for people."""
     for one in found:
+        # Only reasons are wrapped: a command in two lines cannot be copied.
         wrapped = textwrap.wrap(printable(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
         mark = _MARKS[one.status].ljust(6)
         if colour:
@@ -109,6 +112,7 @@ def _tell_managed(named: str, context: Context) -> int:
     target = asked.target
     if target.problem:
         raise SafepipError(NOT_FOUND, target.problem)
+    # PEP 668: the marker says nothing about environments.
     if target.interpreter is None or target.interpreter.is_virtual:
         sys.stdout.write(printable(f"{target.python} is not managed: it lies in an environment") + "\n")
         return 1

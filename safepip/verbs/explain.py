@@ -99,6 +99,7 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
     try:
         plan = decided(seen)
     except SafepipError as error:
+        # The line would stop with this error.
         plan = Refuse(code=error.code, what=error.what, ways=error.ways, because=error.what)
     return _explained(plan, seen), plan, seen
 
@@ -138,7 +139,7 @@ def _explained(plan: Plan, seen: Context) -> Explained:
         "environment": environment,
         "project": _root(seen),
         "because": plan.because,
-        "argv": without_secrets(argv),
+        "argv": without_secrets(argv),  # the answer may be pasted into an issue
         "records": _found(lambda: destination_of(seen)),
         "policy": _policy(environment, seen),
     }

@@ -52,7 +52,9 @@ def parser() -> Parser:
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the history, with --json as an array."""
     said = parser().parse_args(words)
+    # pipx has a history of its own.
     found, by_pipx = in_force(context), applications.read(context)
+    # Where pipx alone changed something there may be no environment.
     if not by_pipx or found.state not in {ABSENT, UNFINISHED}:
         found = usable(context, report)
     entries = list(heapq.merge(legible(found, context), by_pipx, key=lambda entry: entry.time))
@@ -121,6 +123,7 @@ def _tied(change: Change) -> str:
 
 def described(change: Change) -> str:
     """Return the change of a distribution in a few words."""
+    # A hostile package may have escape sequences in its metadata.
     name = printable(change.name)
     if change.before is None:
         return f"+ {name} {_called(change.after)}"

@@ -36,6 +36,7 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         line, at = _line_of_tcsh(context.ambient.environ.get("COMMAND_LINE", ""))
     current = "".join(line[at : at + 1])
     found = completions(tuple(line[:at]), current, context)
+    # FILES is not a word, but says that names of files fit here.
     takes_files = found.pop(FILES, None) is not None
     matching = _matching(found, current)
     if takes_files and shell not in _COMPLETE_FILES:

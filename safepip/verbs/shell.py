@@ -35,6 +35,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         return 0
     if words:
         raise SafepipError(USAGE, "safepip shell takes no arguments", "to run a program: safepip run PROGRAM")
+    # A second one would look the same, and take two times `exit`.
     inside = context.ambient.environ.get(_INSIDE)
     if inside and context.ambient.environ.get("VIRTUAL_ENV") == inside:
         raise SafepipError(USAGE, f"this is the shell of {inside} already", "leave it: exit")
@@ -54,13 +55,16 @@ def _in_front(shell: str, variables: dict[str, str]) -> tuple[tuple[str, ...], d
     """
     match language_of(shell):
         case "bash":
+            # The file reads ~/.bashrc first, then enters the environment.
             return (shell, "--rcfile", os.path.join(FOLDER, "shell.bash")), {}
         case "zsh":
+            # zsh reads no other file on request, so that this directory has files that read the user's.
             changes = {"ZDOTDIR": os.path.join(FOLDER, "zsh")}
             return (shell,), {**changes, "SAFEPIP_SHELL_ZDOTDIR": variables.get("ZDOTDIR", "")}
         case "fish":
             return (shell, "-C", _FISH), {}
         case "sh":
+            # POSIX shells read this file when they are interactive.
             changes = {"ENV": os.path.join(FOLDER, "shell.sh")}
             return (shell,), {**changes, "SAFEPIP_SHELL_ENV": variables.get("ENV", "")}
         case "powershell":

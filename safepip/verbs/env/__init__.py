@@ -48,9 +48,11 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     word = words[0]
     if not word.startswith("-") and word not in WORDS:
         raise SafepipError(USAGE, f"env has no word {word}", _way_on(word, whole))
+    # argparse would name the usage of `env` for an unknown option of the word.
     said, unknown = whole.parse_known_args(words)
     if unknown:
         said.parser.error(f"env {word} takes no {' '.join(unknown)}")
+    # Files of root in the user's environment would break it for the user.
     if context.sudo_user and word not in _READING:
         step_down(*context.sudo_user, report)
         context = Context(context.invocation, ambient(), report.debug)

@@ -35,6 +35,7 @@ def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
     found = named_or_in_force(said.dir, context)
     if found.state in {ABSENT, NOWHERE}:
         raise unfit(found, context)
+    # What is left of an environment has facts that help to repair it.
     if not is_or_was(found.path):
         if said.dir is None:
             raise unfit(found, context)

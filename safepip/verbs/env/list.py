@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Print the environments, by project."""
+    # The environments of one project stand together.
     rows = sorted(listed(context, report), key=lambda row: (row.project or "", row.path))
     if said.json:
         sys.stdout.write(json.dumps(list(map(_as_json, rows)), indent=1) + "\n")
@@ -64,6 +65,7 @@ def _table(rows: Iterable[Listed], context: Context) -> Iterator[str]:
 
 
 def _cells(row: Listed, context: Context) -> tuple[str, ...]:
+    # Printable first, since the widths are counted in what the terminal shows.
     name = printable(with_tilde(_name(row, context), context.ambient.home))
     used = time.strftime("%Y-%m-%d", time.localtime(row.used))
     return (name, row.python, str(row.packages), human(row.size), used, row.health)

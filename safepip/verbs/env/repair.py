@@ -45,6 +45,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         permit(found, context, named=was_chosen)
     try:
         _rebuild(found, context, report)
+    # Also after a failure: one upgrade of the system breaks many environments.
     finally:
         _name_broken(context, report)
     return 0
@@ -72,6 +73,7 @@ def permit(found: Environment, context: Context, *, named: bool) -> None:
 def _rebuild(found: Environment, context: Context, report: Report) -> None:
     from safepip.envs.rebuild import repair  # noqa: PLC0415
 
+    # With leftovers to move there is something to do, so "nothing to repair" would be wrong.
     had_leftovers = bool(half_removed(found.path))
     repair(found.path, context.typed(found), context, report, unasked=had_leftovers)
     moved = set_aside(found.path, context, report)

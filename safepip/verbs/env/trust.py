@@ -40,6 +40,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         what = f"{called} was made by safepip, which trusts it"
         if said.revoke:
             raise SafepipError(USAGE, what, "to delete it: safepip env remove")
+        # Made by safepip is trusted: nothing changes, so it is not an error.
         report.say(what)
     elif said.revoke:
         was_trusted = registry.forget(context.state, found.path)
@@ -63,6 +64,7 @@ def _list(context: Context) -> int:
 
 def _trust(found: Environment, context: Context) -> None:
     registry.note(context.state, found.path, registry.TRUSTED)
+    # Noting ignores write errors, so look whether it is there.
     if registry.registration(context.state, found.path) is None:
         raise SafepipError(
             CANNOT_CREATE,
