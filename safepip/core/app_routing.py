@@ -93,7 +93,7 @@ def _with_pipx(
     names, runs = [], []
     for spec, one in zip(specs, found or (None,), strict=True):
         is_installed = one is not None and one.name in apps.installed
-        names.append(one.name if one else spec)
+        names.append(spec if one is None else one.name)
         runs.append(_run(command, spec, one, python.path, is_installed=is_installed))
     because, says = "--app asks for pipx", ""
     if not asked:
@@ -116,21 +116,22 @@ def _with_pipx(
 def _all_applications(world: WithPlace, found: list[Requirement | None]) -> bool:
     """Return True if the line names known applications, and nothing else."""
     command = world.command
-    if not found or command.editables or _names_more(command):
+    if not found or None in found:
+        return False
+    if command.editables or _names_more(command):
         return False
     if command.dry_run or world.configured_python:
         return False
-    known = _known_applications(world)
-    return all(one is not None and one.name in known for one in found)
+    return _known_applications(world).issuperset(one.name for one in filter(None, found))
 
 
 def _known_applications(world: WithPlace) -> set[str]:
     """Return the names that go to pipx unasked here: in a project only those of the setting `apps`."""
     settings = world.settings
-    known = {normalised_name(name) for name in settings.apps}
+    known = set(map(normalised_name, settings.apps))
     if world.project is None and settings.app_routing == "auto":
         known |= APPLICATIONS
-    return known - {normalised_name(name) for name in settings.libs}
+    return known.difference(map(normalised_name, settings.libs))
 
 
 def _fallback(command: PipCommand, otherwise: Plan) -> Fallback | None:
@@ -144,8 +145,13 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
     """Return pipx's removal if pipx has every named package, and the environment has none."""
     command = world.command
     names = _plain_names(command.requirements)
-    if not names or command.r_files:
-        return _refuse("it removes what is named, and no more") if asked else None
+    names_more = not names or command.r_files != ()
+    if names_more and asked:
+        return _refuse("it removes what is named, and no more")
+    if names_more:
+        return None
+    where = f"{_listed(names)} {_is(names)} with pipx"
+    says = ""
     if not asked:
         if not _may_be_pipxs(world, names):
             return None
@@ -153,13 +159,13 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
             return Need(stage=APPS)
         if not _only_pipx_has(world.apps, names):
             return None
-    where = f"{_listed(names)} {_is(names)} with pipx"
+        says = f"{where}: removing {_it(names)}"
     return Pipx(
         runs=tuple(("uninstall", *_verbosity(command), "--", name) for name in names),
         names=tuple(names),
         interpreter=world.base,
         because=where,
-        says="" if asked else f"{where}: removing {_it(names)}",
+        says=says,
     )
 
 
@@ -193,16 +199,20 @@ def _list(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
 
 def _plain_names(requirements: tuple[str, ...]) -> list[str]:
     """Return the names of the requirements, or none if one of them is more than a name with a version."""
-    found = [wanted(requirement) for requirement in requirements]
-    names = [one.name for one in found if one]
-    return names if len(names) == len(found) else []
+    names = []
+    for requirement in requirements:
+        one = wanted(requirement)
+        if one is None:
+            return []
+        names.append(one.name)
+    return names
 
 
 def _may_be_pipxs(world: WithPlace, names: list[str]) -> bool:
     """Return True unless these are a project's own: there only the names in the setting `apps` count."""
     if world.project is None:
         return True
-    return {normalised_name(name) for name in world.settings.apps}.issuperset(names)
+    return set(map(normalised_name, world.settings.apps)).issuperset(names)
 
 
 def _only_pipx_has(apps: Apps, names: list[str]) -> bool:
@@ -225,32 +235,32 @@ def _obstacle(world: WithPlace) -> str | None:
         return "pip may only take what a hash is given for, and a line of pipx has none"
     if world.configured_python:
         return "pip's configuration names an interpreter, to which its pip would go"
-    specs = (*command.requirements, *command.editables)
-    if command.editables and len(specs) > 1:
-        return "it takes one editable project at a time"
-    if not specs:
-        return "the line names no package"
-    if _has_dash(specs):
-        return "the name of a package cannot begin with a dash"
-    unknown = _option_without_counterpart(command)
-    if unknown is not None:
-        return f"it has no counterpart of {unknown}"
-    if _names_more(command) or command.dry_run:
-        return "pip's settings ask for more than the line names"
+    obstacle = _obstacle_in_line(command)
+    if obstacle is not None:
+        return obstacle
     if world.base is None:
         return "there is no interpreter to make its environment from"
     return None
 
 
-def _has_dash(specs: tuple[str, ...]) -> bool:
-    return any(spec.lstrip().startswith("-") for spec in specs)
-
-
-def _option_without_counterpart(command: PipCommand) -> str | None:
+def _obstacle_in_line(command: PipCommand) -> str | None:
+    specs = (*command.requirements, *command.editables)
+    if command.editables and len(specs) > 1:
+        return "it takes one editable project at a time"
+    if not specs:
+        return "the line names no package"
+    for spec in specs:
+        if spec.lstrip().startswith("-"):
+            return "the name of a package cannot begin with a dash"
     known = dests("pipx") | dests("own")
-    if not command.requirements:
+    if command.editables:
         known |= {"editables"}
-    return next((name for name, dest, _ in command.options if dest not in known), None)
+    for name, dest, _ in command.options:
+        if dest not in known:
+            return f"it has no counterpart of {name}"
+    if _names_more(command) or command.dry_run:
+        return "pip's settings ask for more than the line names"
+    return None
 
 
 def _names_more(command: PipCommand) -> bool:
@@ -266,20 +276,22 @@ def _run(
     `upgrade` goes beyond the version that was once asked for, as `pip install -U` does. `--force` changes
     what is there in place; pipx's `install --upgrade` would too, but came only with 1.16.
     """
-    handed_on = _handed_on(command)
-    reinstall = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
-    may_be_installed = is_installed or one is None
-    changes_what_is_there = reinstall or (command.upgrade and may_be_installed)
-    if one is not None and is_installed and command.upgrade and not reinstall:
-        is_plain_name = not one.specifier and not one.extras
-        if is_plain_name:
-            return ("upgrade", *handed_on, "--", one.name)
-    force = ("--force",) if changes_what_is_there else ()
-    with_dependencies = ("--include-deps",) if one and one.name in WITH_DEPENDENCIES else ()
-    keeps_its_python = is_installed and changes_what_is_there
-    chosen = () if keeps_its_python else ("--python", python)
-    editable = ("--editable",) if command.editables else ()
-    return ("install", *force, *handed_on, *with_dependencies, *chosen, *editable, "--", spec)
+    reinstalls = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
+    upgrades = command.upgrade and (is_installed or one is None)
+    is_upgrade_in_place = upgrades and not reinstalls
+    if is_upgrade_in_place and one is not None and one == Requirement(name=one.name):
+        return ("upgrade", *_handed_on(command), "--", one.name)
+    words = ["install"]
+    if reinstalls or upgrades:
+        words.append("--force")
+    words += _handed_on(command)
+    if one is not None and one.name in WITH_DEPENDENCIES:
+        words.append("--include-deps")
+    if not is_installed or "--force" not in words:  # otherwise pipx keeps the application's own Python
+        words += ["--python", python]
+    if command.editables:
+        words.append("--editable")
+    return (*words, "--", spec)
 
 
 def _handed_on(command: PipCommand) -> tuple[str, ...]:
@@ -300,20 +312,28 @@ def _handed_on(command: PipCommand) -> tuple[str, ...]:
 
 def _verbosity(command: PipCommand) -> tuple[str, ...]:
     words = ("--quiet",) * command.quiet
-    return (*words, "--verbose") if command.verbose else words
+    if command.verbose:
+        return (*words, "--verbose")
+    return words
 
 
 def _as_word(entry: tuple[str, str, str | None]) -> str:
     name, _, value = entry
-    return name if value is None else f"{name}={value}"
+    if value is None:
+        return name
+    return f"{name}={value}"
 
 
 def _escaped(word: str) -> str:
-    """Return the word for pipx's shlex, which reads a backslash alike in every version.
-
-    Some versions strip quotes off the ends of the whole, and shlex itself would load `re`.
-    """
-    return "".join(char if char.isalnum() or char in "-_./:=,@%+~" else "\\" + char for char in word)
+    """Return the word for pipx's shlex."""
+    # A backslash is read alike in every version. Some strip quotes off the ends of the whole, and importing shlex
+    # to quote would load `re`.
+    escaped = ""
+    for char in word:
+        if not char.isalnum() and char not in "-_./:=,@%+~":
+            escaped += "\\"
+        escaped += char
+    return escaped
 
 
 def _notice_of_user(command: PipCommand) -> tuple[str, ...]:
@@ -324,7 +344,9 @@ def _notice_of_user(command: PipCommand) -> tuple[str, ...]:
 
 def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
     """Return the environment's plan for some of the requirements of the line; for all, the line stands."""
-    if specs == command.requirements or not isinstance(plan, Pip | InEnvironment | Create | Temporary):
+    if specs == command.requirements:
+        return plan
+    if not isinstance(plan, Pip | InEnvironment | Create | Temporary):
         return plan
     options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
     handover: Handover = replace(plan.handover, words=("install", *map(_as_word, options), "--", *specs))
