@@ -15,11 +15,11 @@ from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
 CROWDED_FUNCTIONS = 2
-BRANCHES_IN_EXPRESSIONS = 10.4  # per 100 lines of code
+BRANCHES_IN_EXPRESSIONS = 10.2  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
 COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 4
 PRIVATE_NAMES_IN_TESTS = 47
-TELLTALE_WORDS = {"safepip": 33, "scripts": 4, "tests": 82, "README.md": 0}
+TELLTALE_WORDS = {"safepip": 32, "scripts": 4, "tests": 82, "README.md": 0}
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
