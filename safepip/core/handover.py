@@ -73,7 +73,7 @@ def use_environment(world: WithPlace, environment: Environment, details: Details
         program=program(world, environment.python),
         environment=environment.path,
         enter=True,
-        changes=variables,
+        variables=variables,
         changes_packages=changes_packages(command),
         run_hint=None if directory else _run_hint(world, environment),
     )

@@ -25,10 +25,10 @@ class RunHint(Record):
 class Handover(Record):
     """How pip is started: `python` runs it over `words`, under the name `program`.
 
-    `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on
-    PATH; `changes` are further changes of the child's variables (name and value, None to remove);
-    `changes_packages` tells whether the line may change what is installed there; `run_hint` and the lines
-    `closing` are for the user's eyes when pip has ended.
+    `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on PATH.
+    `variables` are further variables of the child, by name and value (None removes). `changes_packages` tells
+    whether the line may change what is installed there. `run_hint` and the lines `closing` are printed when pip
+    has ended.
     """
 
     python: str
@@ -36,7 +36,7 @@ class Handover(Record):
     program: str
     environment: str | None = None
     enter: bool = False
-    changes: tuple[tuple[str, str | None], ...] = ()
+    variables: tuple[tuple[str, str | None], ...] = ()
     changes_packages: bool = False
     run_hint: RunHint | None = None
     closing: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ class Asker:
         self.context = context
         self.environment = handover.environment or ""
         self.words = handover.words
-        self.variables = _changed(context.ambient.environ, handover.changes)
+        self.variables = _changed(context.ambient.environ, handover.variables)
         self.line = (*_line(handover, context), *_surroundings(context))
 
     @property
@@ -204,7 +204,7 @@ def _line(handover: Handover, context: Context) -> Iterator[str]:
     yield __version__
     yield from handover.argv
     yield handover.program
-    for name, value in handover.changes:
+    for name, value in handover.variables:
         yield f"{name}={value}"
     yield str(context.ambient.cwd)
     yield str(context.ambient.user)

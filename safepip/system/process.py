@@ -127,7 +127,7 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
         changes.extend(_entering(environment, search))
     elif environment is not None:
         changes.append((ACTIVATED, None))
-    return [*changes, *handover.changes]
+    return [*changes, *handover.variables]
 
 
 def _packed(hint: RunHint) -> str:

@@ -146,7 +146,7 @@ def _carry_out(plan: Plan, upgrade: Upgrade, found: Environment, context: Contex
             program=os.path.join(found.path, BIN, "pip"),
             environment=found.path,
             enter=True,
-            changes=(*changed, *gone),
+            variables=(*changed, *gone),
             changes_packages=True,
         )
         code = hand_over(handover, context, report)

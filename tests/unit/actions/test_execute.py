@@ -130,14 +130,16 @@ def test_where_safepip_has_no_pip_none_is_offered(monkeypatch, work):
 
 def test_changes_are_made_and_none_removes(monkeypatch):
     monkeypatch.setenv("PIP_PYTHON", "/x")
-    found = child_environ(replace(PLAIN, changes=(("PIP_PYTHON", None), ("PIP_NO_USER", None), ("PIP_USER", "0"))))
+    found = child_environ(
+        replace(PLAIN, variables=(("PIP_PYTHON", None), ("PIP_NO_USER", None), ("PIP_USER", "0")))
+    )
     assert found["PIP_USER"] == "0"
     assert not {"PIP_PYTHON", "PIP_NO_USER"} & set(found)
     assert os.environ["PIP_PYTHON"] == "/x"
 
 
 def test_the_plans_changes_come_last():
-    told = replace(PLAIN, environment="/e", enter=True, changes=(("VIRTUAL_ENV", None), ("PATH", "/only")))
+    told = replace(PLAIN, environment="/e", enter=True, variables=(("VIRTUAL_ENV", None), ("PATH", "/only")))
     assert child_environ(told)["PATH"] == "/only"
     assert "VIRTUAL_ENV" not in child_environ(told)
 

@@ -683,13 +683,13 @@ def test_user_is_dropped_before_an_environment_is_made():
     ],
 )
 def test_the_variable_is_set_so_that_no_configuration_asks_for_it(line, facts):
-    changes = dict(handover(line, **facts).changes)
+    changes = dict(handover(line, **facts).variables)
     assert (changes["PIP_USER"], changes["PIP_NO_USER"]) == ("0", None)
 
 
 @pytest.mark.parametrize("line", ["install --no-user six", "install six", "list", "uninstall six", "show six"])
 def test_the_variable_is_left_alone_where_the_user_site_was_not_asked_for(line):
-    assert "PIP_USER" not in dict(handover(line).changes)
+    assert "PIP_USER" not in dict(handover(line).variables)
 
 
 @pytest.mark.parametrize(
@@ -718,19 +718,19 @@ def test_freeze_says_nothing():
 def test_a_python_that_chose_the_interpreter_does_not_lead_pip_back_to_it():
     found = handover("-q --python P install six", target=replace(TARGET, named=True))
     assert found.words == ("-q", "install", "six")
-    assert dict(found.changes) == {"PIP_PYTHON": None}
+    assert dict(found.variables) == {"PIP_PYTHON": None}
     assert handover("--python=P list", target=TARGET).words == ("list",)
 
 
 def test_a_python_of_pips_configuration_is_overruled():
     found = handover("install six", configured_python=True)
-    assert dict(found.changes) == {"PIP_PYTHON": f"{VENV}/bin/python"}
+    assert dict(found.variables) == {"PIP_PYTHON": f"{VENV}/bin/python"}
 
 
 def test_a_python_that_names_an_environment_stays():
     found = handover("--python o install six", named=("--python", env(OTHER)), target=IN_OTHER)
     assert found.words == ("--python", "o", "install", "six")
-    assert found.changes == ()
+    assert found.variables == ()
 
 
 # -- how pip is started
@@ -743,7 +743,7 @@ def test_the_environments_own_python_runs_it():
         program=f"{VENV}/bin/pip",
         environment=VENV,
         enter=True,
-        changes=(("PIP_PYTHON", None),),
+        variables=(("PIP_PYTHON", None),),
         changes_packages=True,
     )
     assert handover("install six").argv == (f"{VENV}/bin/python", RUNNER, "install", "six")
@@ -807,7 +807,7 @@ def test_within_a_pip_of_safepips_no_lock_is_taken():
 
 
 def test_a_pip_that_is_to_say_what_is_wrong_is_not_refused_and_installs_nothing():
-    changes = dict(handover("install", **NOTHING).changes)
+    changes = dict(handover("install", **NOTHING).variables)
     assert changes["PIP_DRY_RUN"] == "1"
     assert changes["PIP_BREAK_SYSTEM_PACKAGES"] == "1", "it may run on the managed Python"
     assert changes["PIP_USER"] == changes["PIP_REQUIRE_VIRTUALENV"] == "0", "or it would say other things first"
@@ -818,7 +818,7 @@ def test_nothing_hides_the_error_of_safepips_own_pip():
         "--python /usr/bin/python3 install --user ./gone", **NOTHING, missing_input="there is no ./gone"
     )
     assert futile.words == ("install", "./gone")
-    assert dict(futile.changes)["PIP_USER"] == "0"
+    assert dict(futile.variables)["PIP_USER"] == "0"
 
 
 def test_an_isolated_line_could_change_safepips_own_python():

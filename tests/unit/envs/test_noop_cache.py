@@ -162,7 +162,7 @@ def test_pips_shared_metadata_written_in_place_is_another_question(asking, share
         {"words": ("install", "six")},
         {"program": "/elsewhere/pip"},
         {"python": "/elsewhere/python"},
-        {"changes": (("PIP_USER", "0"),)},
+        {"variables": (("PIP_USER", "0"),)},
     ],
     ids=lambda other: next(iter(other)),
 )
