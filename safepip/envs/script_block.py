@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import tokenize
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -21,9 +21,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# The expression of the PEP, with "script" for any type.
-_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
-_BEGINNING = re.compile(r"(?m)^# /// script$")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What the expression of the PEP matches, line by line: it takes the square of their number where no block ends.
+_BEGINNING = re.compile(r"# /// ([a-zA-Z0-9-]+)")
+_END = "# ///"
 _MOST = 16 << 20  # bytes of a script that are read
 
 
@@ -38,36 +41,54 @@ class ScriptBlock(Record):
 
 def read_block(path: str) -> ScriptBlock | None:
     """Return what the block in the script at `path` says, None without one; raise SafepipError for a wrong one."""
-    text = _text(path)
-    blocks = list(_BLOCK.finditer(text))
+    lines = _lines(path)
+    blocks = [(begin, end) for begin, end in _blocks(lines) if end]
     if not blocks:
         return None
-    first = _line(text, blocks[0].start())
+    begin, end = blocks[0]
     if len(blocks) > 1:
-        again = _line(text, blocks[1].start())
-        raise _wrong(path, again, f"a second block of this type; the first is in line {first}")
-    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in _lines(blocks[0]["content"]))
-    table = _parsed(path, content, first)
+        again = blocks[1][0] + 1
+        raise _wrong(path, again, f"a second block of this type; the first is in line {begin + 1}")
+    content = "".join(f"{line[2:]}\n" for line in lines[begin + 1 : end])
+    table = _parsed(path, content, begin + 1)
+    places = _Places(lines, begin + 1)
     return ScriptBlock(
         path=path,
-        line=first,
-        requirements=_requirements(path, table, _Places(text, first)),
-        python=_python(path, table, _Places(text, first)),
+        line=begin + 1,
+        requirements=_requirements(path, table, places),
+        python=_python(path, table, places),
     )
 
 
 def unclosed_block(path: str) -> int | None:
     """Return the line of a beginning without an end, which the PEP has tools ignore, or None."""
-    text = _text(path)
-    begun = _BEGINNING.search(text)
-    return _line(text, begun.start()) if begun and not _BLOCK.search(text) else None
+    return next((begin + 1 for begin, end in _blocks(_lines(path)) if not end), None)
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last index of each block for scripts; the last is 0 if it has no end."""
+    at = 0
+    while at < len(lines):
+        found = _BEGINNING.fullmatch(lines[at])
+        if found is None:
+            at += 1
+            continue
+        behind = at + 1
+        end = 0
+        while behind < len(lines) and (lines[behind] == "#" or lines[behind].startswith("# ")):
+            if lines[behind] == _END and behind > at + 1:
+                end = behind  # the last one of the comment counts
+            behind += 1
+        if found[1] == "script":
+            yield at, end
+        at = end + 1 if end else behind
 
 
 class _Places:
     """Finds the line in which a value stands, for messages."""
 
-    def __init__(self, text: str, first: int) -> None:
-        self.lines = text.split("\n")
+    def __init__(self, lines: list[str], first: int) -> None:
+        self.lines = lines
         self.first = first
 
     def line_of(self, value: object) -> int:
@@ -77,25 +98,17 @@ class _Places:
         return next(found, self.first)
 
 
-def _text(path: str) -> str:
-    """Return the text of a script, with plain line ends; empty for what Python itself cannot read."""
+def _lines(path: str) -> list[str]:
+    """Return the lines of a script; none of one that Python itself cannot read."""
     content = read_regular(path, _MOST)
     if content is None:
-        return ""
+        return []
     try:
         encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
         text = content.decode(encoding)
     except (SyntaxError, UnicodeDecodeError):
-        return ""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
-
-
-def _lines(text: str) -> list[str]:
-    return [f"{line}\n" for line in text.split("\n")]
+        return []
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _parsed(path: str, content: str, first: int) -> dict[str, Any]:
