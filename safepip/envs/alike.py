@@ -44,8 +44,8 @@ def fill(path: str, base: Interpreter, model: Model, context: Context, report: R
     everything, by_pip = [], []
     for name, found in _distributions(made, model).items():
         folder = _folder(found, model)
-        if folder is not None and not os.path.isdir(folder.new):
-            report.say(f"{name} is left out: it is installed from {folder.old}, and {folder.new} does not exist")
+        if folder is not None and not folder.is_project:
+            report.say(f"{name} is left out: it is installed from {folder.old}, and {folder.new} is not a project")
             continue
         wanted = packages.again(name, _state(found, folder), entries)
         everything.append(wanted)

@@ -43,6 +43,11 @@ class Folder(Record):
         return pathlib.Path(self.new).as_uri()
 
     @property
+    def is_project(self) -> bool:
+        """Return True if something can be installed from the new one."""
+        return any(_content(self.new, name) for name in _BUILD_FILES)
+
+    @property
     def is_alike(self) -> bool:
         """Return True if a build in both would give the same metadata."""
         return all(_content(self.old, name) == _content(self.new, name) for name in _BUILD_FILES)
