@@ -18,6 +18,8 @@ _BOLD, _CODE, _NORMAL = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 _ESCAPE = re.compile(r"\x1b\[\d*m")
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)")
 _NUMBER = re.compile(r"\d+\. ")
+_FENCE = "```"
+_BEGINS = {"#": HEADING, "- ": ITEM, "|": TABLE, _FENCE: CODE}
 _FIXED_SPACE = "\xa0"  # within code: commands are not broken into lines
 
 
@@ -30,23 +32,31 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     kind, held = PARAGRAPH, list[str]()
     for line in lines:
         new = _kind_of(line)
-        is_next_row = new == kind == TABLE
-        if held and not is_next_row and (new is not None or not line):
+        if held and _ends(kind, new, line):
             yield kind, held
-            held = []
+            kind, held = PARAGRAPH, []
         if new == CODE:
-            yield CODE, [line[3:], *iter(lambda: next(lines), "```")]
+            yield CODE, [line.removeprefix(_FENCE), *iter(lambda: next(lines), _FENCE)]
         elif line:
-            kind = new or (kind if held else PARAGRAPH)
+            kind = new or kind
             held.append(line)
+
+
+def _ends(kind: str, new: str | None, line: str) -> bool:
+    """Return True if a line does not belong to the block of this kind before it."""
+    if new is None:
+        return not line
+    return not new == kind == TABLE  # each row begins as a table does
 
 
 def _kind_of(line: str) -> str | None:
     """Return the kind of block that begins with this line; None for a line that goes on or is empty."""
-    begins = {"#": HEADING, "- ": ITEM, "|": TABLE, "```": CODE}
     if _NUMBER.match(line):
         return ITEM
-    return next((kind for mark, kind in begins.items() if line.startswith(mark)), None)
+    for mark, kind in _BEGINS.items():
+        if line.startswith(mark):
+            return kind
+    return None
 
 
 def rendered(text: str, width: int, *, colour: bool) -> str:
@@ -66,15 +76,25 @@ def _block(kind: str, lines: list[str], width: int, *, colour: bool) -> list[str
     if kind == HEADING:
         return [_marked(lines[0].lstrip("# "), _BOLD, colour=colour)]
     if kind == CODE:
-        return [_marked(f"      {line}", _CODE, colour=colour) if line else "" for line in lines[1:]]
+        return [_line_of_code(line, colour=colour) for line in lines[1:]]
     if kind == TABLE:
         return list(_table(lines, width, colour=colour))
-    words = spans(" ".join(line.strip() for line in lines), colour=colour)
-    return wrapped(words, width, first="  ", rest="    " if kind == ITEM else "  ")
+    words = spans(" ".join(map(str.strip, lines)), colour=colour)
+    if kind == ITEM:
+        return wrapped(words, width, first="  ", rest="    ")
+    return wrapped(words, width, first="  ", rest="  ")
+
+
+def _line_of_code(line: str, *, colour: bool) -> str:
+    if not line:
+        return ""
+    return _marked(f"      {line}", _CODE, colour=colour)
 
 
 def _marked(text: str, how: str, *, colour: bool) -> str:
-    return f"{how}{text}{_NORMAL}" if colour else text
+    if not colour:
+        return text
+    return f"{how}{text}{_NORMAL}"
 
 
 def spans(text: str, *, colour: bool) -> str:
@@ -84,28 +104,33 @@ def spans(text: str, *, colour: bool) -> str:
         code, bold, label, target = found.groups()
         if code:
             fixed = code.replace(" ", _FIXED_SPACE)
-            return _marked(fixed, _CODE, colour=True) if colour else f"`{fixed}`"
+            if not colour:  # without colour the signs of code stay
+                return f"`{fixed}`"
+            return _marked(fixed, _CODE, colour=True)
         if bold:
             return _marked(bold, _BOLD, colour=colour)
         if "://" in target:
             return f"{label} <{target}>"
         topic = target.removesuffix(".md")
         command = spans(f"`safepip help {topic}`", colour=colour)
-        return command if label == topic else f"{label} ({command})"
+        if label == topic:
+            return command
+        return f"{label} ({command})"
 
     return _SPAN.sub(one, text)
 
 
 def wrapped(text: str, width: int, *, first: str, rest: str) -> list[str]:
-    """Return the words of a text as lines; escape sequences take no room."""
-    lines, line, is_empty = [], first, True
-    for word in text.split(" "):
-        if not is_empty and _room(line) + 1 + _room(word) > width:
-            lines.append(line)
-            line, is_empty = rest, True
-        line += word if is_empty else f" {word}"
-        is_empty = False
-    return [part.replace(_FIXED_SPACE, " ") for part in (*lines, line)]
+    """Return the words of a text as lines."""
+    # As textwrap.wrap, but escape sequences take no room.
+    start, *words = text.split(" ")
+    lines = [first + start]
+    for word in words:
+        if _room(lines[-1]) + 1 + _room(word) > width:
+            lines.append(rest + word)
+        else:
+            lines[-1] += f" {word}"
+    return [line.replace(_FIXED_SPACE, " ") for line in lines]
 
 
 def _room(text: str) -> int:
@@ -114,7 +139,8 @@ def _room(text: str) -> int:
 
 def cells(row: str) -> list[str]:
     """Return the cells of a table's row."""
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip())[1:-1]]
+    found = re.split(r"(?<!\\)\|", row.strip())[1:-1]  # a cell may hold "\|"
+    return [cell.strip().replace("\\|", "|") for cell in found]
 
 
 def _table(rows: list[str], width: int, *, colour: bool) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""safepip undo [N] [--to ID]: the last change in the environment of this place, or the last N, taken back.
+"""safepip undo [N] [--to ID]: take back the last change in the environment of this place, or the last N.
 
-First everything that is to come again is got and built; only then is anything touched. What stands in the
-way of that leaves the environment as it was, and so does what goes wrong later.
+All packages to install again are downloaded and built before anything is changed. Any error leaves the
+environment as it was.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 
     from .arguments import Parser
 
-_DIGITS = 9  # no history has more steps than that many digits tell, and Python reads only so many
+_DIGITS = 9  # no history has more steps, and Python limits the digits of a number
+_LONGEST_SHOWN = 40  # characters of a word in a message
 _FAILED = 1  # as pip itself if a download fails
 
 
 class Back(Record):
-    """What is to be done: go `to` the state after that entry by these `changes`."""
+    """The changes that lead to the state after the entry `to`."""
 
     to: str
     changes: tuple[Change, ...]
@@ -63,7 +64,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Show what is undone, then do it: all of it or nothing."""
+    """Show the changes, then take all of them back, or none."""
     said = parser().parse_args(words)
     if not words:
         _refuse_what_pipx_did(context)
@@ -73,11 +74,12 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         step_down(*owner, report)
     with _locked(found, context, report) as lock:
         entries = legible(found, context)
-        aim = said.to or _steps_back(entries, said.count or 1, context.typed(found))
-        if aim not in {history.START, *(entry.id for entry in entries)}:
-            raise SafepipError(
-                USAGE, f"there is no entry {_short(aim)} in the history", "see them all: safepip history"
-            )
+        aim = said.to
+        if aim is None:
+            aim = _steps_back(entries, said.count or 1, context.typed(found))
+        if aim not in _ids(entries):
+            what = f"there is no entry {_short(aim)} in the history"
+            raise SafepipError(USAGE, what, "see them all: safepip history")
         rows = journal.snapshot(found.path)
         back = _planned(entries, aim, history.installed(rows))
         files = saved_files.back(found.path, history.since(entries, aim))
@@ -91,7 +93,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 def _steps(text: str) -> int:
     digits = text.lstrip("0")
-    if not (digits.isascii() and digits.isdecimal()):
+    if not digits.isdecimal() or not digits.isascii():
         raise argparse.ArgumentTypeError(f"{_short(text)} is not a number of changes")
     return int(digits[:_DIGITS])
 
@@ -103,43 +105,52 @@ def _id(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:40] + "…"
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return text[:_LONGEST_SHOWN] + "…"
 
 
 def _refuse_what_pipx_did(context: Context) -> None:
-    """Refuse if pipx made the last change of all: undo would take back another one than was meant."""
+    # Undo would take back another change than the user has in mind.
     done, found = applications.last(context), in_force(context)
     if done is None:
         return
     steps = _steps_in_force(found)
     if steps and steps[-1].time >= done.time:
         return
-    names = ", ".join(change.name for change in done.changes)
-    what = f"the last change, {names}, is with pipx, whose changes undo does not reach"
-    ways = [f"take it back: {_taken_back(change)}" for change in done.changes]
-    where = "the home environment" if context.project is None else context.typed(found)
+    names, ways = [], []
+    for change in done.changes:
+        names.append(change.name)
+        ways.append(f"take it back: {_taken_back(change)}")
     if steps:
+        where = context.typed(found)
+        if context.project is None:
+            where = "the home environment"
         ways.append(f"the last one in {where}: safepip undo 1")
+    what = f"the last change, {', '.join(names)}, is with pipx, whose changes undo does not reach"
     raise SafepipError(USAGE, what, *ways)
 
 
 def _steps_in_force(found: Environment) -> list[Entry]:
-    entries = history.read(found.path) if found.state == USABLE else []
+    if found.state != USABLE:
+        return []
+    entries = history.read(found.path)
     ids = history.steps(entries)[-1]
     return [entry for entry in entries if entry.id in ids]
 
 
 def _taken_back(change: Change) -> str:
-    """Return the line by which pipx takes a change back."""
     if change.before is None:
         return f"safepip app uninstall {change.name}"
-    force = "--force " if change.after else ""
-    return f"safepip app install {force}{change.name}=={change.before.version}"
+    wanted = f"{change.name}=={change.before.version}"
+    if change.after is None:
+        return f"safepip app install {wanted}"
+    return f"safepip app install --force {wanted}"  # pipx leaves an installed application as it is
 
 
 @contextlib.contextmanager
 def _locked(found: Environment, context: Context, report: Report) -> Iterator[int | None]:
-    """Hold the environment's lock, recover from an interrupted change first, and keep a journal meanwhile."""
+    """Hold the environment's lock with a journal begun, after recovering an interrupted change."""
     lock = acquire(found.path, context.settings.lock_timeout, report)
     try:
         if journal.is_left(found.path, locked=lock is not None):
@@ -165,8 +176,12 @@ def _steps_back(entries: Sequence[Entry], count: int, called: str) -> str:
 
 
 def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> Back:
-    wanted = {**now, **history.aim(entries, to)}
-    after = {name: state for name, state in wanted.items() if state is not None}
+    after = dict(now)
+    for name, state in history.aim(entries, to).items():
+        if state is None:
+            after.pop(name, None)
+        else:
+            after[name] = state
     return Back(to=to, changes=history.changes(now, after))
 
 
@@ -184,28 +199,32 @@ def _show(back: Back, entries: Sequence[Entry], *, nothing: bool) -> None:
 
 
 def _steps_at(entries: Sequence[Entry], to: str) -> tuple[str, ...]:
-    ids = [history.START, *(entry.id for entry in entries)]
-    return history.steps(entries)[ids.index(to)]
+    return history.steps(entries)[_ids(entries).index(to)]
+
+
+def _ids(entries: Sequence[Entry]) -> list[str]:
+    return [history.START, *(entry.id for entry in entries)]
 
 
 def _tell_of_others(
     entries: Sequence[Entry], found: Environment, rows: Sequence[str], back: Back, report: Report
 ) -> None:
-    """Say what was changed without safepip since: it stays, but for what is undone anyway."""
+    """Name the packages that were changed without safepip since; other ones than the undone stay."""
     left = journal.distributions(found.path)
-    outside = set(journal.differing(left, rows)) if left else set()
-    for entry in entries[_position(entries, back.to) :]:
+    outside = set()
+    if left:
+        outside.update(journal.differing(left, rows))
+    for entry in entries[_ids(entries).index(back.to) :]:
         outside.update(entry.outside)
-    replaced = sorted(outside & {change.name for change in back.changes})
-    kept = sorted(outside - {*replaced})
-    said = [f"{', '.join(kept)} (kept)"] if kept else []
-    said += [f"{', '.join(replaced)} (undone too)"] if replaced else []
+    undone = outside.intersection(change.name for change in back.changes)
+    kept = outside - undone
+    said = []
+    if kept:
+        said.append(f"{', '.join(sorted(kept))} (kept)")
+    if undone:
+        said.append(f"{', '.join(sorted(undone))} (undone too)")
     if said:
         report.say(f"changed without safepip meanwhile: {', '.join(said)}")
-
-
-def _position(entries: Sequence[Entry], to: str) -> int:
-    return [history.START, *(entry.id for entry in entries)].index(to)
 
 
 def _carry_out(
@@ -216,15 +235,20 @@ def _carry_out(
     words: tuple[str, ...],
     lock: int | None,
 ) -> str:
-    """Get everything, change everything, note it and return the entry's id; or put everything back."""
-    coming = [packages.again(one.name, one.after, entries) for one in back.changes if one.after is not None]
-    going = [one.name for one in back.changes if one.after is None]
+    """Make all changes, or put everything back; return the id of the new entry."""
+    coming, going = [], []
+    for one in back.changes:
+        if one.after is None:
+            going.append(one.name)
+        else:
+            coming.append(packages.again(one.name, one.after, entries))
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         try:
             packages.fetch(found, coming, folder)
             packages.change(found, coming, going, folder, lock=lock, proved=lambda: _check(back, found))
         except packages.FailedError as error:
-            raise _impossible(error.what, error.why) from None
+            ways = (error.why,) if error.why else ()
+            raise SafepipError(_FAILED, f"not undone, all is as it was: {error.what}", *ways) from None
     rows = journal.snapshot(found.path)
     entry = history.Entry(
         id=journal.next_number(found.path),
@@ -243,7 +267,7 @@ def _carry_out(
 def _take_files_back(
     files: Sequence[saved_files.Back], entry: str, found: Environment, context: Context, report: Report
 ) -> None:
-    """Give the files that --save changed the content that they had; what was edited since stays as it is."""
+    """Give the files that --save changed their old content, unless they were edited since."""
     for file in files:
         path = context.typed_path(file.path)
         try:
@@ -266,10 +290,11 @@ def _take_files_back(
 def _check(back: Back, found: Environment) -> None:
     now = history.installed(journal.snapshot(found.path))
     for change in back.changes:
-        state = now.get(change.name)
-        if not (state.same(change.after) if state else change.after is None):
+        if not _is_now(now.get(change.name), change.after):
             raise packages.FailedError(f"{change.name} did not become what it was", described(change))
 
 
-def _impossible(what: str, why: str) -> SafepipError:
-    return SafepipError(_FAILED, f"not undone, all is as it was: {what}", *([why] if why else []))
+def _is_now(state: State | None, wanted: State | None) -> bool:
+    if state is None:
+        return wanted is None
+    return state.same(wanted)
