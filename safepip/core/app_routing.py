@@ -252,14 +252,21 @@ def _obstacle_in_line(command: PipCommand) -> str | None:
     for spec in specs:
         if spec.lstrip().startswith("-"):
             return "the name of a package cannot begin with a dash"
+    option = _option_without_counterpart(command)
+    if option is not None:
+        return f"it has no counterpart of {option}"
+    if _names_more(command) or command.dry_run:
+        return "pip's settings ask for more than the line names"
+    return None
+
+
+def _option_without_counterpart(command: PipCommand) -> str | None:
     known = dests("pipx") | dests("own")
     if command.editables:
         known |= {"editables"}
     for name, dest, _ in command.options:
         if dest not in known:
-            return f"it has no counterpart of {name}"
-    if _names_more(command) or command.dry_run:
-        return "pip's settings ask for more than the line names"
+            return name
     return None
 
 
