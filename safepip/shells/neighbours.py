@@ -24,8 +24,11 @@ _FUNCTION = re.compile(r"\s*(?:function\s+(?P<name>pip3?)\b|(?P<posix>pip3?)\s*\
 _SOURCE = re.compile(r"""(?:^|.*?[;&\s])(?:source|\.)\s+["']?(?P<path>[~$/][^\s"';&]*)""")
 # What an alias may run that is safepip's anyway.
 _ITSELF = ("pip", "pip3", "python", "python3", "safepip")
-# Programs called pip that are pip's own, safepip's, or those of version managers, which run one pip or another.
-_PIPS = (b"pip._internal", b"safepip made this", b"pyenv", b"asdf", b"mise", b"conda", b"easy_install")
+# In programs called pip that are pip's own, safepip's, a distribution's, or those of version managers.
+_PIPS = (
+    b"pip._internal", b"from pip import", b"load_entry_point", b"safepip made this", b"/nix/store", b"python-exec",
+    b"pyenv", b"asdf", b"mise", b"conda",
+)  # fmt: skip
 
 
 class Neighbour(Record):
