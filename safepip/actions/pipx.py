@@ -85,6 +85,8 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
         return code, ()
     if lock is not None:
         os.close(lock)
+    if context.invocation.save is not None and not without:
+        report.say("not recorded: pipx has its own list of applications")
     if _number_of_installs(runs) > len(without):
         tell_of_path(context, report)
     return 0, without

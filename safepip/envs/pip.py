@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from safepip.core.world import Environment
 
+_NO_ERROR = ("ERROR: Exception:", "ERROR: ResolutionImpossible:")  # the line before says what is wrong
 _NAME_IN_COMMENT = re.compile(r"#.*\(([A-Za-z0-9._-]+)==")
 
 
@@ -149,6 +150,8 @@ def _last_error(code: int, printed: str) -> str:
         return ""
     lines = [f"pip ended with {code}", *printed.splitlines()]
     for line in reversed(lines):
-        if line.startswith("ERROR: ") and line != "ERROR: Exception:":
+        if line.startswith(_NO_ERROR):
+            continue
+        if line.startswith("ERROR: "):
             return line.removeprefix("ERROR: ")
     return lines[-1]

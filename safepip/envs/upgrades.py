@@ -82,7 +82,7 @@ def installed_in(found: Environment) -> dict[str, Installed]:
     marked = _marked(found)
     distributions = {}
     for one in metadata.distributions(path=[found.site]):
-        name = normalised_name(one.metadata["Name"] or "")
+        name = _name_of(one)
         if not name:
             continue
         distributions[name] = Installed(
@@ -93,6 +93,17 @@ def installed_in(found: Environment) -> dict[str, Installed]:
             left=_why_left(one.read_text("direct_url.json")),
         )
     return distributions
+
+
+def _name_of(one: metadata.Distribution) -> str:
+    """Return the normalised name, or "" where the metadata is damaged."""
+    try:
+        name = one.metadata["Name"]
+    except (OSError, TypeError, KeyError, metadata.PackageNotFoundError):
+        return ""
+    if not name or not one.version:
+        return ""
+    return normalised_name(name)
 
 
 def _marked(found: Environment) -> dict[str, str]:
@@ -173,20 +184,33 @@ class Upgrade:
         return not self.names or name in self.names
 
     def _in_force(self, pins: Sequence[Pin]) -> list[Pin]:
-        """Return the pins of what is installed; a file that wants another version than the others is ignored."""
+        """Return the pins of what is installed.
+
+        One that does not fit the installed version counts only if no other does: it may be another environment's.
+        """
         fitting: list[Pin] = []
         others: list[Pin] = []
-        known: set[str] = set()
         for pin in pins:
             one = self.installed.get(pin.name)
             if one is None:
                 continue
             if _allows(pin.specifier, one.version):
                 fitting.append(pin)
-                known.add(pin.name)
             else:
                 others.append(pin)
+        known = {pin.name for pin in fitting}
         return fitting + [pin for pin in others if pin.name not in known]
+
+    def _constraints(self) -> list[str]:
+        """Return the pins as lines; what only older versions would satisfy stays as it is."""
+        lines = []
+        for pin in self.pins:
+            version = self.installed[pin.name].version
+            if _allows(pin.specifier, version) or _names_newer(pin.specifier, version):
+                lines.append(f"{pin.name}{pin.specifier}\n")
+            else:
+                lines.append(f"{pin.name}=={version}\n")
+        return lines
 
     def _may_change(self, one: Installed) -> bool:
         if one.name == "pip":
@@ -231,7 +255,7 @@ class Upgrade:
         with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
             wheel, constraints = _write_wheel(folder, self._lines(kept)), os.path.join(folder, "constraints.txt")
             with open(constraints, "w", encoding="utf-8") as file:
-                file.writelines(f"{pin.name}{pin.specifier}\n" for pin in self.pins)
+                file.writelines(self._constraints())
             report = os.path.join(folder, "report.json")
             strategy = "eager"
             if self.names:
@@ -272,7 +296,7 @@ class Upgrade:
     ) -> tuple[Held, ...]:
         found = []
         for name, newest in sorted(latest.items()):
-            if Version(after[name]) < Version(newest):
+            if _is_older(after[name], newest):
                 because = self._why(name, newest, after, requires)
                 found.append(Held(name=name, version=after[name], latest=newest, because=because))
         return tuple(found)
@@ -327,6 +351,22 @@ def _allows(specifier: str, version: str) -> bool:
         return SpecifierSet(specifier).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
+
+
+def _is_older(version: str, other: str) -> bool:
+    try:
+        return Version(version) < Version(other)
+    except InvalidVersion:
+        return version != other
+
+
+def _names_newer(specifier: str, version: str) -> bool:
+    """Return True if a specifier asks for a newer version than the given one."""
+    for one in SpecifierSet(specifier):
+        asks_for_it = one.operator in {"==", "===", "~=", ">=", ">"}
+        if asks_for_it and _is_older(version, one.version.removesuffix(".*")):
+            return True
+    return False
 
 
 def _variables(found: Environment, root: str | None, environ: Mapping[str, str]) -> dict[str, str]:

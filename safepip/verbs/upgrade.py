@@ -8,17 +8,19 @@ import sys
 import tempfile
 
 from safepip.actions.execute import hand_over
-from safepip.actions.pipx import become
+from safepip.actions.pipx import run_pipx
 from safepip.actions.sudo import step_down
-from safepip.core.plan import Handover
+from safepip.core.plan import Handover, Pipx
 from safepip.core.requirement import normalised_name
-from safepip.core.world import BIN
+from safepip.core.world import BIN, USABLE
+from safepip.envs import applications
 from safepip.envs.in_force import usable
-from safepip.envs.pip import own_variables
+from safepip.envs.pip import ask_pip, own_variables
 from safepip.envs.progress import shown_while
-from safepip.envs.upgrades import ImpossibleError, Upgrade
-from safepip.errors import USAGE, SafepipError
+from safepip.envs.upgrades import Change, ImpossibleError, Plan, Upgrade
+from safepip.errors import USAGE, SafepipError, shell_quote
 from safepip.report import printable
+from safepip.system.pipx import home_of
 from safepip.system.process import inherited
 
 from .arguments import for_verb
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from safepip.core.world import Environment
-    from safepip.envs.upgrades import Plan
     from safepip.report import Report
     from safepip.system.observe import Context
 
@@ -57,7 +58,12 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Show what changes, then have pip do it under the environment's lock."""
     said = parser().parse_args(words)
     if said.apps:
-        return _upgrade_applications(said.names, context, report, only_shows=said.dry_run or said.json)
+        shows = ""
+        if said.json:
+            shows = "json"
+        elif said.dry_run:
+            shows = "table"
+        return _upgrade_applications(said.names, context, report, shows=shows)
     found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
     if owner:
@@ -71,7 +77,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
                 _FAILED, f"nothing was upgraded: {error}", "try one: safepip upgrade NAME"
             ) from None
     if said.json:
-        sys.stdout.write(json.dumps(as_json(plan, found)) + "\n")
+        sys.stdout.write(json.dumps(as_json(plan, found.path)) + "\n")
     else:
         for line in lines(plan, context.typed(found)):
             sys.stdout.write(f"{printable(line)}\n")
@@ -94,7 +100,7 @@ def _upgrade(names: Sequence[str], found: Environment, context: Context) -> Upgr
         if name not in upgrade.installed:
             shown = context.typed(found)
             raise SafepipError(
-                USAGE, f"{typed} is not installed in {shown}", f"install it: safepip install {typed}"
+                USAGE, f"{typed} is not installed in {shown}", f"install it: safepip install {shell_quote(typed)}"
             )
     return upgrade
 
@@ -117,10 +123,10 @@ def lines(plan: Plan, called: str) -> Iterator[str]:
         yield told.removeprefix("; ")
 
 
-def as_json(plan: Plan, found: Environment) -> dict[str, Any]:
+def as_json(plan: Plan, environment: str) -> dict[str, Any]:
     """Return the plan for programs; `safepip help json` describes the keys."""
     return {
-        "environment": found.path,
+        "environment": environment,
         "changes": [{"name": one.name, "from": one.before, "to": one.after} for one in plan.changes],
         "held": [
             {"name": one.name, "version": one.version, "latest": one.latest, "because": one.because}
@@ -155,12 +161,38 @@ def _carry_out(plan: Plan, upgrade: Upgrade, found: Environment, context: Contex
     return code
 
 
-def _upgrade_applications(names: Sequence[str], context: Context, report: Report, *, only_shows: bool) -> int:
-    """Have pipx upgrade all applications, or the named ones."""
-    if only_shows:
-        raise SafepipError(
-            USAGE, "pipx cannot show what it would upgrade", "see what is installed: safepip app list"
-        )
-    if names:
-        return become(("upgrade", *names), context, report, alone=True)
-    return become(("upgrade-all",), context, report, alone=True)
+def _upgrade_applications(names: Sequence[str], context: Context, report: Report, *, shows: str) -> int:
+    """Have pipx upgrade its applications, all or the named ones, or show what would change."""
+    there = applications.held(context)
+    for name in names:
+        if name not in there:
+            way = f"install it: safepip app install {shell_quote(name)}"
+            raise SafepipError(USAGE, f"pipx has no application {name}", way)
+    wanted = tuple(names or there)
+    if shows:
+        found = os.path.join(home_of(context), "venvs")
+        plan = Plan(changes=tuple(_outdated_applications(wanted, found, context)))
+        if shows == "json":
+            sys.stdout.write(json.dumps(as_json(plan, found)) + "\n")
+        else:
+            sys.stdout.writelines(f"{printable(line)}\n" for line in lines(plan, found))
+        return 0
+    if not wanted:
+        sys.stdout.write("pipx has no applications\n")
+        return 0
+    runs = tuple(("upgrade", "--", name) for name in wanted)
+    code, _ = run_pipx(Pipx(runs=runs, names=wanted, because="upgrade --apps asks for it"), context, report)
+    return code
+
+
+def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -> Iterator[Change]:
+    for name in names:
+        found = context.examine(os.path.join(venvs, name), named=True)
+        if found.state != USABLE:
+            continue
+        code, out, failed = ask_pip(found, ("list", "--outdated", "--format", "json"), {})
+        if code:
+            raise SafepipError(_FAILED, f"{name} cannot be looked at: {failed}")
+        for row in json.loads(out):
+            if normalised_name(row["name"]) == name:
+                yield Change(name=name, before=row["version"], after=row["latest_version"])

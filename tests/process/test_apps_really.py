@@ -389,3 +389,18 @@ def test_where_hashes_are_required_no_application_goes_to_pipx(world: Sandbox) -
     assert b"--require-hashes mode" in ran.err
     assert world.run("--app", "install", "httpie", env={"PIP_REQUIRE_HASHES": "1"}).code == 64
     assert apps(world) == set()
+
+
+def test_upgrade_with_apps_upgrades_applications(world: Sandbox) -> None:
+    """And with --save, an application is not recorded, since pipx has its own list."""
+    ran = done(world.run("--save", "--app", "install", "httpie==1.0", "black"))
+    assert [line for line in ran.said if line.startswith("not recorded")] != []
+    told = json.loads(done(world.run("upgrade", "--apps", "--dry-run", "--json")).text)
+    assert told["changes"] == [{"name": "httpie", "from": "1.0", "to": "2.0"}]
+    assert done(world.run("upgrade", "--apps", "--dry-run")).text == "httpie  1.0 -> 2.0\n"
+    assert version(world) == "1.0"
+    assert world.run("upgrade", "--apps", "nowhere").code == 64
+    done(world.run("upgrade", "--apps"))
+    assert version(world) == "2.0"
+    last = json.loads(done(world.run("history", "--json")).text)[-1]
+    assert (last["line"], last["with"], last["changed"][0]["to"]) == ("upgrade --apps", "pipx", "2.0")

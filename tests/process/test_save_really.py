@@ -422,3 +422,15 @@ def test_a_version_of_one_number_and_a_name_spelled_otherwise(box: Sandbox, base
     make_wheel(folder, "calendar_like", "5")
     ok(box, "--save", "install", "--find-links", folder, "Calendar.Like")
     assert content(box) == b"Calendar.Like~=5.0\n"
+
+
+def test_an_interpreter_that_is_not_managed_is_asked_as_well(box: Sandbox, unmanaged_python: str) -> None:
+    """A copy of it takes the package; there is no history that undo could go by."""
+    prefix = os.path.dirname(os.path.dirname(unmanaged_python))
+    own = os.path.join(box.root, "python")
+    shutil.copytree(prefix, own, symlinks=True)
+    path = f"{own}/bin:{box.variables['PATH']}"
+    ok(box, "--save", "install", "alpha", env={"PATH": path})
+    assert content(box) == b"alpha~=2.0\n"
+    ok(box, "--save", "uninstall", "-y", "alpha", env={"PATH": path})
+    assert content(box) == b""

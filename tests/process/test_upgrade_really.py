@@ -188,6 +188,14 @@ def test_the_environment_in_force_is_upgraded(box: Sandbox) -> None:
     assert "free==1.0" in ok(box, "freeze")
 
 
+def test_a_file_that_only_older_versions_would_satisfy_lets_nothing_move_further(box: Sandbox) -> None:
+    ok(box, "install", "free==1.5", "low==1.0")
+    box.write("requirements.txt", "free<1.2\nlow>=1.5\n")
+    told = planned(box)
+    assert told["changes"] == {"low": ("1.0", "2.0")}
+    assert told["held"] == {"free": ("1.5", "2.0", "requirements.txt says free<1.2")}
+
+
 def test_json_is_alone_on_standard_output(box: Sandbox) -> None:
     ok(box, "install", "free==1.0")
     ran = box.run("upgrade", "--json")
@@ -202,7 +210,7 @@ def test_json_is_alone_on_standard_output(box: Sandbox) -> None:
         (("upgrade", "nowhere"), 64),
         (("upgrade", "--nonsense"), 64),
         (("--save", "upgrade"), 64),
-        (("upgrade", "--apps", "--dry-run"), 64),
+        (("upgrade", "--apps", "nowhere"), 64),
     ],
 )
 def test_a_wrong_use_is_told(box: Sandbox, words: tuple[str, ...], code: int) -> None:
