@@ -425,7 +425,7 @@ def test_a_version_of_one_number_and_a_name_spelled_otherwise(box: Sandbox, base
 
 
 def test_an_interpreter_that_is_not_managed_is_asked_as_well(box: Sandbox, unmanaged_python: str) -> None:
-    """A copy of it takes the package; there is no history that undo could go by."""
+    """A copy of it takes the package; without an environment nothing is noted for undo."""
     prefix = os.path.dirname(os.path.dirname(unmanaged_python))
     own = os.path.join(box.root, "python")
     shutil.copytree(prefix, own, symlinks=True)
