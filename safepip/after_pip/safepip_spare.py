@@ -46,9 +46,19 @@ def is_damaged():
 def _damage():
     """Return what is damaged in the environment's own pip, or None."""
     found = _damaged_file()
-    if found is None and isinstance(sys.exc_info()[1], EOFError):
+    if found is None and _is_cut_bytecode():
         return "bytecode"
     return found
+
+
+def _is_cut_bytecode():
+    """Return True if an import ended early; the same exception has another cause where pip asked for input."""
+    kind, _, trace = sys.exc_info()
+    if kind is not EOFError:
+        return False
+    while trace.tb_next:
+        trace = trace.tb_next
+    return "importlib" in trace.tb_frame.f_code.co_filename
 
 
 def _forget_pip(modules):
