@@ -96,7 +96,8 @@ class _Patterns:
     def _keep(self):
         """Write the expressions to the file, if pip has compiled many that are not in it."""
         try:
-            new = [_key(*row) for row in self.table if not row[2] & NOT_KEPT and row[0] in KINDS]
+            plain = [row for row in self.table if row[0] in KINDS]
+            new = [_key(*row) for row in plain if not row[2] & NOT_KEPT]
             new = [key for key in new if key not in self.known]
             if len(new) > FEW and len(self.known) < MOST:
                 rows = self._kept()

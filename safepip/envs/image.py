@@ -272,7 +272,7 @@ def _put_folder(inside: int, into: int, ways: list[_Way]) -> None:
 
 def _put_file(name: str, inside: int, into: int, ways: list[_Way]) -> None:
     """Put one file; a way that fails once is not tried again: other file system, or protected links."""
-    possible = [way for way in ways if way is not _link or name not in _NEVER_LINKED]
+    possible = [way for way in ways if way is not _link] if name in _NEVER_LINKED else ways
     way = possible[0] if possible else _copy
     try:
         way(name, inside, into)
@@ -351,7 +351,8 @@ def for_python(script: bytes, python: str) -> bytes:
 
 def _record(site: str, environment: str, scripts: dict[str, bytes]) -> None:
     """Have pip's RECORD say what the launchers of this environment are; all other rows are right already."""
-    info = next(name for name in os.listdir(site) if name.startswith("pip-") and name.endswith(".dist-info"))
+    of_pip = [name for name in os.listdir(site) if name.startswith("pip-")]
+    info = next(name for name in of_pip if name.endswith(".dist-info"))
     path = os.path.join(site, info, "RECORD")
     programs = os.path.relpath(os.path.join(environment, BIN), site)
     rows = {os.path.join(programs, name): content for name, content in scripts.items()}

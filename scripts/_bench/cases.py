@@ -378,7 +378,7 @@ def hooks(world: World, notes: list[str]) -> Iterator[Group]:
             notes.append(f"no hook measured: {trouble}")
             continue
         for where, cwd in places.items():
-            for name, call in ((where, "_safepip_hook"), (f"{where}{EMPTY}", ":")):
+            for name, call in ((where, "_safepip_follow"), (f"{where}{EMPTY}", ":")):
                 loop = f"source {shlex.quote(rc)}; i=0; while (( i++ < {PROMPTS} )); do {call}; done"
                 cases.append(Case(f"{shell}, {name}", (program, quiet, "-c", loop), cwd))
     if cases:
@@ -396,7 +396,7 @@ def write_rc(world: World, shell: str, rc: str) -> str | None:
             argv, env=world.environ, cwd=world.home, stdout=file, stderr=subprocess.PIPE, check=False
         )
     with open(rc, encoding="utf-8") as text:
-        has_hook = "_safepip_hook" in text.read()
+        has_hook = "_safepip_follow" in text.read()
     if ended.returncode == 0 and has_hook:
         return None
     return f"safepip init {shell} gives none: {last_line(ended.stderr)}"
