@@ -5,7 +5,7 @@ from __future__ import annotations
 from safepip.errors import shell_quote
 
 from .invocation import FLAGS, OPTIONS, TOPICS, VALUED, VERBS
-from .pip_options import GLOBAL_OPTIONS, SUBCOMMANDS
+from .pip_options import GLOBAL_OPTIONS, SPECS, SUBCOMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +47,15 @@ def _list_of_topics(topic: str) -> str | None:
 
 
 def _nearest_option(typed: str) -> str | None:
-    """Return which of safepip's options was meant, if none of pip's before the subcommand is nearer."""
-    near = _nearest(typed.partition("=")[0], (*GLOBAL_OPTIONS, *OPTIONS), shortest=len("--x") + 1)
+    """Return which of safepip's options was meant, if none of pip's before the subcommand is nearer.
+
+    An option of one of pip's subcommands that stands too early, such as `--user`, is not a slip of the fingers.
+    """
+    name = typed.partition("=")[0]
+    for spec in SPECS:
+        if name in spec[0]:
+            return None
+    near = _nearest(name, (*GLOBAL_OPTIONS, *OPTIONS), shortest=len("--x") + 1)
     return f"maybe you meant: {near}" if near in OPTIONS else None
 
 

@@ -887,6 +887,7 @@ def test_at_a_terminal_it_is_told_how_to_run_what_came(line, facts, tell):
         ("--sys install six", "maybe you meant: --system"),
         ("-v --projct=x list", "maybe you meant: --project"),
         ("--isolatd list", ""),
+        ("--user install six", ""),
         ("install --envv x six", ""),
         ("help nosuch", "safepip help knows pip's commands, run, "),
         ("instal x", ""),
