@@ -54,7 +54,8 @@ def neighbours(files: Sequence[str], environ: Mapping[str, str], home: str, shim
 
 def _pips(environ: Mapping[str, str]) -> list[str]:
     folders = filter(os.path.isabs, environ.get("PATH", os.defpath).split(os.pathsep))
-    return [path for folder in folders if is_program(path := os.path.join(folder, "pip"))]
+    paths = [os.path.join(folder, "pip") for folder in folders]
+    return list(filter(is_program, paths))
 
 
 def _is_shim(path: str) -> bool:
@@ -66,7 +67,10 @@ def _is_wrapper(path: str) -> bool:
     first, _, body = content.partition(b"\n")
     if not first.startswith(b"#!") or not body.strip():
         return False
-    return not any(text in content for text in _PIPS)
+    for text in _PIPS:
+        if text in content:
+            return False
+    return True
 
 
 # -- on PATH
@@ -90,7 +94,7 @@ def _on_path(wrapper: str, programs: Sequence[str], own: str, shims: str) -> Nei
 def _in_files(files: Sequence[str], home: str, own: str, shims: str) -> Iterator[Neighbour]:
     """Yield the aliases and functions of files, and of those that they read."""
     for file in files:
-        lines = [line.partition("#")[0] for line in _lines(file)]
+        lines = list(map(_without_comment, _lines(file)))
         start = _start_of_safepip(lines)
         for number, line in enumerate(lines, start=1):
             where, taken = f"{file}, line {number},", _taken(line)
@@ -101,6 +105,10 @@ def _in_files(files: Sequence[str], home: str, own: str, shims: str) -> Iterator
             if taken:
                 is_replaced = taken == _A_FUNCTION and number < start
                 yield _told(f"{where} makes pip {taken}", own, shims, is_replaced=is_replaced)
+
+
+def _without_comment(line: str) -> str:
+    return line.partition("#")[0]
 
 
 def _start_of_safepip(lines: list[str]) -> int:
@@ -145,10 +153,13 @@ def _taken(line: str) -> str:
     if alias is None:
         return ""
     runs = alias["runs"].strip().strip("'\"")
-    first = runs.split(" ")[0]
-    return "" if first in _ITSELF else f"an alias of {runs}"
+    if runs.split(" ")[0] in _ITSELF:
+        return ""
+    return f"an alias of {runs}"
 
 
 def _lines(file: str) -> list[str]:
     content = read_regular(file, _MOST)
-    return os.fsdecode(content or b"").splitlines()
+    if content is None:
+        return []
+    return os.fsdecode(content).splitlines()

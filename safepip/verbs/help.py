@@ -61,9 +61,13 @@ def _settings() -> list[str]:
 
 def _values(row: Row) -> str:
     """Return the choices of a setting that has some, and whether a project may make them."""
+    text = ""
     choices = row.kind.wants.split(" or ")
-    values = f": {', '.join(f'`{choice}`' for choice in choices)}" if row.default in choices else ""
-    return values + (" (not in a project)" if row.users_only else "")
+    if row.default in choices:
+        text = ": " + ", ".join(map("`{}`".format, choices))
+    if row.users_only:
+        text += " (not in a project)"
+    return text
 
 
 def _default(row: Row) -> str:

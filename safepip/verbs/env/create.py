@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Make the environment; an existing one stays as it is."""
-    there = context if said.dir is None else _context_of(said.dir, context)
+    there = context
+    if said.dir is not None:
+        there = _context_of(said.dir, context)
     found = of_place(there)
     if said.like is not None:
         return _create_alike(said, found, there, context, report)
@@ -80,7 +82,7 @@ def _is_there(found: Environment, context: Context) -> SafepipError:
 def _create_alike(
     said: argparse.Namespace, found: Environment, there: Context, context: Context, report: Report
 ) -> int:
-    """Make the environment with the distributions of another, all of them or none."""
+    # All distributions of the other environment, or none: a half one would be taken for it.
     model = serving(said.like, context)
     if model.state != USABLE or is_conda(model.path):
         raise _is_no_model(model, context)
@@ -88,7 +90,9 @@ def _create_alike(
         raise _is_there(found, context)
     if found.state not in {ABSENT, UNFINISHED}:
         raise unfit(found, context)
-    base = model.base if said.python is None and model.base is not None else _base(said.python, context)
+    base = model.base
+    if said.python is not None or base is None:
+        base = _base(said.python, context)
     from safepip.envs.alike import Model, fill  # noqa: PLC0415  virtualenv takes 0.1 s to import
     from safepip.envs.create import create  # noqa: PLC0415  likewise
 
@@ -114,9 +118,11 @@ def _is_no_model(model: Environment, context: Context) -> SafepipError:
 
 def _root_of(model: Environment, context: Context) -> str:
     """Return the root of the project that an environment is for."""
+    beside = os.path.dirname(model.named)
     entry = registry.entry(context.state, model.path)
-    root = project_root(entry.registration, context) if entry is not None else None
-    return root or os.path.dirname(model.named)
+    if entry is None:
+        return beside
+    return project_root(entry.registration, context) or beside
 
 
 def _new_root(there: Context) -> str:
@@ -128,7 +134,9 @@ def _new_root(there: Context) -> str:
 
 def _base(wanted: str | None, context: Context) -> Interpreter:
     """Return the interpreter to make an environment from."""
-    base = context.base if wanted is None else _asked(_path_of(wanted, context), context)
+    base = context.base
+    if wanted is not None:
+        base = _asked(_path_of(wanted, context), context)
     if base is None:
         raise SafepipError(NOT_FOUND, f"there is no Python behind {context.target.python}", _NEWER)
     if base.version < OLDEST:
@@ -159,7 +167,12 @@ def _asked(path: str, context: Context) -> Interpreter:
 
 def _plan(found: Environment, base: Interpreter, context: Context, called: str, *, sees_system: bool) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
-    project = None if context.named else context.project
+    project, purpose = context.project, "for this project"
+    if context.named or project is None:
+        project, purpose = None, "as asked for"
+    redirect = None
+    if context.settings.env_redirect:
+        redirect = redirect_for(project, found)
     return Create(
         environment=found,
         interpreter=base,
@@ -167,8 +180,8 @@ def _plan(found: Environment, base: Interpreter, context: Context, called: str, 
         because="env create asks for it",
         called=called,
         why=f"{base.path} is Python {base.minor}",
-        purpose="for this project" if project else "as asked for",
+        purpose=purpose,
         system_site_packages=sees_system or context.settings.system_site_packages,
-        redirect=redirect_for(project, found) if context.settings.env_redirect else None,
+        redirect=redirect,
         project=root_if_elsewhere(project, found),
     )
