@@ -15,9 +15,9 @@ from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
 CROWDED_FUNCTIONS = 2
-BRANCHES_IN_EXPRESSIONS = 10.2  # per 100 lines of code
+BRANCHES_IN_EXPRESSIONS = 10.1  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
-COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 4
+COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 1
 PRIVATE_NAMES_IN_TESTS = 47
 TELLTALE_WORDS = {"safepip": 32, "scripts": 4, "tests": 82, "README.md": 0}
 
