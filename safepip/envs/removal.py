@@ -92,10 +92,15 @@ def _runs_as_root() -> bool:
 
 
 def _empty(folder: int, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
-    present = [name for name in os.listdir(folder) if name not in kept]
-    for name in [name for name in present if name not in last] + [name for name in last if name in present]:
+    for name in _in_order(os.listdir(folder), last, kept):
         with contextlib.suppress(FileNotFoundError):
             _remove(folder, name)
+
+
+def _in_order(names: list[str], last: Sequence[str], kept: Sequence[str]) -> list[str]:
+    """Return the names to remove, the names `last` in the end."""
+    present = set(names).difference(kept)
+    return [*sorted(present.difference(last)), *filter(present.__contains__, last)]
 
 
 def _remove(folder: int, name: str) -> None:
@@ -117,8 +122,7 @@ def _remove(folder: int, name: str) -> None:
 
 
 def _empty_by_path(path: str, last: Sequence[str], kept: Sequence[str]) -> None:
-    present = [name for name in os.listdir(path) if name not in kept]
-    for name in [name for name in present if name not in last] + [name for name in last if name in present]:
+    for name in _in_order(os.listdir(path), last, kept):
         full = os.path.join(path, name)
         if os.path.isdir(full) and not os.path.islink(full):
             from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
@@ -149,14 +153,17 @@ def discarding(made: Made, called: str, lock: int, context: Context, report: Rep
         printable(called),
         path,
     )
-    return None if any("\n" in line for line in lines) else "\n".join(lines)
+    if "\n" in "".join(lines):  # it is a line each
+        return None
+    return "\n".join(lines)
 
 
 def _refuse_what_cannot_go(path: str, context: Context) -> None:
     """Refuse, before anything is touched, where what lies in some folder cannot be removed."""
     for folder, _, _ in os.walk(path):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            mine = owner(folder) == context.ambient.user
-            way = f"chmod -R u+rwX {shell_quote(path)}" if mine else f'sudo chown -R "$USER" {shell_quote(path)}'
+            way = f'sudo chown -R "$USER" {shell_quote(path)}'
+            if owner(folder) == context.ambient.user:
+                way = f"chmod -R u+rwX {shell_quote(path)}"
             what = f"{path} stays as it is: what lies in {folder} cannot be removed by you"
             raise SafepipError(CANNOT_CREATE, what, f"give yourself the rights first: {way}")

@@ -91,9 +91,11 @@ def _place(block: ScriptBlock, base: Interpreter, context: Context) -> str:
 def _python_for(block: ScriptBlock, context: Context) -> Interpreter:
     """Return the Python that pip serves here, if it is fit, else the newest fit one on this machine."""
     base = context.base
-    if base is not None and _fits(base, block):
-        return base
-    found = [base] if base is not None else []
+    found = []
+    if base is not None:
+        if _fits(base, block):
+            return base
+        found.append(base)
     found += _pythons(context)
     fit = [one for one in found if _fits(one, block)]
     if fit:
@@ -188,7 +190,8 @@ def _install(found: Environment, block: ScriptBlock, context: Context, own_progr
     if not block.requirements:
         return
     environ = own_variables(context.ambient.environ, found.path, policy=True)
-    environ = {name: value for name, value in environ.items() if name not in _NOT_MEANT}
+    for name in _NOT_MEANT:
+        environ.pop(name, None)
     words = ("--quiet", "--disable-pip-version-check", "--no-input", "--", *block.requirements)
     argv = (own_program(), "--env", found.path, "install", *words)
     code = spawn(argv, {**environ, "SAFEPIP_QUIET": "1"}, stdin=subprocess.DEVNULL, stdout=2)
@@ -201,9 +204,9 @@ def _install(found: Environment, block: ScriptBlock, context: Context, own_progr
 
 def _is_installed(found: Environment, block: ScriptBlock) -> bool:
     """Return True if everything was installed, and nothing has changed since."""
-    return recall(os.path.join(found.path, _STAMP)) == _stamp(found, block) and not journal.is_left(
-        found.path, locked=False
-    )
+    if recall(os.path.join(found.path, _STAMP)) != _stamp(found, block):
+        return False
+    return not journal.is_left(found.path, locked=False)
 
 
 def _stamp(found: Environment, block: ScriptBlock) -> str:

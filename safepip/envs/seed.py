@@ -70,9 +70,9 @@ def _versions(names: Iterable[str], suffix: str) -> dict[tuple[int, ...], str]:
     for name in names:
         if name.startswith("pip-") and name.endswith(suffix):
             version = name[len("pip-") : -len(suffix)]
-            numbers = [number(part) for part in version.split(".")]
-            if None not in numbers:
-                found[tuple(part or 0 for part in numbers)] = version
+            parts = version.split(".")
+            if None not in map(number, parts):
+                found[tuple(map(int, parts))] = version
     return found
 
 
@@ -90,7 +90,9 @@ def lay_out(seed: Seed, interpreter: Interpreter, image: str, mask: int) -> bool
     """
     script = _script(seed)
     listed = _listed(seed)
-    if script is None or listed is None or _installer(seed) not in _INSTALLERS:
+    if script is None or listed is None:
+        return False
+    if _installer(seed) not in _INSTALLERS:
         return False
     rows = []
     try:

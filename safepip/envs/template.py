@@ -64,7 +64,9 @@ def template_for(
 
     `build` has virtualenv make an environment, and `image` names the image with pip.
     """
-    if cache is None or os.name == "nt" or interpreter.implementation != "cpython":
+    if cache is None or os.name == "nt":
+        return None
+    if interpreter.implementation != "cpython":
         return None
     kind = _kind(path)
     if kind is None or os.path.realpath(path) != path:  # virtualenv follows links
@@ -130,7 +132,9 @@ def _kind(path: str) -> str | None:
     others = set(path) - _PLAIN
     if not others:
         return "plain"
-    return "quoted" if others == {" "} else None
+    if others == {" "}:
+        return "quoted"
+    return None
 
 
 def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
@@ -151,8 +155,11 @@ def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
 
 def _maker() -> str:
     """Return the file that tells the version of virtualenv, found without importing that."""
-    files = (os.path.join(folder, "virtualenv", "version.py") for folder in sys.path)
-    return next((file for file in files if os.path.isfile(file)), os.path.dirname(os.path.abspath(__file__)))
+    for folder in sys.path:
+        file = os.path.join(folder, "virtualenv", "version.py")
+        if os.path.isfile(file):
+            return file
+    return os.path.dirname(os.path.abspath(__file__))
 
 
 def _read(file: str, key: bytes) -> Template | None:
@@ -179,8 +186,11 @@ def _own_content(file: str) -> bytes:
         return b""
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
-        mine = sys.platform == "win32" or status.st_uid == os.geteuid()
-        return opened.read(_LARGEST) if mine and not status.st_mode & 0o022 else b""
+        if status.st_mode & 0o022:
+            return b""
+        if sys.platform != "win32" and status.st_uid != os.geteuid():
+            return b""
+        return opened.read(_LARGEST)
 
 
 def _packed(template: Template, key: bytes) -> bytes:
@@ -244,10 +254,14 @@ def _noted(top: str, name: bytes, token: bytes, below: str = "") -> Iterator[Ent
 
 def _is_sound(entries: tuple[Entry, ...]) -> bool:
     """Return True if the environment can be written again from the entries."""
-    files = {entry.path: entry.content for entry in entries if entry.kind == "f"}
-    links = [entry.content for entry in entries if entry.kind == "l"]
-    stands_alone = not any(b"templates" in link for link in links)
-    is_small = all(len(content) <= _LARGEST for content in files.values())
-    is_signed = _SIGNED % _TOKEN in files.get("pyvenv.cfg", b"")
-    has_path = _PATH in files.get(os.path.join("bin", "activate"), b"")
-    return is_small and is_signed and has_path and stands_alone
+    files = {}
+    for entry in entries:
+        if entry.kind == "l" and b"templates" in entry.content:  # it leads to where the template was made
+            return False
+        if entry.kind == "f":
+            files[entry.path] = entry.content
+    if max(map(len, files.values()), default=0) > _LARGEST:
+        return False
+    if _SIGNED % _TOKEN not in files.get("pyvenv.cfg", b""):
+        return False
+    return _PATH in files.get(os.path.join("bin", "activate"), b"")
