@@ -120,15 +120,18 @@ def build(path: str, interpreter: Interpreter, cache: str | None, *, pip: bool, 
     """
     if cache is not None and not _has_room(cache):
         cache = None
-    if pip and _stamped(path, interpreter, cache, system=system):
+    if not pip:
+        _build(path, interpreter, cache, seed=False, system=system)
         return
-    image = _image(interpreter, cache) if pip else None
-    bundled = pip and image is None and interpreter.version >= _OLDEST_BUNDLED
+    if _stamped(path, interpreter, cache, system=system):
+        return
+    image = _image(interpreter, cache)
+    bundled = image is None and interpreter.version >= _OLDEST_BUNDLED
     _build(path, interpreter, cache, seed=bundled, system=system)
     python = os.path.join(path, BIN, "python" + EXE)
     if image is not None:
         put_pip(image, path, python, os.path.join(path, interpreter.site))
-    elif pip and not bundled:
+    elif not bundled:
         _seed_old(python, interpreter)
 
 
