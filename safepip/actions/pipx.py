@@ -85,15 +85,18 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
         return code, ()
     if lock is not None:
         os.close(lock)
-    if context.invocation.save is not None and not without:
-        report.say("not recorded: pipx has its own list of applications")
-    if _number_of_installs(runs) > len(without):
-        tell_of_path(context, report)
+    _say_what_follows(runs, without, context, report)
     return 0, without
 
 
-def _number_of_installs(runs: Iterable[tuple[str, ...]]) -> int:
-    return [words[0] for words in runs].count("install")
+def _say_what_follows(
+    runs: Iterable[tuple[str, ...]], without: tuple[str, ...], context: Context, report: Report
+) -> None:
+    if context.invocation.save is not None and not without:
+        report.say("not recorded: pipx has its own list of applications")
+    installs = [words[0] for words in runs].count("install")
+    if installs > len(without):  # at least one has programs
+        tell_of_path(context, report)
 
 
 def _run_each(

@@ -285,17 +285,31 @@ def _run(
     """
     reinstalls = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
     upgrades = command.upgrade and (is_installed or one is None)
-    is_upgrade_in_place = upgrades and not reinstalls
-    if is_upgrade_in_place and one is not None and one == Requirement(name=one.name):
-        return ("upgrade", *_handed_on(command), "--", one.name)
+    name = _bare_name(one)
+    if upgrades and name and not reinstalls:
+        return ("upgrade", *_handed_on(command), "--", name)
+    force = reinstalls or upgrades
+    keeps_its_python = is_installed and force
+    chosen = () if keeps_its_python else ("--python", python)
+    return _install_run(command, spec, one, chosen, force=force)
+
+
+def _bare_name(one: Requirement | None) -> str:
+    if one is not None and one == Requirement(name=one.name):
+        return one.name
+    return ""
+
+
+def _install_run(
+    command: PipCommand, spec: str, one: Requirement | None, chosen: tuple[str, ...], *, force: bool
+) -> tuple[str, ...]:
     words = ["install"]
-    if reinstalls or upgrades:
+    if force:
         words.append("--force")
     words += _handed_on(command)
     if one is not None and one.name in WITH_DEPENDENCIES:
         words.append("--include-deps")
-    if not is_installed or "--force" not in words:  # otherwise pipx keeps the application's own Python
-        words += ["--python", python]
+    words += chosen
     if command.editables:
         words.append("--editable")
     return (*words, "--", spec)
