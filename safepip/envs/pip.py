@@ -80,24 +80,24 @@ def run_pip(
     return _run(handover.argv, environ, lock)
 
 
-def ask_pip(
-    found: Environment, words: Sequence[str], variables: Mapping[str, str], *, spare: bool = False
-) -> tuple[int, str, str]:
-    """Ask the pip of the environment, or with `spare` safepip's own in it.
+def ask_pip(found: Environment, words: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """Ask the pip of the environment; it has the user's sources, and `variables` besides.
 
-    Return its exit code, what it printed, and its error. It has the user's sources, and `variables` besides.
+    Return its exit code, what it printed, and its error.
     """
     import subprocess  # noqa: PLC0415  slow to import, and only needed here
 
     handover = Handover(python=found.python, words=tuple(words), program="pip", environment=found.path, enter=True)
     environ = {**own_variables(child_environ(handover), found.path), **variables}
     environ["PIP_DISABLE_PIP_VERSION_CHECK"] = environ["PIP_NO_INPUT"] = "1"
-    argv = handover.argv
-    own = spare_pip() if spare else None
-    if own is not None:
-        argv = (found.python, "-I", os.path.join(own, "pip", "__pip-runner__.py"), *words)
     done = subprocess.run(
-        argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        handover.argv,
+        env=environ,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     return done.returncode, done.stdout, _last_error(done.returncode, done.stderr)
 

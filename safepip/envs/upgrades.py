@@ -20,6 +20,7 @@ from safepip.core.pip_line import settings
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
 from safepip.saving import pins as project_pins
+from safepip.saving.entry import marker_holds
 from safepip.system import pip_config
 
 from .pip import ask_pip
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from safepip.saving.pins import Pin
 
 _NAME = "safepip-upgrade"  # of the wheel of requirements
-_REPORTS_SINCE = (22, 2)  # the first pip with --report
+_REPORTS_SINCE = "22.2"  # the first pip with --report
 _WANTED = ("constraint", "pre", "uploaded-prior-to")  # settings of pip's that say which versions may come
 
 
@@ -119,7 +120,7 @@ def _requirements(texts: Iterable[str], marked: Mapping[str, str]) -> tuple[Requ
             one = Requirement(text)
         except InvalidRequirement:
             continue
-        if one.marker is None or one.marker.evaluate(dict(marked)):
+        if one.marker is None or marker_holds(one.marker, marked):
             found.append(one)
     return tuple(found)
 
@@ -152,6 +153,7 @@ class Upgrade:
 
     def plan(self) -> Plan:
         """Ask pip what is outdated and what can change; raise ImpossibleError if it finds no way."""
+        self._refuse_old_pip()
         latest = self._latest()
         left = tuple(filter(self._is_left, self.installed.values()))
         if not latest:
@@ -264,18 +266,17 @@ class Upgrade:
                 *("install", "--dry-run", "--quiet", "--report", report, "--upgrade"),
                 *("--upgrade-strategy", strategy, "-c", constraints, wheel, *self.names),
             )
-            code, _, failed = ask_pip(self.found, words, self.variables, spare=self._has_old_pip())
+            code, _, failed = ask_pip(self.found, words, self.variables)
             if code:
                 raise ImpossibleError(failed)
             with open(report, encoding="utf-8") as file:
                 return [item["metadata"] for item in json.load(file)["install"]]
 
-    def _has_old_pip(self) -> bool:
+    def _refuse_old_pip(self) -> None:
         own = self.installed.get("pip")
-        try:
-            return own is not None and Version(own.version).release < _REPORTS_SINCE
-        except InvalidVersion:
-            return True
+        if own is not None and _is_older(own.version, _REPORTS_SINCE):
+            why = f"its pip {own.version} cannot tell what it would install"
+            raise ImpossibleError(f"{why}; upgrade that first: safepip install -U pip")
 
     def _lines(self, kept: Sequence[Installed]) -> list[str]:
         """Return the requirements that keep what is installed: nothing is removed or gets older."""

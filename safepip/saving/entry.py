@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import unquote, urlsplit
 
-from pip._vendor.packaging.markers import InvalidMarker, Marker
+from pip._vendor.packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pip._vendor.packaging.version import InvalidVersion, Version
 
@@ -194,7 +194,15 @@ def holds(entry: str, marked: Mapping[str, str]) -> bool:
     parts = parts_of(entry)
     if parts is None or not parts.marker:
         return True
-    return bool(Marker(parts.marker).evaluate({"extra": "", **marked}))
+    return marker_holds(Marker(parts.marker), marked)
+
+
+def marker_holds(marker: Marker, marked: Mapping[str, str]) -> bool:
+    """Return True if a marker holds where the values `marked` differ from this Python's, or cannot be judged."""
+    try:
+        return bool(marker.evaluate({"extra": "", **marked}))
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 def beside(entry: str, asked: Asked, folder: str) -> str:

@@ -196,6 +196,23 @@ def test_a_file_that_only_older_versions_would_satisfy_lets_nothing_move_further
     assert told["held"] == {"free": ("1.5", "2.0", "requirements.txt says free<1.2")}
 
 
+def test_a_pip_without_reports_is_told(box: Sandbox) -> None:
+    ok(box, "install", "free==1.0")
+    site = next(path for path, _, _ in os.walk(box.venv) if path.endswith("site-packages"))
+    info = next(name for name in os.listdir(site) if name.startswith("pip-"))
+    path = os.path.join(site, info, "METADATA")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    os.unlink(path)  # other environments may share it
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace(f"Version: {info.split('-')[1].removesuffix('.dist')}", "Version: 21.3"))
+    ran = box.run("upgrade")
+    assert ran.code == 1
+    assert (
+        "its pip 21.3 cannot tell what it would install; upgrade that first: safepip install -U pip" in ran.said[0]
+    )
+
+
 def test_json_is_alone_on_standard_output(box: Sandbox) -> None:
     ok(box, "install", "free==1.0")
     ran = box.run("upgrade", "--json")

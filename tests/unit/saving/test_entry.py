@@ -6,7 +6,17 @@ import os
 
 import pytest
 
-from safepip.saving.entry import Asked, beside, is_meant, name_of, parts_of, place_of, recorded, specifier_for
+from safepip.saving.entry import (
+    Asked,
+    beside,
+    holds,
+    is_meant,
+    name_of,
+    parts_of,
+    place_of,
+    recorded,
+    specifier_for,
+)
 
 HERE = {"python_version": "3.12"}
 
@@ -105,6 +115,13 @@ def test_entries_are_about_a_package_by_name_marker_or_place(entry, typed, froze
     one = asked(typed, frozen)
     one = one if one.name else Asked(name="lib", typed=None, frozen=frozen, style="minimum", marked=HERE)
     assert is_meant(entry, one, "/x") is is_about_it
+
+
+@pytest.mark.parametrize(
+    "marker", ["python_version > 'x.y'", "platform_release >= 'no version'", "extra == 'more'"]
+)
+def test_a_marker_is_judged_or_taken_to_hold(marker):
+    assert isinstance(holds(f"flask; {marker}", HERE), bool)
 
 
 @pytest.mark.parametrize(
