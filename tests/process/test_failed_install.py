@@ -78,3 +78,12 @@ def test_of_two_installs_at_once_the_one_that_succeeds_has_its_environment(sandb
         assert "alpha" in sandbox.packages()
         assert sandbox.run("uninstall", "-y", "alpha").code == 0
         assert sandbox.run("env", "remove", "--yes").code == 0
+
+
+def test_a_question_that_nobody_answers_is_no_damage(sandbox: Sandbox) -> None:
+    """pip's uninstall asks, and ends with EOFError where input is at its end, as bytecode that was cut off does."""
+    assert sandbox.run("install", "alpha").code == 0
+    ran = sandbox.run("uninstall", "alpha")
+    assert ran.code != 0
+    assert b"EOF" in ran.err
+    assert [line for line in ran.said if "damaged" in line] == []

@@ -68,11 +68,13 @@ def code(topic: str, language: str) -> list[str]:
 def stand_ins(wheels: str) -> str:
     for name, programs in PACKAGES:
         make_wheel(wheels, name, "1.0", commands=programs)
+    for version in ("1.0", "2.0"):
+        make_wheel(wheels, "requests", version)
     return wheels
 
 
 @pytest.fixture
-def blog(sandbox: Sandbox, stand_ins: str) -> Sandbox:
+def blog(sandbox: Sandbox, stand_ins: str, published_wheels: str) -> Sandbox:
     """Give a project at ~/blog, in which `safepip` lies where its own set-up puts it."""
     programs = os.path.join(sandbox.home, ".local", "bin")
     os.makedirs(programs)
@@ -88,6 +90,7 @@ def blog(sandbox: Sandbox, stand_ins: str) -> Sandbox:
         "PATH": f"{programs}:{sandbox.variables['PATH']}",
         "GITHUB_PATH": os.path.join(sandbox.root, "github-path"),
         "SHELL": "/bin/bash",
+        "PIP_FIND_LINKS": f"{stand_ins} {published_wheels}",  # pipx is downloaded
     }
     return sandbox
 
@@ -110,6 +113,7 @@ BEFORE = {
     "limits": _INSTALLED,
     "recovery": _INSTALLED,
     "security": _INSTALLED,
+    "upgrade-and-save": "safepip install -q requests==1.0\n",
 }
 OTHERS = ("raspberry-pi",)  # a test of its own, below
 
