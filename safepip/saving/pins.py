@@ -137,7 +137,8 @@ def _take(line: str, path: str, environ: Mapping[str, str], found: dict[str, str
         elif name in _SOURCES:
             if not equals and words:
                 value = words.pop(0)
-            _add(_SOURCES[name], value, path, found)
+            if value:
+                _add(_SOURCES[name], value, path, found)
 
 
 def _add(variable: str, value: str, path: str, found: dict[str, str]) -> None:
