@@ -90,12 +90,12 @@ def summary_table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_page(path: str, rows: Iterable[Sequence[str]]) -> None:
-    """Put the table of the goals in the place of the first table of a page."""
+    """Put the table of the goals in the place of the first table of a page, which every terminal can show."""
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("|"))
     end = next(number for number, line in enumerate(lines) if number > start and not line.startswith("|"))
-    lines[start:end] = summary_table(rows).splitlines()
+    lines[start:end] = summary_table(rows).replace("±", "+-").splitlines()
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 

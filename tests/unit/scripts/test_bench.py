@@ -234,7 +234,7 @@ def test_the_page_gets_the_goals_in_the_place_of_its_first_table(tmp_path):
     rows = telling.summary([result(times, [Goal("own", "pip", "ratio", 0.4)])], ", as root")
     telling.write_page(str(page), rows)
     assert page.read_text() == (
-        "# Speed\n\n|  | goal | reached |\n|---|---|---|\n| own, as root | at most 0.40 of pip | **0.500 ±?** |\n"
+        "# Speed\n\n|  | goal | reached |\n|---|---|---|\n| own, as root | at most 0.40 of pip | **0.500 +-?** |\n"
         "\nMore.\n\n| another |\n"
     )
 
