@@ -134,8 +134,9 @@ def _new_root(there: Context) -> str:
 
 def _base(wanted: str | None, context: Context) -> Interpreter:
     """Return the interpreter to make an environment from."""
-    base = context.base
-    if wanted is not None:
+    if wanted is None:
+        base = context.base
+    else:
         base = _asked(_path_of(wanted, context), context)
     if base is None:
         raise SafepipError(NOT_FOUND, f"there is no Python behind {context.target.python}", _NEWER)
