@@ -9,9 +9,9 @@ from functools import cache
 from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
 from safepip.envs.asides import half_removed
 from safepip.envs.exchange import left_aside
+from safepip.envs.faults import fault, lacks_pip, recorded_elsewhere
 from safepip.envs.health import left_by_root
 from safepip.envs.journal import is_left
-from safepip.envs.rebuild import fault, lacks_pip, recorded_elsewhere
 from safepip.envs.trust import made_elsewhere
 from safepip.envs.verify import verdict
 from safepip.errors import SafepipError

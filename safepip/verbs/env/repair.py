@@ -7,6 +7,7 @@ import os
 from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, USABLE
 from safepip.envs.applications import broken
 from safepip.envs.asides import half_removed, set_aside
+from safepip.envs.faults import moved
 from safepip.envs.in_force import unfit
 from safepip.envs.listing import broken_environments
 from safepip.errors import REFUSED, SafepipError
@@ -60,8 +61,6 @@ def permit(found: Environment, context: Context, *, named: bool) -> None:
         return
     if registry.registration(context.state, found.path) is not None:
         return
-    from safepip.envs.rebuild import moved  # noqa: PLC0415
-
     if moved(context.state, found.path) is not None:
         return
     what = f"{called} was not made by safepip"

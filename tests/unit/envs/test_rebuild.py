@@ -10,7 +10,7 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
-from safepip.envs import exchange, inventory, rebuild
+from safepip.envs import exchange, faults, inventory, rebuild
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -68,39 +68,39 @@ def usable(path, **how):
 
 def test_a_whole_environment_has_no_fault(venv):
     install(venv, "alpha")
-    assert rebuild.fault(usable(venv)) is None
+    assert faults.fault(usable(venv)) is None
 
 
 def test_what_is_broken_says_why(venv):
-    assert rebuild.fault(usable(venv, state=BROKEN, reason="is old")) == "is old"
+    assert faults.fault(usable(venv, state=BROKEN, reason="is old")) == "is old"
 
 
 @pytest.mark.parametrize("state", [ABSENT, UNFINISHED, BROKEN])
 def test_where_there_is_nothing_nothing_can_be_rebuilt(work, state):
     with pytest.raises(SafepipError) as failed:
-        rebuild.fault(usable(work, state=state))
+        faults.fault(usable(work, state=state))
     assert failed.value.code == NO_ENVIRONMENT
 
 
 def test_packages_of_another_python_are_a_fault(venv):
     install(venv, "pip", library="python3.12")
-    assert rebuild.fault(usable(venv)) is None
+    assert faults.fault(usable(venv)) is None
     install(venv, "alpha", library="python3.12")
-    assert "another Python" in rebuild.fault(usable(venv))
+    assert "another Python" in faults.fault(usable(venv))
 
 
 def test_a_moved_environment_is_one_by_identity_and_by_its_texts(venv, context):
     registry.note(context.state, venv, registry.MADE)
-    assert rebuild.moved(context.state, venv) is None
+    assert faults.moved(context.state, venv) is None
     other = venv + ".moved"
     os.rename(venv, other)
-    assert rebuild.fault(usable(other)).startswith(f"was made elsewhere (in {venv}) and moved here")
-    assert rebuild.moved(context.state, other).registration.path == venv
+    assert faults.fault(usable(other)).startswith(f"was made elsewhere (in {venv}) and moved here")
+    assert faults.moved(context.state, other).registration.path == venv
     os.mkdir(venv)  # a new one where it was
-    assert "and copied here" in rebuild.fault(usable(other))
-    assert "and moved here" in rebuild.fault(usable(other), context.state)
+    assert "and copied here" in faults.fault(usable(other))
+    assert "and moved here" in faults.fault(usable(other), context.state)
     write(os.path.join(other, "bin", "activate"), f"VIRTUAL_ENV='{other}'\nexport VIRTUAL_ENV\n")
-    assert rebuild.moved(context.state, other) is None
+    assert faults.moved(context.state, other) is None
 
 
 def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeypatch):
@@ -108,19 +108,19 @@ def test_without_an_id_its_texts_must_name_the_very_place(venv, context, monkeyp
     registry.note(context.state, venv, registry.MADE)
     other = venv + ".moved"
     os.rename(venv, other)
-    assert rebuild.moved(context.state, other).registration.path == venv
+    assert faults.moved(context.state, other).registration.path == venv
     write(os.path.join(other, "bin", "activate"), "VIRTUAL_ENV='/some/where/else'\nexport VIRTUAL_ENV\n")
-    assert rebuild.moved(context.state, other) is None
+    assert faults.moved(context.state, other) is None
 
 
 def test_pip_is_lost_only_where_it_was(venv, context):
-    assert not rebuild.lacks_pip(usable(venv), context)
-    assert rebuild.lacks_pip(usable(venv, has_pip=False), context)
+    assert not faults.lacks_pip(usable(venv), context)
+    assert faults.lacks_pip(usable(venv, has_pip=False), context)
     for name in ("pip", "pip-1.0.dist-info"):
         shutil.rmtree(os.path.join(venv, "lib/python3.11/site-packages", name))
-    assert not rebuild.lacks_pip(usable(venv, has_pip=False), context)
+    assert not faults.lacks_pip(usable(venv, has_pip=False), context)
     registry.note(context.state, venv, registry.MADE)
-    assert rebuild.lacks_pip(usable(venv, has_pip=False), context)
+    assert faults.lacks_pip(usable(venv, has_pip=False), context)
 
 
 # -- what an environment holds

@@ -1,0 +1,79 @@
+"""Say why an environment has to be rebuilt, without the means to do it: virtualenv takes 0.3 s to import."""
+
+from __future__ import annotations
+
+import os
+
+from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE
+from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.system import registry
+from safepip.system.environment import OWN, is_environment
+
+from . import inventory
+from .trust import made_elsewhere, recorded_place
+from .verify import sites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safepip.core.world import Environment
+    from safepip.system.observe import Context
+
+
+def fault(found: Environment, state: str | None = None) -> str | None:
+    """Return why the environment has to be rebuilt, or None; the reason completes a sentence with its name."""
+    if found.state == BROKEN and was_environment(found.path):
+        return found.reason
+    if found.state in {ABSENT, UNFINISHED}:
+        raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
+    if found.state != USABLE:
+        what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
+        raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install again")
+    if not is_environment(found.path):  # conda's: what is wrong in it is for conda to repair
+        return None
+    if recorded_elsewhere(found.path) is not None:
+        is_moved = moved(state, found.path) is not None
+        return f"{made_elsewhere(found.path, moved=is_moved)}: its programs and activate scripts lead there"
+    return _fault_of_libraries(found)
+
+
+def _fault_of_libraries(found: Environment) -> str | None:
+    own = os.path.realpath(found.site)
+    others = [site for site in sites(found.path) if os.path.realpath(site) != own]
+    if any(map(inventory.holds, others)):
+        return f"has packages of another Python than its {found.version}"
+    return None
+
+
+def was_environment(path: str) -> bool:
+    """Return True for an environment, and for one without pyvenv.cfg that has safepip's notes."""
+    noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
+    return is_environment(path) or noted
+
+
+def moved(state: str | None, path: str) -> registry.Entry | None:
+    """Return the record of the environment at `path` if it was moved there, since when its own texts are wrong.
+
+    Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
+    """
+    entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
+    if entry is None or place is None:
+        return None
+    return entry if entry.identity or entry.registration.path == place else None
+
+
+def lacks_pip(found: Environment, context: Context) -> bool:
+    """Return True if a usable environment has lost pip: other tools make some that never had it."""
+    if found.has_pip:
+        return False
+    known = registry.registration(context.state, found.path)
+    made = known is not None and known.how == registry.MADE
+    return made or "pip" in inventory.distributions(found.path)
+
+
+def recorded_elsewhere(path: str) -> str | None:
+    """Return the other place that the environment's own texts name instead of where it is, or None."""
+    try:
+        place = recorded_place(path)
+    except (OSError, ValueError):
+        return None
+    return None if place == os.path.realpath(path) else place
