@@ -71,8 +71,10 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
         enter(invocation.project)
     code: int | None = None
     while code is None:
-        context = Context(invocation, ambient(), report.debug)
+        context = Context(invocation, ambient())
         report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
+        if report.debugging:
+            context.tell = report.debug
         report.terminal = context.ambient.terminal
         report.colour = report.terminal and not _is_colourless(words, context.ambient.environ)
         if context.due:
