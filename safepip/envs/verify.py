@@ -55,10 +55,12 @@ def verify_environment(site: str, *, hashed: bool = False) -> dict[str, list[Fau
     """Return the damage of each distribution in the folder `site`, by name; intact ones are left out."""
     found = {}
     for name, paths in sorted(metadata_by_name(site).items()):
-        verdicts = {path: damage(verify(path, site, hashed=hashed or len(paths) > 1)) for path in paths}
-        verdicts = {path: without_shared(faults, path, site) for path, faults in verdicts.items()}
-        counted = counting(verdicts)
-        faults = [*verdicts[counted], *(Fault(path=path, kind=TWICE) for path in paths if path != counted)]
+        verdicts = {}
+        for path in paths:
+            damaged = damage(verify(path, site, hashed=hashed or len(paths) > 1))
+            verdicts[path] = without_shared(damaged, path, site)
+        faults = list(verdicts.pop(counting(verdicts)))
+        faults += [Fault(path=path, kind=TWICE) for path in verdicts]
         if faults:
             found[name] = faults
     return found
@@ -119,7 +121,10 @@ def without_shared(faults: list[Fault], info: str, site: str) -> list[Fault]:
     doubtful = {fault.path for fault in faults if fault.kind in {EMPTY, CUT}}
     if not doubtful:
         return faults
-    explained = {path for other in metadata_in(site) if other != info for path in _as_in(other, site, doubtful)}
+    explained: set[str] = set()
+    for other in metadata_in(site):
+        if other != info:
+            explained.update(_as_in(other, site, doubtful))
     return [fault for fault in faults if fault.path not in explained]
 
 
@@ -143,10 +148,13 @@ def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:
     faults = []
     for row in rows:
         kind = state_of(row, hashed=hashed)
-        if kind and not (row.path.endswith(_BYTECODE) and kind == MISSING):
+        if kind == MISSING and row.path.endswith(_BYTECODE):
+            continue
+        if kind:
             faults.append(Fault(path=row.path, kind=kind))
     metadata = os.path.join(info, "METADATA")
-    if name_said(info) != name_and_version(info)[0] and all(fault.path != metadata for fault in damage(faults)):
+    damaged = {fault.path for fault in damage(faults)}
+    if metadata not in damaged and name_said(info) != name_and_version(info)[0]:
         faults.append(Fault(path=metadata, kind=TORN))
     return faults
 
@@ -159,11 +167,15 @@ def state_of(row: Row, *, hashed: bool = False) -> str:
         return MISSING
     if not stat.S_ISREG(status.st_mode):
         return EDITED
-    if row.path.endswith(".pyc"):
-        return EMPTY if status.st_size == 0 else ""
+    if row.path.endswith(".pyc"):  # other tools compile again, so that size and hash differ
+        if status.st_size == 0:
+            return EMPTY
+        return ""
     if row.size is not None and status.st_size != row.size:
         return _state_by_size(row, status.st_size, row.size, hashed=hashed)
-    if not hashed or is_as_recorded(row) or not row.digest:
+    if not hashed or not row.digest:
+        return ""
+    if is_as_recorded(row):
         return ""
     return _state_of_content(row.path)
 
@@ -174,7 +186,9 @@ def _state_by_size(row: Row, size: int, recorded: int, *, hashed: bool) -> str:
         return EMPTY
     if size > recorded:
         return EDITED
-    return CUT if hashed or looks_cut(row.path) else EDITED
+    if hashed or looks_cut(row.path):
+        return CUT
+    return EDITED
 
 
 def _state_of_content(path: str) -> str:
@@ -186,7 +200,9 @@ def _state_of_content(path: str) -> str:
         return EDITED
     if not content.strip(b"\0"):
         return EMPTY
-    return CUT if content.endswith(b"\0") and path.endswith((".py", ".txt", "METADATA")) else EDITED
+    if content.endswith(b"\0") and path.endswith((".py", ".txt", "METADATA")):  # text has no NUL
+        return CUT
+    return EDITED
 
 
 def looks_cut(path: str) -> bool:
@@ -202,15 +218,17 @@ def looks_cut(path: str) -> bool:
 def _is_torn(record: str, info: str, rows: list[Row]) -> bool:
     """Return True if RECORD ends within a row, or does not name the metadata beside it."""
     metadata = os.path.join(info, "METADATA")
-    if all(row.path != metadata for row in rows):
+    if metadata not in {row.path for row in rows}:
         return True
     try:
         with open(record, "rb") as file:
             content = file.read()
     except OSError:
         return True
+    if content.endswith((b"\n", b"\r")):
+        return False
     last = content.rstrip(b"\0").splitlines()[-1]
-    return not content.endswith((b"\n", b"\r")) and (last.count(b",") < 2 or bool(state_of(rows[-1])))
+    return last.count(b",") < 2 or state_of(rows[-1]) != ""
 
 
 def name_said(info: str) -> str:
@@ -243,9 +261,13 @@ def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
         fields = list(recorded_rows(os.path.join(at or info, "RECORD")))
     except (OSError, csv.Error):
         return []
-    rows = (_row(os.path.normpath(os.path.join(site, path)), digest, size) for path, digest, size in fields)
+    rows = []
     prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
-    return [row for row in rows if row.path.startswith(prefix)]  # files outside the environment are never touched
+    for name, digest, size in fields:
+        path = os.path.normpath(os.path.join(site, name))
+        if path.startswith(prefix):  # files outside the environment are never touched
+            rows.append(_row(path, digest, size))
+    return rows
 
 
 def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
@@ -263,8 +285,9 @@ def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
 
 def _row(path: str, digest: str, size: str) -> Row:
     algorithm, _, value = digest.partition("=")
-    known = value if algorithm == "sha256" else ""
-    return Row(path=path, digest=known, size=_number(size))
+    if algorithm != "sha256":
+        value = ""
+    return Row(path=path, digest=value, size=_number(size))
 
 
 def _number(text: str) -> int | None:
