@@ -130,9 +130,11 @@ def sources_in(entries: Sequence[Entry], name: str, state: State) -> tuple[str, 
 
 
 def _absolute(dest: str, value: str, cwd: str) -> str:
-    if dest not in {"find_links", "cert", "client_cert"} or "://" in value:
+    if dest not in {"find_links", "cert", "client_cert"}:
         return value
-    return value if value.startswith("file:") else os.path.join(cwd, value)
+    if "://" in value or value.startswith("file:"):
+        return value
+    return os.path.join(cwd, value)
 
 
 def requirement(name: str, wanted: State) -> tuple[str, ...]:
@@ -148,15 +150,20 @@ def requirement(name: str, wanted: State) -> tuple[str, ...]:
 def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
     """Return the words for a direct_url.json (packaging.python.org, "Direct URL Data Structure")."""
     url, below = origin["url"], origin.get("subdirectory")
-    fragment = f"#subdirectory={below}" if below else ""
-    if origin.get("dir_info", {}).get("editable"):
-        return ("-e", url2pathname(urlsplit(url).path) + fragment)
+    fragments = []
+    if below:
+        fragments.append(f"subdirectory={below}")
     vcs, archive = origin.get("vcs_info"), origin.get("archive_info") or {}
-    if vcs:
-        return (f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{fragment}",)
     digest = (archive.get("hashes") or {}).get("sha256")
     if digest:
-        fragment = f"#sha256={digest}" + (f"&subdirectory={below}" if below else "")
+        fragments.insert(0, f"sha256={digest}")
+    fragment = "&".join(fragments)
+    if fragment:
+        fragment = f"#{fragment}"
+    if origin.get("dir_info", {}).get("editable"):
+        return ("-e", url2pathname(urlsplit(url).path) + fragment)
+    if vcs:
+        return (f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{fragment}",)
     return (f"{name} @ {url}{fragment}",)
 
 
@@ -194,10 +201,13 @@ def _plain(one: Wanted) -> Wanted:
 
 def _wheels(found: Environment, group: Sequence[Wanted], folder: str, *, patient: bool) -> str:
     """Put wheels of these into the folder; return why that failed, or empty."""
-    words = [word for one in group for word in one.words]
-    patience = () if patient else ("--retries", "0")
-    line = ("wheel", "--no-deps", "--wheel-dir", folder, *patience, *group[0].sources, *words)
-    failed = run_pip(found, line, spare=any(one.name == "pip" for one in group))
+    words = ["wheel", "--no-deps", "--wheel-dir", folder]
+    if not patient:
+        words += ["--retries", "0"]
+    words += group[0].sources
+    for one in group:
+        words += one.words
+    failed = run_pip(found, words, spare=any(one.name == "pip" for one in group))
     if failed:
         return failed
     have = wheels_in(folder)
@@ -288,7 +298,9 @@ def change(
 
 
 def _uninstall(found: Environment, going: Sequence[str], lock: int | None) -> None:
-    failed = run_pip(found, ("uninstall", "--yes", *going), sealed=True, lock=lock) if going else ""
+    if not going:
+        return
+    failed = run_pip(found, ("uninstall", "--yes", *going), sealed=True, lock=lock)
     if failed:
         raise FailedError(f"could not remove {', '.join(going)}", failed)
 
@@ -296,9 +308,13 @@ def _uninstall(found: Environment, going: Sequence[str], lock: int | None) -> No
 def bundled_pip(found: Environment, state: State | None = None) -> Wanted | None:
     """Return the pip whose wheel virtualenv has at hand, if its version is the one of `state` or any will do."""
     wheel = get_embed_wheel("pip", found.version)
-    if wheel is None or (state is not None and state.version != wheel.version):
+    if wheel is None:
         return None
-    requested = state.requested if state else True
+    requested = True
+    if state is not None:
+        if state.version != wheel.version:
+            return None
+        requested = state.requested
     sources = ("--no-index", "--find-links", os.path.dirname(wheel.path))
     return Wanted(name="pip", state=State(version=wheel.version, requested=requested), sources=sources)
 
@@ -357,15 +373,19 @@ class _Copies:
 
     def _paths(self) -> list[str]:
         """Return the existing files of these distributions, those that RECORD does not name included."""
-        paths = [path for name in self.names for path in files_of(self.found, name)]
-        return sorted(path for path in dict.fromkeys(paths) if os.path.islink(path) or os.path.isfile(path))
+        paths: set[str] = set()
+        for name in self.names:
+            paths.update(files_of(self.found, name))
+        return [path for path in sorted(paths) if os.path.islink(path) or os.path.isfile(path)]
 
 
 def _is_same(path: str, copy: str) -> bool:
     """Return True if the file is still as it was copied: its folder may not be writable."""
-    if os.path.islink(path) or os.path.islink(copy) or not os.path.isfile(path):
+    if os.path.islink(path) or os.path.islink(copy):
         return False
-    return os.stat(path).st_mode == os.stat(copy).st_mode and filecmp.cmp(path, copy, shallow=False)
+    if not os.path.isfile(path) or os.stat(path).st_mode != os.stat(copy).st_mode:
+        return False
+    return filecmp.cmp(path, copy, shallow=False)
 
 
 def infos_of(found: Environment, name: str) -> list[str]:
@@ -426,7 +446,7 @@ def remove_cut_bytecode(found: Environment) -> set[str]:
     """Remove bytecode that the environment's Python cannot read; return the paths."""
     argv = [found.python, "-I", "-S", "-c", _CUT_BYTECODE, found.site]
     done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True)
-    paths = {os.fsdecode(path) for path in done.stdout.split(b"\0") if path}
+    paths = set(map(os.fsdecode, filter(None, done.stdout.split(b"\0"))))
     for path in paths:
         with contextlib.suppress(OSError):
             os.unlink(path)
