@@ -54,8 +54,8 @@ class Asides:
     def of_any(self, paths: Iterable[str]) -> bool:
         """Return True if pip has moved a folder of these files aside."""
         folders: set[str] = set()
-        for path in paths:
-            folders.update(self.folders_above(path))
+        for folder in set(map(os.path.dirname, paths)):
+            folders.update(self.with_above(folder))
         return any(any(self.of(folder)) for folder in folders)
 
     def metadata(self) -> list[str]:
@@ -83,7 +83,7 @@ class Asides:
         """
         inside: dict[str, list[Row]] = {}
         for row in rows:
-            for folder in self.folders_above(row.path):
+            for folder in self.with_above(os.path.dirname(row.path)):
                 inside.setdefault(folder, []).append(row)
         found: dict[str, str] = {}
         for folder, inner in inside.items():
@@ -92,9 +92,8 @@ class Asides:
                     found.setdefault(folder, moved)
         return found
 
-    def folders_above(self, path: str) -> Iterator[str]:
-        """Yield the folders that hold the file, below the folder of all distributions."""
-        folder = os.path.dirname(path)
+    def with_above(self, folder: str) -> Iterator[str]:
+        """Yield a folder and those above it, below the folder of all distributions."""
         while folder.startswith(os.path.join(self.site, "")):
             yield folder
             folder = os.path.dirname(folder)

@@ -553,8 +553,8 @@ class _Recovery:
         """Return the folders of a distribution, those from before the command included."""
         found = {os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")), *infos}
         found.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
-        for path in known:
-            found.update(self.asides.folders_above(path))
+        for folder in set(map(os.path.dirname, known)):  # pip's thousand files lie in a hundred folders
+            found.update(self.asides.with_above(folder))
         return found
 
     def _sweep_asides(self, folder: str, known: set[str]) -> None:
