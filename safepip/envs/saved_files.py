@@ -13,7 +13,7 @@ import stat
 import sys
 
 from safepip.core.record import Record
-from safepip.system.files import read_regular, replace_file
+from safepip.system.files import read_regular, replace_file, sweep
 
 from .journal import SAVED, escaped, unescaped, write
 
@@ -114,6 +114,7 @@ def change(path: str, before: bytes | None, after: bytes | None) -> bool:
         if content_of(real) != before:
             return False
         _refuse_foreign(real)
+        sweep(os.path.dirname(real))  # what a killed command was writing
         if after is None:
             os.unlink(real)
         elif before is None:

@@ -9,6 +9,7 @@ import pytest
 
 from safepip.envs import history, saved_files
 from safepip.envs.saved_files import Saved
+from safepip.system.files import SCRATCH
 
 
 @pytest.fixture
@@ -87,6 +88,14 @@ def test_a_file_changes_only_from_the_content_that_is_expected(work):
     assert (saved_files.content_of(path), stat.S_IMODE(os.stat(path).st_mode)) == (b"b", 0o604)
     assert saved_files.change(path, b"b", None)
     assert os.listdir(work) == []
+
+
+def test_what_a_killed_command_was_writing_is_removed(work):
+    path = os.path.join(work, "list.txt")
+    with open(os.path.join(work, f".list.txt{SCRATCH}0123456789abcdef"), "wb") as file:
+        file.write(b"half")
+    assert saved_files.change(path, None, b"a")
+    assert os.listdir(work) == ["list.txt"]
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "large"])
