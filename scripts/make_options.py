@@ -41,6 +41,7 @@ FIELDS = {
     "dry_run": "dry_run",
     "require_venv": "require_virtualenv",
     "isolated_mode": "isolated",
+    "require_hashes": "require_hashes",
     "requirements": "r_files",
     "editables": "editables",
     "constraints": "constraints",

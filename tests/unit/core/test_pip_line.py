@@ -14,7 +14,7 @@ from pip._vendor.packaging.version import Version
 from tree import DATA, SCRIPTS, TREE
 
 from safepip.core import pip_options
-from safepip.core.pip_line import LINE, ConfigFile, normalised, opts_out, read
+from safepip.core.pip_line import LINE, ConfigFile, PipCommand, normalised, opts_out, read
 
 CORPUS = [json.loads(line) for line in Path(DATA, "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()]
 OLD_PIP = Version(pip.__version__) < Version(pip_options.VERSION)
@@ -599,3 +599,13 @@ def test_reading_imports_nothing_else():
         "safepip.core.pip_options",
         "safepip.core.record",
     ]
+
+
+def test_every_field_that_an_option_fills_is_filled_by_one():
+    """A field that no option names stays at its default, whatever the line says."""
+    filled = {field for _, _, _, _, _, field, _ in pip_options.SPECS if field}
+    read_otherwise = {
+        "argv", "outcome", "subcommand", "error", "unknown_option", "main_python", "requirements", "options",
+        "user_words", "python_words", "origins",
+    }  # fmt: skip
+    assert filled | read_otherwise == set(PipCommand._fields)
