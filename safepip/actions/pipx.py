@@ -114,7 +114,7 @@ def _run_each(
 
 
 def become(words: tuple[str, ...], context: Context, report: Report, *, alone: bool) -> int:
-    """Become pipx, told the user's own `words`; `alone` holds the lock while it is at work."""
+    """Become pipx, told the user's `words`; `alone` holds the lock while it is at work."""
     _refuse_to_be_asked(context)
     if alone:
         _locked(context, report)  # until pipx, which this process becomes, ends
@@ -133,7 +133,8 @@ def become(words: tuple[str, ...], context: Context, report: Report, *, alone: b
 
 
 def _refuse_to_be_asked(context: Context) -> None:
-    """End where a pipx on PATH has led back here when it was asked for its version: the lock is held for that."""
+    # A pipx on PATH that is a shim of safepip's leads back here when it is asked for its version, and the first
+    # safepip holds the lock meanwhile.
     if ASKING in context.ambient.environ:
         raise SafepipError(NO_PIPX, "the pipx on PATH leads back to safepip", *_WAYS)
 
@@ -241,13 +242,13 @@ def tell_of_path(context: Context, report: Report) -> None:
 
 
 def _version(path: str) -> tuple[int, ...]:
-    """Return what `pipx --version` says, () where it cannot be run (a version manager's shim without one)."""
+    """Return what `pipx --version` says, or ()."""
     try:
         environ = {**inherited(), "PYTHONSAFEPATH": "1", ASKING: "1"}
         asked = subprocess.run([path, "--version"], env=environ, capture_output=True, text=True, check=False)
     except (OSError, UnicodeDecodeError):
         return ()
-    if asked.returncode != 0:
+    if asked.returncode != 0:  # a version manager's shim, with nothing behind it
         return ()
     numbers = asked.stdout.strip().split(".")[:3]
     return tuple(map(int, filter(str.isdecimal, numbers)))
@@ -259,7 +260,7 @@ def _is_complete(context: Context) -> bool:
 
 
 def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Context, report: Report) -> None:
-    """Make the environment of pipx: marked as unfinished first, complete once the mark is gone."""
+    """Make the environment of pipx."""
     path = own_place(context)
     if os.path.lexists(path) and not os.path.isdir(os.path.join(path, OWN)):
         raise SafepipError(NO_PIPX, f"{path} is in the way: safepip did not make it", *_WAYS)
@@ -268,7 +269,7 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
         shutil.rmtree(path, ignore_errors=True)
         make_folder(path)
         os.mkdir(os.path.join(path, OWN), 0o700)
-        mark = os.path.join(path, CREATING)
+        mark = os.path.join(path, CREATING)  # a set-up that is killed leaves it, and is then made again
         with open(mark, "w", encoding="ascii"):
             pass
         with shown_while("fetching it", context, report):
@@ -287,7 +288,7 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 
 
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-    """Install pipx from the user's indexes; its pip's words are caught, for a line of progress may stand there."""
+    """Install pipx from the user's indexes; pip's output is kept, since a line of progress may stand there."""
     environ = own_variables(inherited(), path, policy=True)
     for name in _REMOVED:
         environ.pop(name, None)
@@ -308,21 +309,19 @@ def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
 
 
 def _seed(interpreter: Interpreter | None, context: Context) -> None:
-    """Give pipx the pip that all its environments share, where pipx itself does not.
-
-    pipx has ensurepip make it, which Debian and others leave out of their Python, and it does not notice that the
-    Python of the one that exists is gone (pipx 1.16). If making it fails, pipx tries, and says why it cannot.
-    """
+    """Give pipx the pip that all its environments share, where pipx itself does not."""
     path = applications.shared_folder(context)
+    # pipx 1.16 does not notice that the Python of this environment is gone.
     if is_environment(path) and context.examine(path, named=True).state == BROKEN:
         shutil.rmtree(path, ignore_errors=True)
     if interpreter is None or os.path.lexists(path):
         return
+    # pipx has ensurepip make it, which Debian and others leave out of their Python.
     if os.path.isfile(os.path.join(interpreter.stdlib, "ensurepip", "__main__.py")):
         return
     try:
         build(path, interpreter, context.cache, pip=True)
-    except (OSError, SafepipError):
+    except (OSError, SafepipError):  # pipx tries itself, and says why it cannot
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -482,12 +481,9 @@ def _fitting(words: tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...
 
 
 def _watched(argv: tuple[str, ...], environ: Mapping[str, str], lock: int | None) -> tuple[int, bool]:
-    """Run pipx as a child, its errors shown as they come; return its exit code, and False for "No apps".
-
-    That message is kept back: the package is about to go elsewhere. Ctrl-C is left to the child.
-    """
+    """Run pipx as a child, its errors shown as they come; return its exit code, and False for "No apps"."""
     before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
+    if before != signal.SIG_IGN:  # the terminal sends Ctrl-C to the child as well
         signal.signal(signal.SIGINT, lambda *_: None)
     kept = () if lock is None else (lock,)
     out = 2 if _has_stderr() else None
@@ -509,7 +505,7 @@ def _passed_on(child: subprocess.Popen[bytes]) -> bool:
     assert child.stderr is not None
     has_apps = True
     for line in child.stderr:
-        if line.startswith(_NO_APPS):
+        if line.startswith(_NO_APPS):  # not shown, because the package is about to go elsewhere
             has_apps = False
         if has_apps:
             os.write(2, line)
@@ -517,7 +513,7 @@ def _passed_on(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _has_stderr() -> bool:
-    """Return True if stderr is open, so that pipx's progress can go there and not to stdout."""
+    # pipx's progress goes there, since stdout is for what pip would print.
     try:
         os.fstat(2)
     except OSError:

@@ -97,7 +97,7 @@ def settle(variables: Mapping[str, str], tables: Sequence[Table], project: str |
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    faults = [table.error for table in tables if table.error is not None]
+    faults = list(filter(None, [table.error for table in tables]))
     warnings = list(faults)
     for entry in (*_entries_of_tables(tables), *_entries_of_variables(variables)):
         complaint = _complaint(entry, project)

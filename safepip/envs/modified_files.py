@@ -37,7 +37,7 @@ def _unlike_record(info: str) -> list[str]:
     """Return the files of a distribution with other content than RECORD says; a shorter one may be edited too."""
     faults = verify(info, os.path.dirname(info), hashed=True)
     changed = [fault.path for fault in faults if fault.kind in {EDITED, CUT}]
-    return [path for path in changed if os.path.isfile(path)]
+    return list(filter(os.path.isfile, changed))
 
 
 def _scripts(old: str, new: str) -> list[str]:
@@ -50,8 +50,13 @@ def _scripts(old: str, new: str) -> list[str]:
             with contextlib.suppress(OSError):  # a link to nothing
                 times[script] = os.stat(os.path.join(old, script)).st_mtime_ns
     first = min(times.values(), default=0)
-    later = [script for script, time in times.items() if time - first > _AT_ONCE]
-    return [one for one in later if _content(os.path.join(old, one)) != _content(os.path.join(new, one))]
+    found = []
+    for script, time in times.items():
+        if time - first <= _AT_ONCE:
+            continue
+        if _content(os.path.join(old, script)) != _content(os.path.join(new, script)):
+            found.append(script)
+    return found
 
 
 def _own_settings(path: str) -> dict[str, str]:

@@ -85,7 +85,9 @@ def with_nested(asked: Iterable[str], content_of: Callable[[str], bytes | None])
 
 def _leads_elsewhere(path: str) -> bool:
     """Return True if pip could take the path for a URL or a lock file (PEP 751)."""
-    return ":" in path or os.path.basename(path).startswith("pylock")
+    if ":" in path:
+        return True
+    return os.path.basename(path).startswith("pylock")
 
 
 def nested(content: bytes) -> list[str] | None:
@@ -159,7 +161,9 @@ def _without_comment(line: str) -> str:
 def _is_plain_line(line: str) -> bool:
     """Return True for a plain requirement, with hashes at most."""
     wanted, *hashes = line.split(" --hash=")
-    return parse(wanted.strip()) is not None and all(map(_is_hash, hashes))
+    if parse(wanted.strip()) is None:
+        return False
+    return all(map(_is_hash, hashes))
 
 
 def _is_hash(text: str) -> bool:

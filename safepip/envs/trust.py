@@ -52,7 +52,9 @@ def filesystem(path: str, mounts: str = _MOUNTS) -> str:
         with open(mounts, "rb") as file:
             lines = file.read().splitlines()
     except OSError:
-        return "ntfs" if os.name == "nt" else ""
+        if os.name == "nt":
+            return "ntfs"
+        return ""
     real = os.path.realpath(path)
     longest, found = "", ""
     for line in lines:  # of two in one place, the later one covers the other
@@ -222,8 +224,9 @@ def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
         return "does not record where it was made, so it could come from anywhere"
     if place == os.path.realpath(path):
         return None
-    how = "moved" if moved or not os.path.lexists(place) else "copied"
-    return f"{MADE_ELSEWHERE} (in {place}) and {how} here"
+    if moved or not os.path.lexists(place):
+        return f"{MADE_ELSEWHERE} (in {place}) and moved here"
+    return f"{MADE_ELSEWHERE} (in {place}) and copied here"
 
 
 def recorded_place(path: str) -> str | None:

@@ -102,10 +102,8 @@ def lasting(path: str) -> str:
 
 
 def keg(path: str) -> tuple[str, str] | None:
-    """Return the folder of a Homebrew Python's version, and the stable link to it; None for other Pythons.
-
-    A version lies in Cellar/FORMULA/VERSION and goes when the next one comes; opt/FORMULA leads to the present.
-    """
+    """Return the folder of a Homebrew Python's version, and the stable link to it; None for other Pythons."""
+    # Cellar/FORMULA/VERSION is removed when the next version comes; opt/FORMULA leads to the present one.
     before, _, after = os.path.realpath(path).partition("/Cellar/")
     formula, _, below = after.partition("/")
     version = below.partition("/")[0]
@@ -119,11 +117,8 @@ def keg(path: str) -> tuple[str, str] | None:
 
 
 def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
-    """Return the interpreter that a version manager's shim would run here and now.
-
-    Asked each time, for the answer depends on variables, files up the tree and the manager's own
-    state. Where the shim fails, its message has been shown and its exit code stands.
-    """
+    """Return the interpreter that a version manager's shim would run here and now."""
+    # Asked each time: the answer depends on variables, files up the tree and the manager's own state.
     if ASKING in environ:
         what = f"{path} leads back to safepip, which was asking it what Python it runs"
         raise SafepipError(
@@ -135,7 +130,7 @@ def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -
         raise SafepipError(CANNOT_RUN, f"{path} cannot be run: {error.strerror}") from None
     if code < 0:  # ended by a signal
         raise SafepipError(128 - code, "")
-    if code > 0:
+    if code > 0:  # its own message has been shown
         raise SafepipError(code, "")
     found = os.fsdecode(answer)
     if not os.path.isabs(found):
@@ -241,10 +236,8 @@ def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _checksum(answer: tuple[str, ...]) -> str:
-    """Return a checksum, so that a damaged file is not taken for an answer.
-
-    Outside of distributions' builds, zlib and binascii are shared libraries, slower to load than this is to run.
-    """
+    """Return a checksum, so that a damaged file is not taken for an answer."""
+    # Outside of distributions' builds, zlib and binascii are shared libraries, slower to load than this is to run.
     found = 0
     for byte in os.fsencode("\0".join(answer)):
         found = (found * 257 + byte) % 0xFFFFFFFB

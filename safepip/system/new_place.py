@@ -49,10 +49,16 @@ def central(root: str, context: Context, *, instead: str = "") -> Environment:
     """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
     real = os.path.realpath(root)
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
+    name = "".join(map(_plain, os.path.basename(real)))
     place = context.in_data("envs", f"{name[:_LONGEST_NAME] or 'root'}-{digest}")
     found: Environment = replace(place, instead=instead)
     return found
+
+
+def _plain(char: str) -> str:
+    if char.isalnum() or char in "._-":
+        return char
+    return "_"
 
 
 def _taken(path: str, root: str, context: Context) -> str:

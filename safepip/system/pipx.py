@@ -74,7 +74,9 @@ def look(context: Context) -> Apps:
         asked.intersection_update(installed)
     beside: set[str] = set()
     if place.state == USABLE:
-        beside.update(name for name in asked if has_distribution(place.site, name))
+        for name in asked:
+            if has_distribution(place.site, name):
+                beside.add(name)
     named = None
     if command.subcommand == "show" and len(asked) == 1:
         named = context.examine(os.path.join(folder, *asked), named=True)

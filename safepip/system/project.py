@@ -310,8 +310,13 @@ def _newest_of_direnv(at: _Folder, makers: frozenset[int]) -> str | None:
 
 
 def _version(name: str) -> list[int]:
-    numbers = name.partition("-")[2].split(".")
-    return [int(number) if number.isdecimal() else -1 for number in numbers]
+    return list(map(_number, name.partition("-")[2].split(".")))
+
+
+def _number(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    return -1
 
 
 def _name(environment: str | None, folder: str) -> str:

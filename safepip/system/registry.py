@@ -104,7 +104,9 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
 def registration(state: str | None, path: str) -> Registration | None:
     """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
     found = _found(state, path)
-    return None if found is None else found.registration
+    if found is None:
+        return None
+    return found.registration
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
@@ -147,7 +149,9 @@ def discard(found: Entry) -> bool:
 def entry(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path`, or None as `registration` does."""
     found = _found(state, path)
-    return None if found is None else _entry(found.file)
+    if found is None:
+        return None
+    return _entry(found.file)
 
 
 def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
@@ -201,7 +205,9 @@ def _identified(path: str, before: str) -> str:
     _empty(os.path.join(path, _SATISFIED))
     identity = os.urandom(16).hex()
     remember(file, identity, durable=True)
-    return identity if recall(file) == identity else ""
+    if recall(file) != identity:  # it could not be written
+        return ""
+    return identity
 
 
 def _record(state: str | None, path: str) -> str | None:
@@ -223,7 +229,9 @@ def _found(state: str | None, path: str) -> _Content | None:
     stat = os.stat(path)
     if found is None or found.device != str(stat.st_dev):
         renumbered = _renumbered(kept, path, stat)
-        return None if renumbered is None else _read(renumbered)
+        if renumbered is None:
+            return None
+        return _read(renumbered)
     if found.inode != str(stat.st_ino) or found.registration.path != path:  # moved, or a mount shows it twice
         return None
     if found.identity and recall(os.path.join(path, _ID)) != found.identity:  # another got its inode
