@@ -923,6 +923,15 @@ def test_a_project_inside_one_with_an_environment_says_so_when_its_own_is_made()
     assert decide(context("install six", around="/outer/.venv")).notices == ()
 
 
+def test_an_environment_of_another_user_can_be_trusted_by_its_folder():
+    hers = env("/mnt/x y/.venv", UNTRUSTED, reason="belongs to another user (uid 7)")
+    plan = decide(context("install six", place=hers))
+    assert plan.ways == (
+        "if you trust it: safepip env trust '/mnt/x y/.venv'",
+        "to trust all below a folder, such as a mount: export SAFEPIP_TRUST='/mnt/x y'",
+    )
+
+
 def test_a_copied_environment_is_to_be_rebuilt_in_its_place():
     copied = replace(env("/x/.venv", UNTRUSTED), reason="was made elsewhere (in /y/.venv) and copied here")
     plan = decide(context("install six", place=copied))

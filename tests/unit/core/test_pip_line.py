@@ -14,7 +14,7 @@ from pip._vendor.packaging.version import Version
 from tree import DATA, SCRIPTS, TREE
 
 from safepip.core import pip_options
-from safepip.core.pip_line import LINE, ConfigFile, PipCommand, normalised, opts_out, read
+from safepip.core.pip_line import LINE, ConfigFile, PipCommand, keys, normalised, opts_out, read
 
 CORPUS = [json.loads(line) for line in Path(DATA, "pip-lines.jsonl").read_text(encoding="utf-8").splitlines()]
 OLD_PIP = Version(pip.__version__) < Version(pip_options.VERSION)
@@ -609,3 +609,8 @@ def test_every_field_that_an_option_fills_is_filled_by_one():
         "user_words", "python_words", "origins",
     }  # fmt: skip
     assert filled | read_otherwise == set(PipCommand._fields)
+
+
+def test_options_are_listed_by_their_use_without_dashes():
+    assert {"index-url", "extra-index-url", "find-links"} <= keys("source")
+    assert not {"i", "group", "--index-url"} & keys("source")

@@ -340,3 +340,9 @@ def test_each_default_is_a_value_that_the_setting_takes(row):
     assert default is None or row.kind.fits(default)
     assert ROWS[row.key] is row
     assert variable_name(row.key).isupper()
+
+
+def test_no_folder_is_inside_a_project_that_is_nowhere():
+    table = Table(origin="p/pyproject.toml", level="project", values={"env-dir": "mine"})
+    assert settle({}, [table], "p").env_dir == "mine"
+    assert settle({}, [table], "../p").env_dir == ".venv"
