@@ -140,6 +140,15 @@ def test_the_count_of_lines_that_are_compared_with_pip():
     assert [int(found) for found in re.findall(r"(\d+) command lines", text())] == [count]
 
 
+def test_its_figures_of_speed_are_those_of_the_page_on_speed():
+    with open(os.path.join(TREE, "safepip", "help", "speed.md"), encoding="utf-8") as file:
+        measured = {f"{float(figure):.2f}" for figure in re.findall(r"\| (0\.\d+) ", file.read())}
+    (highlight,) = re.findall(r"\*\*Less work than pip itself\.\*\*(.*?)\n- ", text(), re.DOTALL)
+    told = re.findall(r"0\.\d\d", highlight)
+    assert told
+    assert set(told) <= measured
+
+
 def test_it_is_short_and_names_every_topic_and_verb():
     assert len(text().splitlines()) <= 150
     assert set(re.findall(r"safepip help ([a-z-]+)", text())) <= set(TOPICS)
