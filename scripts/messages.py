@@ -2,7 +2,7 @@
 """List every line that safepip can print, by module: python3 scripts/messages.py [--write].
 
 A line is a string of the code with two words in it; what is filled in shows as {…}. Documentation and help pages
-are left out. `--write` writes tests/data/messages.txt, which a test compares with the code, so that a review sees
+are left out. `--write` writes tests/data/messages.lst, which a test compares with the code, so that a review sees
 each new message. Each says what happened, why, and one command to type.
 """
 
@@ -16,7 +16,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGE = os.path.join(ROOT, "safepip")
-SNAPSHOT = os.path.join(ROOT, "tests", "data", "messages.txt")
+SNAPSHOT = os.path.join(ROOT, "tests", "data", "messages.lst")
 GENERATED = ("core/pip_options.py", "core/applications.py")
 WORDS = re.compile(r"[a-z]{2,}[,:;]? [a-z]{2,}")
 HOLE = "{…}"
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Print the list, or write it; return the exit code."""
     parser = argparse.ArgumentParser(prog="messages.py", description="List every line that safepip can print.")
-    parser.add_argument("--write", action="store_true", help="write tests/data/messages.txt")
+    parser.add_argument("--write", action="store_true", help="write tests/data/messages.lst")
     text = listing()
     if parser.parse_args(argv).write:
         with open(SNAPSHOT, "w", encoding="utf-8") as file:
