@@ -52,6 +52,7 @@ ILLUSTRATED = {
 }
 LINK = re.compile(r"\[([^\]]+)\](?:\([^)]+\))?")
 LABELS = {
+    "agents": "Coding agents", "neighbours": "Other tools on the word pip",
     "ci": "CI", "cron": "cron, ssh and systemd", "docker": "Dockerfile", "faq": "Questions", "json": "JSON output",
     "make": "Makefile", "moving": "From --break-system-packages", "raspberry-pi": "Raspberry Pi", "ros": "ROS",
     "verbs": "Verbs and options",

@@ -9,6 +9,7 @@ copyright = "the safepip authors"  # noqa: A001  Sphinx's name for it
 release = os.environ["SAFEPIP_SITE_VERSION"]
 extensions = ["myst_parser", "sphinx_copybutton"]
 myst_heading_anchors = 3
+smartquotes = False  # it makes a dash of the two of an option
 html_theme = "furo"
 html_title = f"safepip {release}"
 html_copy_source = False

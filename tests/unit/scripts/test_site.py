@@ -50,6 +50,10 @@ def test_the_site_has_a_page_for_each_topic_and_the_references(site):
     assert "safepip env repair" in verbs
 
 
+def test_options_keep_their_dashes_in_prose(site):
+    assert "From --break-system-packages to safepip" in read(site, "moving.html")
+
+
 def test_search_finds_words_of_the_pages(site):
     index = read(site, "searchindex.js")
     assert "raspberri" in index or "raspberry" in index
