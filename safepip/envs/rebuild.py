@@ -54,7 +54,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
                 _rebuild(_Work(found, called, context, report), why)
                 return
             is_repaired = _repair_files(found, called, context, report, lock)
-    if not (is_repaired or recovered or is_finished or unasked):
+    if not any((is_repaired, recovered, is_finished, unasked)):
         report.say(f"there is nothing to repair in {called}")
 
 
@@ -101,8 +101,11 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
 
 def _refuse_other_directories(path: str, called: str, context: Context) -> None:
     """Refuse a directory that never was an environment: /usr looks like a broken one."""
-    known = was_environment(path) or is_conda(path) or _was_meant(path, context)
-    if os.path.isdir(path) and os.listdir(path) and not known:
+    if not os.path.isdir(path) or not os.listdir(path):
+        return
+    if was_environment(path) or is_conda(path):
+        return
+    if not _was_meant(path, context):
         what = f"{called} is not an environment, so there is nothing to rebuild it from"
         raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install again")
 
@@ -110,13 +113,15 @@ def _refuse_other_directories(path: str, called: str, context: Context) -> None:
 def _was_meant(path: str, context: Context) -> bool:
     """Return True for the project's `.venv`, unless a Python itself is installed there."""
     project = context.project
-    if project is None or path != os.path.join(project.root, ENVIRONMENT) or not os.path.isdir(path):
+    if project is None or path != os.path.join(project.root, ENVIRONMENT):
         return False
-    return not (is_conda(path) or glob.glob(os.path.join(glob.escape(path), "lib", "*", "os.py")))
+    if not os.path.isdir(path) or is_conda(path):
+        return False
+    return not glob.glob(os.path.join(glob.escape(path), "lib", "*", "os.py"))
 
 
 class _Work:
-    """What a rebuilding is made from."""
+    """The parts of a rebuilding."""
 
     def __init__(self, found: Environment, called: str, context: Context, report: Report) -> None:
         self.path = found.path
@@ -132,13 +137,17 @@ class _Work:
         wanted = {name: packages.again(name, one.state, entries) for name, one in held.items()}
         self.pip = wanted.pop("pip", None)
         self.wanted = list(wanted.values())
-        is_made = self.entry is not None and self.entry.registration.how == registry.MADE
-        self.has_pip = self.pip is not None or is_made
+        self.has_pip = self.pip is not None
+        if self.entry is not None and self.entry.registration.how == registry.MADE:
+            self.has_pip = True  # safepip puts a pip into each environment that it makes
 
 
 def _rebuild(work: _Work, why: str) -> None:
     """Get everything, then exchange the old environment for a new one."""
-    many = f"{len(work.wanted)} package{'' if len(work.wanted) == 1 else 's'}"
+    many = "1 package"
+    if len(work.wanted) != 1:
+        many = f"{len(work.wanted)} packages"
+    to_download = [one for one in work.wanted if not one.is_editable]
     work.report.say(f"{work.called} {why}")
     work.report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
@@ -146,7 +155,7 @@ def _rebuild(work: _Work, why: str) -> None:
         os.mkdir(wheels)
         with _told_plainly(work.called):
             with shown_while(
-                lambda: wheels_in(wheels, sum(not one.is_editable for one in work.wanted)),
+                lambda: wheels_in(wheels, len(to_download)),
                 work.context,
                 work.report,
             ):
@@ -159,7 +168,7 @@ def _rebuild(work: _Work, why: str) -> None:
 
 @contextlib.contextmanager
 def _told_plainly(called: str) -> Iterator[None]:
-    """Turn what can go wrong with a disk into one line."""
+    """Turn errors of the disk into one line."""
     try:
         yield
     except OSError as error:
@@ -174,39 +183,50 @@ def _not_repaired(called: str, what: str, *ways: str, code: int = NO_ENVIRONMENT
 
 
 def _interpreter(found: Environment, context: Context) -> Interpreter:
-    """Return the base that the environment had, else what is in its place now, else the target interpreter."""
-    made, candidates = inventory.made_with(found.path), list(_bases(found, context))
-    same = next((one for one in candidates if one.minor == made), None)
-    base = same or (candidates[0] if candidates else None) or context.base
+    """Return the base that the environment had, else a Python in its place, else the target interpreter."""
+    base = _former_base(found, context) or context.base
     if base is None or base.version < OLDEST:
         what = f"could not find a Python to rebuild {found.named} with"
         raise SafepipError(NO_ENVIRONMENT, what, "put a python3 on PATH, or name one with the setting python")
     return base
 
 
+def _former_base(found: Environment, context: Context) -> Interpreter | None:
+    made, candidates = inventory.made_with(found.path), list(_bases(found, context))
+    for one in candidates:
+        if one.minor == made:
+            return one
+    return candidates[0] if candidates else None
+
+
 def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
-    """Yield the Pythons that are where the environment's base was, by its link and by its pyvenv.cfg."""
+    """Yield the Pythons in the place of the environment's base, by its link and its pyvenv.cfg."""
     config, made = configuration(found.path), inventory.made_with(found.path)
     linked = os.path.realpath(os.path.join(found.path, BIN, "python" + EXE))
     home = config.get("home", "")
     named = [linked, config.get("base-executable", ""), os.path.join(home, f"python{made}{EXE}")]
     inside = os.path.join(os.path.realpath(found.path), "")
     for path in dict.fromkeys((*named, os.path.join(home, "python3" + EXE))):
-        if os.path.isabs(path) and is_program(path) and not os.path.realpath(path).startswith(inside):
-            known = interview(path, context.ambient.environ, context.cache)
-            if isinstance(known, Interpreter) and not known.is_virtual:
-                yield known
+        if not os.path.isabs(path) or not is_program(path):
+            continue
+        if os.path.realpath(path).startswith(inside):  # it goes with the environment
+            continue
+        answer = interview(path, context.ambient.environ, context.cache)
+        if isinstance(answer, Interpreter) and not answer.is_virtual:
+            yield answer
 
 
-# -- everything that is to come
+# -- the packages to install again
 
 
 def _gather(work: _Work, place: str, wheels: str) -> None:
-    """Put wheels of everything that can be one into the folder, by a temporary environment of the new Python."""
-    folders = (one.words[1].partition("#")[0] for one in work.wanted if one.is_editable)
-    gone = next((folder for folder in folders if not os.path.isdir(folder)), None)
-    if gone is not None:
-        raise _not_repaired(work.called, f"{gone}, which it has a package from, is gone")
+    """Download or build the wheels, by a temporary environment of the new Python."""
+    for one in work.wanted:
+        if not one.is_editable:
+            continue
+        folder = one.words[1].partition("#")[0]
+        if not os.path.isdir(folder):
+            raise _not_repaired(work.called, f"{folder}, which it has a package from, is gone")
     build(place, work.base, work.context.cache, pip=True)
     helper = _examined(place, place, work.base)
     try:
@@ -219,13 +239,13 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
 
 
 def _keeps_pip(work: _Work, helper: Environment) -> bool:
-    """Return True if the new environment needs another pip than it comes with.
-
-    One that served an older Python may not run on this: then the one that comes with it stays.
-    """
+    """Return True if the new environment needs another pip than it comes with."""
+    if work.base.minor != inventory.made_with(work.path):  # a pip of an older Python may not run on this one
+        return False
     seeded = inventory.distributions(helper.path).get("pip")
-    same = seeded is not None and work.pip is not None and seeded.state.version == work.pip.state.version
-    return not same and work.base.minor == inventory.made_with(work.path)
+    if seeded is None or work.pip is None:
+        return True
+    return seeded.state.version != work.pip.state.version
 
 
 # -- the exchange
@@ -250,9 +270,11 @@ def _exchange(work: _Work, wheels: str) -> None:
 
 def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> None:
     """Install everything again, as it was, and prove it."""
-    pip = [work.pip] if work.pip is not None and "pip" in packages.wheels_in(wheels) else []
+    wanted = list(work.wanted)
+    if work.pip is not None and "pip" in packages.wheels_in(wheels):
+        wanted.append(work.pip)
     try:
-        packages.install(made, [*work.wanted, *pip], wheels, lock=lock)
+        packages.install(made, wanted, wheels, lock=lock)
     except FailedError as error:
         raise _not_repaired(work.called, f"{error.what} again: {error.why}") from None
     now = inventory.distributions(made.path)
@@ -262,8 +284,9 @@ def _install(made: Environment, work: _Work, wheels: str, lock: int | None) -> N
 
 
 def _is_as_before(one: packages.Wanted, version: str) -> bool:
-    """Return True if this is the version from before; that of a folder or a repository may have changed."""
-    return one.is_editable or one.is_of_vcs or one.state.version in {version, "?"}
+    if one.is_editable or one.is_of_vcs:  # the folder or repository may be at another version now
+        return True
+    return one.state.version in {version, "?"}
 
 
 def _carry_over(old: str, made: Environment) -> None:
@@ -276,7 +299,7 @@ def _carry_over(old: str, made: Environment) -> None:
 
 
 def _examined(path: str, named: str, base: Interpreter) -> Environment:
-    """Return what an environment of safepip's will be once it is finished."""
+    """Return the environment as it is once it is finished."""
     python, site = os.path.join(path, BIN, "python" + EXE), os.path.join(path, base.site)
     return as_usable(path, named, python, base, site, configuration(path))
 
@@ -286,8 +309,10 @@ def _examined(path: str, named: str, base: Interpreter) -> Environment:
 
 @contextlib.contextmanager
 def _locked(real: str, context: Context, report: Report) -> Iterator[int | None]:
-    """Hold the environment's own lock, if there is an environment; give its descriptor."""
-    lock = acquire(real, context.settings.lock_timeout, report) if os.path.isdir(real) else None
+    """Hold the environment's own lock, if it exists; give its descriptor."""
+    lock = None
+    if os.path.isdir(real):
+        lock = acquire(real, context.settings.lock_timeout, report)
     try:
         yield lock
     finally:
