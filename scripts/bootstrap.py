@@ -57,6 +57,7 @@ NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 LAUNCHER_MARK = "# safepip's launcher, made by scripts/bootstrap.py; running that again replaces it"
 STATE_FILE = ".bootstrap"
 SCRATCH = ".safepip-"  # how the names of files begin that are yet to be renamed
+# Shells with a start-up file of their own; safepip/shells/startup_files.py knows the files.
 SHELLS = ("bash", "zsh", "fish", "sh", "ksh", "mksh", "yash", "tcsh", "powershell", "xonsh", "nushell")
 CERTIFICATES = "certificates.pem"  # those that were fetched for one run
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks, and nowhere else

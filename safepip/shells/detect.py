@@ -6,16 +6,12 @@ import os
 
 from safepip.system.interpreter import is_program
 
+from . import LANGUAGES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The names of shells, and the language that each speaks.
-LANGUAGES = {
-    "bash": "bash", "zsh": "zsh", "fish": "fish", "sh": "sh", "dash": "sh", "ash": "sh", "busybox": "sh",
-    "ksh": "sh", "ksh93": "sh", "mksh": "sh", "yash": "sh", "posix": "sh", "tcsh": "tcsh", "csh": "tcsh",
-    "pwsh": "powershell", "powershell": "powershell", "xonsh": "xonsh", "nu": "nushell", "nushell": "nushell",
-}  # fmt: skip
 _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script than to be typed in
 
 

@@ -15,6 +15,7 @@ from safepip.system.process import ACTIVATED, inherited
 from safepip.system.project import may_be_root, owner
 from safepip.system.registry import registration
 
+from . import LANGUAGES
 from .activation import HOME, LINKS, USER_BASE, Place, follow, leave
 from .quoting import render
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from .quoting import Step
 
-LANGUAGES = ("bash", "zsh", "fish", "sh", "tcsh", "powershell", "xonsh", "nushell")
 _QUESTIONS = ("1", "plain", "0", "start", "leave", "bin")
 
 
@@ -42,7 +42,7 @@ def answer(words: Sequence[str]) -> bytes | None:
     if len(words) < 2:
         return None
     language, question, given = words[0], words[1], "".join(words[2:3])
-    if language not in LANGUAGES or question not in _QUESTIONS:
+    if language not in LANGUAGES.values() or question not in _QUESTIONS:
         return None
     environ = inherited()
     if question == "bin":

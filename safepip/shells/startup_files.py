@@ -14,7 +14,8 @@ import string
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
 from safepip.system.files import replace_file, sweep
 
-from .detect import LANGUAGES, language_of, name_of, users_shell
+from . import LANGUAGES
+from .detect import language_of, name_of, users_shell
 from .program import own_program, typed_program
 from .quoting import quote
 

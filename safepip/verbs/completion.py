@@ -17,7 +17,7 @@ from safepip.core.pip_options import SUBCOMMANDS
 from safepip.core.world import USABLE
 from safepip.envs import history
 from safepip.envs.in_force import in_force
-from safepip.shells.detect import LANGUAGES
+from safepip.shells import LANGUAGES
 from safepip.shells.program import own_program
 from safepip.system.process import inherited
 

@@ -9,7 +9,7 @@ import sys
 
 from safepip.errors import USAGE, SafepipError
 from safepip.report import printable
-from safepip.shells.detect import LANGUAGES
+from safepip.shells import LANGUAGES
 
 from .arguments import shows_help
 from .completion import FILES, completions, files

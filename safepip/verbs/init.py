@@ -7,10 +7,9 @@ import sys
 
 from safepip.doctor.neighbours import neighbours_here
 from safepip.errors import USAGE, SafepipError
-from safepip.shells import startup_files
-from safepip.shells.detect import LANGUAGES, language_of, name_of
+from safepip.shells import LANGUAGES, startup_files
+from safepip.shells.detect import language_of, name_of
 from safepip.shells.files import FOLDER, read_file
-from safepip.shells.hook import LANGUAGES as SHELLS
 from safepip.shells.hook import begins
 from safepip.shells.links import refresh
 from safepip.shells.program import own_program, typed_program
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from safepip.shells.startup_files import Lines
     from safepip.system.observe import Context
 
+_SUPPORTED = ", ".join(dict.fromkeys(LANGUAGES.values()))
 _POSIX = ("bash", "zsh", "sh")
 # Shells whose code ends with the answer to `hook SHELL start`; the others ask for it.
 _BEGUN = (*_POSIX, "fish")
@@ -49,7 +49,7 @@ active on entering a directory, and completion."""
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this verb's arguments."""
     made = for_verb("init", example="safepip init --write", more=_MORE)
-    made.add_argument("shell", metavar="SHELL", nargs="?", help=", ".join(SHELLS))
+    made.add_argument("shell", metavar="SHELL", nargs="?", help=_SUPPORTED)
     made.add_argument("--no-activate", action="store_true", help="do not activate the project's environment")
     either = made.add_mutually_exclusive_group()
     either.add_argument("--write", action="store_true", help="write the line into the shell's start-up file")
@@ -61,7 +61,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the code for a shell, or set up the line that evaluates it."""
     said = parser().parse_args(words)
     if said.shell is not None and language_of(said.shell) is None:
-        raise SafepipError(USAGE, f"unsupported shell: {said.shell}", f"supported: {', '.join(SHELLS)}")
+        raise SafepipError(USAGE, f"unsupported shell: {said.shell}", f"supported: {_SUPPORTED}")
     if said.undo:
         return _undo(said.shell, context, report)
     if said.write or said.shell is None:

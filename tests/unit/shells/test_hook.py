@@ -11,8 +11,9 @@ import sys
 
 import pytest
 
+from safepip.shells import LANGUAGES
 from safepip.shells.activation import follow, leave
-from safepip.shells.hook import LANGUAGES, answer, begins, place_of
+from safepip.shells.hook import answer, begins, place_of
 from safepip.shells.quoting import assignments, quote, render
 from safepip.system import registry
 from safepip.system.process import inherited
@@ -61,7 +62,7 @@ def seen_by(name, language, value):
 @pytest.mark.parametrize("value", [*HOSTILE, os.fsdecode(b"caf\xe9 \xff")], ids=ascii)
 @pytest.mark.parametrize("name", ["bash", "zsh", "sh", "ksh", "mksh", "busybox", "fish", "tcsh"])
 def test_a_shell_reads_exactly_what_was_meant(work, name, value):
-    language = name if name in LANGUAGES else "sh"
+    language = name if name in LANGUAGES.values() else "sh"
     if name == "tcsh" and ("\n" in value or not value.isprintable()):
         pytest.skip("tcsh has no such values")
     assert seen_by(name, language, value) == (value, f"{value}|{value}")

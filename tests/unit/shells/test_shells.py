@@ -11,13 +11,13 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.errors import SafepipError
 from safepip.report import Report
-from safepip.shells import detect, links, shim, startup_files
+from safepip.shells import LANGUAGES, detect, links, shim, startup_files
 from safepip.shells.files import FOLDER, filled
 from safepip.shells.quoting import assignments
 from safepip.system.observe import Context, ambient
 from safepip.verbs import init
 
-LANGUAGES = sorted(set(detect.LANGUAGES.values()))
+EACH_LANGUAGE = sorted(set(LANGUAGES.values()))
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_the_parent_is_the_users_shell_but_one_that_runs_scripts(parent):
 # -- init
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", EACH_LANGUAGE)
 def test_the_code_begins_with_the_program_and_whether_it_activates(run, language, program):
     for option, hooked in ((), "1"), (("--no-activate",), "0"):
         code, out, err = run(language, *option)
@@ -164,7 +164,7 @@ def login_files(home):
         file.write('if [ -n "$BASH_VERSION" ]; then . "$HOME/.bashrc"; fi\n')
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", EACH_LANGUAGE)
 def test_init_shows_file_and_line_with_the_absolute_path(run, home, monkeypatch, program, login_files, language):
     monkeypatch.setattr(startup_files, "users_shell", lambda _environ: language)
     code, out, err = run()
@@ -187,7 +187,7 @@ def test_printed_commands_name_safepip_by_its_path_only_where_path_does_not_lead
 
 
 @pytest.mark.parametrize("options", [(), ("--no-activate",)], ids=str)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", EACH_LANGUAGE)
 def test_what_write_adds_is_there_once_and_undo_leaves_every_other_line(
     run, monkeypatch, login_files, language, options
 ):
