@@ -109,7 +109,7 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
         return None
     _warn_of_root(environment, context, report)
     used(context.state, environment)
-    _settle(environment, context, report, lock)
+    _prepare_environment(environment, context, report, lock)
     variables = _begin_journal(environment, context)
     question = asker.question() if asker is not None and variables else None
     if question is not None:
@@ -307,7 +307,7 @@ def _care_for_pip(environment: str, context: Context, report: Report, lock: int 
     own_pip(environment, context, report, lock=lock)
 
 
-def _settle(environment: str, context: Context, report: Report, lock: int | None) -> None:
+def _prepare_environment(environment: str, context: Context, report: Report, lock: int | None) -> None:
     """Make good what an earlier command left behind: an interrupted change, and a pip that others could change."""
     _recover(environment, context, report, lock)
     if lock is None:

@@ -70,7 +70,7 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
     program, version = obtain(plan.interpreter, plan.index, context, report)
     _seed(plan.interpreter, context)
     environ = environ_of(context)
-    runs = [_fitting(words, version) for words in _settled(plan, context)]
+    runs = [_fitting(words, version) for words in _with_forced(plan, context)]
     subcommand = runs[0][0]
     if subcommand not in _CHANGING:
         return start((program, *runs[0]), environ), ()
@@ -424,16 +424,16 @@ def _locked(context: Context, report: Report) -> int | None:
     return acquire(folder, context.settings.lock_timeout, report)
 
 
-def _settled(plan: Pipx, context: Context) -> list[tuple[str, ...]]:
-    """Return the runs; what pipx has in a version that the line does not want is changed in place."""
-    settled = list(plan.runs)
+def _with_forced(plan: Pipx, context: Context) -> list[tuple[str, ...]]:
+    """Return the runs, forced where pipx has the package in a version that the line does not want."""
+    runs = list(plan.runs)
     for number, spec in enumerate(plan.specs):
         words = plan.runs[number]
         if words[0] != "install" or "--force" in words:
             continue
         if _is_unwanted(spec, context):
-            settled[number] = _forced(words)
-    return settled
+            runs[number] = _forced(words)
+    return runs
 
 
 def _is_unwanted(spec: str, context: Context) -> bool:

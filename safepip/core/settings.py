@@ -1,6 +1,6 @@
-"""Settle what variables and settings files say; each value knows its origin.
+"""Merge what variables and settings files say; each value knows its origin.
 
-`TABLE` has a row for each setting. `help settings`, README and the tests read it. Nothing here reads a file, the
+`TABLE` has a row for each setting. `help settings` and the tests read it. Nothing here reads a file, the
 environment or the clock.
 """
 
@@ -89,7 +89,7 @@ class Settings(Record):
     faults: tuple[Fault, ...] = ()
 
 
-def settle(variables: Mapping[str, str], tables: Sequence[Table], project: str | None = None) -> Settings:
+def merge(variables: Mapping[str, str], tables: Sequence[Table], project: str | None = None) -> Settings:
     """Return the settings in force: SAFEPIP_<KEY> > project > user > system, each key by itself.
 
     A value that is wrong, or that a project may not set, is reported and skipped, so that the next lower one

@@ -105,7 +105,7 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
             _postpone(found, pending, busy[0], report)
             continue
         outcome = _Recovery(found, pending, lock).carry_out()
-        _settle(found, pending, outcome, report)
+        _report_outcome(found, pending, outcome, report)
         done = Outcome(restored=done.restored + outcome.restored, damaged=done.damaged + outcome.damaged)
     return done
 
@@ -136,7 +136,7 @@ def _postpone(found: Environment, pending: Pending, process: int, report: Report
     report.say(f"{what}; what an interrupted command left there is put right by the next change after it")
 
 
-def _settle(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
+def _report_outcome(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
     """Say what was done; end the journal, or keep what it says of the damage."""
     is_first = pending.name == journal.JOURNAL
     if is_first:
@@ -258,9 +258,9 @@ class _Recovery:
             if old is not None:
                 self._restore(old)
         elif self._is_touched(name, present):
-            self._settle_on_one(present, old)
+            self._choose_version(present, old)
 
-    def _settle_on_one(self, present: Sequence[Installed], old: Installed | None) -> None:
+    def _choose_version(self, present: Sequence[Installed], old: Installed | None) -> None:
         """Keep an intact version, else finish the one that was begun, else repair the least damaged one."""
         intact, begun = [], []
         for dist in present:

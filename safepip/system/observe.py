@@ -8,7 +8,7 @@ import sys
 from safepip.core.decide import decide
 from safepip.core.pip_line import opts_out, read
 from safepip.core.record import fields_of, replace
-from safepip.core.settings import origin_of, settle
+from safepip.core.settings import merge, origin_of
 from safepip.core.world import (
     ABSENT,
     BARE,
@@ -452,7 +452,7 @@ class Context(Facts):
         root = marked.root if marked else None
         ambient = self.ambient
         found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
-        return settle(ambient.environ, found, root)
+        return merge(ambient.environ, found, root)
 
     @lazy
     def project(self) -> Project | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from safepip.core.app_routing import wanted
 from safepip.core.invocation import read_invocation
 from safepip.core.pip_line import opts_out, read
-from safepip.core.settings import settle
+from safepip.core.settings import merge
 from safepip.core.world import Interpreter
 from safepip.envs import exchange, history, image, journal, packages, recover
 from safepip.envs.git import index_identity, tracks
@@ -84,8 +84,8 @@ def _read_settings(folder: str, data: bytes) -> None:
         _put(folder, name, data)
     found = tables({"XDG_CONFIG_HOME": folder}, folder, folder, platform="linux", system="/nowhere")
     variables = {"SAFEPIP_" + word: os.fsdecode(data[:50]) for word in ("PYTHON", "LOCK_TIMEOUT", "TRUST", "APPS")}
-    settings = settle(variables, found, folder)
-    project = settle({}, [table for table in found if table.level == "project"], folder)
+    settings = merge(variables, found, folder)
+    project = merge({}, [table for table in found if table.level == "project"], folder)
     assert (project.trust, project.managed, project.scope in {"managed", "always"}) == ((), (), True)
     assert not os.path.isabs(project.env_dir)
     assert ".." not in project.env_dir.split("/")

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from safepip.core.settings import ROWS, TABLE, Fault, Settings, Table, origin_of, settle, variable_name
+from safepip.core.settings import ROWS, TABLE, Fault, Settings, Table, merge, origin_of, variable_name
 
 ORIGINS = {
     "system": "/etc/safepip/config.toml",
@@ -26,8 +26,8 @@ def table(level, lines=None, error=None, **values):
 def told(level, key, value):
     """What settles when one place, a table or a variable, says one thing."""
     if level == "variable":
-        return settle({"SAFEPIP_" + key.upper().replace("-", "_"): value}, (), PROJECT)
-    return settle({}, (Table(origin=ORIGINS[level], level=level, values={key: value}, lines={key: 3}),), PROJECT)
+        return merge({"SAFEPIP_" + key.upper().replace("-", "_"): value}, (), PROJECT)
+    return merge({}, (Table(origin=ORIGINS[level], level=level, values={key: value}, lines={key: 3}),), PROJECT)
 
 
 # What is taken: level, key, value, and what Settings then holds.
@@ -202,7 +202,7 @@ def test_what_is_refused(row):
 
 
 def test_without_a_word_from_anyone_the_defaults_of_the_contract_hold():
-    assert settle({}, ()) == Settings(
+    assert merge({}, ()) == Settings(
         scope="managed",
         python=None,
         env_dir=".venv",
@@ -230,14 +230,14 @@ def test_without_a_word_from_anyone_the_defaults_of_the_contract_hold():
 
 def test_a_variable_beats_the_project_the_user_and_the_system_in_whatever_order_they_come():
     tables = [table("project", env_dir="p"), table("system", env_dir="s"), table("user", env_dir="u")]
-    assert settle({"SAFEPIP_ENV_DIR": "v"}, tables).env_dir == "v"
-    assert settle({}, tables).env_dir == "p"
-    assert settle({}, tables[1:]).env_dir == "u"
-    assert settle({}, tables[1:2]).env_dir == "s"
+    assert merge({"SAFEPIP_ENV_DIR": "v"}, tables).env_dir == "v"
+    assert merge({}, tables).env_dir == "p"
+    assert merge({}, tables[1:]).env_dir == "u"
+    assert merge({}, tables[1:2]).env_dir == "s"
 
 
 def test_each_key_is_settled_by_itself_and_knows_its_origin():
-    settings = settle(
+    settings = merge(
         {"SAFEPIP_QUIET": "yes"},
         (table("system", quiet=False, fast=False), table("user", lines={"env-dir": 7}, env_dir="env")),
     )
@@ -249,25 +249,25 @@ def test_each_key_is_settled_by_itself_and_knows_its_origin():
 
 
 def test_a_higher_list_replaces_a_lower_one():
-    settings = settle({"SAFEPIP_TRUST": HERE}, (table("user", trust=[THERE]),))
+    settings = merge({"SAFEPIP_TRUST": HERE}, (table("user", trust=[THERE]),))
     assert settings.trust == (HERE,)
 
 
 def test_a_value_set_to_its_default_still_has_an_origin():
-    settings = settle({}, (table("user", fast=False), table("project", fast=True)))
+    settings = merge({}, (table("user", fast=False), table("project", fast=True)))
     assert (settings.fast, origin_of(settings, "fast")) == (True, ORIGINS["project"])
 
 
 def test_where_a_wrong_value_is_skipped_the_next_lower_one_stands():
     tables = (table("user", scope="always", trust=[HERE]), table("project", scope="managed", trust=["/"]))
-    settings = settle({"SAFEPIP_SCOPE": "often"}, tables)
+    settings = merge({"SAFEPIP_SCOPE": "often"}, tables)
     assert (settings.scope, settings.trust) == ("always", (HERE,))
     assert origin_of(settings, "scope") == ORIGINS["user"]
     assert len(settings.faults) == 3
 
 
 def test_an_empty_variable_counts_as_unset():
-    settings = settle({"SAFEPIP_SCOPE": "", "SAFEPIP_TRUST": ""}, (table("user", scope="always"),))
+    settings = merge({"SAFEPIP_SCOPE": "", "SAFEPIP_TRUST": ""}, (table("user", scope="always"),))
     assert (settings.scope, settings.faults) == ("always", ())
 
 
@@ -275,7 +275,7 @@ def test_an_empty_variable_counts_as_unset():
     "name", ["BYPASS", "ENV", "PROJECT", "DEBUG", "HANDOVER", "ANYTHING", "env_dir", "ENV-DIR"]
 )
 def test_a_variable_that_is_no_setting_is_ignored_silently(name):
-    assert settle({"SAFEPIP_" + name: "\n"}, ()) == Settings()
+    assert merge({"SAFEPIP_" + name: "\n"}, ()) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -291,20 +291,20 @@ def test_a_variable_that_is_no_setting_is_ignored_silently(name):
     ids=ascii,
 )
 def test_an_unknown_key_is_a_warning_with_file_and_line_and_no_fault(key, told):
-    settings = settle({}, (Table(origin="/p/pyproject.toml", level="project", values={key: 1}, lines={key: 9}),))
+    settings = merge({}, (Table(origin="/p/pyproject.toml", level="project", values={key: 1}, lines={key: 9}),))
     assert settings == Settings(warnings=(Fault(origin="/p/pyproject.toml", line=9, what=told),))
     assert str(settings.warnings[0]) == f"/p/pyproject.toml:9: {told}"
 
 
 def test_broken_toml_is_a_fault_and_the_other_tables_still_count():
     broken = Fault(origin="/u/config.toml", line=1, what="broken", broken=True)
-    settings = settle({}, (table("user", error=broken), table("project", fast=False)))
+    settings = merge({}, (table("user", error=broken), table("project", fast=False)))
     assert settings.warnings == settings.faults == (broken,)
     assert settings.fast is False
 
 
 def test_a_long_value_is_cut_in_the_message():
-    (warning,) = settle({"SAFEPIP_SCOPE": "x" * 1000}, ()).warnings
+    (warning,) = merge({"SAFEPIP_SCOPE": "x" * 1000}, ()).warnings
     assert len(str(warning)) < 130
 
 
@@ -313,13 +313,13 @@ def test_a_table_of_very_many_dotted_keys_does_not_break_the_message():
     for _ in range(100_000):
         deep = {"a": deep}
     what = "quiet must be true or false, not a table"
-    assert settle({}, (table("user", quiet=deep),)).faults == (Fault(origin=ORIGINS["user"], what=what),)
+    assert merge({}, (table("user", quiet=deep),)).faults == (Fault(origin=ORIGINS["user"], what=what),)
 
 
 @pytest.mark.parametrize("project", [None, "/", "C:\\Users\\u\\blog", "/home/u/blog/"], ids=str)
 def test_wherever_the_project_is_its_environment_stays_inside(project):
     def env_dir(value):
-        return settle({}, (table("project", env_dir=value),), project).env_dir
+        return merge({}, (table("project", env_dir=value),), project).env_dir
 
     assert env_dir("sub/env") == "sub/env"
     assert env_dir("../../../../../x") == ".venv"
@@ -344,5 +344,5 @@ def test_each_default_is_a_value_that_the_setting_takes(row):
 
 def test_no_folder_is_inside_a_project_that_is_nowhere():
     table = Table(origin="p/pyproject.toml", level="project", values={"env-dir": "mine"})
-    assert settle({}, [table], "p").env_dir == "mine"
-    assert settle({}, [table], "../p").env_dir == ".venv"
+    assert merge({}, [table], "p").env_dir == "mine"
+    assert merge({}, [table], "../p").env_dir == ".venv"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safepip.core.settings import Fault, Table, settle
+from safepip.core.settings import Fault, Table, merge
 from safepip.system import settings_files
 from safepip.system.settings_files import may_hold_table, user_file
 
@@ -210,7 +210,7 @@ def test_the_users_keys_know_their_line(world):
     )
     assert table.lines == {"fast": 2, "colour": 4}
     warning = Fault(origin=str(user_path(world)), line=4, what="unknown key 'colour'")
-    assert settle({}, (table,)).warnings == (warning,)
+    assert merge({}, (table,)).warnings == (warning,)
 
 
 # What is broken.
@@ -240,7 +240,7 @@ def test_broken_toml_is_one_line_with_the_file_and_its_line(world, data, line):
     assert table.values == {}
     assert str(table.error).startswith(f"{user_path(world)}{line}: ")
     assert str(table.error).isprintable()
-    assert settle({}, (table,)).faults == (table.error,)
+    assert merge({}, (table,)).faults == (table.error,)
 
 
 def test_a_key_of_very_many_parts_does_not_hold_up_the_user(world):
@@ -401,7 +401,7 @@ def test_no_bytes_make_it_crash(tmp_path_factory, data):
         platform="linux",
         system=str(folder / "none"),
     )
-    for line in settle({}, found, str(folder)).warnings:
+    for line in merge({}, found, str(folder)).warnings:
         assert str(line).isprintable()
 
 

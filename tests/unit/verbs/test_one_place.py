@@ -10,7 +10,7 @@ import pytest
 
 from safepip.core.invocation import VERBS, Invocation, read_invocation
 from safepip.core.pip_line import read
-from safepip.core.settings import ROWS, TABLE, settle, variable_name
+from safepip.core.settings import ROWS, TABLE, merge, variable_name
 from safepip.core.slips import answer_to_slip
 from safepip.doctor.surroundings import unknown_variables
 from safepip.report import Report
@@ -88,8 +88,8 @@ def test_each_setting_has_a_line_of_help_and_a_variable_that_doctor_knows(key):
     assert f"| `{key}` | {ROWS[key].help}" in page("settings")
     assert list(unknown_variables({name: "x", f"{name}_X": "x"})) == [f"{name}_X"]
     value = VALUES.get(ROWS[key].kind.wants, ROWS[key].kind.wants.split(" or ")[0])
-    assert settle({name: value}, ()).warnings == ()
-    assert dict(settle({name: value}, ()).origins) == {key: name}
+    assert merge({name: value}, ()).warnings == ()
+    assert dict(merge({name: value}, ()).origins) == {key: name}
 
 
 def test_no_setting_is_without_a_row():
