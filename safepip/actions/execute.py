@@ -6,7 +6,7 @@ import os
 import sys
 
 from safepip import __version__
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Temporary, Verb, Version
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse, StepDown, Temporary, Verb, Version
 from safepip.core.record import replace
 from safepip.core.world import BROKEN
 from safepip.errors import shell_quote
@@ -49,8 +49,8 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             return hand_over(handover, context, report)
         case Create():
             return _create(plan, context, report)
-        case Repair():
-            return _repair(plan, context, report)
+        case Rebuild():
+            return _rebuild(plan, context, report)
         case Temporary():
             from .temporary import run_in_temporary
 
@@ -238,7 +238,7 @@ def _print(text: str) -> None:
 
 
 def _create(plan: Create, context: Context, report: Report) -> int | None:
-    """Make the environment and hand over; None where the repair of one was finished instead."""
+    """Make the environment and hand over; None where the rebuild of one was finished instead."""
     from safepip.envs.create import create
 
     if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
@@ -254,7 +254,7 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     return hand_over(replace(plan.handover, python=made.environment.python), context, report)
 
 
-def _repair(plan: Repair, context: Context, report: Report) -> int | None:
+def _rebuild(plan: Rebuild, context: Context, report: Report) -> int | None:
     """Rebuild the environment; None where it is whole then: no fault is met twice."""
     from safepip.envs.rebuild import repair
 

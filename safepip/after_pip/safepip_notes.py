@@ -154,7 +154,7 @@ def _sees_itself_only(environment):
 def _note(environment, failed):
     """Note what is other than the journal says, then take the journal away.
 
-    pip leaves things half done when it is interrupted (Ctrl-C): a journal that stays has them mended.
+    pip leaves things half done when it is interrupted (Ctrl-C): the next change recovers from a journal that stays.
     Return whether all is as before.
     """
     own = os.path.join(environment, b".safepip")

@@ -7,7 +7,7 @@ import os.path
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT
 
 from .handover import program, use_environment, warnings, words_for
-from .plan import Create, Handover, Pip, Refuse, Repair, Temporary
+from .plan import Create, Handover, Pip, Rebuild, Refuse, Temporary
 from .record import replace
 from .refusals import unfit, ways_to_trust_folder
 from .world import BIN, EXE, NOWHERE, OLDEST
@@ -54,10 +54,10 @@ def create(
     )
 
 
-def repair(world: WithPlace, environment: Environment, details: Details, refusal: Refuse) -> Repair:
-    """Return the repair that the settings ask for instead of the refusal."""
+def rebuild(world: WithPlace, environment: Environment, details: Details, refusal: Refuse) -> Rebuild:
+    """Return the plan of rebuilding that the settings ask for instead of the refusal."""
     planned = _served(world, environment, details, refusal.because)
-    return Repair(
+    return Rebuild(
         environment=environment,
         handover=planned.handover,
         refusal=refusal,

@@ -33,7 +33,7 @@ from .world import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pip_line import PipCommand
-    from .plan import Plan, Refuse, Repair
+    from .plan import Plan, Rebuild, Refuse
     from .world import Details, Environment, World
 
 _CHANGING = ("install", "uninstall")
@@ -318,7 +318,9 @@ def _without_environment(world: WithPlace, environment: Environment, because: st
     return sought
 
 
-def _refusal(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | Repair | None:
+def _refusal(
+    world: WithPlace, environment: Environment, details: Details, because: str
+) -> Refuse | Rebuild | None:
     """Return why the environment may not serve this line, or what is to be done about that first, or None."""
     settings, state = world.settings, environment.state
     if settings.faults and world.command.subcommand == "install":
@@ -345,12 +347,12 @@ def _has_version_of_name(world: WithPlace, environment: Environment) -> bool:
     return "." not in wanted or environment.version == wanted
 
 
-def _unfit(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | Repair:
+def _unfit(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | Rebuild:
     from . import refusals
 
     refusal = refusals.unfit(world, environment, details, because, is_named=world.named is not None)
-    if not refusals.to_be_repaired(environment, details, world.settings):
+    if not refusals.to_be_rebuilt(environment, details, world.settings):
         return refusal
-    from .creation import repair
+    from .creation import rebuild
 
-    return repair(world, environment, details, refusal)
+    return rebuild(world, environment, details, refusal)

@@ -98,7 +98,7 @@ class Create(Record):
     project: str = ""
 
 
-class Repair(Record):
+class Rebuild(Record):
     """Rebuild the broken environment, `called` so for the user's eyes, then decide again.
 
     `handover` is what that will come to; `refusal` stands where the environment is still broken then.
@@ -170,5 +170,5 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
-Fallback = InEnvironment | Create | Repair | Temporary | Pip | Refuse  # for a package that pipx refuses
-Plan = Pip | InEnvironment | Create | Repair | Temporary | Pipx | Refuse | StepDown | Verb | Version
+Fallback = InEnvironment | Create | Rebuild | Temporary | Pip | Refuse  # for a package that pipx refuses
+Plan = Pip | InEnvironment | Create | Rebuild | Temporary | Pipx | Refuse | StepDown | Verb | Version

@@ -89,8 +89,8 @@ def _ways_to_repair(path: str, environment: Environment, details: Details, *, is
     return (_ELSEWHERE, repair) if environment.other_system else (repair,)
 
 
-def to_be_repaired(environment: Environment, details: Details, settings: Settings) -> bool:
-    """Return True if a broken environment is to be repaired unasked: never another system's, nor a stranger's."""
+def to_be_rebuilt(environment: Environment, details: Details, settings: Settings) -> bool:
+    """Return True if a broken environment is to be rebuilt unasked: never another system's, nor a stranger's."""
     if environment.state != BROKEN or environment.other_system or environment.nothing:
         return False
     return settings.auto_repair and details.is_known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, StepDown, Temporary, Verb, Version
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse, StepDown, Temporary, Verb, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def outcome(plan: Plan, subcommand: str, interpreter: str | None) -> str:  # noq
             return f"would {subcommand} in {found.path} (Python {found.version}), which exists"
         case Create(environment=found, interpreter=base):
             return f"would create {found.path} (Python {base.minor}), then {subcommand} in it"
-        case Repair(environment=found):
-            return f"would repair {found.path}, which {found.reason}; then {subcommand} in it"
+        case Rebuild(environment=found):
+            return f"would rebuild {found.path}, which {found.reason}; then {subcommand} in it"
         case Temporary(interpreter=base):
             return f"would {subcommand} in a temporary environment (Python {base.minor})"
         case Pipx(names=names):

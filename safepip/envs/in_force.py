@@ -19,7 +19,7 @@ def repaired(context: Context, report: Report) -> Environment:
     found = in_force(context)
     if found.state != BROKEN:
         return found
-    if not refusals.to_be_repaired(found, details(found, context), context.settings):
+    if not refusals.to_be_rebuilt(found, details(found, context), context.settings):
         return found
     from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 

@@ -10,7 +10,7 @@ import sys
 from safepip.actions.save import destination_of
 from safepip.core.invocation import read_invocation, with_own_words
 from safepip.core.pip_options import SUBCOMMANDS
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Refuse, Repair, Temporary
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse, Temporary
 from safepip.core.record import replace
 from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
@@ -52,7 +52,7 @@ _TAKING = ("install", "download", "wheel", "lock", "index")  # subcommands that 
 
 
 _NAMES = {
-    InEnvironment: "environment", Repair: "environment", Create: "create", Temporary: "ephemeral", Pipx: "pipx",
+    InEnvironment: "environment", Rebuild: "environment", Create: "create", Temporary: "ephemeral", Pipx: "pipx",
     Refuse: "refuse",
 }  # fmt: skip
 
@@ -157,7 +157,7 @@ def _parts(plan: Plan) -> tuple[str | None, list[str]]:
     match plan:
         case Pip(handover=handover):
             return handover.environment, list(handover.argv)
-        case InEnvironment() | Repair() | Create():
+        case InEnvironment() | Rebuild() | Create():
             return plan.environment.path, list(plan.handover.argv)
         case Temporary(handover=handover):
             return None, list(handover.argv)

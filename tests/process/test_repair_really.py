@@ -218,7 +218,7 @@ def test_freeze_has_it_repaired_without_a_word(box: Sandbox, python: Exchanged) 
     frozen = box.run("freeze").text
     python.other()
     explained = box.run("explain", "freeze", env=UNASKED)
-    assert explained.text.startswith(f"would repair {box.venv}, which was made with Python")
+    assert explained.text.startswith(f"would rebuild {box.venv}, which was made with Python")
     assert box.run("explain", "--json", "freeze", env=UNASKED).text.startswith('{"plan": "environment"')
     ran = box.run("freeze", env=UNASKED)
     assert (ran.code, ran.text, ran.err) == (0, frozen, b"")

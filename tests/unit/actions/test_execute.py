@@ -25,8 +25,8 @@ from safepip.core.plan import (
     InEnvironment,
     Pip,
     Pipx,
+    Rebuild,
     Refuse,
-    Repair,
     RunHint,
     StepDown,
     Temporary,
@@ -541,7 +541,7 @@ def test_after_a_repair_it_is_decided_again_unless_it_did_not_help(
     found = Environment(path=path, named=path, state=BROKEN)
     context.examine = lambda path, **_how: replace(found, state=BROKEN if os.path.exists(path) else USABLE)
     refusal = Refuse(code=3, what="w", ways=(), because="x")
-    plan = Repair(environment=found, handover=PLAIN, refusal=refusal, called=".venv", because="x")
+    plan = Rebuild(environment=found, handover=PLAIN, refusal=refusal, called=".venv", because="x")
     assert execute(plan, context, report) == (None if mended else 3)
     assert capfd.readouterr().err == ("" if mended else "safepip: error: w\n")
 

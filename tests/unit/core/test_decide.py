@@ -24,8 +24,8 @@ from safepip.core.plan import (
     InEnvironment,
     Pip,
     Pipx,
+    Rebuild,
     Refuse,
-    Repair,
     RunHint,
     StepDown,
     Temporary,
@@ -194,7 +194,7 @@ def said(plan):  # noqa: C901  an arm a plan
             return f"refuse {code}"
         case StepDown(uid=uid, gid=gid):
             return f"step down to {uid}:{gid}"
-        case Repair(environment=found):
+        case Rebuild(environment=found):
             return f"repair {found.path}"
         case Create(environment=found):
             return f"create {found.path}"
