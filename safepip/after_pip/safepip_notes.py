@@ -154,8 +154,8 @@ def _sees_itself_only(environment):
 def _note(environment, failed):
     """Note what is other than the journal says, then take the journal away.
 
-    pip leaves things half done when it is interrupted (Ctrl-C): the next change recovers from a journal that stays.
-    Return whether all is as before.
+    pip leaves things half done when it is interrupted (Ctrl-C). Then the journal stays, for the next change to
+    recover. Return whether all is as before.
     """
     own = os.path.join(environment, b".safepip")
     with open(os.path.join(own, b"journal"), "rb") as file:
