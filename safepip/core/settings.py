@@ -224,9 +224,7 @@ def _path_inside(path: str, project: str | None) -> str | None:
         return None
     if ":" in path or not path.isprintable():  # a colon is Windows' drive, and splits PATH
         return None
-    root = _walk([], project or "")
-    if root is None:
-        return None
+    root = _walk([], project or "") or []
     target = _walk(root, path)
     if target is None or target[: len(root)] != root:
         return None
