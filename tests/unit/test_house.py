@@ -15,7 +15,7 @@ from tree import PACKAGE, TREE
 
 # Ceilings: lower them to what is found whenever that is less.
 CROWDED_FUNCTIONS = 0
-BRANCHES_IN_EXPRESSIONS = 9.4  # per 100 lines of code
+BRANCHES_IN_EXPRESSIONS = 9.3  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
 COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 1
 PRIVATE_NAMES_IN_TESTS = 47
