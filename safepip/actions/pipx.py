@@ -290,7 +290,8 @@ def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Con
 def _install_pipx(path: str, index: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     """Install pipx from the user's indexes; pip's output is kept, since a line of progress may stand there."""
     environ = own_variables(inherited(), path, policy=True)
-    for name in _REMOVED:
+    # Constraints are for what the user installs: one that excludes pipx would leave every application out.
+    for name in (*_REMOVED, "PIP_CONSTRAINT"):
         environ.pop(name, None)
     environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     floor = ".".join(map(str, FLOOR))

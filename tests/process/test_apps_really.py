@@ -142,12 +142,14 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
-def test_no_group_or_target_of_all_installs_gets_into_safepips_own_pipx(
+def test_no_group_target_or_constraint_of_all_installs_gets_into_safepips_own_pipx(
     bare: Sandbox, app_wheels: str, where: str
 ) -> None:
     bare.write("pyproject.toml", '[dependency-groups]\ndev = ["lib"]\n')
+    bare.write("../con.txt", "pipx<1\n")
     settings = {
         "group": "dev",
+        "constraint": f"{bare.home}/con.txt",
         "target": f"{bare.home}/target",
         "dry-run": "1",
     }
