@@ -48,7 +48,7 @@ def create(
         purpose=_purpose(world),
         system_site_packages=world.settings.system_site_packages,
         redirect=redirect_for(world.project, environment) if world.settings.env_redirect else None,
-        notices=(*planned.notices, *_nested(world, details), *_instead(world, environment)),
+        notices=(*planned.notices, *_nested(world, details), *_kept_elsewhere(world, environment)),
         hint=planned.hint,
         project=root_if_elsewhere(world.project, environment),
     )
@@ -144,14 +144,14 @@ def _purpose(world: WithPlace) -> str:
     return "for this project (once)" if world.project else "for use outside projects (once)"
 
 
-def _instead(world: WithPlace, environment: Environment) -> tuple[str, ...]:
+def _kept_elsewhere(world: WithPlace, environment: Environment) -> tuple[str, ...]:
     """Return why the environment is made elsewhere than in the project, unless that has been said."""
     is_said = world.project is not None and world.project.disposable is not None
-    if not environment.instead or is_said:
+    if not environment.reason_for_other_place or is_said:
         return ()
     root = world.project.root if world.project is not None else ""
-    where = f"{environment.instead}; this project's environment is kept in {environment.path}"
-    return (where, *ways_to_trust_folder(environment.instead, root))
+    where = f"{environment.reason_for_other_place}; this project's environment is kept in {environment.path}"
+    return (where, *ways_to_trust_folder(environment.reason_for_other_place, root))
 
 
 def _nested(world: WithPlace, details: Details) -> tuple[str, ...]:

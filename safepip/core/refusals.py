@@ -61,8 +61,9 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
             way = f"rebuild it here with the same packages: safepip env repair {shell_quote(path)}"
         ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.named)))
         return Refuse(code=REFUSED, what=what, ways=ways, because=because)
-    if details.project is not None:
-        what = f"{path} is a project, not an environment; its environment is {details.project.path}"
+    meant = details.environment_of_named_project
+    if meant is not None:
+        what = f"{path} is a project, not an environment; its environment is {meant.path}"
         way = f"as if started there: safepip --project {shell_quote(path)} …"
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
     ways = _ways_to_repair(path, environment, details, is_named=is_named)
@@ -79,9 +80,9 @@ def ways_to_trust_folder(reason: str, folder: str) -> tuple[str, ...]:
 def _ways_to_repair(path: str, environment: Environment, details: Details, *, is_named: bool) -> tuple[str, ...]:
     """Return what to type about a broken environment; an unknown one is rebuilt only if it is named."""
     word = shell_quote(path)
-    if environment.nothing:
+    if environment.never_environment:
         return (f"move it away, then install again: mv {word} {shell_quote(f'{path}.old')}",)
-    if environment.closed:
+    if environment.is_unreadable:
         return (f"let yourself read it: chmod u+rwx {word}",)
     repair = "rebuild it with the same packages: safepip env repair"
     if is_named or not details.is_known:
@@ -91,6 +92,6 @@ def _ways_to_repair(path: str, environment: Environment, details: Details, *, is
 
 def to_be_rebuilt(environment: Environment, details: Details, settings: Settings) -> bool:
     """Return True if a broken environment is to be rebuilt unasked: never another system's, nor a stranger's."""
-    if environment.state != BROKEN or environment.other_system or environment.nothing:
+    if environment.state != BROKEN or environment.other_system or environment.never_environment:
         return False
     return settings.auto_repair and details.is_known

@@ -111,10 +111,10 @@ class Environment(Record):
     `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
     ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
     is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
-    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `nothing` where
-    neither its name nor what is in it tells that an environment was meant to be there: it may be moved away,
-    and `closed` where its owner may not look into it.
-    `instead` says what stands in the way of an environment in the project, where one is kept elsewhere for that.
+    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `never_environment`
+    where neither its name nor what is in it tells that an environment was meant to be there: it may be moved away.
+    It is `is_unreadable` where its owner may not look into it. `reason_for_other_place` says what stands in the
+    way of an environment in the project, where one is kept elsewhere for that.
     """
 
     path: str
@@ -122,15 +122,15 @@ class Environment(Record):
     state: str
     reason: str = ""
     other_system: bool = False
-    nothing: bool = False
-    closed: bool = False
+    never_environment: bool = False
+    is_unreadable: bool = False
     python: str = ""
     version: str = ""
     site: str = ""
     base: Interpreter | None = None
     has_pip: bool = False
     sees_system: bool = False
-    instead: str = ""
+    reason_for_other_place: str = ""
 
 
 class Project(Record):
@@ -253,16 +253,16 @@ class Details(Record):
     """What else counts of the environment that is to serve.
 
     `command` is the line as its own pip reads it, and `moved_from` its path before it was moved here. `is_known`
-    tells whether safepip may rebuild it; `project` is the environment of the project whose root was named by
-    mistake. For one that is yet to be made, `around` is what would serve if the project's root were not under
-    version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint` is
+    tells whether safepip may rebuild it. `environment_of_named_project` is known where the root of a project was
+    named by mistake. For one that is yet to be made, `around` is what would serve if the project's root were not
+    under version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint` is
     the root of a project that another tool keeps, and a line to print once.
     """
 
     command: PipCommand
     moved_from: str | None = None
     is_known: bool = False
-    project: Environment | None = None
+    environment_of_named_project: Environment | None = None
     around: str | None = None
     pip_is_misconfigured: bool = False
     missing_input: str | None = None

@@ -49,10 +49,10 @@ def unfit(found: Environment, context: Context) -> SafepipError:
     if found.state in {ABSENT, UNFINISHED}:
         what = f"there is no {context.display(found)} here yet"
         ways: tuple[str, ...] = ("make it by installing something: safepip install …",)
-        if found.instead:
+        if found.reason_for_other_place:
             root = context.project.root if context.project is not None else ""
-            what = f"{found.instead}, and {what}"
-            ways += refusals.ways_to_trust_folder(found.instead, root)
+            what = f"{found.reason_for_other_place}, and {what}"
+            ways += refusals.ways_to_trust_folder(found.reason_for_other_place, root)
         return SafepipError(NO_ENVIRONMENT, what, *ways)
     is_named = context.named is not None
     refused = refusals.unfit(context, found, details(found, context), "", is_named=is_named)

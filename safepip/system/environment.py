@@ -53,7 +53,7 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
         return Environment(path=path, named=path, state=ABSENT)
     target, reason = target_of(path)
     if not target:
-        return Environment(path=path, named=path, state=BROKEN, reason=reason, nothing=True)
+        return Environment(path=path, named=path, state=BROKEN, reason=reason, never_environment=True)
     return _directory(target, path, interview, vet)
 
 
@@ -205,10 +205,10 @@ def _no_environment(path: str, named: str) -> Environment:
             return Environment(path=path, named=named, state=UNFINISHED)
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
-        return Environment(path=path, named=named, state=BROKEN, reason=reason, closed=True)
+        return Environment(path=path, named=named, state=BROKEN, reason=reason, is_unreadable=True)
     reason = "is not an environment: it has no pyvenv.cfg"
-    nothing = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
-    return Environment(path=path, named=named, state=BROKEN, reason=reason, nothing=nothing)
+    never = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
+    return Environment(path=path, named=named, state=BROKEN, reason=reason, never_environment=never)
 
 
 def _is_hardly_begun(path: str) -> bool:

@@ -34,9 +34,9 @@ def new_place(root: str, context: Context) -> Environment:
         return context.led_out(path)
     taken = _taken(path, root, context)
     if taken:
-        return central(root, context, instead=f"{context.typed_path(path)} {taken}")
+        return central(root, context, reason=f"{context.typed_path(path)} {taken}")
     if not os.path.lexists(path) and _is_open_to_others(root, context):
-        return central(root, context, instead=f"others can rename what root puts into {root}")
+        return central(root, context, reason=f"others can rename what root puts into {root}")
     if os.path.isdir(path):
         return context.examine(path)
     if os.pathsep not in path and _can_hold(root):
@@ -45,13 +45,13 @@ def new_place(root: str, context: Context) -> Environment:
     return central(root, context)
 
 
-def central(root: str, context: Context, *, instead: str = "") -> Environment:
+def central(root: str, context: Context, *, reason: str = "") -> Environment:
     """Return the place for a project's environment in the user's own data, and why it is not the usual one."""
     real = os.path.realpath(root)
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
     name = "".join(map(_plain, os.path.basename(real)))
     place = context.in_data("envs", f"{name[:_LONGEST_NAME] or 'root'}-{digest}")
-    found: Environment = replace(place, instead=instead)
+    found: Environment = replace(place, reason_for_other_place=reason)
     return found
 
 

@@ -233,7 +233,8 @@ def details(environment: Environment, context: Context) -> Details:
     if is_missing:
         found.update(pip_is_misconfigured=context.pip_is_misconfigured, missing_input=context.missing_input)
     if state == BROKEN:
-        found.update(is_known=context.may_repair(environment), project=context.of_project(path))
+        found.update(is_known=context.may_repair(environment))
+        found.update(environment_of_named_project=context.of_project(path))
     return Details(**found)
 
 

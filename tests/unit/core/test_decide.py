@@ -178,7 +178,7 @@ def context(
             command=facts.get("command_in", lambda _prefix: command)(""),
             moved_from=facts.get("moved_from", lambda _found: None)(place),
             is_known=facts.get("may_repair", lambda _found: True)(place),
-            project=facts.get("meant"),
+            environment_of_named_project=facts.get("meant"),
             around=facts.get("around"),
             pip_is_misconfigured=facts.get("pip_is_misconfigured", False),
             missing_input=facts.get("missing_input"),
@@ -1039,7 +1039,7 @@ def test_without_a_target_nothing_is_sought():
 
 
 def test_what_never_was_an_environment_is_to_be_moved_away():
-    plan = decide(context("list", place=env(state=BROKEN, reason="is not an environment", nothing=True)))
+    plan = decide(context("list", place=env(state=BROKEN, reason="is not an environment", never_environment=True)))
     assert isinstance(plan, Refuse)
     assert plan.ways == ("move it away, then install again: mv .venv .venv.old",)
 
@@ -1053,7 +1053,7 @@ def test_an_unknown_environment_is_rebuilt_only_if_it_is_named():
 
 
 def test_a_directory_that_its_owner_closed_is_to_be_opened():
-    plan = decide(context("list", place=env(state=BROKEN, reason="cannot be read", closed=True)))
+    plan = decide(context("list", place=env(state=BROKEN, reason="cannot be read", is_unreadable=True)))
     assert plan.ways == ("let yourself read it: chmod u+rwx .venv",)
 
 
@@ -1093,10 +1093,17 @@ def test_an_environment_that_is_named_has_nothing_to_do_with_toxs():
 
 
 def test_a_place_that_is_taken_is_named_when_another_is_made():
-    place = replace(missing(f"{HOME}-1"), instead=".venv is a link to nothing")
+    place = replace(missing(f"{HOME}-1"), reason_for_other_place=".venv is a link to nothing")
     plan = decide(context("install six", place=place))
     assert plan.notices == (f".venv is a link to nothing; this project's environment is kept in {HOME}-1",)
-    assert decide(context("install six", place=replace(env(f"{HOME}-1"), instead=place.instead))).notices == ()
+    assert (
+        decide(
+            context(
+                "install six", place=replace(env(f"{HOME}-1"), reason_for_other_place=place.reason_for_other_place)
+            )
+        ).notices
+        == ()
+    )
 
 
 # -- the environment's own pip.conf

@@ -368,13 +368,17 @@ def test_a_redirect_to_the_bare_name_of_one_beside_it_is_followed(environment, w
 def test_a_redirect_to_nothing_may_be_moved_away(work, redirect, text, why):
     found = redirect(text)
     target = os.path.normpath(os.path.join(work, "p", text.strip()))
-    assert (found.state, found.reason, found.nothing) == (BROKEN, f"points at {target}, which {why}", True)
+    assert (found.state, found.reason, found.never_environment) == (
+        BROKEN,
+        f"points at {target}, which {why}",
+        True,
+    )
 
 
 @pytest.mark.parametrize("text", ["", "\n", " \n", "blog-3.12\n", "\n../.venv\n", "a\0/b\n", "caf\udce9"])
 def test_another_tools_name_may_be_moved_away(environment, redirect, text):
     found = redirect(text)
-    assert (found.state, found.nothing) == (BROKEN, True)
+    assert (found.state, found.never_environment) == (BROKEN, True)
 
 
 @pytest.mark.parametrize("text", ["a\0/b\n", "caf\udce9\n", "\x7fELF\x02/\x01", "\x1b[31m/x\n"])

@@ -874,7 +874,7 @@ def test_beside_another_users_environment_ones_own_is_kept_elsewhere(world, work
     os.mkdir(f"{work}/.venv")
     give_away(f"{work}/.venv")
     found = world().place
-    assert (found.state, found.instead) == (ABSENT, ".venv belongs to another user")
+    assert (found.state, found.reason_for_other_place) == (ABSENT, ".venv belongs to another user")
     assert found.path.startswith(f"{home}/.local/share/safepip/envs/work-")
 
 
@@ -895,10 +895,10 @@ def test_what_stands_in_the_place_of_an_environment_is_told(world, work, home, t
         write(f"{work}/pyproject.toml")
     found = world().place
     way = " (to have it here: rm .venv, then install again)"
-    assert (found.state, found.instead) == (ABSENT, why.format(home=home, work=work, way=way))
+    assert (found.state, found.reason_for_other_place) == (ABSENT, why.format(home=home, work=work, way=way))
     if "{way}" in why:  # what is said does it
         os.unlink(f"{work}/.venv")
-        assert (world().place.path, world().place.instead) == (f"{work}/.venv", "")
+        assert (world().place.path, world().place.reason_for_other_place) == (f"{work}/.venv", "")
     assert found.path.startswith(f"{home}/.local/share/safepip/envs/work-")
 
 
@@ -938,7 +938,7 @@ def test_root_makes_no_environment_where_others_can_rename_it(world, work, uid, 
     os.chmod(work, mode)
     found = world(user=0).place
     assert (found.path != f"{work}/.venv") is central
-    assert (found.instead == f"others can rename what root puts into {work}") is central
+    assert (found.reason_for_other_place == f"others can rename what root puts into {work}") is central
 
 
 @as_root
