@@ -260,7 +260,7 @@ def _rebuild(plan: Rebuild, context: Context, report: Report) -> int | None:
 
     path = plan.environment.path
     repair(path, plan.called, context, report, unasked=True)
-    if context.examine(path, named=True).state == BROKEN:
+    if context.examine(path, trusted=True).state == BROKEN:
         return execute(plan.refusal, context, report)
     return None
 
@@ -294,7 +294,7 @@ def _take_lock(environment: str, context: Context, report: Report) -> int | None
     if context.state is not None and names_in(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
 
-        resume(environment, context.typed(context.examine(environment, named=True)), context, report)
+        resume(environment, context.typed(context.examine(environment, trusted=True)), context, report)
     from safepip.envs.lock import acquire
 
     return acquire(environment, context.settings.lock_timeout, report)

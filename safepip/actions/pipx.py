@@ -187,7 +187,7 @@ def interpreter_of(context: Context) -> Interpreter | None:
         return target.interpreter
     if target.prefix is None:
         return None
-    return context.examine(target.prefix, named=True).base
+    return context.examine(target.prefix, trusted=True).base
 
 
 def environ_of(context: Context) -> dict[str, str]:
@@ -256,7 +256,9 @@ def _version(path: str) -> tuple[int, ...]:
 
 def _is_complete(context: Context) -> bool:
     path = own_place(context)
-    return context.examine(path, named=True).state == USABLE and is_program(os.path.join(path, BIN, "pipx" + EXE))
+    return context.examine(path, trusted=True).state == USABLE and is_program(
+        os.path.join(path, BIN, "pipx" + EXE)
+    )
 
 
 def _fetch(interpreter: Interpreter | None, index: tuple[str, ...], context: Context, report: Report) -> None:
@@ -313,7 +315,7 @@ def _seed(interpreter: Interpreter | None, context: Context) -> None:
     """Give pipx the pip that all its environments share, where pipx itself does not."""
     path = applications.shared_folder(context)
     # pipx 1.16 does not notice that the Python of this environment is gone.
-    if is_environment(path) and context.examine(path, named=True).state == BROKEN:
+    if is_environment(path) and context.examine(path, trusted=True).state == BROKEN:
         shutil.rmtree(path, ignore_errors=True)
     if interpreter is None or os.path.lexists(path):
         return
@@ -457,7 +459,7 @@ def _installed_version(name: str, context: Context) -> str | None:
     venv = os.path.join(home_of(context), "venvs", name)
     if not os.path.isfile(os.path.join(venv, METADATA)):
         return None
-    for entry in names_in(context.examine(venv, named=True).site):
+    for entry in names_in(context.examine(venv, trusted=True).site):
         if entry.endswith(".dist-info"):
             installed, version = name_and_version(entry)
             if installed == name:

@@ -216,7 +216,7 @@ def _asked(run: Run, context: Context, told: list[str]) -> Iterator[Asked]:
     command, style = context.command, context.settings.save_style
     version = ""
     if run.environment:
-        version = context.examine(run.environment, named=True).version
+        version = context.examine(run.environment, trusted=True).version
     marked = {}
     if version:
         marked = {"python_version": version, "python_full_version": f"{version}.0"}

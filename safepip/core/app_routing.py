@@ -29,14 +29,14 @@ _MOST_LISTED = 5  # applications named in one line
 class Apps(Record):
     """What pipx has: the `folder` of its environments, and the names of the `installed` applications.
 
-    `beside` are the names on the line that the environment here has as well, and `named` is the environment of
+    `beside` are the names on the line that the environment here has as well, and `of_asked` is the environment of
     the one application that is asked for.
     """
 
     folder: str
     installed: tuple[str, ...] = ()
     beside: frozenset[str] = frozenset()
-    named: Environment | None = None
+    of_asked: Environment | None = None
 
 
 def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
@@ -177,9 +177,9 @@ def _show(world: WithPlace) -> Plan | Need | None:
     apps = world.apps
     if apps is None:
         return Need(stage=APPS)
-    if apps.named is None or not _only_pipx_has(apps, names):
+    if apps.of_asked is None or not _only_pipx_has(apps, names):
         return None
-    return pip_of(world, apps.named, f"{names[0]} is with pipx")
+    return pip_of(world, apps.of_asked, f"{names[0]} is with pipx")
 
 
 def _list(world: WithPlace, otherwise: Plan) -> Plan | Need | None:

@@ -90,7 +90,7 @@ def _served(world: WithPlace, environment: Environment, details: Details, becaus
 def _refusal(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | None:
     """Return why the environment cannot be made, or None."""
     if environment.state == NOWHERE:
-        return unfit(world, environment, details, because, is_named=world.named is not None)
+        return unfit(world, environment, details, because, is_named=world.named_environment is not None)
     interpreter = world.base
     if interpreter is None:
         what = f"{world.target.python} was made from a Python that cannot be found"
@@ -139,8 +139,8 @@ def _pip_of_safepip(world: WithPlace, because: str) -> Pip:
 
 
 def _purpose(world: WithPlace) -> str:
-    if world.named:
-        return f"as {world.named[0]} says"
+    if world.named_environment:
+        return f"as {world.named_environment[0]} says"
     return "for this project (once)" if world.project else "for use outside projects (once)"
 
 

@@ -103,7 +103,7 @@ def decide(world: World) -> Plan | Need:
         return _wrong_use(late)
     if not isinstance(world, WithTarget):
         return Need(stage=TARGET)
-    if world.named is None and invocation.route == "app":
+    if world.named_environment is None and invocation.route == "app":
         return _routed(world)
     plan = _named(world) or _active(world) or _left_to_pip(world) or _routed(world)
     return _with_answer_to_slip(world, plan)
@@ -143,12 +143,12 @@ def _with_answer_to_slip(world: WithTarget, plan: Plan | Need) -> Plan | Need:
 
 def _named(world: WithTarget) -> Plan | Need | None:
     """Row 4: return the plan for the environment that the line or SAFEPIP_ENV names, or None."""
-    if world.named is None:
+    if world.named_environment is None:
         return None
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
-    what, environment = world.named
-    return _into(world, environment, f"{what} names {environment.named}", may_create=what != "--python")
+    what, environment = world.named_environment
+    return _into(world, environment, f"{what} names {environment.known_as}", may_create=what != "--python")
 
 
 def _active(world: WithTarget) -> Plan | Need | None:
@@ -307,8 +307,8 @@ def _without_environment(world: WithPlace, environment: Environment, because: st
     if not isinstance(plan, Pip):
         return plan
     notices = plan.notices
-    if world.named is not None and world.command.subcommand != "freeze":
-        about = f"there is no environment at {environment.named}; this is about {plan.handover.python}"
+    if world.named_environment is not None and world.command.subcommand != "freeze":
+        about = f"there is no environment at {environment.known_as}; this is about {plan.handover.python}"
         notices = (about, *notices)
     told: Pip = replace(plan, notices=notices)
     if world.command.subcommand != "uninstall":
@@ -327,7 +327,7 @@ def _refusal(
         from .refusals import wrong_settings
 
         return wrong_settings(settings, because)
-    is_outside = world.named is None and world.project is None
+    is_outside = world.named_environment is None and world.project is None
     if is_outside and settings.outside_project == "error":
         from .refusals import outside_project
 
@@ -350,7 +350,7 @@ def _has_version_of_name(world: WithPlace, environment: Environment) -> bool:
 def _unfit(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | Rebuild:
     from . import refusals
 
-    refusal = refusals.unfit(world, environment, details, because, is_named=world.named is not None)
+    refusal = refusals.unfit(world, environment, details, because, is_named=world.named_environment is not None)
     if not refusals.to_be_rebuilt(environment, details, world.settings):
         return refusal
     from .creation import rebuild

@@ -82,7 +82,7 @@ def use_environment(world: WithPlace, environment: Environment, details: Details
         handover=handover,
         because=because,
         notices=notices + notice,
-        hint=details.hint if subcommand == "install" and not world.named else None,
+        hint=details.hint if subcommand == "install" and not world.named_environment else None,
         elsewhere=directory and getattr(command, directory),
     )
 
@@ -97,7 +97,7 @@ def words_for(
     """
     dropped: tuple[int, ...] = ()
     changes: Changes = ()
-    if world.named is None or world.named[0] != "--python":
+    if world.named_environment is None or world.named_environment[0] != "--python":
         dropped = command.python_words
         changes = (("PIP_PYTHON", python if world.configured_python else None),)
     if command.subcommand not in _USER_SITE or not command.user:
@@ -155,7 +155,7 @@ def warnings(world: WithTarget) -> tuple[str, ...]:
     if world.command.subcommand == "freeze":
         return ()
     told = tuple(map(str, world.settings.warnings))
-    if world.stale_active is None or world.active or world.named or not world.managed:
+    if world.stale_active is None or world.active or world.named_environment or not world.managed:
         return told
     variable, path = world.stale_active
     return (f"{variable} names {path}, which is not an environment; going on without it", *told)
@@ -172,7 +172,7 @@ def _moved(world: WithPlace, environment: Environment, details: Details) -> tupl
 def _past_disposable(world: WithPlace, environment: Environment) -> tuple[str, ...]:
     """Return what to say where a change goes past the environment that the project's redirect names."""
     project = world.project
-    if world.named or project is None or project.disposable is None:
+    if world.named_environment or project is None or project.disposable is None:
         return ()
     if world.command.subcommand not in _CHANGING:
         return ()

@@ -59,7 +59,7 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
         way = f"if you trust it: safepip env trust {shell_quote(path)}"
         if environment.reason.startswith(MADE_ELSEWHERE):
             way = f"rebuild it here with the same packages: safepip env repair {shell_quote(path)}"
-        ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.named)))
+        ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.known_as)))
         return Refuse(code=REFUSED, what=what, ways=ways, because=because)
     meant = details.environment_of_named_project
     if meant is not None:

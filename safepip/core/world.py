@@ -63,13 +63,13 @@ class Ambient(Record):
 class Target(Record):
     """The Python that the typed command would have served: an `interpreter`, or an environment at `prefix`.
 
-    `python` is the program to start; `named` tells whether the line, and not PATH, chose it.
+    `python` is the program to start; `chosen_on_line` tells whether the line, and not PATH, chose it.
     """
 
     python: str
     prefix: str | None = None
     interpreter: Interpreter | None = None
-    named: bool = False
+    chosen_on_line: bool = False
     problem: str | None = None
 
 
@@ -108,7 +108,7 @@ class Interpreter(Record):
 class Environment(Record):
     """A place for an environment, and what was found there.
 
-    `path` is absolute, with redirects followed; `named` the place that the user knows; `state` is one of
+    `path` is absolute, with redirects followed; `known_as` the place that the user knows; `state` is one of
     ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
     is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
     minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `never_environment`
@@ -118,7 +118,7 @@ class Environment(Record):
     """
 
     path: str
-    named: str
+    known_as: str
     state: str
     reason: str = ""
     other_system: bool = False
@@ -169,7 +169,7 @@ class Facts:
 
     def typed(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""
-        return self.typed_path(found.named)
+        return self.typed_path(found.known_as)
 
     def typed_path(self, path: str) -> str:
         """Return the path as the user would type it from here."""
@@ -184,10 +184,12 @@ class Facts:
         That is for prose: in a command that has to be quoted, a shell would not read the ~.
         """
         home = self.ambient.home
-        if home is None or not self._is_in_data(found.named):
+        if home is None or not self._is_in_data(found.known_as):
             return self.typed(found)
         start = os.path.join(home, "")
-        return os.path.join("~", found.named.removeprefix(start)) if found.named.startswith(start) else found.named
+        if not found.known_as.startswith(start):
+            return found.known_as
+        return os.path.join("~", found.known_as.removeprefix(start))
 
     def _is_in_data(self, path: str) -> bool:
         return self.data is not None and path.startswith(os.path.join(self.data, ""))
@@ -220,8 +222,8 @@ class WithTarget(World):
     `managed` tells whether something other than pip manages the target, and `command` is the line as its pip
     reads it. `bare` is the interpreter whose pip reads a `--python` in the line, and `base` the one that new
     environments are made from. `active` is the active environment, `owner_of_active` its owner if that is the
-    user behind sudo, and `stale_active` a variable that names no environment, with its value. `named` is the
-    environment that --env, SAFEPIP_ENV or --python names, and which of them.
+    user behind sudo, and `stale_active` a variable that names no environment, with its value. `named_environment`
+    is which of --env, SAFEPIP_ENV and --python names one, and the environment.
     """
 
     target: Target
@@ -232,7 +234,7 @@ class WithTarget(World):
     active: Environment | None = None
     owner_of_active: tuple[int, int] | None = None
     stale_active: tuple[str, str] | None = None
-    named: tuple[str, Environment] | None = None
+    named_environment: tuple[str, Environment] | None = None
 
 
 class WithPlace(WithTarget):
@@ -255,8 +257,8 @@ class Details(Record):
     `command` is the line as its own pip reads it, and `moved_from` its path before it was moved here. `is_known`
     tells whether safepip may rebuild it. `environment_of_named_project` is known where the root of a project was
     named by mistake. For one that is yet to be made, `around` is what would serve if the project's root were not
-    under version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint` is
-    the root of a project that another tool keeps, and a line to print once.
+    under version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint`
+    is the root of a project that another tool keeps, and a line to print once.
     """
 
     command: PipCommand

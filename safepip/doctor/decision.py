@@ -55,7 +55,7 @@ def _active(context: Context) -> Finding:
 
 
 def _stale(variable: str, path: str, context: Context) -> Finding:
-    found = context.examine(path, named=True)
+    found = context.examine(path, trusted=True)
     reason = found.reason
     if not reason:
         reason = "is not an environment"
@@ -69,7 +69,7 @@ def _stale(variable: str, path: str, context: Context) -> Finding:
 
 
 def _another_active(active: Environment, context: Context) -> Findings:
-    if context.named or not context.project:
+    if context.named_environment or not context.project:
         return
     here = attempt(lambda: context.place, None)
     if here is None or here.state != USABLE:

@@ -76,8 +76,8 @@ def _each_once(context: Context) -> Iterator[tuple[str, Environment]]:
 def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
     """Yield each environment with its role, a key of _ROLES or "remembered"."""
     try:
-        if context.named:
-            yield "named", context.named[1]
+        if context.named_environment:
+            yield "named", context.named_environment[1]
         else:
             if context.active:
                 yield "active", context.active
@@ -135,7 +135,7 @@ def _unusable(found: Environment, repair: str, context: Context) -> Findings:
 
 
 def _name(found: Environment) -> str:
-    return found.named or found.path
+    return found.known_as or found.path
 
 
 def _env(word: str, found: Environment, context: Context) -> str:

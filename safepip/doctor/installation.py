@@ -39,7 +39,7 @@ def check(context: Context) -> Findings:
     own = own_installation(context)
     yield ok("installed-by", f"safepip was installed by {own.by}; to update it: {own.update}")
     for prefix in _environments_on_path(context):
-        found = context.examine(prefix, named=True)
+        found = context.examine(prefix, trusted=True)
         if found.state == BROKEN:
             why = f"the safepip in {prefix} cannot start: it {found.reason}"
             yield problem("safepip-without-python", why, of_environment(prefix).repair)

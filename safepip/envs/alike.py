@@ -61,7 +61,7 @@ def _to_be(path: str, base: Interpreter, model: Model) -> Environment:
     made: Environment = replace(
         model.environment,
         path=path,
-        named=path,
+        known_as=path,
         python=started_as(os.path.join(path, BIN, "python" + EXE)),
         version=base.minor,
         site=os.path.join(path, base.site),

@@ -41,7 +41,7 @@ def broken(context: Context) -> dict[str, str]:
     venvs = os.path.join(home_of(context), "venvs")
     found = {}
     for name in installed_applications(venvs):
-        environment = context.examine(os.path.join(venvs, name), named=True)
+        environment = context.examine(os.path.join(venvs, name), trusted=True)
         if environment.state == BROKEN:
             found[name] = environment.reason
     return found
@@ -96,7 +96,7 @@ def read(context: Context) -> list[Entry]:
     """Return what was noted in this project, or outside all, oldest first; none where one is named or active."""
     if context.state is None:
         return []
-    if context.named is not None:
+    if context.named_environment is not None:
         return []
     if context.active is not None:
         return []

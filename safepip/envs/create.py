@@ -76,7 +76,7 @@ def create(
     """
     path = plan.environment.path
     with creation_lock(path, context, report):
-        found = context.examine(path, named=context.named is not None)
+        found = context.examine(path, trusted=context.named_environment is not None)
         if found.state == USABLE:
             return Made(environment=found)
         if found.state not in {ABSENT, UNFINISHED}:
@@ -85,7 +85,7 @@ def create(
             _refuse_anothers(path, plan.called, context.ambient.user)
         search = context.ambient.environ.get("PATH", "")
         attended, image = context.ambient.attended, _is_image(context)
-        local = context.named is None and context.project is not None
+        local = context.named_environment is None and context.project is not None
         announcement = _announcement(plan, path, search, attended=attended, image=image, local=local)
         for line in filter(None, (announcement, offer(plan, context))):
             report.say(line)
@@ -95,7 +95,7 @@ def create(
             doing, soon = f"{doing}, and preparing pip for all later ones", 0
         with _told_plainly(path), shown_while(doing, context, report, soon=soon):
             by_this_command = _make(plan, context, report, fill)
-        made = context.examine(path, named=True)
+        made = context.examine(path, trusted=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
     redirect = plan.redirect if plan.redirect and _redirect(plan.redirect, path) else ""
@@ -327,7 +327,7 @@ def _make(plan: Create, context: Context, report: Report, fill: Callable[[str], 
             make_folder(os.path.dirname(path))
         _mark(path, token)
         lock = acquire(path, context.settings.lock_timeout, report, warn=False)  # it is taken once more
-        if context.examine(path, named=True).state not in {ABSENT, UNFINISHED}:
+        if context.examine(path, trusted=True).state not in {ABSENT, UNFINISHED}:
             _unmark(path, token)
             return False
         begun = True

@@ -24,9 +24,9 @@ def fault(found: Environment, state: str | None = None) -> str | None:
     if found.state == BROKEN and was_environment(found.path):
         return found.reason
     if found.state in {ABSENT, UNFINISHED}:
-        raise SafepipError(NO_ENVIRONMENT, f"there is no {found.named} yet", "make it: safepip env create")
+        raise SafepipError(NO_ENVIRONMENT, f"there is no {found.known_as} yet", "make it: safepip env create")
     if found.state != USABLE:
-        what = f"{found.named} {found.reason or found.state}: there is nothing to rebuild it from"
+        what = f"{found.known_as} {found.reason or found.state}: there is nothing to rebuild it from"
         raise SafepipError(NO_ENVIRONMENT, what, "rename it, then install again")
     if not is_environment(found.path):  # conda's: what is wrong in it is for conda to repair
         return None

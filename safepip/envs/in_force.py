@@ -24,14 +24,14 @@ def repaired(context: Context, report: Report) -> Environment:
     from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
     repair(found.path, context.typed(found), context, report)
-    now: Environment = context.examine(found.named, named=True)
+    now: Environment = context.examine(found.known_as, trusted=True)
     return now
 
 
 def in_force(context: Context) -> Environment:
     """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
-    if context.named:
-        named: Environment = context.named[1]
+    if context.named_environment:
+        named: Environment = context.named_environment[1]
         return named
     return context.active or context.reading
 
@@ -54,6 +54,6 @@ def unfit(found: Environment, context: Context) -> SafepipError:
             what = f"{found.reason_for_other_place}, and {what}"
             ways += refusals.ways_to_trust_folder(found.reason_for_other_place, root)
         return SafepipError(NO_ENVIRONMENT, what, *ways)
-    is_named = context.named is not None
+    is_named = context.named_environment is not None
     refused = refusals.unfit(context, found, details(found, context), "", is_named=is_named)
     return SafepipError(refused.code, refused.what, *refused.ways)

@@ -45,7 +45,7 @@ def offer(plan: Create, context: Context) -> str | None:
     """
     if not context.ambient.terminal or not context.settings.hints:
         return None
-    if context.quiet or plan.hint or context.named:
+    if context.quiet or plan.hint or context.named_environment:
         return None
     name = _only_name(context)
     interpreter = context.target.interpreter

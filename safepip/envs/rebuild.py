@@ -48,7 +48,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
         is_finished = exchange.take_up(path, called, context, report)
         with _locked(os.path.realpath(path), context, report) as lock:
             recovered = recover.recover(path, context, report, lock=lock).restored
-            found = context.examine(path, named=True)
+            found = context.examine(path, trusted=True)
             why = _why_rebuild(found, context)
             if why is not None:
                 _rebuild(_Work(found, called, context, report), why)
@@ -186,7 +186,7 @@ def _interpreter(found: Environment, context: Context) -> Interpreter:
     """Return the base that the environment had, else a Python in its place, else the target interpreter."""
     base = _former_base(found, context) or context.base
     if base is None or base.version < OLDEST:
-        what = f"could not find a Python to rebuild {found.named} with"
+        what = f"could not find a Python to rebuild {found.known_as} with"
         raise SafepipError(NO_ENVIRONMENT, what, "put a python3 on PATH, or name one with the setting python")
     return base
 

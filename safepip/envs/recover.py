@@ -91,7 +91,7 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
 
     A journal ends only once everything that it covers is intact. The rest is tried again at each next change.
     """
-    found = context.examine(environment, named=True)
+    found = context.examine(environment, trusted=True)
     done = Outcome()
     if found.state != USABLE:
         return done

@@ -28,7 +28,7 @@ def own_pip(environment: str, context: Context, report: Report, *, lock: int | N
     A reader has no `lock`: where another command holds it, that one may be changing pip at this moment. The image
     that the files are from is found changed, and made again, when the next environment is made.
     """
-    found = context.examine(environment, named=True)
+    found = context.examine(environment, trusted=True)
     if found.state != USABLE or not os.access(os.path.join(found.site, "pip"), os.W_OK):
         return
     if lock is not None:

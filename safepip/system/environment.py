@@ -50,10 +50,10 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     A file may redirect to it, see `target_of`.
     """
     if not os.path.lexists(path):
-        return Environment(path=path, named=path, state=ABSENT)
+        return Environment(path=path, known_as=path, state=ABSENT)
     target, reason = target_of(path)
     if not target:
-        return Environment(path=path, named=path, state=BROKEN, reason=reason, never_environment=True)
+        return Environment(path=path, known_as=path, state=BROKEN, reason=reason, never_environment=True)
     return _directory(target, path, interview, vet)
 
 
@@ -188,7 +188,7 @@ def is_open(status: os.stat_result) -> bool:
 
 def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
-        return Environment(path=path, named=named, state=UNFINISHED)
+        return Environment(path=path, known_as=named, state=UNFINISHED)
     if is_environment(path):
         python = os.path.join(path, BIN, "python" + EXE)
         if not is_program(python):
@@ -202,13 +202,13 @@ def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environ
 def _no_environment(path: str, named: str) -> Environment:
     try:
         if _is_hardly_begun(path):
-            return Environment(path=path, named=named, state=UNFINISHED)
+            return Environment(path=path, known_as=named, state=UNFINISHED)
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
-        return Environment(path=path, named=named, state=BROKEN, reason=reason, is_unreadable=True)
+        return Environment(path=path, known_as=named, state=BROKEN, reason=reason, is_unreadable=True)
     reason = "is not an environment: it has no pyvenv.cfg"
     never = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
-    return Environment(path=path, named=named, state=BROKEN, reason=reason, never_environment=never)
+    return Environment(path=path, known_as=named, state=BROKEN, reason=reason, never_environment=never)
 
 
 def _is_hardly_begun(path: str) -> bool:
@@ -240,13 +240,13 @@ def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment
     python = os.path.join(path, "python" + EXE) if EXE else os.path.join(path, BIN, "python")
     objection = vet(path, os.path.realpath(python))
     if objection:
-        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
+        return Environment(path=path, known_as=named, state=UNTRUSTED, reason=objection)
     if not is_program(python):
         reason = f"cannot be used: there is no Python in {path}"
-        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
     base = interview(python)
     if isinstance(base, str):
-        return Environment(path=path, named=named, state=BROKEN, reason=f"cannot be used: {base}")
+        return Environment(path=path, known_as=named, state=BROKEN, reason=f"cannot be used: {base}")
     site = os.path.join(path, base.site)
     return as_usable(path, named, python, base, site, {})
 
@@ -260,26 +260,26 @@ def _without_python(path: str, named: str, python: str) -> Environment:
         reason = f"has a {python} that cannot be run"
     else:
         reason = f"was made with Python {_made_with(path)}, which is gone"
-    return Environment(path=path, named=named, state=BROKEN, reason=reason, other_system=is_others)
+    return Environment(path=path, known_as=named, state=BROKEN, reason=reason, other_system=is_others)
 
 
 def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
     """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
     config = configuration(path)
     if not config.get("home"):
-        return Environment(path=path, named=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
+        return Environment(path=path, known_as=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
     stands_on = _base_of(path, python, config)
     objection = vet(path, stands_on)
     if objection:
-        return Environment(path=path, named=named, state=UNTRUSTED, reason=objection)
+        return Environment(path=path, known_as=named, state=UNTRUSTED, reason=objection)
     base = interview(stands_on)
     if isinstance(base, str):
         reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
-        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
     site = os.path.join(path, base.site)
     if not os.path.isdir(site) and _made_with(path) != base.minor:  # else pip removed it with the last package
         reason = f"was made with Python {_made_with(path)}, which is gone: its Python is {base.minor} now"
-        return Environment(path=path, named=named, state=BROKEN, reason=reason)
+        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
     return as_usable(path, named, python, base, site, config)
 
 
@@ -289,7 +289,7 @@ def as_usable(
     """Return the environment at `path`, which nothing keeps from being used."""
     return Environment(
         path=path,
-        named=named,
+        known_as=named,
         state=USABLE,
         python=started_as(python),
         version=base.minor,

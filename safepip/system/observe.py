@@ -206,14 +206,14 @@ def _with_target(world: World, context: Context) -> World:
         active=active,
         owner_of_active=context.owner_behind_sudo(active.path) if active else None,
         stale_active=None if active else context.stale_active,
-        named=context.named,
+        named_environment=context.named_environment,
     )
 
 
 def _with_place(world: World, context: Context) -> World:
     """Add the environment that belongs here; one that is named serves whatever the directory is."""
-    if context.named is not None:
-        _, environment = context.named
+    if context.named_environment is not None:
+        _, environment = context.named_environment
         return WithPlace(**fields_of(world), place=environment, reading=environment)
     return WithPlace(**fields_of(world), place=context.place, reading=context.reading, project=context.project)
 
@@ -228,7 +228,7 @@ def details(environment: Environment, context: Context) -> Details:
     found: dict[str, Any] = {"command": context.command}
     if path:
         found.update(command=context.command_in(path), moved_from=context.moved_from(environment))
-    if is_install and context.named is None:
+    if is_install and context.named_environment is None:
         found.update(hint=context.manager_hint, around=context.around if is_missing else None)
     if is_missing:
         found.update(pip_is_misconfigured=context.pip_is_misconfigured, missing_input=context.missing_input)
@@ -325,16 +325,16 @@ class Context(Facts):
         """The interpreter whose pip would have read the line, whatever `--python` in it says."""
         invocation = self.invocation
         if invocation.module and not self._own_prefix():
-            return self._target(self.ambient.executable, named=True)
+            return self._target(self.ambient.executable, chosen_on_line=True)
         if invocation.version:
-            return self._on_path((f"python{invocation.version}",), named="." in invocation.version)
+            return self._on_path((f"python{invocation.version}",), chosen_on_line="." in invocation.version)
         wanted = self.settings.python
         if wanted is None:
             return self._on_path(_NAMES)
         if wanted in _NAMES and HOOK in self.ambient.environ:  # typed as `python -m pip`: any will do, as for pip
             return self._on_path((wanted, *_NAMES))
         if os.sep in wanted:
-            return self._target(self.absolute(at_home(wanted, self.ambient.home)), named=False)
+            return self._target(self.absolute(at_home(wanted, self.ambient.home)), chosen_on_line=False)
         version = ".".join(wanted.split(".")[:2])
         return self._on_path((f"python{version}" if wanted[:1].isdigit() else wanted,))
 
@@ -357,13 +357,13 @@ class Context(Facts):
     def active(self) -> Environment | None:
         """The environment that the Python first on PATH lies in, or that a variable names if managed."""
         if self.target.prefix is not None:
-            return self.examine(self.target.prefix, named=True)
+            return self.examine(self.target.prefix, trusted=True)
         if self.invocation.module or self.first_reading.main_python or not self.managed:
             return None
         variable, path = self.claimed_active
         if not variable:
             return None
-        found = self.examine(path, named=True)
+        found = self.examine(path, trusted=True)
         wanted = self.invocation.version or ""
         fits = "." not in wanted or found.version == wanted
         return found if found.state == USABLE and fits else None
@@ -410,14 +410,14 @@ class Context(Facts):
     def stale_active(self) -> tuple[str, str] | None:
         """The variable that claims an active environment, and its value, if that is not an environment."""
         variable, path = self.claimed_active
-        stale = variable and self.examine(path, named=True).state != USABLE
+        stale = variable and self.examine(path, trusted=True).state != USABLE
         return (variable, path) if stale else None
 
     @lazy
     def base(self) -> Interpreter | None:
         """The interpreter that a new environment is made from: the target, or what its environment stands on."""
         if self.target.prefix is not None:
-            return self.examine(self.target.prefix, named=True).base
+            return self.examine(self.target.prefix, trusted=True).base
         return self.target.interpreter
 
     @lazy
@@ -430,20 +430,20 @@ class Context(Facts):
 
         if not is_ancestor(int(process)):
             return None
-        found = self.examine(path, named=True)
+        found = self.examine(path, trusted=True)
         return found if found.state == USABLE else None
 
     # -- where it goes instead
 
     @lazy
-    def named(self) -> tuple[str, Environment] | None:
+    def named_environment(self) -> tuple[str, Environment] | None:
         """The environment that --env, SAFEPIP_ENV or --python names, and which of them; or None."""
         variable = self.ambient.environ.get("SAFEPIP_ENV")
         for what, path in (("--env", self.invocation.env), ("SAFEPIP_ENV", variable)):
             if path:
-                return what, self.examine(self.absolute(path), named=True)
+                return what, self.examine(self.absolute(path), trusted=True)
         if self.first_reading.main_python and self.target.prefix:
-            return "--python", self.examine(self.target.prefix, named=True)
+            return "--python", self.examine(self.target.prefix, trusted=True)
         return None
 
     @lazy
@@ -549,11 +549,11 @@ class Context(Facts):
         """The folder of environments outside projects, or None."""
         return data_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
 
-    def examine(self, path: str, *, named: bool = False) -> Environment:
-        """Return what lies at `path`, as an environment; one that the user `named` or activated is trusted."""
+    def examine(self, path: str, *, trusted: bool = False) -> Environment:
+        """Return what lies at `path`, as an environment; it is `trusted` if the user named or activated it."""
 
         def vet(found: str, base: str) -> str | None:
-            return None if named else self.vet(found, base, path)
+            return None if trusted else self.vet(found, base, path)
 
         found = env.examine(path, self._interview, vet)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
@@ -601,7 +601,7 @@ class Context(Facts):
         """Return True if safepip may rebuild this broken environment: it is the user's own, and known."""
         if owner(found.path) not in self.owners:
             return False
-        if self.named is not None and self.named[1].path == found.path:
+        if self.named_environment is not None and self.named_environment[1].path == found.path:
             return True
         return registry.registration(self.state, found.path) is not None
 
@@ -628,13 +628,13 @@ class Context(Facts):
     def led_out(self, path: str) -> Environment:
         """Return the place that the project's own settings may not choose."""
         reason = "leads out of the project by a link, which its own settings may not"
-        return Environment(path=path, named=path, state=FOREIGN, reason=reason)
+        return Environment(path=path, known_as=path, state=FOREIGN, reason=reason)
 
     def in_data(self, *parts: str) -> Environment:
         """Return the environment at that path in the user's own data."""
         if self.data is None:
             reason = "there is no home directory to keep an environment in"
-            return Environment(path="", named="", state=NOWHERE, reason=reason)
+            return Environment(path="", known_as="", state=NOWHERE, reason=reason)
         return self.examine(os.path.join(self.data, *parts))
 
     # -- helpers, in the order of their use
@@ -666,10 +666,10 @@ class Context(Facts):
             tried = [os.path.join(path, *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"))]
             path = next((python for python in tried if os.path.exists(python)), tried[0])
         if not os.path.exists(path):
-            return Target(python=path, named=True, problem=f"there is no {path}")
-        return self._target(path, named=True)
+            return Target(python=path, chosen_on_line=True, problem=f"there is no {path}")
+        return self._target(path, chosen_on_line=True)
 
-    def _on_path(self, names: tuple[str, ...], *, named: bool = False) -> Target:
+    def _on_path(self, names: tuple[str, ...], *, chosen_on_line: bool = False) -> Target:
         """Return the first of these programs on PATH that is a Python to serve, or safepip's own base."""
         search = self.ambient.environ.get("PATH", os.defpath)
         own = self._own_prefix()
@@ -677,27 +677,27 @@ class Context(Facts):
         path = next((path for path in found if not self._is_empty_alias(path)), None)
         if path is not None:
             self.tell(f"{names[0]} on PATH: {path}")
-            return self._target(path, named=named)
-        if named or not set(_NAMES).issubset(names):
+            return self._target(path, chosen_on_line=chosen_on_line)
+        if chosen_on_line or not set(_NAMES).issubset(names):
             raise SafepipError(NOT_FOUND, f"there is no {names[0]} on PATH")
         base = getattr(sys, "_base_executable", None) or self.ambient.executable
-        return self._target(base, named=False)
+        return self._target(base, chosen_on_line=False)
 
     def _is_empty_alias(self, path: str) -> bool:
         """Return True if Windows only offers a Python from its Store under this name."""
         return is_store_alias(path) and isinstance(self._interview(path), str)
 
-    def _target(self, path: str, *, named: bool) -> Target:
+    def _target(self, path: str, *, chosen_on_line: bool) -> Target:
         if is_program(path) and is_script(path):
             path = behind_shim(path, self.ambient.environ)
             self.tell(f"the shim means {path}")
         prefix = env.of_python(path)
         if prefix is not None:
-            return Target(python=started_as(path), prefix=prefix, named=named)
+            return Target(python=started_as(path), prefix=prefix, chosen_on_line=chosen_on_line)
         known = self._interview(path)
         if isinstance(known, str):
-            return Target(python=path, named=named, problem=known)
-        return Target(python=started_as(path), interpreter=known, named=named)
+            return Target(python=path, chosen_on_line=chosen_on_line, problem=known)
+        return Target(python=started_as(path), interpreter=known, chosen_on_line=chosen_on_line)
 
     def _interview(self, path: str) -> Interpreter | str:
         """Return what is known of an interpreter, read once for all the links that lead to it."""

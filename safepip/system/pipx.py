@@ -77,7 +77,7 @@ def look(context: Context) -> Apps:
         for name in asked:
             if has_distribution(place.site, name):
                 beside.add(name)
-    named = None
+    of_asked = None
     if command.subcommand == "show" and len(asked) == 1:
-        named = context.examine(os.path.join(folder, *asked), named=True)
-    return Apps(folder=folder, installed=installed, beside=frozenset(beside), named=named)
+        of_asked = context.examine(os.path.join(folder, *asked), trusted=True)
+    return Apps(folder=folder, installed=installed, beside=frozenset(beside), of_asked=of_asked)

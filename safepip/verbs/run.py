@@ -78,7 +78,7 @@ def _without_dashes(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _script_environment(name: str, context: Context, report: Report) -> Environment | None:
-    if context.named is not None or not _may_have_block(name):
+    if context.named_environment is not None or not _may_have_block(name):
         return None
     from safepip.envs.script import script_environment  # noqa: PLC0415  with virtualenv, which is slow to import
 
@@ -99,7 +99,7 @@ def to_run_in(context: Context, report: Report) -> Environment:
     candidate = repaired(context, report)
     if candidate.state == USABLE:
         return candidate
-    if context.named is not None:
+    if context.named_environment is not None:
         raise unfit(candidate, context)
     fallback = _home(context)
     if candidate.state not in {ABSENT, UNFINISHED} or fallback.state != USABLE:

@@ -187,7 +187,7 @@ def _upgrade_applications(names: Sequence[str], context: Context, report: Report
 
 def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -> Iterator[Change]:
     for name in names:
-        found = context.examine(os.path.join(venvs, name), named=True)
+        found = context.examine(os.path.join(venvs, name), trusted=True)
         if found.state != USABLE:
             continue
         code, out, failed = ask_pip(found, ("list", "--outdated", "--format", "json"), {})

@@ -118,7 +118,7 @@ def _is_no_model(model: Environment, context: Context) -> SafepipError:
 
 def _root_of(model: Environment, context: Context) -> str:
     """Return the root of the project that an environment is for."""
-    beside = os.path.dirname(model.named)
+    beside = os.path.dirname(model.known_as)
     entry = registry.entry(context.state, model.path)
     if entry is None:
         return beside
@@ -169,7 +169,7 @@ def _asked(path: str, context: Context) -> Interpreter:
 def _plan(found: Environment, base: Interpreter, context: Context, called: str, *, sees_system: bool) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
     project, purpose = context.project, "for this project"
-    if context.named or project is None:
+    if context.named_environment or project is None:
         project, purpose = None, "as asked for"
     redirect = None
     if context.settings.env_redirect:

@@ -49,7 +49,7 @@ def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
 
 def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     entry = registry.entry(context.state, found.path)
-    project: str | None = os.path.dirname(found.named)
+    project: str | None = os.path.dirname(found.known_as)
     used, how = "", "not known"
     if entry is not None:
         project = project_root(entry.registration, context)

@@ -42,7 +42,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     if found.state in {NOWHERE, FOREIGN}:
         raise unfit(found, context)
     if os.path.lexists(found.path):
-        was_chosen = bool(said.dir or context.named or context.active)
+        was_chosen = bool(said.dir or context.named_environment or context.active)
         permit(found, context, named=was_chosen)
     try:
         _rebuild(found, context, report)

@@ -39,8 +39,8 @@ def named_or_of_place(typed: str | None, context: Context) -> Environment:
 
 def of_place(context: Context) -> Environment:
     """Return the environment that an `install` here makes."""
-    if context.named:
-        return context.named[1]
+    if context.named_environment:
+        return context.named_environment[1]
     place: Environment = context.place
     return place
 
@@ -87,11 +87,11 @@ def _named(typed: str, context: Context, *, trusted: bool = False) -> Environmen
         raise SafepipError(USAGE, "DIR is empty", "without DIR it is the environment of this place")
     path = absolute(typed, context)
     if is_or_was(path):
-        return context.examine(path, named=trusted)
+        return context.examine(path, trusted=trusted)
     # `env list` shows projects, so that their directories name their environments.
     of_project = context.of_project(path)
     if of_project is None:
-        return context.examine(path, named=trusted)
+        return context.examine(path, trusted=trusted)
     if of_project.state in {FOREIGN, NOWHERE}:
         return of_project
-    return context.examine(of_project.named, named=trusted)
+    return context.examine(of_project.known_as, trusted=trusted)

@@ -422,7 +422,7 @@ def test_pip_is_handed_the_line_after_what_is_to_be_said(became, context, report
 def test_an_environment_made_for_a_line_is_locked_once_and_removed_if_nothing_comes(
     became, context, report, into, monkeypatch
 ):
-    found = Environment(path=into.environment, named=into.environment, state=USABLE, python=into.python)
+    found = Environment(path=into.environment, known_as=into.environment, state=USABLE, python=into.python)
     made = Made(environment=found, by_this_command=True)
     monkeypatch.setattr("safepip.envs.create.create", lambda *_args: made)
     plan = Create(
@@ -448,7 +448,7 @@ def test_what_has_no_programs_goes_into_the_environment(context, report, monkeyp
     context.command = read(("install", "six", "black"), {}, ())
     fallback = Pip(handover=replace(PLAIN, words=("install", "six", "black")), because="x")
     plan = Pipx(runs=(("install", "six"),), because="x", specs=("six",), names=("six",), fallback=fallback)
-    context.place = Environment(path="/e", named="/e", state=USABLE)
+    context.place = Environment(path="/e", known_as="/e", state=USABLE)
     assert execute(plan, context, report) == code
     assert [handover.words for handover in seen] == [("install", "--", "six")]
     assert "six has no programs: installing into" in capfd.readouterr().err
@@ -471,7 +471,7 @@ def test_where_packages_are_that_are_not_here_is_said(became, context, report, f
 
 
 def env(path, state=USABLE):
-    return Environment(path=path, named=path, state=state, python=f"{path}/bin/python", base=BASE)
+    return Environment(path=path, known_as=path, state=state, python=f"{path}/bin/python", base=BASE)
 
 
 def test_a_hint_is_said_once_and_noted(became, context, report, into, work, capfd):
@@ -538,7 +538,7 @@ def test_after_a_repair_it_is_decided_again_unless_it_did_not_help(
     path = os.path.join(work, "ruin")
     os.makedirs(os.path.join(path, "something"))
     monkeypatch.setattr(rebuild, "repair", lambda path, *_args, **_how: shutil.rmtree(path) if mended else None)
-    found = Environment(path=path, named=path, state=BROKEN)
+    found = Environment(path=path, known_as=path, state=BROKEN)
     context.examine = lambda path, **_how: replace(found, state=BROKEN if os.path.exists(path) else USABLE)
     refusal = Refuse(code=3, what="w", ways=(), because="x")
     plan = Rebuild(environment=found, handover=PLAIN, refusal=refusal, called=".venv", because="x")

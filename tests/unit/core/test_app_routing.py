@@ -45,7 +45,7 @@ def world(home):
     def environment(state):
         site = os.path.join(place, BASE.site)
         found = {"python": f"{place}/bin/python", "version": "3.12", "site": site, "base": BASE}
-        return Environment(path=place, named=place, state=state, **(found if state == USABLE else {}))
+        return Environment(path=place, known_as=place, state=state, **(found if state == USABLE else {}))
 
     def plan_of(line, *, environ=None, state=ABSENT, words=None, **facts):
         environ = environ or {}
@@ -59,7 +59,7 @@ def world(home):
         known = {
             "command": command, "first_reading": command, "opts_out": None, "configured_python": False,
             "pip_is_misconfigured": False, "target": target, "bare": target, "managed": True, "active": None,
-            "claimed_active": ("", ""), "sudo_user": None, "inside": None, "named": None, "settings": Settings(),
+            "claimed_active": ("", ""), "sudo_user": None, "inside": None, "named_environment": None, "settings": Settings(),
             "project": None, "place": environment(state), "data": data, "base": BASE,
             "stale_active": None, "manager_hint": None, "missing_input": None, "around": None,
         }  # fmt: skip
@@ -198,7 +198,7 @@ def test_inside_a_project_a_tool_is_a_dependency(world):
 
 
 def test_app_counts_inside_a_project_and_in_an_active_environment(world):
-    active = Environment(path="/v", named="/v", state=USABLE, python="/v/bin/python", version="3.12", base=BASE)
+    active = Environment(path="/v", known_as="/v", state=USABLE, python="/v/bin/python", version="3.12", base=BASE)
     assert run_of(world("--app install black", project=PROJECT)).endswith("-- black")
     assert run_of(world("--app install black", active=active)).endswith("-- black")
     assert run_of(world("--app install black", managed=False)).endswith("-- black")
@@ -431,10 +431,10 @@ def test_several_are_removed_one_by_one(world, with_pipx):
 
 
 def test_show_asks_the_pip_of_pipxs_environment(world, with_pipx, in_home, home):
-    venv = Environment(path="/p", named="/p", state=USABLE, python="/p/bin/python", version="3.12", base=BASE)
+    venv = Environment(path="/p", known_as="/p", state=USABLE, python="/p/bin/python", version="3.12", base=BASE)
     asked = []
 
-    def examine(path, *, named=False):
+    def examine(path, *, trusted=False):
         asked.append(path)
         return venv
 

@@ -83,7 +83,7 @@ OTHER = "/home/u/other"
 SYSTEM = "/usr/bin/python3"
 OWN = "/opt/safepip/bin/python"
 TARGET = Target(python=SYSTEM, interpreter=BASE)
-IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, named=True)
+IN_OTHER = Target(python=f"{OTHER}/bin/python", prefix=OTHER, chosen_on_line=True)
 UNTOUCHED = ("SAFEPIP_BYPASS", "PIP_AUTO_COMPLETE", "PIP_BUILD_TRACKER", "_PIP_RUNNING_IN_SUBPROCESS")
 WRONG = Fault(origin="f", what="x")
 # What `decide` imports late, used before the world is taken away: coverage looks at each file that it meets.
@@ -113,7 +113,9 @@ def decide(world):
 
 def env(path=VENV, state=USABLE, **found):
     whole = {"python": f"{path}/bin/python", "version": "3.12", "site": f"{path}/{BASE.site}", "base": BASE}
-    return Environment(path=path, **{"named": path, "state": state, **(whole if state == USABLE else {}), **found})
+    return Environment(
+        path=path, **{"known_as": path, "state": state, **(whole if state == USABLE else {}), **found}
+    )
 
 
 def missing(path=VENV):
@@ -170,7 +172,7 @@ def context(
         active=facts.get("active"),
         owner_of_active=facts.get("owner_behind_sudo", lambda _path: None)(""),
         stale_active=facts.get("stale_active"),
-        named=named,
+        named_environment=named,
         place=place,
         reading=reading,
         project=project,
@@ -318,13 +320,13 @@ ROWS = [
     # 6
     row(
         "--python P install six",
-        {"target": replace(TARGET, python="/opt/py/bin/python", named=True)},
+        {"target": replace(TARGET, python="/opt/py/bin/python", chosen_on_line=True)},
         f"in {VENV}",
         "6 a managed interpreter named: go on",
     ),
     row(
         "--python P install six",
-        {"target": Target(python="/opt/py/bin/python", interpreter=BASE, named=True), **UNMANAGED},
+        {"target": Target(python="/opt/py/bin/python", interpreter=BASE, chosen_on_line=True), **UNMANAGED},
         f"pip of {SYSTEM}",
         "6 an unmanaged interpreter named: pip starts it itself",
     ),
@@ -557,7 +559,7 @@ def test_what_is_not_known_yet_is_asked_for_once_and_in_order(line, facts, expec
 
 
 def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
-    pipx = Apps(folder="/pipx", installed=("black",), named=env("/pipx/black"))
+    pipx = Apps(folder="/pipx", installed=("black",), of_asked=env("/pipx/black"))
     plan = decide(context("show black", apps=pipx, **OUTSIDE))
     assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
     assert said(decide(context("show six", apps=pipx, **OUTSIDE))) == f"pip of {SYSTEM}"
@@ -721,7 +723,7 @@ def test_freeze_says_nothing():
 
 
 def test_a_python_that_chose_the_interpreter_does_not_lead_pip_back_to_it():
-    found = handover("-q --python P install six", target=replace(TARGET, named=True))
+    found = handover("-q --python P install six", target=replace(TARGET, chosen_on_line=True))
     assert found.words == ("-q", "install", "six")
     assert dict(found.variables) == {"PIP_PYTHON": None}
     assert handover("--python=P list", target=TARGET).words == ("list",)
@@ -1059,7 +1061,7 @@ def test_a_directory_that_its_owner_closed_is_to_be_opened():
 
 # -- a redirect to tox's or nox's environment
 
-TOX = env(f"{BLOG}/.tox/py312", named=VENV)
+TOX = env(f"{BLOG}/.tox/py312", known_as=VENV)
 REDIRECTED = {
     "project": Project(root=BLOG, marker=".venv", disposable=VENV),
     "place": missing(f"{HOME}-1"),

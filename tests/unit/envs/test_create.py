@@ -39,7 +39,7 @@ def plan(work, base):
     """The plan to make `.venv`."""
     path = os.path.join(work, ".venv")
     return Create(
-        environment=Environment(path=path, named=path, state=ABSENT), interpreter=base, because="x",
+        environment=Environment(path=path, known_as=path, state=ABSENT), interpreter=base, because="x",
         handover=Handover(python=f"{path}/bin/python", words=("install", "x"), program=f"{path}/bin/pip"),
         called=".venv", why="y", purpose="for this project (once)",
     )  # fmt: skip
@@ -253,4 +253,4 @@ def test_one_that_was_only_marked_is_withdrawn(work):
 
 def test_an_unfinished_one_is_read_as_that(plan, context):
     module._mark(plan.environment.path, "token")
-    assert context.examine(plan.environment.path, named=True).state == UNFINISHED
+    assert context.examine(plan.environment.path, trusted=True).state == UNFINISHED

@@ -34,8 +34,14 @@ STATES = [
 def at(work, state, reason="", other_system=False):
     """A context in which the environment of the place is in that state."""
     path = "" if state == NOWHERE else os.path.join(work, ".venv")
-    found = Environment(path=path, named=path, state=state, reason=reason, other_system=other_system)
-    known = {"place": found, "named": None, "active": None, "sudo_user": None, "may_repair": lambda _found: True}
+    found = Environment(path=path, known_as=path, state=state, reason=reason, other_system=other_system)
+    known = {
+        "place": found,
+        "named_environment": None,
+        "active": None,
+        "sudo_user": None,
+        "may_repair": lambda _found: True,
+    }
     return Context(Invocation(words=()), ambient(), **known)
 
 
@@ -45,11 +51,11 @@ def test_what_is_usable_is_in_force(work):
 
 
 def test_a_named_one_goes_before_an_active_one_and_that_before_the_place(work):
-    named, active = (Environment(path=name, named=name, state=ABSENT) for name in ("/named", "/active"))
+    named, active = (Environment(path=name, known_as=name, state=ABSENT) for name in ("/named", "/active"))
     context = at(work, USABLE)
     context.active = active
     assert in_force(context) is active
-    context.named = ("--env", named)
+    context.named_environment = ("--env", named)
     assert in_force(context) is named
 
 

@@ -53,7 +53,7 @@ def found(environment):
         with open(os.path.join(info, name), "w", encoding="utf-8") as file:
             file.write(text)
     world = Context(read_invocation("pip", ["list"]), replace(ambient(), terminal=False))
-    return world.examine(environment, named=True)
+    return world.examine(environment, trusted=True)
 
 
 def record(found):

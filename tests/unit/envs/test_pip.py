@@ -35,7 +35,7 @@ def run(work, monkeypatch):
     def run(*, sealed=False, **variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        found = Environment(path=path, named=path, state=USABLE, python=python)
+        found = Environment(path=path, known_as=path, state=USABLE, python=python)
         failed = run_pip(found, ("install", "x"), sealed=sealed)
         with open(record) as file:
             return failed, json.load(file)[1]

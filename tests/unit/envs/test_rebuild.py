@@ -60,7 +60,7 @@ def venv(work):
 def usable(path, **how):
     site = os.path.join(path, "lib", "python3.11", "site-packages")
     known = {"state": USABLE, "version": "3.11", "site": site, "has_pip": True, **how}
-    return Environment(path=path, named=path, **known)
+    return Environment(path=path, known_as=path, **known)
 
 
 # -- what is wrong

@@ -62,7 +62,7 @@ def remove(environment, name):
 
 def test_a_finished_one_is_usable(environment, look, base):
     found = look(environment)
-    assert (found.state, found.reason, found.path, found.named) == (USABLE, "", environment, environment)
+    assert (found.state, found.reason, found.path, found.known_as) == (USABLE, "", environment, environment)
     assert found.python == os.path.join(environment, "bin", "python")
     assert found.version == MINOR
     assert found.site == os.path.join(environment, LIB, "site-packages")
@@ -346,7 +346,7 @@ def redirect(work, look):
 )
 def test_a_redirect_is_followed(environment, work, redirect, text):
     found = redirect(text.format(environment))
-    assert (found.state, found.path, found.named) == (USABLE, environment, os.path.join(work, "p", ".venv"))
+    assert (found.state, found.path, found.known_as) == (USABLE, environment, os.path.join(work, "p", ".venv"))
 
 
 def test_a_redirect_to_the_bare_name_of_one_beside_it_is_followed(environment, work, redirect):
@@ -501,7 +501,7 @@ def test_one_that_is_objected_to_is_untrusted_and_its_base_is_not_run(environmen
     found = examine(environment, running(asked), doubting(asked))
     assert asked == [(environment, base.real)]
     assert (found.state, found.reason) == (UNTRUSTED, "came from a stranger")
-    assert (found.path, found.named) == (environment, environment)
+    assert (found.path, found.known_as) == (environment, environment)
     assert (found.python, found.base, found.site) == ("", None, "")
 
 
@@ -525,7 +525,7 @@ def test_a_redirect_leads_to_the_same_question(environment, work, asked):
     write(redirect, f"{environment}\n")
     found = examine(redirect, running(asked), doubting(asked))
     assert [path for path, _ in asked] == [environment]
-    assert (found.state, found.path, found.named) == (UNTRUSTED, environment, redirect)
+    assert (found.state, found.path, found.known_as) == (UNTRUSTED, environment, redirect)
 
 
 def test_the_base_is_named_as_the_environment_says_where_its_python_is_a_copy(environment, asked, home):

@@ -242,7 +242,7 @@ def test_what_the_line_names_is_looked_for_from_the_working_directory(world, wor
 def test_the_first_python3_on_path_is_served(world, programs, base):
     said = []
     target = world(tell=said.append).target
-    assert (target.python, target.prefix, target.named) == (f"{programs}/python3", None, False)
+    assert (target.python, target.prefix, target.chosen_on_line) == (f"{programs}/python3", None, False)
     assert target.interpreter.real == base.real
     assert said == [f"python3 on PATH: {programs}/python3"]
 
@@ -262,9 +262,9 @@ def test_where_there_is_none_safepips_own_base_is_served(world, home, programs, 
 
 def test_the_version_in_the_name_picks_the_interpreter(world, programs):
     target = world(program=f"pip{MINOR}").target
-    assert (target.python, target.named) == (f"{programs}/python{MINOR}", True)
+    assert (target.python, target.chosen_on_line) == (f"{programs}/python{MINOR}", True)
     target = world(program="pip3").target
-    assert (target.python, target.named) == (f"{programs}/python3", False)
+    assert (target.python, target.chosen_on_line) == (f"{programs}/python3", False)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_python_that_is_not_there_is_told(world, how, missing):
 )
 def test_the_setting_names_the_interpreter(world, home, wanted, python):
     target = world(environ={"SAFEPIP_PYTHON": wanted.replace("{home}", home)}).target
-    assert (target.python, target.named) == (os.path.join(home, python), False)
+    assert (target.python, target.chosen_on_line) == (os.path.join(home, python), False)
 
 
 def test_the_name_typed_comes_before_the_setting(world, programs):
@@ -304,7 +304,7 @@ def test_the_name_typed_comes_before_the_setting(world, programs):
 
 def test_python_m_safepip_serves_the_running_interpreter(world, programs):
     target = world(module=True, executable=f"{programs}/python", prefix="/usr").target
-    assert (target.python, target.named) == (f"{programs}/python", True)
+    assert (target.python, target.chosen_on_line) == (f"{programs}/python", True)
 
 
 @pytest.mark.parametrize("receipt", ["pipx_metadata.json", "uv-receipt.toml", "safepip-app"])
@@ -316,7 +316,7 @@ def test_python_m_safepip_of_a_tools_environment_serves_another(world, own, prog
 def test_python_m_safepip_of_another_environment_serves_that(world, made):
     around = {"executable": f"{made}/bin/python", "prefix": made}
     found = world(module=True, **around)
-    assert (found.target.prefix, found.target.named) == (made, True)
+    assert (found.target.prefix, found.target.chosen_on_line) == (made, True)
     assert found.active.path == made
 
 
@@ -374,14 +374,14 @@ def test_what_does_not_answer_is_a_problem(world, programs, line):
 
 def test_python_may_name_a_file(world, programs):
     found = world("--python ../bin/python list")
-    assert (found.target.python, found.target.named) == (f"{programs}/python", True)
+    assert (found.target.python, found.target.chosen_on_line) == (f"{programs}/python", True)
     assert found.bare.python == f"{programs}/python3"
     assert found.active is None
 
 
 def test_python_may_name_a_directory(world, environment):
     found = world("--python .venv list")
-    assert (found.target.prefix, found.target.named) == (environment, True)
+    assert (found.target.prefix, found.target.chosen_on_line) == (environment, True)
     assert found.target.python == f"{environment}/bin/python"
 
 
@@ -396,7 +396,7 @@ def test_python_may_name_nothing(world, work, name):
     os.mkdir(f"{work}/empty")
     path = f"{work}/empty/bin/python" if name == "empty" else f"{work}/gone"
     target = world(f"--python {name} list").target
-    assert (target.python, target.problem, target.named) == (path, f"there is no {path}", True)
+    assert (target.python, target.problem, target.chosen_on_line) == (path, f"there is no {path}", True)
 
 
 def test_python_may_name_what_cannot_be_run_and_pip_says_so(world, work):
@@ -730,24 +730,24 @@ def test_a_mark_that_names_no_environment_does_not_count(world, work):
 
 
 def test_an_environment_is_named_by_the_option_then_the_variable_then_python(world, environment, work):
-    assert world("list").named is None
-    what, found = world("--python .venv list").named
+    assert world("list").named_environment is None
+    what, found = world("--python .venv list").named_environment
     assert (what, found.path, found.state) == ("--python", environment, USABLE)
-    what, found = world("--python .venv list", environ={"SAFEPIP_ENV": "x"}).named
+    what, found = world("--python .venv list", environ={"SAFEPIP_ENV": "x"}).named_environment
     assert (what, found.path, found.state) == ("SAFEPIP_ENV", f"{work}/x", ABSENT)
-    what, found = world("--env ../y --python .venv list", environ={"SAFEPIP_ENV": "x"}).named
+    what, found = world("--env ../y --python .venv list", environ={"SAFEPIP_ENV": "x"}).named_environment
     assert (what, found.path) == ("--env", f"{os.path.dirname(work)}/y")
 
 
 def test_what_is_named_or_activated_needs_no_trust(world, environment, work):
     assert world().place.state == UNTRUSTED
-    assert world("--env .venv list").named[1].state == USABLE
-    assert world("--python .venv list").named[1].state == USABLE
+    assert world("--env .venv list").named_environment[1].state == USABLE
+    assert world("--python .venv list").named_environment[1].state == USABLE
     assert world(environ={"PATH": f"{environment}/bin"}).active.state == USABLE
 
 
 def test_python_that_names_an_interpreter_names_no_environment(world):
-    assert world("--python ../bin/python list").named is None
+    assert world("--python ../bin/python list").named_environment is None
 
 
 # -- the project and its settings

@@ -127,7 +127,7 @@ def test_what_is_no_environment_has_no_facts(run, environment):
 def test_a_project_that_was_named_as_an_environment_is_told(run, context, made):
     root = os.path.dirname(made)
     named = Context(replace(context.invocation, env=root), context.ambient)
-    refused = unfit(named.named[1], named)
+    refused = unfit(named.named_environment[1], named)
     assert refused.what == f"{root} is a project, not an environment; its environment is {made}"
     assert refused.ways == (f"as if started there: safepip --project {root} …",)
 
@@ -334,7 +334,7 @@ def test_what_is_broken_and_unknown_has_to_be_named(run, environment):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_anothers_environment_is_not_repaired(context, environment):
     os.chown(environment, 12345, -1)
-    found = Environment(path=environment, named=environment, state="broken", reason="is old")
+    found = Environment(path=environment, known_as=environment, state="broken", reason="is old")
     with pytest.raises(SafepipError) as failed:
         repair.permit(found, context, named=True)
     assert failed.value.code == REFUSED

@@ -21,7 +21,7 @@ def found(work):
     os.makedirs(os.path.join(path, BIN))
     program(os.path.join(path, BIN, "flask"))
     python = os.path.join(path, BIN, "python")
-    return Environment(path=path, named=path, state=USABLE, python=python)
+    return Environment(path=path, known_as=path, state=USABLE, python=python)
 
 
 def program(path):
@@ -46,7 +46,9 @@ def started(found, monkeypatch):
     def started(main, *words, **variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        context = Context(Invocation(words=()), replace(ambient(), terminal=False), active=found, named=None)
+        context = Context(
+            Invocation(words=()), replace(ambient(), terminal=False), active=found, named_environment=None
+        )
         assert main(words, context, Report()) == 0
         return calls[-1]
 
@@ -65,7 +67,7 @@ def test_a_program_that_cannot_be_executed_is_126_with_the_way_by_python(found, 
         with open(os.path.join(site, name), "w", encoding="utf-8") as file:
             file.write(text)
     os.chmod(os.path.join(found.path, BIN, "flask"), 0o644)
-    context = Context(Invocation(words=()), ambient(), active=replace(found, site=site), named=None)
+    context = Context(Invocation(words=()), ambient(), active=replace(found, site=site), named_environment=None)
     with pytest.raises(SafepipError) as raised:
         run.main(("flask", "--version"), context, Report())
     assert (raised.value.code, raised.value.ways) == (126, (f"run it with Python: safepip run python {way}",))
@@ -167,8 +169,10 @@ def test_a_missing_program_never_names_a_package_to_install(started, name, what,
 
 
 def test_an_environment_that_was_named_is_not_exchanged_for_the_home_environment(work):
-    missing = Environment(path="/nope", named="/nope", state=ABSENT)
-    context = Context(Invocation(words=()), replace(ambient(), terminal=False), named=("--env", missing))
+    missing = Environment(path="/nope", known_as="/nope", state=ABSENT)
+    context = Context(
+        Invocation(words=()), replace(ambient(), terminal=False), named_environment=("--env", missing)
+    )
     with pytest.raises(SafepipError) as raised:
         run.to_run_in(context, Report())
     assert raised.value.code == 3
