@@ -12,12 +12,13 @@ from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import printable
 from safepip.system.environment import CREATING, OWN
-from safepip.system.files import make_folder, recall, remember
+from safepip.system.files import make_folder
 from safepip.system.interpreter import head_of, keg, lasting
 from safepip.system.process import inherited
 from safepip.system.registry import MADE, note
 
 from .creation_lock import creation_lock
+from .creation_mark import begin, mark, read_token, unmark, withdraw
 from .git import tracks
 from .image import image_for, is_ready, is_whole, put_pip
 from .lock import LOCK, acquire, can_lock
@@ -157,7 +158,7 @@ def _stamped(path: str, interpreter: Interpreter, cache: str | None, *, system: 
     if image is None:
         return False
     os.makedirs(path, exist_ok=True)
-    stamp(template, path, _read_token(path))
+    stamp(template, path, read_token(path))
     put_pip(image, path, os.path.join(path, BIN, "python" + EXE), os.path.join(path, interpreter.site))
     return True
 
@@ -202,7 +203,7 @@ def _build(
             argv = [*options, "--app-data", app_data, "--", path]
             session = session_via_cli(argv, setup_logging=False, env=_virtualenv_environ())
             session.creator.venv_redirect = False  # the project's folder is the user's
-            _sign(session.creator, _read_token(path))
+            _sign(session.creator, read_token(path))
             session.run()
             _outlive_upgrades(path, interpreter)
     except (SystemExit, RuntimeError) as error:
@@ -325,13 +326,13 @@ def _make(plan: Create, context: Context, report: Report, fill: Callable[[str], 
     try:
         if context.data is not None and path.startswith(os.path.join(context.data, "")):
             make_folder(os.path.dirname(path))
-        _mark(path, token)
+        mark(path, token)
         lock = acquire(path, context.settings.lock_timeout, report, warn=False)  # it is taken once more
         if context.examine(path, trusted=True).state not in {ABSENT, UNFINISHED}:
-            _unmark(path, token)
+            unmark(path, token)
             return False
         begun = True
-        _begin(path)
+        begin(path)
         _empty(path)
         build(path, plan.interpreter, context.cache, pip=True, system=plan.system_site_packages)
         fill(path)
@@ -342,57 +343,12 @@ def _make(plan: Create, context: Context, report: Report, fill: Callable[[str], 
         if begun:
             _clear_away(path, existed=existed)
         else:
-            _withdraw(path, token, existed=existed)
+            withdraw(path, token, existed=existed)
         raise
     finally:
         if lock is not None:
             os.close(lock)
     return True
-
-
-def _mark(path: str, token: str) -> None:
-    """Mark a new environment as unfinished before anything else is in it; an existing mark stays.
-
-    It has its token from the first moment: an empty mark in an environment that another command has just
-    finished would make it unfinished again.
-    """
-    os.makedirs(path, exist_ok=True)
-    os.makedirs(os.path.join(path, OWN), 0o700, exist_ok=True)
-    mark = os.path.join(path, CREATING)
-    scratch = f"{mark}.{token}"
-    try:
-        _write_new(scratch, token)
-        os.link(scratch, mark, follow_symlinks=False)
-    except FileExistsError:
-        return
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        _write_new(mark, token)  # on a file system without hard links
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(scratch)
-
-
-def _write_new(path: str, text: str) -> None:
-    """Write a new file of this user alone."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(text.encode("ascii"))
-
-
-def _unmark(path: str, token: str) -> None:
-    """Remove the mark that was put into an environment which another command had just finished."""
-    with contextlib.suppress(OSError):
-        if _read_token(path) == token:
-            os.unlink(os.path.join(path, CREATING))
-
-
-def _withdraw(path: str, token: str, *, existed: bool) -> None:
-    """Leave things as they were before the lock was taken: files of others stay."""
-    _unmark(path, token)
-    for folder in (os.path.join(path, OWN), *(() if existed else (path,))):
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
 
 
 def _clear_away(path: str, *, existed: bool) -> None:
@@ -432,18 +388,6 @@ def _sign(creator: Creator, token: str) -> None:
         creator.pyenv_cfg["safepip-creation"] = token
 
     creator.set_pyenv_cfg = fill_and_sign  # type: ignore[method-assign]
-
-
-def _begin(path: str) -> None:
-    """Put the mark of an unfinished environment there; by rename, so that a link in its place is not followed."""
-    mark = os.path.join(path, CREATING)
-    remember(mark, os.urandom(16).hex(), durable=True)
-    if not _read_token(path):
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES), mark)
-
-
-def _read_token(path: str) -> str:
-    return recall(os.path.join(path, CREATING)) or ""
 
 
 def _refuse_anothers(path: str, called: str, user: int) -> None:

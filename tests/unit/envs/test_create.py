@@ -15,6 +15,7 @@ from safepip.core.record import replace
 from safepip.core.settings import Settings
 from safepip.core.world import ABSENT, UNFINISHED, USABLE, Environment
 from safepip.envs import create as module
+from safepip.envs import creation_mark
 from safepip.envs.create import create
 from safepip.envs.creation_lock import creation_lock
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
@@ -104,11 +105,13 @@ def test_a_redirect_is_written_beside_what_is_there(plan, context, work):
     assert create(replace(plan, redirect=file), context, Report(quiet=True)).redirect == ""
 
 
-def test_a_redirect_that_is_there_stays(work):
+def test_a_redirect_that_is_there_stays(plan, context, work):
     file = os.path.join(work, ".venv")
     with open(file, "w", encoding="utf-8") as redirect:
         redirect.write("mine\n")
-    module._redirect(file, f"{work}/inside")
+    inside = replace(plan.environment, path=f"{work}/inside", known_as=f"{work}/inside")
+    made = create(replace(plan, environment=inside, redirect=file), context, Report(quiet=True))
+    assert (made.environment.path, made.by_this_command, made.redirect) == (inside.path, True, "")
     with open(file, encoding="utf-8") as redirect:
         assert redirect.read() == "mine\n"
 
@@ -158,10 +161,15 @@ def test_a_file_in_the_way_is_told_plainly(plan, context, work):
     ("number", "way"),
     [(errno.ENOSPC, "free some space and try again"), (errno.EACCES, "keep it elsewhere: SAFEPIP_ENV=DIR")],
 )
-def test_each_fault_of_a_disk_has_its_way_on(number, way):
-    with pytest.raises(SafepipError) as raised, module._told_plainly("/p"):
+def test_each_fault_of_a_disk_has_its_way_on(plan, context, number, way):
+    def fail(_path):
         raise OSError(number, os.strerror(number))
-    assert (raised.value.what, raised.value.ways) == (f"/p cannot be created: {os.strerror(number)}", (way,))
+
+    path = plan.environment.path
+    with pytest.raises(SafepipError) as raised:
+        create(plan, context, Report(quiet=True), fail)
+    assert (raised.value.what, raised.value.ways) == (f"{path} cannot be created: {os.strerror(number)}", (way,))
+    assert not os.path.lexists(path)
 
 
 def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
@@ -188,6 +196,14 @@ def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
 # -- what is said
 
 
+def first_line(plan, context, capfd, monkeypatch, **around):
+    """Return what is said first of a creation by a user outside a container, without `safepip: `."""
+    monkeypatch.setattr(module, "_CONTAINER_FILES", ())
+    context.ambient = replace(context.ambient, user=7, **around)
+    create(plan, context, Report())
+    return capfd.readouterr().err.splitlines()[0].removeprefix("safepip: ")
+
+
 @pytest.mark.parametrize(
     ("search", "said"),
     [
@@ -199,9 +215,10 @@ def test_a_creation_that_waits_too_long_for_another_gives_up(plan, context):
         ("", "creating {1}; python3 will NOT see its packages: use {0}/python or PATH={0}:$PATH"),
     ],
 )
-def test_without_a_terminal_it_is_said_who_sees_the_packages(plan, search, said):
+def test_without_a_terminal_it_is_said_who_sees_the_packages(plan, context, capfd, monkeypatch, search, said):
     path = plan.environment.path
-    told = module._announcement(plan, path, search.format(f"{path}/bin"), attended=False)
+    environ = {**context.ambient.environ, "PATH": search.format(f"{path}/bin")}
+    told = first_line(plan, context, capfd, monkeypatch, environ=environ, attended=False)
     assert told == said.format(f"{path}/bin", path)
 
 
@@ -219,8 +236,8 @@ def test_the_line_of_a_dockerfile_is_named_where_images_are_built(
     assert instruction in capfd.readouterr().err
 
 
-def test_at_a_terminal_it_is_said_why(plan):
-    told = module._announcement(plan, plan.environment.path, "", attended=True)
+def test_at_a_terminal_it_is_said_why(plan, context, capfd, monkeypatch):
+    told = first_line(plan, context, capfd, monkeypatch, attended=True)
     assert told == "y; creating .venv for this project (once)"
 
 
@@ -229,28 +246,28 @@ def test_at_a_terminal_it_is_said_why(plan):
 
 def test_a_finished_one_found_under_the_mark_is_let_be(environment):
     """The mark that this command laid upon it has a token of its own, from the first moment."""
-    module._mark(environment, "token")
+    creation_mark.mark(environment, "token")
     assert not os.path.exists(os.path.join(environment, f"{CREATING}.token"))
-    module._unmark(environment, "token")
+    creation_mark.unmark(environment, "token")
     assert not os.path.lexists(os.path.join(environment, CREATING))
 
 
 def test_what_another_command_has_put_there_stays(work):
     path = os.path.join(work, ".venv")
-    module._mark(path, "token")
+    creation_mark.mark(path, "token")
     with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
         mark.write("of another")
-    module._withdraw(path, "token", existed=False)
+    creation_mark.withdraw(path, "token", existed=False)
     assert os.path.exists(os.path.join(path, CREATING))
 
 
 def test_one_that_was_only_marked_is_withdrawn(work):
     path = os.path.join(work, ".venv")
-    module._mark(path, "token")
-    module._withdraw(path, "token", existed=False)
+    creation_mark.mark(path, "token")
+    creation_mark.withdraw(path, "token", existed=False)
     assert not os.path.lexists(path)
 
 
 def test_an_unfinished_one_is_read_as_that(plan, context):
-    module._mark(plan.environment.path, "token")
+    creation_mark.mark(plan.environment.path, "token")
     assert context.examine(plan.environment.path, trusted=True).state == UNFINISHED
