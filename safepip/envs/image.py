@@ -140,7 +140,7 @@ def _make(image: str, fill: Callable[[str], bool]) -> bool:
             os.makedirs(os.path.join(made, BIN))
             if not fill(made):
                 return False
-            _seal(made)
+            seal(made)
             rmtree(image, ignore_errors=True)
             with contextlib.suppress(OSError):  # another command was faster
                 os.rename(made, image)
@@ -190,7 +190,8 @@ def _install(python: str, wheel: str, version: str) -> None:
         raise OSError(f"pip could not be installed for an image: {ended.returncode}")
 
 
-def _seal(image: str) -> None:
+def seal(image: str) -> None:
+    """Write the manifest, by which `is_whole` knows an image again."""
     rows = [_row_of(relative, os.lstat(os.path.join(image, relative))) for relative in _files(image)]
     with open(os.path.join(image, _MANIFEST), "w", encoding="utf-8") as file:
         file.write("\n".join(rows))

@@ -353,7 +353,7 @@ def _read_kept(folder: str, data: bytes) -> None:
 
 def _images(folder: str) -> tuple[bytes, ...]:
     _put(folder, "site/pip/__init__.py", b"")
-    image._seal(folder)
+    image.seal(folder)
     with open(os.path.join(folder, "manifest"), "rb") as file:
         return (file.read(),)
 

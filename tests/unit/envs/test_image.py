@@ -28,7 +28,7 @@ def sealed_image(work):
     folder = f"{work}/image"
     put(f"{folder}/site/pip/__init__.py")
     put(f"{folder}/bin/pip", "#!/x\n")
-    image._seal(folder)
+    image.seal(folder)
     return folder
 
 
@@ -72,13 +72,21 @@ def without_clones(monkeypatch):
     monkeypatch.setattr(image, "_clone", refuse)
 
 
+def put_pip(work, python="/usr/bin/python3"):
+    """Put the image below `work` into the environment there; its pip has a RECORD at least."""
+    put(f"{work}/image/site/pip-1.dist-info/RECORD", "pip-1.dist-info/RECORD,,\n")
+    os.makedirs(f"{work}/image/bin", exist_ok=True)
+    os.makedirs(f"{work}/venv/bin")
+    image.put_pip(f"{work}/image", f"{work}/venv", python, f"{work}/venv/site")
+
+
 @pytest.mark.parametrize("user", [1000, 0], ids=["a user", "root"])
 def test_files_are_links_but_for_those_that_change_and_for_root(work, monkeypatch, without_clones, user):
     monkeypatch.setattr(os, "geteuid", lambda: user)
     for name in ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem"):
-        put(f"{work}/from/{name}")
-    image._put(f"{work}/from", f"{work}/into")
-    same = {name: os.path.samefile(f"{work}/from/{name}", f"{work}/into/{name}") for name in
+        put(f"{work}/image/site/{name}")
+    put_pip(work)
+    same = {name: os.path.samefile(f"{work}/image/site/{name}", f"{work}/venv/site/{name}") for name in
             ("a.py", "sub/b.py", "sub/RECORD", "cacert.pem")}  # fmt: skip
     linked = user != 0
     assert same == {"a.py": linked, "sub/b.py": linked, "sub/RECORD": False, "cacert.pem": False}
@@ -86,23 +94,23 @@ def test_files_are_links_but_for_those_that_change_and_for_root(work, monkeypatc
 
 def test_a_copy_has_the_content_the_rights_and_the_time(work, monkeypatch, without_clones):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    source = put(f"{work}/from/sub/program", "x" * (3 << 20))
+    source = put(f"{work}/image/site/sub/program", "x" * (3 << 20))
     os.chmod(source, 0o700)
     os.utime(source, (10, 20))
-    image._put(f"{work}/from", f"{work}/into")
-    with open(f"{work}/into/sub/program", encoding="utf-8") as file:
+    put_pip(work)
+    with open(f"{work}/venv/site/sub/program", encoding="utf-8") as file:
         assert file.read() == "x" * (3 << 20)
-    status = os.stat(f"{work}/into/sub/program")
+    status = os.stat(f"{work}/venv/site/sub/program")
     assert (status.st_mode & 0o777, status.st_mtime, status.st_nlink) == (0o700, 20, 1)
 
 
 def test_a_link_in_the_way_of_pip_is_not_followed(work):
-    put(f"{work}/from/pip/a.py")
-    os.makedirs(f"{work}/into")
+    put(f"{work}/image/site/pip/a.py")
+    os.makedirs(f"{work}/venv/site")
     os.mkdir(f"{work}/elsewhere")
-    os.symlink(f"{work}/elsewhere", f"{work}/into/pip")
+    os.symlink(f"{work}/elsewhere", f"{work}/venv/site/pip")
     with pytest.raises(OSError, match="pip"):
-        image._put(f"{work}/from", f"{work}/into")
+        put_pip(work)
     assert os.listdir(f"{work}/elsewhere") == []
 
 
@@ -115,20 +123,25 @@ def test_a_launcher_starts_the_python_that_it_is_for(work, base_python, kept, fo
     os.mkdir(os.path.dirname(python))
     os.symlink(base_python, python)
     put(f"{work}/image/bin/pip", kept + "import sys\nprint(sys.argv[1])\n")
-    script = f"{work}/launcher"
-    with open(script, "wb") as file:
-        file.write(image._script(f"{work}/image", "pip", python))
-    os.chmod(script, 0o755)
-    assert subprocess.run([script, "b c"], capture_output=True, text=True, check=True).stdout == "b c\n"
+    put_pip(work, python)
+    assert (
+        subprocess.run([f"{work}/venv/bin/pip", "b c"], capture_output=True, text=True, check=True).stdout
+        == "b c\n"
+    )
 
 
-def test_what_was_left_by_one_that_was_killed_goes_after_an_hour(work):
+def unable(*_args):
+    raise OSError(28, "no space")
+
+
+def test_what_was_left_by_one_that_was_killed_goes_after_an_hour(base, work, monkeypatch):
+    monkeypatch.setattr(image, "lay_out", unable)
     for name in ("tmpold", "tmpnew", "image"):
-        put(f"{work}/images/{name}/file")
+        put(f"{work}/cache/images/{name}/file")
     for name in ("tmpold", "image"):
-        os.utime(f"{work}/images/{name}", (1, 1))
-    image._clear_scratch(f"{work}/images")
-    assert sorted(os.listdir(f"{work}/images")) == ["image", "tmpnew"]
+        os.utime(f"{work}/cache/images/{name}", (1, 1))
+    assert image.image_for(base, f"{work}/cache", unable) is None
+    assert sorted(os.listdir(f"{work}/cache/images")) == ["image", "tmpnew"]
 
 
 def test_without_a_cache_there_is_no_image(base):
@@ -136,11 +149,8 @@ def test_without_a_cache_there_is_no_image(base):
 
 
 def test_what_cannot_be_built_is_no_image(base, work, monkeypatch):
-    def build(*_args):
-        raise OSError(28, "no space")
-
-    monkeypatch.setattr(image, "lay_out", build)
-    assert image.image_for(base, f"{work}/cache", build) is None
+    monkeypatch.setattr(image, "lay_out", unable)
+    assert image.image_for(base, f"{work}/cache", unable) is None
     assert os.listdir(f"{work}/cache/images") == []
 
 

@@ -70,7 +70,7 @@ def stamped(path, python, cache, *, system):
         path,
         python,
         cache,
-        lambda at: create._build(at, python, cache, system=system),
+        lambda at: create.build(at, python, cache, pip=False, system=system),
         lambda: "image",
         system=system,
     )
@@ -86,7 +86,7 @@ def stamped(path, python, cache, *, system):
 def test_every_byte_is_virtualenvs(work, cache, python, above, name, system):
     path = os.path.join(work, above, name)
     begun(path)
-    create._build(path, python, cache, system=system)
+    create.build(path, python, cache, pip=False, system=system)
     made_by_virtualenv = tree(path)
     os.rename(path, f"{path}.kept")
     begun(path)
@@ -116,7 +116,7 @@ def test_another_umask_has_a_template_of_its_own(work, cache, python):
     try:
         for name in ("one", "two"):
             begun(os.path.join(work, name))
-        create._build(os.path.join(work, "one"), python, cache)
+        create.build(os.path.join(work, "one"), python, cache, pip=False)
         modes = {path: mode for path, (mode, _) in tree(os.path.join(work, "one")).items()}
         assert stamped(os.path.join(work, "two"), python, cache, system=False)
     finally:
