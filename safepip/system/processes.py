@@ -30,11 +30,12 @@ def _parent(process: int) -> int:
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         if sys.platform == "darwin":  # has no /proc
-            return _parent_by_ps(process)
+            return parent_by_ps(process)
         return 0
 
 
-def _parent_by_ps(process: int) -> int:
+def parent_by_ps(process: int) -> int:
+    """Return the parent's process id, which ps prints on each POSIX system, or 0."""
     import subprocess
 
     try:

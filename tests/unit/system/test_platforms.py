@@ -91,10 +91,14 @@ def test_an_alias_with_a_python_behind_it_serves(work, base, monkeypatch):
     assert Context(Invocation(words=("list",)), ambient()).target.python == alias
 
 
-@pytest.mark.parametrize(("platform", "expected"), [("linux", "open"), ("win32", "")])
+@pytest.mark.parametrize(("platform", "expected"), [("linux", ["state-folder"]), ("win32", ["folders"])])
 def test_the_doctor_reads_no_modes_where_they_say_nothing(platform, expected, work):
     os.chmod(work, 0o777)
-    assert directories._fault(work, work, replace(ambient(), platform=platform)) == expected
+    there = replace(ambient(), platform=platform)
+    context = Context(Invocation(words=()), there, cache=None, state=work, data=None)
+    findings = list(directories.check(context))
+    assert [finding.id for finding in findings] == expected
+    assert ("can be written by everybody" in findings[0].why) is (platform == "linux")
 
 
 @pytest.mark.parametrize(("below", "expected"), [("", False), ("System32", False), ("../Windowsx", True)])
@@ -183,6 +187,13 @@ def test_any_other_python_keeps_its_path(brewed, path):
 
 @pytest.mark.skipif(not os.path.exists("/bin/ps") or not os.path.isdir("/proc/self"), reason="no ps, or no /proc")
 def test_ps_tells_the_same_parents_as_proc():
-    assert processes._parent_by_ps(os.getpid()) == os.getppid()
-    assert processes._parent_by_ps(os.getppid()) == processes._parent(os.getppid())
-    assert processes._parent_by_ps(2**30) == 0
+    assert processes.parent_by_ps(os.getpid()) == os.getppid()
+    at = os.getpid()
+    while at > 1:
+        assert processes.is_ancestor(at)  # by /proc
+        assert processes.is_ancestor(at, processes.parent_by_ps)
+        with open(f"/proc/{at}/status", encoding="utf-8") as file:
+            (above,) = [int(line.split()[1]) for line in file if line.startswith("PPid:")]
+        assert processes.parent_by_ps(at) == above
+        at = above
+    assert processes.parent_by_ps(2**30) == 0
