@@ -167,7 +167,7 @@ for line in json.load(sys.stdin):
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         main(["install", "--isolated", "--dry-run", "--no-index", *line])
     print(json.dumps(sorted(set(seen))), flush=True)
-    os._exit(0)
+    break
 """
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 
 import pytest
+from forked import code_of_child
 
 from safepip.envs import history, saved_files
 from safepip.envs.saved_files import Saved
@@ -123,13 +124,14 @@ def test_another_users_file_is_not_taken_over(work):
     os.chmod(work, 0o777)
     for folder in (work, os.path.dirname(work), os.path.dirname(os.path.dirname(work))):
         os.chmod(folder, 0o777)
-    child = os.fork()
-    if child == 0:
+
+    def change_as_nobody():
         os.setuid(65534)
         try:
             saved_files.change(path, b"a", b"b")
         except OSError as error:
-            os._exit(3 if "another user" in str(error) else 4)
-        os._exit(5)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in {3, 4}
+            return 3 if "another user" in str(error) else 4
+        return 5
+
+    assert code_of_child(change_as_nobody) in {3, 4}
     assert saved_files.content_of(path) == b"a"

@@ -10,6 +10,7 @@ import time
 from glob import glob
 
 import pytest
+from forked import code_of_child
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tree import TOOLS
@@ -360,15 +361,12 @@ def test_an_environment_in_the_root_directory_is_adopted_though_everything_lies_
     write(os.path.join(home, "venv", "bin", "pip"), "#!/venv/bin/python\n")
     for target, expected in (("/pythons/bin/python3.12", None), ("/venv/lib/python", INSIDE)):
         put_python(os.path.join(home, "venv"), target)
-        child = os.fork()
-        if not child:
-            told = "nothing"
-            try:
-                os.chroot(home)
-                told = objection("/venv", target, MINE, "")
-            finally:
-                os._exit(told != expected)
-        assert os.waitpid(child, 0)[1] == 0
+
+        def is_told_otherwise(target=target, expected=expected):
+            os.chroot(home)
+            return int(objection("/venv", target, MINE, "") != expected)
+
+        assert code_of_child(is_told_otherwise) == 0
 
 
 @pytest.fixture

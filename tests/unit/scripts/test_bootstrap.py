@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from forked import code_of_child
 from tree import SCRIPTS
 
 SCRIPT = Path(SCRIPTS, "bootstrap.py")
@@ -627,12 +628,13 @@ def test_links_to_what_the_wheel_brought_come_and_go_and_leave_others_alone(tmp_
 def test_a_removal_that_was_killed_anywhere_is_finished_by_the_next(tmp_path, steps, monkeypatch):
     places = place(tmp_path, make_safepip(tmp_path / "wheels"))
     bootstrap.link_shared(places)
-    child = os.fork()
-    if child == 0:
+
+    def uninstall_until_killed():
         kill_after(steps)
         bootstrap.uninstall(places, bootstrap.this_clone(), purge=False)
-        os._exit(0)
-    os.waitpid(child, 0)
+        return 0
+
+    assert code_of_child(uninstall_until_killed) in {0, -signal.SIGKILL}
     monkeypatch.setenv("HOME", str(tmp_path))
     bootstrap.uninstall(places, bootstrap.this_clone(), purge=True)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob(".local/**/*")) == [
