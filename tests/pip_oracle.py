@@ -178,7 +178,7 @@ def _prepare(parser: Any) -> None:
     parser.error = refuse
     parser.check_default = check_default
     parser.print_help = show_help
-    for option in parser._get_all_options():
+    for option in parser.option_list_all:
         if option.dest == "dependency_groups":
             option.callback = _keep_group
         elif option.callback is not None and option.callback.__name__ not in KEPT_CALLBACKS:

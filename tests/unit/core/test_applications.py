@@ -113,12 +113,14 @@ def test_undo_says_how_the_last_change_of_the_environment_is_reached(context, ho
     assert refused(context).ways[-1] == "the last one in the home environment: safepip undo 1"
 
 
-def test_what_was_done_in_the_environment_since_is_the_last(context, home_environment):
+def test_what_was_done_in_the_environment_since_is_the_last(context, home_environment, capfd):
     change(context, "cow", "1")
     came = Change(name="idna", before=None, after=State(version="1"))
     later = Entry(id="2", time=2**33, kind="pip", words=("install", "idna"), changes=(came,))
     history.append(home_environment, later)
-    undo._refuse_what_pipx_did(Context(context.invocation, context.ambient))
+    assert undo.main((), Context(context.invocation, context.ambient), Report(quiet=True)) == 0
+    assert capfd.readouterr().out.startswith("undoing 2 (")
+    assert history.read(home_environment)[-1].further == "1"
 
 
 def test_history_shows_both_in_their_order(context, home_environment, capfd):

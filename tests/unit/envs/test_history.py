@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safepip.core.invocation import Invocation
 from safepip.core.plan import RUNNER
 from safepip.core.record import replace
 from safepip.envs import history, journal
 from safepip.envs.history import Change, Entry, State
+from safepip.report import Report
+from safepip.system import registry
+from safepip.system.observe import Context, ambient
 from safepip.verbs import history as verb
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8)
@@ -270,7 +274,18 @@ class TestRunner:
 # -- for people, and for programs
 
 
-def test_json_has_the_documented_shape():
+def as_json(environment, entries, capfd):
+    """Return what `history --json` prints of an environment with these entries."""
+    os.makedirs(os.path.join(environment, ".safepip"), exist_ok=True)
+    for one in entries:
+        history.append(environment, one)
+    context = Context(Invocation(words=("history",)), ambient())
+    registry.note(context.state, environment, registry.MADE)
+    assert verb.main(("--json",), context, Report()) == 0
+    return json.loads(capfd.readouterr().out)
+
+
+def test_json_has_the_documented_shape(environment, capfd):
     origin = json.dumps({"url": "file:///x", "dir_info": {"editable": True}})
     moved = Change(name="b", before=at("1"), after=State(version="1", origin=origin))
     one = Entry(
@@ -281,7 +296,8 @@ def test_json_has_the_documented_shape():
         further="created",
         changes=(*entry(1, "a ->1", "c 1->", "d 1->2").changes, moved),
     )
-    assert verb._as_json(one, [one]) == {
+    (printed,) = as_json(environment, [one], capfd)
+    assert printed == {
         "id": "1",
         "time": "1970-01-01T00:00:00Z",
         "line": "install 'a b'",
@@ -299,9 +315,9 @@ def test_json_has_the_documented_shape():
     }
 
 
-def test_an_undo_names_where_it_went_and_what_it_undid():
+def test_an_undo_names_where_it_went_and_what_it_undid(environment, capfd):
     entries = [entry(1, "a ->1"), entry(2, "a 1->", undo="0")]
-    first, second = (verb._as_json(one, entries) for one in entries)
+    first, second = as_json(environment, entries, capfd)
     assert (first["undone"], first["undo_to"]) == (True, None)
     assert (second["undone"], second["undo_to"]) == (False, "0")
 

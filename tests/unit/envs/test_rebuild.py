@@ -287,8 +287,10 @@ def test_an_old_one_that_somebody_took_away_is_not_waited_for(under, context, sa
 
 @pytest.mark.parametrize("text", ["", "safepip-repair-1", "safepip-repair-2\0" + "\0" * 7, "\0" * 8])
 def test_a_damaged_record_is_none(under, context, text):
-    with open(exchange._file(under.path, context), "w") as file:
-        file.write(text)
+    exchange.note(under, context)
+    folder = os.path.join(context.state, "repairs")
+    (name,) = os.listdir(folder)
+    write(os.path.join(folder, name), text)
     assert not resume(under, context)
     assert is_old(under)
 

@@ -96,19 +96,24 @@ def test_a_case_that_may_fail_is_left_out_with_its_reason(tmp_path):
     notes = []
     world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
     line = "echo [KeyError]: no such thing >&2; echo try -v >&2; exit 3"
-    failing = Case("pdm add", ("/bin/sh", "-c", line), str(tmp_path), optional=True)
-    assert measuring.attempt(failing, world, notes) is None
+    optional, needed = (
+        Case("pdm add", ("/bin/sh", "-c", line), str(tmp_path), optional=may_fail) for may_fail in (True, False)
+    )
+    assert measuring.attempt(optional, world, notes) is None
     assert notes == ["left out: pdm add ended with 3 ([KeyError]: no such thing)"]
     with pytest.raises(bench.Stop):
-        measuring.attempt(failing._replace(optional=False), world, notes)
+        measuring.attempt(needed, world, notes)
 
 
 def test_a_case_that_does_not_do_its_work_has_failed(tmp_path):
     world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
-    idle = Case("idle", ("/bin/sh", "-c", ":"), str(tmp_path), makes=str(tmp_path / "made"))
+    idle, busy = (
+        Case("idle", ("/bin/sh", "-c", line), str(tmp_path), makes=str(tmp_path / "made"))
+        for line in (":", "echo >made")
+    )
     with pytest.raises(bench.Stop, match="did not make"):
         measuring.run(idle, world)
-    assert measuring.run(idle._replace(argv=("/bin/sh", "-c", "echo >made")), world) > 0.0
+    assert measuring.run(busy, world) > 0.0
 
 
 # --- goals

@@ -9,7 +9,9 @@ import pytest
 
 from safepip.actions import pipx
 from safepip.core.invocation import Invocation
+from safepip.core.record import replace
 from safepip.envs import journal
+from safepip.errors import NO_PIPX, SafepipError
 from safepip.report import Report
 from safepip.shells import links
 from safepip.system.files import SCRATCH, make_folder, recall, remember, replace_file, replace_link, sweep
@@ -170,13 +172,21 @@ def test_what_a_killed_writer_left_stops_nobody(path):
     assert recall(path) == "x"
 
 
+def look_for_pipx_in_vain(data):
+    around = replace(ambient(), environ={"PATH": "/nowhere"})
+    context = Context(Invocation(words=()), around, state=data, data=None)
+    with pytest.raises(SafepipError) as failed:
+        pipx.become(("list",), context, Report(), alone=True)
+    assert failed.value.code == NO_PIPX
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 @pytest.mark.parametrize(
     "make",
     [
         links.refresh,
         lambda data: journal.write(os.path.join(data, "more", "journal"), []),
-        lambda data: os.close(pipx._locked(Context(Invocation(words=()), ambient(), state=data), Report())),
+        look_for_pipx_in_vain,
     ],
     ids=["links", "journal", "pipx"],
 )

@@ -13,6 +13,11 @@ from safepip.core.settings import Fault, Table, merge
 from safepip.system import settings_files
 from safepip.system.settings_files import may_hold_table, user_file
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 posix = pytest.mark.skipif(os.name == "nt", reason="FIFOs, modes and links of POSIX")
 UNREADABLE = "cannot be read: "
 
@@ -407,7 +412,10 @@ def test_no_bytes_make_it_crash(tmp_path_factory, data):
 
 @given(contents)
 def test_whatever_holds_the_table_is_seen_to_hold_it(data):
-    document, _error = settings_files._parsed(data, "x")
+    try:
+        document = tomllib.loads(data.decode())
+    except (ValueError, RecursionError):  # what tomllib raises for broken TOML is a ValueError
+        return
     tool = document.get("tool")
     if isinstance(tool, dict) and "safepip" in tool:
         assert may_hold_table(data)

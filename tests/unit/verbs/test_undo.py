@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from safepip.core.invocation import Invocation
+from safepip.core.record import replace
 from safepip.envs import history
 from safepip.errors import USAGE, SafepipError
+from safepip.report import Report
+from safepip.system import registry
+from safepip.system.observe import Context, ambient
 from safepip.verbs import undo
 
 
@@ -45,15 +52,29 @@ def test_what_is_not_understood_is_shown_short():
 def entry(number, further=""):
     """Return an entry of the history: of an undo to the entry `further`, or of an install."""
     kind = history.UNDO if further else history.PIP
-    return history.Entry(id=str(number), time=0, kind=kind, words=("install", "x"), further=further)
+    changes = (history.Change(name=f"x{number}", before=None, after=history.State(version="1")),)
+    return history.Entry(
+        id=str(number), time=0, kind=kind, words=("install", "x"), further=further, changes=changes
+    )
 
 
 ENTRIES = [entry(1), entry(2), entry(3, "1"), entry(4)]
 
 
+def undone(environment, entries, count):
+    """Undo `count` steps of these entries; return the exit code."""
+    os.makedirs(os.path.join(environment, ".safepip"), exist_ok=True)
+    context = Context(Invocation(words=("undo",)), replace(ambient(), cwd=os.path.dirname(environment)))
+    registry.note(context.state, environment, registry.MADE)
+    for one in entries:
+        history.append(environment, one)
+    return undo.main((str(count),), context, Report(quiet=True))
+
+
 @pytest.mark.parametrize(("count", "aim"), [(1, "1"), (2, history.START)])
-def test_steps_are_counted_without_those_taken_back(count, aim):
-    assert undo._steps_back(ENTRIES, count, ".venv") == aim
+def test_steps_are_counted_without_those_taken_back(environment, count, aim):
+    assert undone(environment, ENTRIES, count) == 0
+    assert history.read(environment)[-1].further == aim
 
 
 @pytest.mark.parametrize(
@@ -64,20 +85,7 @@ def test_steps_are_counted_without_those_taken_back(count, aim):
         (ENTRIES, "there are 2 steps to undo in .venv"),
     ],
 )
-def test_more_steps_than_there_are_is_told(entries, told):
+def test_more_steps_than_there_are_is_told(environment, entries, told):
     with pytest.raises(SafepipError) as raised:
-        undo._steps_back(entries, 9, ".venv")
+        undone(environment, entries, 9)
     assert (raised.value.code, raised.value.what) == (USAGE, told)
-
-
-def test_a_change_with_pipx_is_taken_back_by_pipx():
-    one, two = history.State(version="1"), history.State(version="2")
-    taken = [
-        undo._taken_back(history.Change(name="black", before=before, after=after))
-        for before, after in ((None, two), (one, two), (one, None))
-    ]
-    assert taken == [
-        "safepip app uninstall black",
-        "safepip app install --force black==1",
-        "safepip app install black==1",
-    ]
