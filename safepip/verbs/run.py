@@ -57,7 +57,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     script = _script_environment(words[0], context, report)
     if script is not None:
         _give_signals_back()
-        return start((script.python, *words), entered(script.path, inherited()))
+        return start(_by_python(script.python, words), entered(script.path, inherited()))
     found = to_run_in(context, report)
     argv = _by_own_python(_argv(words, found, context), found, context, report)
     _give_signals_back()
@@ -120,18 +120,25 @@ def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple
     if name == "-m":
         return (found.python, *words)
     if _is_python_file(name) and not os.access(name, os.X_OK):
-        return (found.python, *words)
+        return _by_python(found.python, words)
     if os.sep in name:
         return (os.path.abspath(name), *words[1:])
     path = _in(found, name)
     if path is not None:
         return (path, *words[1:])
     if _is_python_file(name):
-        return (found.python, *words)
+        return _by_python(found.python, words)
     file = os.path.join(found.path, BIN, name)
     if os.path.isfile(file):
         raise _not_executable(file, found, context)
     return (_elsewhere(name, found, context), *words[1:])
+
+
+def _by_python(python: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the line that runs a file, whose name Python must not take for an option."""
+    if words[0].startswith("-"):
+        return (python, "--", *words)
+    return (python, *words)
 
 
 def _is_python_file(name: str) -> bool:

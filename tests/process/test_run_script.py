@@ -248,3 +248,9 @@ def test_root_by_sudo_keeps_it_out_of_the_users_home(make_sandbox: MakeSandbox, 
     assert ran.text == f"{box.home}\n", ran.err
     assert os.listdir(box.home) == ["project"]
     assert len(os.listdir(os.path.join(roots, ".cache", "safepip", "scripts"))) == 1
+
+
+def test_a_script_whose_name_begins_with_a_dash(box: Sandbox) -> None:
+    box.write("-x.py", "# /// script\n# dependencies = []\n# ///\nimport sys\nprint(sys.argv)\n")
+    ran = box.run("run", "--", "-x.py", "a")
+    assert (ran.code, ran.text) == (0, "['-x.py', 'a']\n"), ran.err
