@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LINE = "the command line"
 
-_TRUE = ("y", "yes", "t", "true", "on", "1")
+TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _IGNORED_VARIABLES = ("version", "help")
 
@@ -400,7 +400,7 @@ class _Reading:
 def _boolean(value: str) -> bool | None:
     """Return what pip's `strtobool` takes `value` for, or None."""
     word = value.lower()
-    if word in _TRUE:
+    if word in TRUE:
         return True
     if word in _FALSE:
         return False

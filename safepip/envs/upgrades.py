@@ -6,8 +6,10 @@ one. pip resolves that wheel (`install --dry-run --report`), so what it finds br
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from importlib import metadata
@@ -16,7 +18,7 @@ from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pip._vendor.packaging.version import InvalidVersion, Version
 
-from safepip.core.pip_line import settings
+from safepip.core.pip_line import TRUE, settings
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
 from safepip.saving import pins as project_pins
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 
 _NAME = "safepip-upgrade"  # of the wheel of requirements
 _REPORTS_SINCE = "22.2"  # the first pip with --report
+_UNREACHED = re.compile(  # in pip's log; an index that lacks a package is not one that failed
+    r"(?P<error>Could not fetch URL (?!.*404 Client Error).*?)(?: - skipping)?$"
+    r"|WARNING: (?P<host>The repository located at \S+ is not a trusted or secure host)",
+    re.MULTILINE,
+)
 _WANTED = ("constraint", "pre", "uploaded-prior-to")  # settings of pip's that say which versions may come
 
 
@@ -75,7 +82,11 @@ class Plan(Record):
 
 
 class ImpossibleError(Exception):
-    """pip found no such set of versions, or could not ask; the text is its error."""
+    """pip found no such set of versions, or could not ask; the text is its error, `way` what to do."""
+
+    def __init__(self, what: str, way: str = "try one: safepip upgrade NAME") -> None:
+        super().__init__(what)
+        self.way = way
 
 
 def installed_in(found: Environment) -> dict[str, Installed]:
@@ -146,7 +157,10 @@ class Upgrade:
         self.found = found
         self.names = tuple(names)
         self.installed = installed_in(found)
-        self.variables = _variables(found, root, environ)
+        files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=found.path, strict=True)
+        in_force = list(settings("install", environ, files))
+        self.hashes_required_by = _who_requires_hashes(in_force)
+        self.variables = _variables(in_force, root, environ)
         self.pins: list[Pin] = []
         if root is not None:
             self.pins = self._in_force(project_pins.of_project(root, _marked(found)))
@@ -154,6 +168,7 @@ class Upgrade:
     def plan(self) -> Plan:
         """Ask pip what is outdated and what can change; raise ImpossibleError if it finds no way."""
         self._refuse_old_pip()
+        self._refuse_without_hashes()
         latest = self._latest()
         left = tuple(filter(self._is_left, self.installed.values()))
         if not latest:
@@ -221,12 +236,8 @@ class Upgrade:
 
     def _latest(self) -> dict[str, str]:
         """Return the newest version of what is outdated, may change and was asked for."""
-        words = ("list", "--outdated", "--format", "json")
-        code, out, failed = ask_pip(self.found, words, self.variables)
-        if code:
-            raise ImpossibleError(failed)
         found = {}
-        for row in json.loads(out):
+        for row in outdated(self.found, self.variables):
             name = normalised_name(row["name"])
             if name not in self.installed or not self._may_change(self.installed[name]):
                 continue
@@ -276,7 +287,13 @@ class Upgrade:
         own = self.installed.get("pip")
         if own is not None and _is_older(own.version, _REPORTS_SINCE):
             why = f"its pip {own.version} cannot tell what it would install"
-            raise ImpossibleError(f"{why}; upgrade that first: safepip install -U pip")
+            raise ImpossibleError(why, "upgrade that first: safepip install -U pip")
+
+    def _refuse_without_hashes(self) -> None:
+        if self.hashes_required_by:
+            why = f"require-hashes is set ({self.hashes_required_by}), and newer versions have no hashes yet"
+            way = "bring your requirements file up to date, and install that: safepip install -r requirements.txt"
+            raise ImpossibleError(why, way)
 
     def _lines(self, kept: Sequence[Installed]) -> list[str]:
         """Return the requirements that keep what is installed: nothing is removed or gets older."""
@@ -335,6 +352,24 @@ class Upgrade:
         return tuple(f"{name}=={after[name]}" for name in dict.fromkeys([*roots, *sorted(due)]))
 
 
+def outdated(found: Environment, variables: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the rows of `pip list --outdated`; raise ImpossibleError if it fails, or no index answers."""
+    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+        log = os.path.join(folder, "log")
+        words = ("list", "--outdated", "--format", "json", "--log", log)
+        code, out, failed = ask_pip(found, words, variables)
+        if code:
+            raise ImpossibleError(failed)
+        rows: list[dict[str, str]] = json.loads(out.splitlines()[-1])  # errors of TLS stand before it
+        unreached = None
+        with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
+            unreached = _UNREACHED.search(file.read())
+    if unreached is not None and not rows:
+        what = unreached["error"] or unreached["host"]
+        raise ImpossibleError(what, "see the index and the proxy in force: safepip doctor")
+    return rows
+
+
 def _reached(start: str, requires: Mapping[str, Sequence[Requirement]]) -> set[str]:
     """Return the package and all that it needs, by normalised name."""
     found: set[str] = set()
@@ -370,11 +405,21 @@ def _names_newer(specifier: str, version: str) -> bool:
     return False
 
 
-def _variables(found: Environment, root: str | None, environ: Mapping[str, str]) -> dict[str, str]:
+def _who_requires_hashes(in_force: Sequence[tuple[str, str, str]]) -> str:
+    """Return what sets require-hashes, or ""."""
+    found = ""
+    for key, value, where in in_force:
+        if key == "require-hashes":
+            found = where if value.lower() in TRUE else ""
+    return found
+
+
+def _variables(
+    in_force: Sequence[tuple[str, str, str]], root: str | None, environ: Mapping[str, str]
+) -> dict[str, str]:
     """Return pip's variables that say which versions may come, and from where, by its settings and the project."""
-    files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=found.path, strict=True)
     variables = {}
-    for key, value, _ in settings("install", environ, files):
+    for key, value, _ in in_force:
         if key in _WANTED:
             variables[f"PIP_{key.upper().replace('-', '_')}"] = value
     if root is not None:

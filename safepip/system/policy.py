@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safepip.core.pip_line import LINE, settings
+from safepip.core.pip_line import LINE, TRUE, settings
 from safepip.core.pip_options import SPECS
 from safepip.core.record import Record, replace
 from safepip.report import without_credentials
@@ -24,7 +24,6 @@ _OPTIONS = (
 )  # fmt: skip
 _FLAGS = ("no-index", "require-hashes")
 _ADDED = ("extra-index-url", "find-links", "trusted-host", "only-binary", "no-binary", "constraint")
-_TRUE = ("y", "yes", "t", "true", "on", "1")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -84,7 +83,7 @@ def _proxies(variables: Mapping[str, str]) -> list[Rule]:
 
 
 def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
-    return any(rule.value.lower() in _TRUE for rule in found.get(flag, ()))
+    return any(rule.value.lower() in TRUE for rule in found.get(flag, ()))
 
 
 def _plainly(rule: Rule) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 
@@ -15,9 +16,9 @@ from safepip.core.requirement import normalised_name
 from safepip.core.world import BIN, USABLE
 from safepip.envs import applications
 from safepip.envs.in_force import usable
-from safepip.envs.pip import ask_pip, own_variables
+from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
-from safepip.envs.upgrades import Change, ImpossibleError, Plan, Upgrade
+from safepip.envs.upgrades import Change, ImpossibleError, Plan, Upgrade, outdated
 from safepip.errors import USAGE, SafepipError, shell_quote
 from safepip.report import printable
 from safepip.system.pipx import home_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from .arguments import Parser
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _FAILED = 1  # as pip itself where it finds no versions that fit together
 
 
@@ -73,9 +75,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         try:
             plan = upgrade.plan()
         except ImpossibleError as error:
-            raise SafepipError(
-                _FAILED, f"nothing was upgraded: {error}", "try one: safepip upgrade NAME"
-            ) from None
+            raise SafepipError(_FAILED, f"nothing was upgraded: {error}", error.way) from None
     if said.json:
         sys.stdout.write(json.dumps(as_json(plan, found.path)) + "\n")
     else:
@@ -97,12 +97,19 @@ def _upgrade(names: Sequence[str], found: Environment, context: Context) -> Upgr
     wanted = list(map(normalised_name, names))
     upgrade = Upgrade(found, wanted, root, context.ambient.environ)
     for typed, name in zip(names, wanted, strict=True):
+        _refuse_other_than_name(typed)
         if name not in upgrade.installed:
             shown = context.typed(found)
             raise SafepipError(
                 USAGE, f"{typed} is not installed in {shown}", f"install it: safepip install {shell_quote(typed)}"
             )
     return upgrade
+
+
+def _refuse_other_than_name(typed: str) -> None:
+    if not _NAME.fullmatch(typed):
+        way = "name what is installed, without versions and extras; all of it: safepip list"
+        raise SafepipError(USAGE, f"{typed!r} is not the name of a package", way)
 
 
 def lines(plan: Plan, called: str) -> Iterator[str]:
@@ -165,6 +172,7 @@ def _upgrade_applications(names: Sequence[str], context: Context, report: Report
     """Have pipx upgrade its applications, all or the named ones, or show what would change."""
     there = applications.held(context)
     for name in names:
+        _refuse_other_than_name(name)
         if name not in there:
             way = f"install it: safepip app install {shell_quote(name)}"
             raise SafepipError(USAGE, f"pipx has no application {name}", way)
@@ -190,9 +198,10 @@ def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -
         found = context.examine(os.path.join(venvs, name), trusted=True)
         if found.state != USABLE:
             continue
-        code, out, failed = ask_pip(found, ("list", "--outdated", "--format", "json"), {})
-        if code:
-            raise SafepipError(_FAILED, f"{name} cannot be looked at: {failed}")
-        for row in json.loads(out):
+        try:
+            rows = outdated(found, {})
+        except ImpossibleError as error:
+            raise SafepipError(_FAILED, f"{name} cannot be looked at: {error}") from None
+        for row in rows:
             if normalised_name(row["name"]) == name:
                 yield Change(name=name, before=row["version"], after=row["latest_version"])

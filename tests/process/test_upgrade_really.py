@@ -265,3 +265,31 @@ def test_where_pip_cannot_ask_nothing_changes(box: Sandbox) -> None:
     )
     assert ran.code in {0, 1}
     assert "free==1.0" in ok(box, "freeze")
+
+
+def test_an_index_that_does_not_answer_is_an_error(box: Sandbox) -> None:
+    ok(box, "install", "low==1.0")
+    box.variables.update(
+        PIP_FIND_LINKS="", PIP_NO_INDEX="0", PIP_RETRIES="0", PIP_INDEX_URL="http://127.0.0.1:9/simple"
+    )
+    ran = box.run("upgrade")
+    assert (ran.code, ran.text) == (1, "")
+    assert "Could not fetch URL http://127.0.0.1:9/simple/low/" in " ".join(ran.said)
+
+
+def test_an_upgrade_does_not_get_past_required_hashes(box: Sandbox) -> None:
+    ok(box, "install", "low==1.0")
+    ran = box.run("upgrade", env={"PIP_REQUIRE_HASHES": "1"})
+    assert (ran.code, ran.text) == (1, "")
+    assert "require-hashes is set (PIP_REQUIRE_HASHES)" in " ".join(ran.said)
+    assert "low==1.0" in ok(box, "freeze")
+    assert planned(box, env={"PIP_REQUIRE_HASHES": "0"})["changes"]["low"] == ("1.0", "2.0")
+
+
+@pytest.mark.parametrize("apps", [(), ("--apps",)])
+def test_only_names_can_be_upgraded(box: Sandbox, apps: tuple[str, ...]) -> None:
+    ok(box, "install", "low==1.0")
+    for name in ("low>=2", "-x", "", "a b", "low[x]", "./low", "\udcff"):
+        ran = box.run("upgrade", *apps, "--", name)
+        assert (ran.code, ran.text) == (64, "")
+        assert [line for line in ran.said if "is not the name of a package" in line] != []
