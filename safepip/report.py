@@ -32,6 +32,10 @@ class Report:
         if not self.quiet:
             self._write(line)
 
+    def warn(self, line: str) -> None:
+        """Print one line even if quiet: something that was asked for is not done."""
+        self._write(line)
+
     def passing(self, line: str) -> None:
         """Show a line until anything else is printed."""
         text = ""

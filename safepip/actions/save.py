@@ -40,6 +40,14 @@ class Run(Record):
     frozen: Mapping[str, str]
 
 
+class Told:
+    """What is to be said: lines on what is `done`, and on what is `missed`, which are printed even with -q."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.missed: list[str] = []
+
+
 def run_and_save(handover: Handover, environ: dict[str, str], context: Context, report: Report) -> int:
     """Run pip as a child while its environment's lock is held; record what changed if it succeeds.
 
@@ -55,7 +63,7 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
         return code
     why = _why_not(context)
     if why is not None:
-        report.say(f"not recorded: {why}")
+        report.warn(f"not recorded: {why}")
         return code
     installed = frozen(handover)
     if installed is None:
@@ -132,7 +140,7 @@ def _why_not(context: Context) -> str | None:
 
 def _recorded(candidates: Sequence[Destination], run: Run, context: Context, report: Report) -> bool:
     """Record the line; return False where a file was changed meanwhile, so that it is to be read again."""
-    told: list[str] = []
+    told = Told()
     if context.command.subcommand == "install":
         files = _with_installed(candidates[0], run, context, told)
     else:
@@ -140,8 +148,10 @@ def _recorded(candidates: Sequence[Destination], run: Run, context: Context, rep
     for file in files:
         if not _write(file, run, context):
             return False
-    for line in told:
+    for line in told.done:
         report.say(line)
+    for line in told.missed:
+        report.warn(line)
     return True
 
 
@@ -175,27 +185,27 @@ def _open_with_nested(destination: Destination, context: Context) -> list[Opened
 # -- install
 
 
-def _with_installed(destination: Destination, run: Run, context: Context, told: list[str]) -> list[Opened]:
+def _with_installed(destination: Destination, run: Run, context: Context, told: Told) -> list[Opened]:
     """Return the files with what was installed; add to `told` what is to be said of that."""
     shown = context.typed_path(destination.path)
     try:
         files = _open_for_new_entries(destination, context)
     except CannotEditError as error:
         for one in _asked(run, context, told):
-            told.append(_by_hand(one, shown, error))
+            told.missed.append(_by_hand(one, shown, error))
         return []
     for one in _asked(run, context, told):
         try:
             done = edits.record(one, files)
         except CannotEditError as error:
-            told.append(_by_hand(one, shown, error))
+            told.missed.append(_by_hand(one, shown, error))
             continue
         if done is None:
             continue
         changed, text = done
         at = [file.destination for file in files].index(changed.destination)
         files[at] = changed
-        told.append(f"recorded {text} in {context.typed_path(changed.destination.path)}")
+        told.done.append(f"recorded {text} in {context.typed_path(changed.destination.path)}")
     return files
 
 
@@ -211,7 +221,7 @@ def _open_for_new_entries(destination: Destination, context: Context) -> list[Op
     return files
 
 
-def _asked(run: Run, context: Context, told: list[str]) -> Iterator[Asked]:
+def _asked(run: Run, context: Context, told: Told) -> Iterator[Asked]:
     """Yield what the line named and pip installed, each as it is to be recorded."""
     command, style = context.command, context.settings.save_style
     version = ""
@@ -224,7 +234,7 @@ def _asked(run: Run, context: Context, told: list[str]) -> Iterator[Asked]:
         typed = entries.parts_of(word)
         name = _name_of(word, run.frozen, context)
         if not name:
-            told.append(f"not recorded: it cannot be told which package {word} is")
+            told.missed.append(f"not recorded: it cannot be told which package {word} is")
             continue
         known = run.frozen.get(name, "")
         url = known.partition(" @ ")[2]
@@ -252,9 +262,7 @@ def _name_of(word: str, installed: Mapping[str, str], context: Context) -> str:
 # -- uninstall
 
 
-def _without_removed(
-    candidates: Sequence[Destination], run: Run, context: Context, told: list[str]
-) -> list[Opened]:
+def _without_removed(candidates: Sequence[Destination], run: Run, context: Context, told: Told) -> list[Opened]:
     """Return the first file that names what was removed, without that; add to `told` what is to be said of it."""
     names = list(filter(None, map(entries.name_of, context.command.requirements)))
     names = [name for name in names if name not in run.frozen]
@@ -264,11 +272,13 @@ def _without_removed(
             done = [edits.remove(names, places, file) for file in _open_with_nested(destination, context)]
         except CannotEditError as error:
             shown = context.typed_path(destination.path)
-            told.append(f"{shown} stays as it is: {error}; if it names {', '.join(names)}, remove that yourself")
+            told.missed.append(
+                f"{shown} stays as it is: {error}; if it names {', '.join(names)}, remove that yourself"
+            )
             continue
         said = [f"removed {entry} from {_shown(file, context)}" for file, gone in done for entry in gone]
         if said:
-            told.extend(said)
+            told.done.extend(said)
             return [file for file, _ in done]
     return []
 

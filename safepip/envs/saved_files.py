@@ -80,7 +80,22 @@ def back(environment: str, gone: Sequence[Entry]) -> list[Back]:
     for row in read(environment):
         if row.entry in ids:
             of_file.setdefault(row.path, []).append(row)
-    return [_way_back(path, rows) for path, rows in of_file.items()]
+    found = []
+    for path, rows in of_file.items():
+        while rows and not _is_written(rows[-1]):
+            rows.pop()
+        if rows:
+            found.append(_way_back(path, rows))
+    return found
+
+
+def _is_written(last: Saved) -> bool:
+    """Return False where the file still has the content before its last change: that was killed, or failed."""
+    try:
+        now = content_of(last.path)
+    except OSError:
+        return True
+    return now != last.before or now == last.after
 
 
 def _way_back(path: str, rows: Sequence[Saved]) -> Back:

@@ -204,7 +204,8 @@ def read(content: bytes, table: str, key: str) -> DependencyArray:
     found = document.get(table, {})
     if not isinstance(found, dict):
         raise CannotEditError(f"{table} is not a table")
-    if table == "project" and key in found.get("dynamic", ()):
+    dynamic = found.get("dynamic")
+    if table == "project" and isinstance(dynamic, list) and key in dynamic:
         raise CannotEditError(f"project.{key} is dynamic: the build backend finds it elsewhere")
     if table != "project":
         for name in found:

@@ -90,7 +90,10 @@ def folders_up(cwd: str, root: str | None) -> list[str]:
 def _in_folder(folder: str) -> Iterator[Destination]:
     main, source = os.path.join(folder, "requirements.txt"), os.path.join(folder, "requirements.in")
     pyproject = os.path.join(folder, PYPROJECT)
-    has_table = isinstance(inside(parsed(content(pyproject)), "project"), dict)
+    text = content(pyproject)
+    document = parsed(text)
+    is_broken = not document and _says_something(text)  # no second list beside it
+    has_table = is_broken or isinstance(inside(document, "project"), dict)
     has_source = has_table or os.path.lexists(source)
     if os.path.lexists(main):
         is_made_from_source = has_source and _is_generated(main)
@@ -102,6 +105,11 @@ def _in_folder(folder: str) -> Iterator[Destination]:
         yield Destination(path=pyproject, table="project", key="dependencies")
     if not has_source:
         yield from _only_other(folder, main)
+
+
+def _says_something(text: bytes) -> bool:
+    """Return True unless all lines are empty or comments."""
+    return any(line.strip() and not line.lstrip().startswith(b"#") for line in text.splitlines())
 
 
 def _only_other(folder: str, main: str) -> Iterator[Destination]:

@@ -434,3 +434,34 @@ def test_an_interpreter_that_is_not_managed_is_asked_as_well(box: Sandbox, unman
     assert content(box) == b"alpha~=2.0\n"
     ok(box, "--save", "uninstall", "-y", "alpha", env={"PATH": path})
     assert content(box) == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ('[project]\nname = "x"\ndependencies = [\n', "it is not valid TOML"),
+        (b'[project]\nname = "\xe9"\n', "it is not UTF-8"),
+        ('[project]\nname = "x"\ndynamic = 7\n', ""),
+    ],
+)
+def test_a_pyproject_that_is_wrong_gets_no_second_list_beside_it(box: Sandbox, text: str, because: str) -> None:
+    box.write("pyproject.toml", text)
+    ran = box.run("--save", "install", "-q", "many2")
+    assert ran.code == 0, ran.err
+    assert not os.path.exists(os.path.join(box.project, "requirements.txt"))
+    missed = [line for line in ran.said if line.startswith(f"not recorded in pyproject.toml: {because}")]
+    assert len(missed) == bool(because)  # even with -q
+
+
+def test_undo_knows_a_file_that_could_not_be_written(box: Sandbox) -> None:
+    box.write("requirements.txt", "gamma\n")
+    ok(box, "--save", "install", "many1")
+    path = os.path.join(box.project, "requirements.txt")
+    os.chmod(path, 0o444)
+    assert box.run("--save", "install", "many2").code == 73
+    os.chmod(path, 0o644)
+    ok(box, "undo")
+    ran = box.run("undo")
+    assert ran.code == 0, ran.err
+    assert ran.said == []
+    assert content(box) == b"gamma\n"
