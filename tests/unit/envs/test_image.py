@@ -117,7 +117,7 @@ def test_a_link_in_the_way_of_pip_is_not_followed(work):
 @pytest.mark.parametrize(
     "kept", ["#!/image/bin/python\n", "#!/bin/sh\n'''exec' \"/image/bin/python\" \"$0\" \"$@\"\n' '''\n"]
 )
-@pytest.mark.parametrize("folder", ["plain", "with a space", 'quo"te$`\\', "x" * 130])
+@pytest.mark.parametrize("folder", ["plain", "with a space", 'quo"te$`\\', 'spaced "$HOME `id` \\', "x" * 130])
 def test_a_launcher_starts_the_python_that_it_is_for(work, base_python, kept, folder):
     python = f"{work}/{folder}/python"
     os.mkdir(os.path.dirname(python))
