@@ -5,7 +5,7 @@ Words that the code and its messages use, one a concept:
 - environment: a virtual environment (PEP 405), or a conda environment other than base.
 - interpreter: a Python program that is not in an environment.
 - target: the Python, interpreter or environment, that the typed command would have served without safepip.
-- bare: what would run without safepip; as a stage, the Python whose pip reads a `--python` in the line.
+- typed interpreter: the one whose pip reads a `--python` in the line. Bare pip: pip without safepip.
 - managed: something other than pip manages the target. By default that is one with a marker file
   EXTERNALLY-MANAGED (PEP 668) that is not an environment; the settings managed and unmanaged change that.
 - project: a directory with a marker such as pyproject.toml; its root is where the environment belongs.

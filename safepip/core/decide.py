@@ -6,8 +6,8 @@ from .handover import (
     changes_packages,
     directory_named,
     origin,
+    pip_as_typed,
     pip_of,
-    pip_of_target,
     reason_for_directory,
     use_environment,
     warnings,
@@ -95,7 +95,7 @@ def decide(world: World) -> Plan | Need:
     if invocation.verb:
         return Verb(word=invocation.verb, words=invocation.arguments)
     if invocation.system or world.untouched:
-        return pip_of_target(world, f"{world.untouched or '--system'} asks for pip itself")
+        return pip_as_typed(world, f"{world.untouched or '--system'} asks for pip itself")
     if world.inside:
         return pip_of(world, world.inside, "a pip that safepip started there is at work")
     late = _late_option(world)
@@ -158,7 +158,7 @@ def _active(world: WithTarget) -> Plan | Need | None:
         return None
     because = f"the environment {active.path} is active"
     if active.state != USABLE:  # its Python runs all the same, as with pip
-        return pip_of_target(world, because)
+        return pip_as_typed(world, because)
     changes = changes_packages(world.command)
     if world.owner_of_active and changes:
         uid, gid = world.owner_of_active
@@ -172,17 +172,17 @@ def _left_to_pip(world: WithTarget) -> Plan | Need | None:
     """Rows 6 to 8: return the plan if the target interpreter's pip gets the line, else None."""
     target, command = world.target, world.command
     if target.problem:
-        return pip_of_target(world, target.problem)
+        return pip_as_typed(world, target.problem)
     if not world.managed and world.settings.scope == "managed":
-        return pip_of_target(world, f"{target.python} is not managed, so pip may install there")
+        return pip_as_typed(world, f"{target.python} is not managed, so pip may install there")
     if directory_named(command):
-        return pip_of_target(world, reason_for_directory(command))
+        return pip_as_typed(world, reason_for_directory(command))
     if command.dry_run and command.report:
         plan = _report_without_environment(world)
         if plan:
             return plan
     opted = _opted_out(world)
-    return pip_of_target(world, f"--break-system-packages ({opted}) opts out") if opted else None
+    return pip_as_typed(world, f"--break-system-packages ({opted}) opts out") if opted else None
 
 
 def _report_without_environment(world: WithTarget) -> Plan | Need | None:
@@ -196,7 +196,7 @@ def _report_without_environment(world: WithTarget) -> Plan | Need | None:
         return Need(stage=PLACE)
     if world.place.state not in {ABSENT, UNFINISHED, NOWHERE}:
         return None
-    return pip_of_target(world, "--dry-run with --report installs nothing")
+    return pip_as_typed(world, "--dry-run with --report installs nothing")
 
 
 def _opted_out(world: WithTarget) -> str | None:
@@ -219,7 +219,7 @@ def _routed(world: WithTarget) -> Plan | Need:
         because = f"{reason_to_route(world)}, but {harmless}"
         if world.reading.state == USABLE:
             return pip_of(world, world.reading, because)
-        return pip_of_target(world, because)
+        return pip_as_typed(world, because)
     environment = world.place if world.command.subcommand in _CHANGING else world.reading
     otherwise = _into(world, environment, f"{reason_to_route(world)}, and {_where(world)}", may_create=True)
     if isinstance(otherwise, Need):
@@ -303,7 +303,7 @@ def _into(world: WithPlace, environment: Environment, because: str, *, may_creat
 def _without_environment(world: WithPlace, environment: Environment, because: str) -> Plan | Need:
     """Return the plan for a line that makes no environment where that is missing: pip of the target gets it."""
     missing = f"{world.display(environment)} does not exist yet"
-    plan = pip_of_target(world, f"{because}, but {missing}")
+    plan = pip_as_typed(world, f"{because}, but {missing}")
     if not isinstance(plan, Pip):
         return plan
     notices = plan.notices

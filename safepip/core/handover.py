@@ -8,7 +8,7 @@ from safepip.errors import NOT_FOUND, shell_quote
 
 from .plan import Handover, InEnvironment, Pip, Refuse, RunHint
 from .requirement import name_in
-from .world import BARE, BIN, TARGET, Need, WithTarget
+from .world import BIN, TARGET, TYPED_INTERPRETER, Need, WithTarget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def pip_of(
     return Pip(handover=handover, because=because)
 
 
-def pip_of_target(world: World, because: str) -> Plan | Need:
+def pip_as_typed(world: World, because: str) -> Plan | Need:
     """Return the plan of handing the line, untouched, to the pip that it was typed for.
 
     A line with `--python` goes to the pip that would have read it: that one starts the other itself.
     """
     if not isinstance(world, WithTarget):
         return Need(stage=TARGET)
-    target = world.bare
+    target = world.typed_interpreter
     if target is None:
-        return Need(stage=BARE)
+        return Need(stage=TYPED_INTERPRETER)
     if target.problem:
         return Refuse(code=NOT_FOUND, what=target.problem, ways=(), because=because)
     handover = Handover(

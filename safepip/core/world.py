@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What a decision may need to know next.
 TARGET = "target"
-BARE = "bare"
+TYPED_INTERPRETER = "typed_interpreter"
 PLACE = "place"
 DETAILS = "details"
 APPS = "apps"
@@ -220,7 +220,7 @@ class WithTarget(World):
     """The world once the Python is found that the typed command would have served.
 
     `managed` tells whether something other than pip manages the target, and `command` is the line as its pip
-    reads it. `bare` is the interpreter whose pip reads a `--python` in the line, and `base` the one that new
+    reads it. `typed_interpreter` is the one whose pip reads a `--python` in the line, and `base` the one that new
     environments are made from. `active` is the active environment, `owner_of_active` its owner if that is the
     user behind sudo, and `stale_active` a variable that names no environment, with its value. `named_environment`
     is which of --env, SAFEPIP_ENV and --python names one, and the environment.
@@ -229,7 +229,7 @@ class WithTarget(World):
     target: Target
     managed: bool
     command: PipCommand
-    bare: Target | None = None
+    typed_interpreter: Target | None = None
     base: Interpreter | None = None
     active: Environment | None = None
     owner_of_active: tuple[int, int] | None = None

@@ -145,7 +145,7 @@ def tell(environment: str | None, context: Context, report: Report) -> None:
     if environment is not None and os.path.realpath(environment) == prefix:
         return
     own = own_installation(context)
-    where = environment or context.bare.python
+    where = environment or context.typed_interpreter.python
     if command.subcommand == "install" and command.upgrade:
         report.say(f"this installs a copy into {where}; the safepip that runs was installed by {own.by}")
         report.say(f"to update that one: {own.update}")

@@ -11,13 +11,13 @@ from safepip.core.record import fields_of, replace
 from safepip.core.settings import merge, origin_of
 from safepip.core.world import (
     ABSENT,
-    BARE,
     BIN,
     BROKEN,
     FOREIGN,
     NOWHERE,
     PLACE,
     TARGET,
+    TYPED_INTERPRETER,
     UNFINISHED,
     UNTRUSTED,
     USABLE,
@@ -182,8 +182,8 @@ def fill(world: World, need: Need, context: Context) -> World:
     if need.stage == PLACE:
         return _with_place(world, context)
     facts: dict[str, object] = {}
-    if need.stage == BARE:
-        facts["bare"] = context.bare
+    if need.stage == TYPED_INTERPRETER:
+        facts["typed_interpreter"] = context.typed_interpreter
     elif need.environment is not None:
         facts["details"] = details(need.environment, context)
     else:
@@ -201,7 +201,7 @@ def _with_target(world: World, context: Context) -> World:
         target=context.target,
         managed=context.managed,
         command=context.command,
-        bare=None if context.first_reading.main_python else context.bare,
+        typed_interpreter=None if context.first_reading.main_python else context.typed_interpreter,
         base=context.base,
         active=active,
         owner_of_active=context.owner_behind_sudo(active.path) if active else None,
@@ -318,10 +318,10 @@ class Context(Facts):
     def target(self) -> Target:
         """The target interpreter, by the line, the name typed, the settings, or PATH."""
         named = self.first_reading.main_python
-        return self._named_target(named) if named else self.bare
+        return self._named_target(named) if named else self.typed_interpreter
 
     @lazy
-    def bare(self) -> Target:
+    def typed_interpreter(self) -> Target:
         """The interpreter whose pip would have read the line, whatever `--python` in it says."""
         invocation = self.invocation
         if invocation.module and not self._own_prefix():

@@ -58,7 +58,7 @@ def world(home):
         target = Target(python=PYTHON, interpreter=BASE)
         known = {
             "command": command, "first_reading": command, "opts_out": None, "configured_python": False,
-            "pip_is_misconfigured": False, "target": target, "bare": target, "managed": True, "active": None,
+            "pip_is_misconfigured": False, "target": target, "typed_interpreter": target, "managed": True, "active": None,
             "claimed_active": ("", ""), "sudo_user": None, "inside": None, "named_environment": None, "settings": Settings(),
             "project": None, "place": environment(state), "data": data, "base": BASE,
             "stale_active": None, "manager_hint": None, "missing_input": None, "around": None,

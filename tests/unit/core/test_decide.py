@@ -39,13 +39,13 @@ from safepip.core.settings import Fault, Settings
 from safepip.core.world import (
     ABSENT,
     APPS,
-    BARE,
     BROKEN,
     DETAILS,
     FOREIGN,
     NOWHERE,
     OTHER_SYSTEM,
     PLACE,
+    TYPED_INTERPRETER,
     UNFINISHED,
     UNTRUSTED,
     USABLE,
@@ -167,7 +167,7 @@ def context(
         target=target,
         managed=facts.get("managed", True),
         command=command,
-        bare=facts.get("bare", TARGET),
+        typed_interpreter=facts.get("typed_interpreter", TARGET),
         base=facts.get("base", target.interpreter or BASE),
         active=facts.get("active"),
         owner_of_active=facts.get("owner_behind_sudo", lambda _path: None)(""),
@@ -219,7 +219,7 @@ NOTHING = {"place": missing()}
 OUTSIDE = {"project": None, "place": missing(HOME)}
 UNMANAGED = {"managed": False}
 ACTIVE = {"active": env(OTHER), "target": Target(python=f"{OTHER}/bin/python", prefix=OTHER)}
-ACTIVE["bare"] = ACTIVE["target"]
+ACTIVE["typed_interpreter"] = ACTIVE["target"]
 SUDO = {"sudo_user": (1000, 1000)}
 STALE = {"claimed_active": ("VIRTUAL_ENV", "/x"), "stale_active": ("VIRTUAL_ENV", "/x")}
 STRANGERS = env(state=UNTRUSTED, reason="came from a stranger")
@@ -265,7 +265,7 @@ ROWS = [
     row("--system --env x install six", {"named": ("--env", env(OTHER))}, f"pip of {SYSTEM}", "2 before 4"),
     row("--system install six", {"inside": env(OTHER)}, f"pip of {SYSTEM}", "2 before 3"),
     row("--system install six", {"sudo_user": (1000, 1000)}, f"pip of {SYSTEM}", "2 --system stays root"),
-    row("--system list", {"bare": Target(python="/x", problem="no")}, f"refuse {NOT_FOUND}", "2 a target that is none"),
+    row("--system list", {"typed_interpreter": Target(python="/x", problem="no")}, f"refuse {NOT_FOUND}", "2 a target that is none"),
     # 3
     row("install six", {"inside": env(OTHER)}, f"pip of {OTHER}", "3 from within a pip of safepip's"),
     row("install six", {"inside": env(OTHER), **ACTIVE}, f"pip of {OTHER}", "3 before 5"),
@@ -537,7 +537,7 @@ def known(world, need, full):
     """Return the world with what is needed of the `full` one."""
     if need.stage in {NEEDS_TARGET, PLACE}:
         kind = WithTarget if need.stage == NEEDS_TARGET else WithPlace
-        later = {"bare": None, "details": None, "apps": None}
+        later = {"typed_interpreter": None, "details": None, "apps": None}
         fields = {name: value for name, value in fields_of(full).items() if name in kind._fields}
         return kind(**{**fields, **{name: None for name in later if name in fields}})
     return replace(world, **{need.stage: getattr(full, need.stage)})
@@ -553,9 +553,9 @@ def test_what_is_not_known_yet_is_asked_for_once_and_in_order(line, facts, expec
         assert (answer.environment is not None) == (answer.stage == DETAILS)
         world = known(world, answer, full)
     assert said(answer) == expected
-    stages = [stage for stage in asked if stage != BARE]
+    stages = [stage for stage in asked if stage != TYPED_INTERPRETER]
     assert stages == [NEEDS_TARGET, PLACE, DETAILS, APPS][: len(stages)]
-    assert asked.count(BARE) <= 1
+    assert asked.count(TYPED_INTERPRETER) <= 1
 
 
 def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
@@ -1036,7 +1036,7 @@ def test_what_is_to_be_removed_from_nowhere_is_sought(line, facts, sought):
 
 def test_without_a_target_nothing_is_sought():
     nothing = Target(python="/x", problem="/x is not a Python")
-    plan = decide(context("--env e uninstall six", named=("--env", missing(OTHER)), bare=nothing))
+    plan = decide(context("--env e uninstall six", named=("--env", missing(OTHER)), typed_interpreter=nothing))
     assert (plan.code, plan.what) == (NOT_FOUND, "/x is not a Python")
 
 
@@ -1146,7 +1146,7 @@ def test_without_a_home_the_way_out_is_named():
 
 
 def test_a_missing_target_is_told():
-    plan = decide(context("--system list", bare=Target(python="/x", problem="/x is not a Python")))
+    plan = decide(context("--system list", typed_interpreter=Target(python="/x", problem="/x is not a Python")))
     assert (plan.code, plan.what) == (NOT_FOUND, "/x is not a Python")
 
 

@@ -375,7 +375,7 @@ def test_what_does_not_answer_is_a_problem(world, programs, line):
 def test_python_may_name_a_file(world, programs):
     found = world("--python ../bin/python list")
     assert (found.target.python, found.target.chosen_on_line) == (f"{programs}/python", True)
-    assert found.bare.python == f"{programs}/python3"
+    assert found.typed_interpreter.python == f"{programs}/python3"
     assert found.active is None
 
 
@@ -645,9 +645,9 @@ def test_a_python_typed_in_a_shell_with_the_hook_may_be_another(world, programs)
     """`python -m pip` where there is only python3: any will do, as for pip."""
     os.unlink(f"{programs}/python")
     environ = {"SAFEPIP_HOOK": "1", "SAFEPIP_PYTHON": "python", "PATH": programs}
-    assert os.path.basename(world(environ=environ).bare.python) == "python3"
+    assert os.path.basename(world(environ=environ).typed_interpreter.python) == "python3"
     with pytest.raises(SafepipError):
-        _ = world(environ={"SAFEPIP_PYTHON": "python", "PATH": programs}).bare
+        _ = world(environ={"SAFEPIP_PYTHON": "python", "PATH": programs}).typed_interpreter
 
 
 def test_without_a_directory_nothing_is_active_by_it(world, hooked, programs):
@@ -1177,7 +1177,7 @@ def test_a_file_of_pips_is_read_once_for_all_the_pythons_that_may_read_it(world,
 def test_within_a_pip_of_safepips_no_interpreter_is_looked_for(world, made):
     found = world(environ={HANDOVER: f"{os.getppid()}:{made}"})
     assert decided(found).handover.environment == made
-    assert {"target", "bare", "managed", "active", "place", "project"} & set(vars(found)) == set()
+    assert {"target", "typed_interpreter", "managed", "active", "place", "project"} & set(vars(found)) == set()
 
 
 def test_root_by_sudo_reads_no_file_of_the_project_before_it_steps_down(work, home, base_python, opened):
