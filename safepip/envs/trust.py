@@ -79,7 +79,7 @@ def objection(
     owners: frozenset[int],
     search: str,
     *,
-    place: str = "",
+    redirect: str = "",
     around: frozenset[int] | None = None,
     filesystem: Filesystem = filesystem,
 ) -> str | None:
@@ -87,7 +87,7 @@ def objection(
 
     `base` is the interpreter that its Python stands on, `owners` the user ids that count as the user's own,
     `search` the user's PATH. `path` may be a link: it and its target count, and the folder that holds the
-    link is the project. So is the folder of `place`, the redirect file that led to it. Owners of the folder may
+    link is the project. So is the folder of `redirect`, the file that led to it. Owners of the folder may
     be others, `around`, too. The reason completes a sentence that begins with the environment's name. In this
     order, first match wins:
 
@@ -109,8 +109,8 @@ def objection(
         yield _of_another_user(path, owners, around)
         yield _open_to_all(path, filesystem)
         yield _conda(path)
-        yield _tracked(path, place, owners)
-        yield _with_own_python(path, base, place)
+        yield _tracked(path, redirect, owners)
+        yield _with_own_python(path, base, redirect)
         yield _on_strange_python(path, base, owners, search, filesystem)
         yield made_elsewhere(path)
 
@@ -163,20 +163,20 @@ def _conda(path: str) -> str | None:
     return None
 
 
-def _tracked(path: str, place: str, owners: frozenset[int]) -> str | None:
-    for at in filter(None, dict.fromkeys((path, os.path.realpath(path), place))):
+def _tracked(path: str, redirect: str, owners: frozenset[int]) -> str | None:
+    for at in filter(None, dict.fromkeys((path, os.path.realpath(path), redirect))):
         if tracks(os.path.dirname(at), at, owners):
             return "came with the repository (git tracks it) and could run anything"
     return None
 
 
-def _with_own_python(path: str, base: str, place: str) -> str | None:
+def _with_own_python(path: str, base: str, redirect: str) -> str | None:
     # Python takes its standard library from where `home` says, so that counts as well as the program.
     named = [os.path.join(os.path.dirname(path), home) for home in _values(path, "home")]
     if os.name != "nt":  # where the environment's own Python is always a launcher, not a link
         named.append(_python(path))
     pythons = list(map(os.path.realpath, (base, *named)))
-    for project in (_project_of(path), _project_of(place or path)):
+    for project in (_project_of(path), _project_of(redirect or path)):
         # The environment of a container may be "/venv": it alone counts, not the whole file system.
         inside = project
         if project == os.sep:

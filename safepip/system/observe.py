@@ -559,11 +559,11 @@ class Context(Facts):
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
 
-    def vet(self, path: str, base: str, place: str = "") -> str | None:
+    def vet(self, path: str, base: str, redirect: str = "") -> str | None:
         """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
 
         What safepip made or the user trusts is fine. One of others is looked at once, and again when git's
-        index has changed. `place` may be a file that redirects to it.
+        index has changed. `redirect` may be a file that leads to it.
         """
         known = registry.registration(self.state, path)
         if known is not None:
@@ -574,14 +574,14 @@ class Context(Facts):
             return None
         from safepip.envs.git import index_identity
 
-        folders = dict.fromkeys((os.path.dirname(path), os.path.dirname(place or path)))
+        folders = dict.fromkeys((os.path.dirname(path), os.path.dirname(redirect or path)))
         index = "\n".join(map(index_identity, folders))
         if known is not None and known.index == index:
             return None
         from safepip.envs.trust import objection
 
         search = self.ambient.environ.get("PATH", "")
-        reason = objection(path, base, self.makers, search, place=place, around=self.owners)
+        reason = objection(path, base, self.makers, search, redirect=redirect, around=self.owners)
         if reason is None and self.writes:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason

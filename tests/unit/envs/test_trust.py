@@ -123,13 +123,13 @@ def test_a_redirect_that_git_tracks_is_refused(home, base, git_repository):
     elsewhere = made(os.path.join(home, "mine", "env"), base)
     redirect = git_repository(".venv", f"{elsewhere}\n")
     assert judged(elsewhere) is None
-    assert judged(elsewhere, place=redirect) == TRACKED
+    assert judged(elsewhere, redirect=redirect) == TRACKED
 
 
 def test_a_python_beside_the_redirect_is_refused(home, work, canary):
     elsewhere = made(os.path.join(home, "mine", "env"), canary(os.path.join(work, "brought", "bin", "python3")))
     assert judged(elsewhere) is None
-    assert judged(elsewhere, place=os.path.join(work, ".venv")) == INSIDE
+    assert judged(elsewhere, redirect=os.path.join(work, ".venv")) == INSIDE
 
 
 def test_direnvs_environment_is_the_project_folders(work, base, canary):
