@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from safepip.envs.noop_cache import Asker
     from safepip.report import Report
     from safepip.system.observe import Context
-
-    Changes = list[tuple[str, str | None]]
 else:
 
     def assert_never(plan):
@@ -143,7 +141,7 @@ def _become_pip(
     environ = child_environ(handover, locked=locked) | _patterns(context) | variables
     if context.first_reading.outcome == "main_help":
         _introduce(context)
-    if context.invocation.verb is not None:  # `upgrade` has files for pip, which are removed afterwards
+    if handover.wait:
         return spawn(handover.argv, environ)
     if context.invocation.save is None:
         return start(handover.argv, environ)
@@ -332,5 +330,6 @@ def _begin_journal(environment: str, context: Context, *, is_new: bool = False) 
     """List what is installed, and return how runner.py learns of that."""
     from safepip.envs.journal import begin
 
+    # Undo and history show the line as it was typed, not the words that it came to, such as those of `upgrade`.
     begun = begin(environment, context.invocation.words, context.ambient.cwd, created=is_new)
     return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}

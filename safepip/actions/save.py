@@ -58,7 +58,7 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
     if handover.environment:
         number = journal.next_number(handover.environment)
     code = spawn(handover.argv, environ)
-    only_looked = ("PIP_DRY_RUN", "1") in handover.variables or not _names_something(context)
+    only_looked = handover.is_dry_run or not _names_something(context)
     if code or only_looked:
         return code
     why = _why_not(context)

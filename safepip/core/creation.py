@@ -131,7 +131,13 @@ def _pip_of_safepip(world: WithPlace, because: str) -> Pip:
         ("PIP_USER", "0"),
         ("PIP_REQUIRE_VIRTUALENV", "0"),
     )
-    handover = Handover(python=python, words=words, program=program(world, python), variables=(*changes, *guarded))
+    handover = Handover(
+        python=python,
+        words=words,
+        program=program(world, python),
+        variables=(*changes, *guarded),
+        is_dry_run=True,
+    )
     return Pip(handover=handover, because=because, notices=warnings(world))
 
 

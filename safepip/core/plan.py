@@ -27,8 +27,9 @@ class Handover(Record):
 
     `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on PATH.
     `variables` are further variables of the child, by name and value (None removes). `changes_packages` tells
-    whether the line may change what is installed there. `run_hint` and the lines `closing` are printed when pip
-    has ended.
+    whether the line may change what is installed there, and `is_dry_run` whether safepip keeps pip from installing
+    anything. With `wait` pip is a child process, because something follows its end. `run_hint` and the lines
+    `closing` are printed when pip has ended.
     """
 
     python: str
@@ -38,6 +39,8 @@ class Handover(Record):
     enter: bool = False
     variables: tuple[tuple[str, str | None], ...] = ()
     changes_packages: bool = False
+    is_dry_run: bool = False
+    wait: bool = False
     run_hint: RunHint | None = None
     closing: tuple[str, ...] = ()
 

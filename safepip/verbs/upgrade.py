@@ -161,6 +161,7 @@ def _carry_out(plan: Plan, upgrade: Upgrade, found: Environment, context: Contex
             enter=True,
             variables=(*changed, *gone),
             changes_packages=True,
+            wait=True,  # the directory of the constraints is removed afterwards
         )
         code = hand_over(handover, context, report)
     if code is None:

@@ -307,6 +307,11 @@ def test_pip_is_started_by_the_runner(became, context, report):
     assert became[0].environ == child_environ(PLAIN)
 
 
+def test_pip_is_a_child_process_where_something_follows_its_end(became, context, report):
+    code = hand_over(Handover(python="/bin/echo", words=(), program="pip", wait=True), context, report)
+    assert (code, became) == (0, [])
+
+
 def test_a_change_holds_the_environments_lock_through_the_exec(became, context, report, into):
     with pytest.raises(ReplacedError):
         hand_over(into, context, report)

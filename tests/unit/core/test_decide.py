@@ -814,7 +814,9 @@ def test_within_a_pip_of_safepips_no_lock_is_taken():
 
 
 def test_a_pip_that_is_to_say_what_is_wrong_is_not_refused_and_installs_nothing():
-    changes = dict(handover("install", **NOTHING).variables)
+    found = handover("install", **NOTHING)
+    changes = dict(found.variables)
+    assert found.is_dry_run
     assert changes["PIP_DRY_RUN"] == "1"
     assert changes["PIP_BREAK_SYSTEM_PACKAGES"] == "1", "it may run on the managed Python"
     assert changes["PIP_USER"] == changes["PIP_REQUIRE_VIRTUALENV"] == "0", "or it would say other things first"
