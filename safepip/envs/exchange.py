@@ -129,8 +129,8 @@ def new_directory(begun: Exchange, context: Context, report: Report) -> Iterator
             os.close(lock)
 
 
-def take_up(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back an exchange that was killed, under the lock; return True if one was finished."""
+def resume(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back an exchange that was killed, under the lock; return True if there was one."""
     begun = noted(path, context)
     if begun is None:
         return False
@@ -138,7 +138,7 @@ def take_up(path: str, called: str, context: Context, report: Report) -> bool:
         if begun.stage == _EXCHANGING and begun.has_begun_new:
             _discard(begun.real)  # somebody took the old one away
         _forget(begun, context)
-        return begun.stage == _REMOVING
+        return True
     if begun.stage == _REMOVING or begun.has_complete_new:
         report.say(f"an interrupted repair of {called} was nearly done; finishing it")
         finish(begun, called, context, report)
@@ -148,7 +148,7 @@ def take_up(path: str, called: str, context: Context, report: Report) -> bool:
         raise SafepipError(REFUSED, what, f"the old one is whole: {begun.aside}", "rename or remove one of them")
     report.say(f"a repair of {called} was interrupted; the old one is back in its place")
     put_back(begun, context, report)
-    return False
+    return True
 
 
 def left_aside(path: str, context: Context) -> str:

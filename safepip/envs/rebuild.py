@@ -45,7 +45,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
     if exchange.noted(path, context) is None:
         _refuse_other_directories(path, called, context)
     with creation_lock(path, context, report):
-        is_finished = exchange.take_up(path, called, context, report)
+        was_interrupted = exchange.resume(path, called, context, report)
         with _locked(os.path.realpath(path), context, report) as lock:
             recovered = recover.recover(path, context, report, lock=lock).restored
             found = context.examine(path, trusted=True)
@@ -54,7 +54,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
                 _rebuild(_Work(found, called, context, report), why)
                 return
             is_repaired = _repair_files(found, called, context, report, lock)
-    if not any((is_repaired, recovered, is_finished, unasked)):
+    if not any((is_repaired, recovered, was_interrupted, unasked)):
         report.say(f"there is nothing to repair in {called}")
 
 
@@ -88,14 +88,14 @@ def _repair_files(found: Environment, called: str, context: Context, report: Rep
 
 
 def resume(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back a repair of `path` that was killed; tell whether there was one.
+    """Finish or take back a rebuild that was killed, under its lock; return True if there was one.
 
     To be asked before an environment is made there: the old one, which is whole, would be left aside.
     """
     if exchange.noted(path, context) is None:
         return False
     with creation_lock(path, context, report):
-        exchange.take_up(path, called, context, report)
+        exchange.resume(path, called, context, report)
     return True
 
 

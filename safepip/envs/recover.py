@@ -383,7 +383,8 @@ class _Recovery:
     def _restore(self, dist: Installed, instead_of: Installed | None = None, *, fetch: bool = True) -> bool:
         """Put back what is damaged of `dist`, from pip's leftovers or the same version fetched elsewhere.
 
-        Return False, with nothing done, if that would have to be fetched and must not be.
+        Remove it instead if the interrupted line was to uninstall it and not all is at hand. Return False, with
+        nothing done, if it would have to be fetched and must not be.
         """
         folders = self.asides.folders_of(dist.rows)
         if dist.at:

@@ -183,7 +183,7 @@ def is_old(under):
     return (stat.st_dev, stat.st_ino) == (under.device, under.inode)
 
 
-def test_without_a_record_there_is_nothing_to_take_up(venv, context):
+def test_without_a_record_there_is_nothing_to_resume(venv, context):
     assert not rebuild.resume(venv, ".venv", context, Report())
 
 
