@@ -6,7 +6,7 @@ import os
 import sys
 
 from safepip.errors import REFUSED, SafepipError
-from safepip.system.observe import follow
+from safepip.system.observe import Context, ambient, follow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 _ROOTS_OWN = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
+
+
+def of_user_behind_sudo(context: Context, report: Report) -> Context:
+    """Step down where a pip command would: root reads nothing of the user's project, and would change its own."""
+    if context.sudo_user is None or context.named_environment or context.active:
+        return context
+    step_down(*context.sudo_user, report)
+    return Context(context.invocation, ambient(), report.debug)
 
 
 def step_down(uid: int, gid: int, report: Report) -> None:

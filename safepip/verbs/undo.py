@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from safepip.actions.sudo import step_down
+from safepip.actions.sudo import of_user_behind_sudo, step_down
 from safepip.core.record import Record
 from safepip.core.world import USABLE
 from safepip.envs import applications, history, journal, packages, recover, saved_files
@@ -66,6 +66,7 @@ def parser() -> Parser:
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Show the changes, then take all of them back, or none."""
     said = parser().parse_args(words)
+    context = of_user_behind_sudo(context, report)
     if not words:
         _refuse_what_pipx_did(context)
     found = usable(context, report)

@@ -10,7 +10,7 @@ import tempfile
 
 from safepip.actions.execute import hand_over
 from safepip.actions.pipx import run_pipx
-from safepip.actions.sudo import step_down
+from safepip.actions.sudo import of_user_behind_sudo, step_down
 from safepip.core.plan import Handover, Pipx
 from safepip.core.requirement import normalised_name
 from safepip.core.world import BIN, USABLE
@@ -59,6 +59,7 @@ def parser() -> Parser:
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Show what changes, then have pip do it under the environment's lock."""
     said = parser().parse_args(words)
+    context = of_user_behind_sudo(context, report)
     if said.apps:
         shows = ""
         if said.json:

@@ -361,6 +361,14 @@ class TestSudo:
         assert theirs.run("env", "trust", ".venv").code == 0
         assert theirs.run("env", "path").text == f"{theirs.venv}\n"
 
+    def test_sudo_undo_and_upgrade_act_in_the_users_project(self, theirs: Sandbox) -> None:
+        assert theirs.run("install", "alpha==1.0", env=self.behind_sudo()).code == 0
+        ran = theirs.run("upgrade", "--dry-run", env=self.behind_sudo())
+        assert (ran.code, ran.text) == (0, "alpha  1.0 -> 2.0\n"), ran.err
+        ran = theirs.run("undo", env=self.behind_sudo())
+        assert ran.code == 0, ran.err
+        assert "- alpha 1.0" in ran.text
+
     def test_what_an_earlier_sudo_pip_left_is_named(self, theirs: Sandbox) -> None:
         as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]
         assert theirs.call([*as_them, theirs.safepip, "install", "alpha"]).code == 0
