@@ -2,7 +2,8 @@
 
 A line has the fields id, seconds since 1970 (UTC), kind, words, working directory, names that had changed
 without safepip, `further`, and then a field for each distribution that came, went or changed: its name, and
-version, "1" if requested, and origin of before and of after, packed. runner.py writes the same.
+version, "1" if requested, and origin of before and of after, packed. after_pip/safepip_notes.py writes
+the same.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ STATEMENTS = (
 WORDS = re.compile(r"\b(?:is no|are none|be it|let be|lest|anew|to be had|cannot be had|whoever)\b")
 # Marks of no meaning in the tree, references to documents that are not in it, and "Return True if" in other words.
 STALE = re.compile(
-    r"^(?:PURE|EDGE|COLD|HOT)\s|\bTell whether\b|\b[Ss]ection \d|\bthe contract\b|\b(?:design|house)\.md\b"
+    r"^(?:PURE|EDGE|COLD|HOT)\s|\bTell whether\b|\b[Ss]ection \d|(?:\b|_)contracts?(?:\b|_)|\b(?:design|house)\.md\b"
 )
 PRIVATE_USE = re.compile(r"\b(?!self|cls|os|sys)\w+\._[a-z]\w+\(")
 PROSE = (".py", ".txt", ".md", ".sh", ".bash", ".zsh", ".fish", ".tcsh", ".nu", ".ps1", ".xsh")
@@ -150,15 +150,15 @@ def conditions(comprehension):
 
 
 @pytest.mark.parametrize("area", ["safepip", "scripts", "tests"])
-def test_a_docstring_is_plain_and_cites_nothing_outside_the_tree(area):
+def test_a_name_or_docstring_is_plain_and_cites_nothing_outside_the_tree(area):
     found = []
     for path, text in files(area).items():
         for node in ast.walk(ast.parse(text)):
-            documentation = (
-                ast.get_docstring(node) if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)) else None
-            )
-            if documentation is not None and STALE.search(documentation):
-                found.append(f"{path}:{getattr(node, 'lineno', 1)} {documentation.splitlines()[0]}")
+            if not isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)):
+                continue
+            name, documentation = getattr(node, "name", ""), ast.get_docstring(node) or ""
+            if STALE.search(name) or STALE.search(documentation):
+                found.append(f"{path}:{getattr(node, 'lineno', 1)} {name} {documentation[:80]}")
     assert found == []
 
 

@@ -201,7 +201,7 @@ def test_what_is_refused(row):
     assert getattr(settings, key.replace("-", "_")) == getattr(Settings(), key.replace("-", "_"))
 
 
-def test_without_a_word_from_anyone_the_defaults_of_the_contract_hold():
+def test_without_a_word_from_anyone_the_defaults_hold():
     assert merge({}, ()) == Settings(
         scope="managed",
         python=None,

@@ -65,7 +65,7 @@ def test_without_any_file_there_are_three_empty_tables_that_name_their_places(wo
     assert project == Table(origin=str(world / "project/pyproject.toml"), level="project")
 
 
-def test_the_systems_file_is_the_contracts():
+def test_the_systems_file_lies_in_etc():
     assert settings_files.SYSTEM == "/etc/safepip/config.toml"
 
 
