@@ -71,7 +71,7 @@ class Held(Record):
     because: str
 
 
-class Plan(Record):
+class UpgradePlan(Record):
     """An upgrade: `words` and `pins` (lines of constraints) are for the pip that carries it out."""
 
     changes: tuple[Change, ...] = ()
@@ -165,14 +165,14 @@ class Upgrade:
         if root is not None:
             self.pins = self._in_force(project_pins.of_project(root, _marked(found)))
 
-    def plan(self) -> Plan:
+    def plan(self) -> UpgradePlan:
         """Ask pip what is outdated and what can change; raise ImpossibleError if it finds no way."""
         self._refuse_old_pip()
         self._refuse_without_hashes()
         latest = self._latest()
         left = tuple(filter(self._is_left, self.installed.values()))
         if not latest:
-            return Plan(left=left)
+            return UpgradePlan(left=left)
         after, requires = {}, {}
         for name, one in self.installed.items():
             after[name], requires[name] = one.version, one.requires
@@ -190,7 +190,7 @@ class Upgrade:
         changes.sort(key=lambda change: (change.before is None, change.name))
         held = self._held(latest, after, requires)
         words = self._words(changes, after, requires)
-        return Plan(
+        return UpgradePlan(
             changes=tuple(changes), held=held, left=left, words=words, pins=tuple(map("==".join, after.items()))
         )
 

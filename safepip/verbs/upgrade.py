@@ -18,7 +18,7 @@ from safepip.envs import applications
 from safepip.envs.in_force import usable
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
-from safepip.envs.upgrades import Change, ImpossibleError, Plan, Upgrade, outdated
+from safepip.envs.upgrades import Change, ImpossibleError, Upgrade, UpgradePlan, outdated
 from safepip.errors import USAGE, SafepipError, shell_quote
 from safepip.report import printable
 from safepip.system.pipx import home_of
@@ -113,7 +113,7 @@ def _refuse_other_than_name(typed: str) -> None:
         raise SafepipError(USAGE, f"{typed!r} is not the name of a package", way)
 
 
-def lines(plan: Plan, called: str) -> Iterator[str]:
+def lines(plan: UpgradePlan, called: str) -> Iterator[str]:
     """Yield the plan for people: what changes, what stays and why."""
     width = max([0, *(len(change.name) for change in plan.changes)])
     for change in plan.changes:
@@ -131,7 +131,7 @@ def lines(plan: Plan, called: str) -> Iterator[str]:
         yield told.removeprefix("; ")
 
 
-def as_json(plan: Plan, environment: str) -> dict[str, Any]:
+def as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
     """Return the plan for programs; `safepip help json` describes the keys."""
     return {
         "environment": environment,
@@ -144,7 +144,7 @@ def as_json(plan: Plan, environment: str) -> dict[str, Any]:
     }
 
 
-def _carry_out(plan: Plan, upgrade: Upgrade, found: Environment, context: Context, report: Report) -> int:
+def _carry_out(plan: UpgradePlan, upgrade: Upgrade, found: Environment, context: Context, report: Report) -> int:
     """Have the environment's pip install exactly the planned versions, as one entry of the history."""
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         constraints = os.path.join(folder, "constraints.txt")
@@ -181,7 +181,7 @@ def _upgrade_applications(names: Sequence[str], context: Context, report: Report
     wanted = tuple(names or there)
     if shows:
         found = os.path.join(home_of(context), "venvs")
-        plan = Plan(changes=tuple(_outdated_applications(wanted, found, context)))
+        plan = UpgradePlan(changes=tuple(_outdated_applications(wanted, found, context)))
         if shows == "json":
             sys.stdout.write(json.dumps(as_json(plan, found)) + "\n")
         else:
