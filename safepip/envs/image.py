@@ -14,7 +14,7 @@ import sys
 import time
 
 from safepip.core.world import BIN
-from safepip.system.files import make_folder
+from safepip.system.files import make_folder, umask
 from safepip.system.process import inherited
 
 from .digest import record_row
@@ -51,7 +51,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     seed = own_seed(interpreter)
     if seed is not None:
         image = os.path.join(folder, _name(interpreter, seed.version))
-        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made, _umask())):
+        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made, umask())):
             return image
     from virtualenv.seed.wheels.embed import get_embed_wheel  # noqa: PLC0415  with virtualenv, slow to import
 
@@ -86,7 +86,7 @@ def put_pip(image: str, environment: str, python: str, site: str) -> None:
         path = os.path.join(environment, BIN, name)
         with open(path, "wb") as file:
             file.write(content)
-        os.chmod(path, 0o777 & ~_umask())
+        os.chmod(path, 0o777 & ~umask())
     _record(site, environment, scripts)
 
 
@@ -116,19 +116,13 @@ def share_file(source: str, target: str) -> None:
 def _name(interpreter: Interpreter, pip: str) -> str:
     version = ".".join(map(str, interpreter.version))
     abi = "".join(char if char.isalnum() else "_" for char in interpreter.site)
-    return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{_umask() | _OTHERS:03o}"
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{umask() | _OTHERS:03o}"
 
 
 def _make(image: str, fill: Callable[[str], bool]) -> bool:
     """Have `fill` write a new image, and keep that if it is whole; return True if there is one now."""
     folder = os.path.dirname(image)
-    before = os.umask(_umask() | _OTHERS)
+    before = os.umask(umask() | _OTHERS)
     try:
         make_folder(folder)
         _clear_scratch(folder)

@@ -21,7 +21,7 @@ from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version
 from safepip.system.environment import names_in
-from safepip.system.files import replace_file
+from safepip.system.files import replace_file, umask
 
 from .history import PIP, State
 from .on_disk import sync
@@ -419,7 +419,7 @@ def put_known_text(row: Row, texts: Iterable[str]) -> bool:
     for text in texts:
         content = os.fsencode(text)
         if row.digest and digest_in(content) == row.digest:
-            replace_file(row.path, content, mode=0o644 & ~_umask())
+            replace_file(row.path, content, mode=0o644 & ~umask())
             return True
     return False
 
@@ -478,15 +478,9 @@ def _put(info: str, name: str, content: str | None) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
     else:
-        replace_file(path, os.fsencode(content), mode=0o644 & ~_umask())
+        replace_file(path, os.fsencode(content), mode=0o644 & ~umask())
     with open(record, "rb") as file:
         lines = [line for line in file.read().splitlines() if not line.startswith(os.fsencode(named) + b",")]
     if content is not None:
         lines.append(os.fsencode(f"{named},sha256={digest_of(path)},{os.path.getsize(path)}"))
     replace_file(record, b"".join(line + b"\n" for line in lines), like=record)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -13,7 +13,7 @@ import stat
 import sys
 
 from safepip.core.record import Record
-from safepip.system.files import read_regular, replace_file, sweep
+from safepip.system.files import read_regular, replace_file, sweep, umask
 
 from .journal import SAVED, escaped, unescaped, write
 
@@ -133,7 +133,7 @@ def change(path: str, before: bytes | None, after: bytes | None) -> bool:
         if after is None:
             os.unlink(real)
         elif before is None:
-            replace_file(real, after, mode=0o666 & ~_umask())
+            replace_file(real, after, mode=0o666 & ~umask())
         else:
             replace_file(real, after, like=real)
     return True
@@ -186,9 +186,3 @@ def _content(field: str) -> bytes | None:
     if field.startswith("="):
         return os.fsencode(unescaped(field[1:]))
     return None
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -138,6 +138,13 @@ def _remove(path: str) -> None:
         return
 
 
+def umask() -> int:
+    """Return the umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def make_folder(path: str) -> None:
     """Make the directory `path` and those above it that are missing, each for this user alone."""
     mask = os.umask(0o077)  # as the XDG specification asks
