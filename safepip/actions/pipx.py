@@ -194,9 +194,8 @@ def environ_of(context: Context) -> dict[str, str]:
     """Return pipx's variables: the user's, without what would lead its pip elsewhere.
 
     pip and not uv installs, whatever the user's default is: uv reads none of pip's configuration, with its indexes
-    and what it allows. The
-    working directory is not importable (pipx's issue 1575). The folder of programs is last on PATH, so that
-    pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
+    and what it allows. The working directory is not importable (pipx's issue 1575). The folder of programs is last
+    on PATH, so that pipx does not speak of it: safepip does, in words that work without a pipx on PATH.
     """
     # These settings have been obeyed already, or would lead pipx's pip elsewhere.
     heard = (keys("wanted") | keys("place") | keys("effect")) - keys("pipx") - {"require-hashes"}

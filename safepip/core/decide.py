@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .handover import (
+    CHANGING,
     changes_packages,
     directory_named,
     origin,
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
     from .plan import Plan, Rebuild, Refuse
     from .world import Details, Environment, World
 
-_CHANGING = ("install", "uninstall")
 _ROUTED = (
-    *_CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
+    *CHANGING, "list", "freeze", "show", "check", "inspect", "download", "wheel", "lock", "index", "debug",
 )  # fmt: skip
 _OF_PIPX = ("install", "uninstall", "show", "list")  # subcommands that pipx's applications matter to
 
@@ -204,7 +204,7 @@ def _opted_out(world: WithTarget) -> str | None:
     command = world.command
     if command.break_system_packages:
         return origin(command, "break_system_packages")
-    return None if command.subcommand in _CHANGING else world.opts_out
+    return None if command.subcommand in CHANGING else world.opts_out
 
 
 def _routed(world: WithTarget) -> Plan | Need:
@@ -220,7 +220,7 @@ def _routed(world: WithTarget) -> Plan | Need:
         if world.reading.state == USABLE:
             return pip_of(world, world.reading, because)
         return pip_as_typed(world, because)
-    environment = world.place if world.command.subcommand in _CHANGING else world.reading
+    environment = world.place if world.command.subcommand in CHANGING else world.reading
     otherwise = _into(world, environment, f"{reason_to_route(world)}, and {_where(world)}", may_create=True)
     if isinstance(otherwise, Need):
         return otherwise

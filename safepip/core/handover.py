@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Changes = tuple[tuple[str, str | None], ...]
 
-_CHANGING = ("install", "uninstall")
+CHANGING = ("install", "uninstall")
 _USER_SITE = ("install", "list", "freeze", "inspect")
 _DIRECTORIES = ("target", "prefix", "root")
 
@@ -126,7 +126,7 @@ def program(world: World, python: str) -> str:
 
 def changes_packages(command: PipCommand) -> bool:
     """Return True if pip may change what is installed in the environment that it runs in."""
-    if command.subcommand not in _CHANGING or command.dry_run or directory_named(command):
+    if command.subcommand not in CHANGING or command.dry_run or directory_named(command):
         return False
     return command.outcome in {"ok", "parse_error"}
 
@@ -174,7 +174,7 @@ def _past_disposable(world: WithPlace, environment: Environment) -> tuple[str, .
     project = world.project
     if world.named_environment or project is None or project.disposable is None:
         return ()
-    if world.command.subcommand not in _CHANGING:
+    if world.command.subcommand not in CHANGING:
         return ()
     redirect, used = world.typed_path(project.disposable), world.typed(environment)
     return (f"{redirect} leads to an environment that tox or nox may empty; using {used} instead",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.pip_line import normalised, read
+from safepip.core.pip_line import TRUE, normalised, read
 from safepip.core.record import Record, replace
 from safepip.system.pip_config import find
 from safepip.system.project_tools.detect import content
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from .finding import Context, Finding, Findings
 
-_TRUE = ("y", "yes", "t", "true", "on", "1")
-_TRUTHS = (*_TRUE, "n", "no", "f", "false", "off", "0", "")
+_TRUTHS = (*TRUE, "n", "no", "f", "false", "off", "0", "")
 _FLAGS = ("user", "break-system-packages", "require-virtualenv", "require-venv", "dry-run")
 _FILES = ("constraint", "requirement", "build-constraint")
 _MEANT = {
@@ -211,7 +210,7 @@ def _spelled(path: str, section: str, key: str) -> str:
 
 def _counts(setting: PipSetting, context: Context) -> bool:
     if setting.key in _FLAGS:
-        return setting.value.lower() in _TRUE
+        return setting.value.lower() in TRUE
     if setting.key in _FILES:
         return _missing(setting, context) != ""
     return setting.value != ""
