@@ -224,7 +224,9 @@ def _path_inside(path: str, project: str | None) -> str | None:
         return None
     if ":" in path or not path.isprintable():  # a colon is Windows' drive, and splits PATH
         return None
-    root = _walk([], project or "") or []
+    root = _walk([], project or "")
+    if root is None:
+        return None
     target = _walk(root, path)
     if target is None or target[: len(root)] != root:
         return None
