@@ -208,9 +208,8 @@ def test_a_pip_without_reports_is_told(box: Sandbox) -> None:
         file.write(text.replace(f"Version: {info.split('-')[1].removesuffix('.dist')}", "Version: 21.3"))
     ran = box.run("upgrade")
     assert ran.code == 1
-    assert (
-        "its pip 21.3 cannot tell what it would install; upgrade that first: safepip install -U pip" in ran.said[0]
-    )
+    assert "its pip 21.3 cannot tell what it would install" in ran.said[0]
+    assert ran.said[1] == "upgrade that first: safepip install -U pip"
 
 
 def test_json_is_alone_on_standard_output(box: Sandbox) -> None:
