@@ -360,10 +360,11 @@ def test_a_build_that_calls_pip_for_the_same_environment_does_not_deadlock(sandb
 
 # --- the lock
 
+# Ends with the sandbox, too: a build survives the pip that started it and was killed.
 WAITING = """
 import os, time
 open({ready!r}, "w").close()
-while not os.path.exists({go!r}):
+while os.path.exists({ready!r}) and not os.path.exists({go!r}):
     time.sleep(0.02)
 """
 
