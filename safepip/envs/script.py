@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 
 from safepip.core.plan import Create, Handover
 from safepip.core.record import replace
@@ -68,6 +69,8 @@ def script_environment(
 
 def _of_root(context: Context) -> Context:
     """Return the context of root by sudo in its own home: the user behind sudo could not change what it made."""
+    if sys.platform == "win32":  # where sudo leaves no such variables
+        return context
     import pwd  # noqa: PLC0415  not on Windows
 
     home = pwd.getpwuid(0).pw_dir

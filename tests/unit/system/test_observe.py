@@ -1140,6 +1140,13 @@ def test_the_users_data_is_never_shown_as_a_folder_of_this_place(world, home, be
     assert context.display(found) == "~" + found.path.removeprefix(home)
 
 
+def test_the_users_data_elsewhere_is_shown_by_its_path(world, tmp_path):
+    context = world(environ={"XDG_DATA_HOME": str(tmp_path)})
+    found = context.examine(os.path.join(context.data, "home"))
+    assert found.path.startswith(str(tmp_path))
+    assert context.display(found) == found.path
+
+
 # -- what a decision looks at
 
 NO_LOOK = {
