@@ -13,7 +13,7 @@ import os
 
 from safepip.core.record import Record
 
-from .files import number, recall, recall_fields, remember
+from .files import number, recall, recall_fields, remember, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def _identified(path: str, before: str) -> str:
         _remove(os.path.join(path, name))
     _empty(os.path.join(path, _SATISFIED))
     identity = os.urandom(16).hex()
+    sweep(os.path.dirname(file), "id")  # what a killed command was writing
     remember(file, identity, durable=True)
     if recall(file) != identity:  # it could not be written
         return ""

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from safepip.core.record import replace
+from safepip.system.files import SCRATCH
 from safepip.system.registry import (
     ADOPTED,
     MADE,
@@ -121,6 +122,13 @@ def test_what_does_not_exist_is_not_noted(state, work):
 def test_lies_in_the_state_and_but_an_id_in_the_environment(state, made):
     assert [names for _, _, names in os.walk(made)] == [[], ["id"]]
     assert len(records(state)) == 1
+
+
+def test_what_a_killed_command_wrote_of_the_id_goes_with_the_next(state, made):
+    folder = os.path.join(made, ".safepip")
+    os.rename(os.path.join(folder, "id"), os.path.join(folder, f".id{SCRATCH}0123456789abcdef"))
+    note(state, made, MADE)
+    assert os.listdir(folder) == ["id"]
 
 
 def test_a_directory_that_got_the_number_of_one_that_was_removed_is_another(state, made):
