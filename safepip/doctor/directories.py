@@ -7,6 +7,7 @@ import shlex
 import sys
 
 from safepip.system.environment import names_in
+from safepip.system.files import is_in
 from safepip.system.project import owner
 
 from .finding import ok, problem, warning
@@ -67,7 +68,7 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
     if ambient.platform == "win32":  # its modes and owners mean nothing
         return "" if is_writable else "mode"
     is_anothers = ambient.user not in {0, stat.st_uid}
-    if not _is_below(at, path):  # a directory above safepip's may be another user's, or open to all
+    if not is_in(at, path):  # a directory above safepip's may be another user's, or open to all
         return "" if is_writable else _why_read_only(at, ambient.home, is_anothers=is_anothers)
     if is_anothers:
         return "owner"
@@ -95,11 +96,7 @@ def _is_read_only(path: str) -> bool:
 def _is_in_home(path: str, home: str | None) -> bool:
     if home in {None, os.sep}:  # a container's user without a name has / as home
         return False
-    return _is_below(path, home)
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+    return is_in(path, home)
 
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:

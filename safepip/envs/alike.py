@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 from safepip.core.record import Record, replace
 from safepip.core.world import BIN, EXE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.system.files import is_in
 from safepip.system.interpreter import started_as
 
 from . import history, inventory, journal, packages
@@ -93,7 +94,7 @@ def _folder(found: Distribution, model: Model) -> Folder | None:
     old = _installed_from(found)
     root = os.path.realpath(model.root)
     real = os.path.realpath(old)
-    if not old or not os.path.join(real, "").startswith(os.path.join(root, "")):
+    if not old or not is_in(real, root):
         return None
     new = os.path.normpath(os.path.join(model.new_root, os.path.relpath(real, root)))
     return Folder(old=old, new=new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from safepip.system.files import is_in
 from safepip.system.process import inherited
 
 TYPE_CHECKING = False
@@ -105,11 +106,6 @@ def _state(path: str) -> str:
         return path
     numbers = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     return " ".join((path, *map(str, numbers)))
-
-
-def is_in(path: str, folder: str) -> bool:
-    """Return True if `path` is the folder, or lies below it."""
-    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _tracks_path(worktree: str, git_dir: str, real: str) -> bool:

@@ -13,10 +13,10 @@ import shlex
 import stat
 
 from safepip.core.world import BIN, EXE, MADE_ELSEWHERE
-from safepip.system.files import read_regular
+from safepip.system.files import is_in, read_regular
 from safepip.system.project import DIRENV
 
-from .git import is_in, tracks
+from .git import tracks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

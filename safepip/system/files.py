@@ -46,6 +46,11 @@ def replace_link(path: str, target: str) -> None:
         raise
 
 
+def is_in(path: str, folder: str) -> bool:
+    """Return True if `path` is the folder, or lies below it."""
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+
+
 def sweep(folder: str, name: str = "") -> None:
     """Remove scratch files of killed commands from a folder, of all files in it or of `name`.
 
