@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CLONE = sys.path[0]
 CONFIGURATION = os.path.join(CLONE, "scripts", "_site")
-PICTURES = os.path.join(CLONE, "scripts")
+PICTURES = os.path.join(CLONE, "scripts", "pictures")
 # The pages in the order of the sidebar. Topics that no group names come last in the second.
 GROUPS = {
     "Start": ["getting-started", "comparison", "faq"],

@@ -1,4 +1,4 @@
-"""scripts/decision_svg.py: six boxes, each with what safepip explains."""
+"""scripts/pictures/decision.py: six boxes, each with what safepip explains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 from tree import SCRIPTS
 
-_spec = importlib.util.spec_from_file_location("decision_svg", os.path.join(SCRIPTS, "decision_svg.py"))
+_spec = importlib.util.spec_from_file_location("decision_svg", os.path.join(SCRIPTS, "pictures", "decision.py"))
 decision = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(decision)
 

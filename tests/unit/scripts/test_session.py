@@ -15,7 +15,7 @@ from tree import SCRIPTS
 if sys.platform == "win32":
     pytest.skip("needs pseudo-terminals", allow_module_level=True)
 
-SCRIPT = Path(SCRIPTS, "session_svg.py")
+SCRIPT = Path(SCRIPTS, "pictures", "session.py")
 _spec = importlib.util.spec_from_file_location("session_svg", SCRIPT)
 session = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(session)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw where an install goes, as a flow of six boxes: python3 scripts/decision_svg.py [--safepip PROGRAM] [OUT].
+"""Draw where an install goes: python3 scripts/pictures/decision.py [--safepip PROGRAM] [OUT].
 
 What stands beside a box is what the real safepip explains of such a line, on the managed /usr/bin/python3, in a
 home directory made for it.
@@ -17,8 +17,8 @@ import tempfile
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PICTURE = os.path.join(ROOT, "scripts", "decision.svg")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PICTURE = os.path.join(ROOT, "scripts", "pictures", "decision.svg")
 MANAGED = "/usr/bin/python3"
 WIDTH, BOX, HEIGHT, STEP, MARGIN = 760, 300, 52, 84, 16
 COLOURS = {
@@ -54,7 +54,7 @@ STEPS = (
 
 def main(argv: list[str]) -> int:
     """Ask safepip and draw; return the exit code."""
-    parser = argparse.ArgumentParser(prog="decision_svg.py", description="Draw where an install goes.")
+    parser = argparse.ArgumentParser(prog="decision.py", description="Draw where an install goes.")
     parser.add_argument("--safepip", metavar="PROGRAM", default=shutil.which("safepip"))
     parser.add_argument("--other", metavar="PYTHON", default=sys.executable, help="a Python that is not managed")
     parser.add_argument("out", nargs="?", default=PICTURE)

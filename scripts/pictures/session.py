@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Record a session in a terminal and draw it: python3 scripts/session_svg.py --wheels FOLDER [--safepip PROGRAM].
+"""Record and draw a session: python3 scripts/pictures/session.py --wheels FOLDER [--safepip PROGRAM].
 
 A real shell in a real pseudo-terminal, with the system's pip, the real safepip, an empty home directory, and the
 wheels of FOLDER instead of a network; what is typed is SESSION. Drawn is what came, but for three things: the
@@ -24,8 +24,8 @@ import time
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PICTURE = os.path.join(ROOT, "scripts", "session.svg")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PICTURE = os.path.join(ROOT, "scripts", "pictures", "session.svg")
 SESSION = (
     "pip install flask",
     "alias pip=safepip",
@@ -60,7 +60,7 @@ Line = list[Cell]
 
 def main(argv: list[str]) -> int:
     """Record and draw; return the exit code."""
-    parser = argparse.ArgumentParser(prog="session_svg.py", description="Draw a session of safepip's.")
+    parser = argparse.ArgumentParser(prog="session.py", description="Draw a session of safepip's.")
     parser.add_argument("--wheels", metavar="FOLDER", required=True, help="flask and what it needs")
     parser.add_argument("--safepip", metavar="PROGRAM", default=shutil.which("safepip"))
     parser.add_argument("out", nargs="?", default=PICTURE)

@@ -22,7 +22,7 @@ class BuildHook(BuildHookInterface[Any]):
         """Write them where hatchling finds them."""
         if self.target_name != "wheel":
             return
-        sys.path.insert(0, os.path.join(self.root, "scripts"))
+        sys.path.insert(0, os.path.join(self.root, "scripts", "_wheel"))
         import share  # noqa: PLC0415 (not on the path before)
 
         self.made = tempfile.TemporaryDirectory(prefix="safepip-share-")
