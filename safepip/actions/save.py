@@ -101,9 +101,8 @@ def _candidates(context: Context) -> list[Destination]:
     if not os.path.isdir(folder):
         way = f"make it: mkdir -p {shell_quote(folder)}"
         raise SafepipError(USAGE, f"--save={value}: the directory {folder} does not exist", way)
-    is_other_toml = not found.table and found.path.endswith(".toml")
     is_group_without_name = found.table and not found.key
-    if is_other_toml or is_group_without_name or os.path.isdir(found.path):
+    if destinations.is_of_another_format(found) or is_group_without_name or os.path.isdir(found.path):
         raise SafepipError(
             USAGE,
             f"--save={value} names neither a requirements file nor a group of dependencies",

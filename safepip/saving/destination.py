@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 PYPROJECT = "pyproject.toml"
 GROUP = "group:"
 _GROUPS = "dependency-groups"
+# Files of other formats: a list of requirements under such a name would mislead the tools that read them.
+_OTHER_FORMATS = (
+    ".toml", ".cfg", ".ini", ".json", ".lock", ".py", ".yaml", ".yml", ".md", ".rst", "Pipfile", "Makefile",
+    "Dockerfile",
+)  # fmt: skip
 _MOST_FILES = 64
 _LARGEST = 1 << 20
 
@@ -61,6 +66,11 @@ def named(value: str, cwd: str, root: str | None) -> Destination:
     if os.path.basename(path) == PYPROJECT:
         return Destination(path=path, table="project", key="dependencies")
     return Destination(path=path)
+
+
+def is_of_another_format(destination: Destination) -> bool:
+    """Return True if the name is that of a file which cannot list requirements, as setup.cfg."""
+    return not destination.table and destination.path.endswith(_OTHER_FORMATS)
 
 
 def of_project(cwd: str, root: str) -> list[Destination]:

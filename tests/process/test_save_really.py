@@ -285,6 +285,8 @@ def test_a_file_may_have_any_name(box: Sandbox, name: str) -> None:
         ("--save", "doctor"),
         ("--save=group:", "install", "alpha"),
         ("--save=other.toml", "install", "alpha"),
+        ("--save=setup.cfg", "install", "alpha"),
+        ("--save=Pipfile", "install", "alpha"),
         ("--save=none/x.txt", "install", "alpha"),
         ("--save=.", "install", "alpha"),
         ("install", "--save", "alpha"),
