@@ -37,6 +37,13 @@ def for_verb(verb: str, *, example: str, usage: str | None = None, more: str = "
     return Parser(f"safepip {verb}", description=description, example=example, usage=usage)
 
 
+def filled(text: str) -> str:
+    """Return the name that was typed; refuse an empty one, as from an unset variable."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
 def shows_help(words: tuple[str, ...]) -> bool:
     """Return True if the words ask for help, before another program's words."""
     return words[:1] in {("--help",), ("-h",)}

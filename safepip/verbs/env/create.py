@@ -15,6 +15,7 @@ from safepip.system import registry
 from safepip.system.environment import is_conda
 from safepip.system.interpreter import interview, python_on_path
 from safepip.system.observe import Context
+from safepip.verbs.arguments import filled
 
 from .which import absolute, directory, exists, of_place, serving
 
@@ -29,11 +30,13 @@ _NEWER = "name a newer one: safepip env create --python PYTHON"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
-    parser.add_argument("dir", metavar="DIR", nargs="?", help="for this project instead of the one here")
+    whose = "for this project instead of the one here"
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=whose)
     like = "with the same packages as this environment or project has"
-    parser.add_argument("--like", metavar="MODEL", help=like)
+    parser.add_argument("--like", metavar="MODEL", type=filled, help=like)
     parser.epilog = "for a worktree: git worktree add ../fix && safepip env create --like . ../fix"
-    parser.add_argument("--python", metavar="P", help="the Python to make it from: a path, a name or a version")
+    python = "the Python to make it from: a path, a name or a version"
+    parser.add_argument("--python", metavar="P", type=filled, help=python)
     parser.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
 
 
@@ -147,8 +150,6 @@ def _base(wanted: str | None, context: Context) -> Interpreter:
 
 
 def _path_of(wanted: str, context: Context) -> str:
-    if not wanted:
-        raise SafepipError(USAGE, "--python names no Python", "say which: safepip env create --python 3.12")
     if os.sep not in wanted:
         return python_on_path(wanted, context.ambient.environ)
     path = absolute(wanted, context)

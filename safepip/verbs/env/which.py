@@ -7,9 +7,10 @@ import os
 from safepip.core.record import replace
 from safepip.core.world import FOREIGN, NOWHERE, Environment
 from safepip.envs.in_force import in_force
-from safepip.errors import NO_ENVIRONMENT, USAGE, SafepipError
+from safepip.errors import NO_ENVIRONMENT, SafepipError
 from safepip.system.environment import OWN, is_conda, is_environment
 from safepip.system.observe import Context
+from safepip.verbs.arguments import filled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """Let the word take a directory."""
-    parser.add_argument(
-        "dir", metavar="DIR", nargs="?", help="an environment or a project (default: of the working directory)"
-    )
+    whose = "an environment or a project (default: of the working directory)"
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=whose)
 
 
 def named_or_in_force(typed: str | None, context: Context, *, trusted: bool = False) -> Environment:
@@ -58,7 +58,7 @@ def serving(typed: str, context: Context) -> Environment:
 def directory(typed: str, context: Context) -> str:
     """Return the real path of a directory that was named."""
     path = os.path.realpath(absolute(typed, context))
-    if not typed or not os.path.isdir(path):
+    if not os.path.isdir(path):
         raise SafepipError(NO_ENVIRONMENT, f"there is no directory {typed}")
     return path
 
@@ -83,8 +83,6 @@ def is_or_was(path: str) -> bool:
 
 
 def _named(typed: str, context: Context, *, trusted: bool = False) -> Environment:
-    if not typed:
-        raise SafepipError(USAGE, "DIR is empty", "without DIR it is the environment of this place")
     path = absolute(typed, context)
     if is_or_was(path):
         return context.examine(path, trusted=trusted)

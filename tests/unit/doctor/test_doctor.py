@@ -770,8 +770,8 @@ def test_managed_of_nothing(capsys, world, named):
     assert raised.value.code == 127
 
 
-@pytest.mark.parametrize("line", ["--what", "x", "--json x", "--json --managed", "--managed a b"])
+@pytest.mark.parametrize("line", ["--what", "x", "--json x", "--json --managed", "--managed a b", "--managed "])
 def test_a_wrong_use_is_refused(capsys, world, line):
     with pytest.raises(SafepipError) as raised:
-        run(capsys, *line.split())
+        run(capsys, *line.split(" "))
     assert raised.value.code == 64

@@ -93,7 +93,6 @@ def test_the_path_for_a_directory_is_that_of_its_place(run, made, home):
     assert run("path", made) == (0, made + "\n")
     assert run("path", home)[1].endswith("/safepip/home\n")
     fails(run, NO_ENVIRONMENT, "path", "missing")
-    fails(run, NO_ENVIRONMENT, "path", "")
 
 
 def test_a_project_stands_for_its_environment(run, made, context):
@@ -192,8 +191,17 @@ def test_sizes_are_for_people(size, said):
     assert human(size) == said
 
 
-def test_a_python_without_a_name_is_told(run, made):
-    assert fails(run, USAGE, "create", "--python", "").what == "--python names no Python"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "--python", ""), ("create", "--like", ""), ("create", ""), ("path", ""), ("info", ""),
+        ("remove", ""), ("trust", ""), ("repair", ""),
+    ],
+)  # fmt: skip
+def test_an_empty_name_is_refused(run, made, words):
+    """As from a variable that is not set: it does not mean the working directory."""
+    assert fails(run, USAGE, *words).what.endswith(": it is empty")
+    assert os.path.isdir(made)
 
 
 # -- remove and prune

@@ -52,6 +52,14 @@ def test_there_is_a_pip_for_each_python_on_path(own, home, capfd):
     assert capfd.readouterr().err == f"safepip: {told}\n"
 
 
+def test_an_empty_name_is_refused_and_nothing_is_written(own, home, monkeypatch):
+    monkeypatch.chdir(home)
+    before = os.listdir(home)
+    assert refused("") == (USAGE, "argument DIR: it is empty")
+    assert refused("", "--undo") == (USAGE, "argument DIR: it is empty")
+    assert os.listdir(home) == before
+
+
 def test_they_lead_to_the_safepip_that_wrote_them(own, home):
     with open(own, "w", encoding="utf-8") as file:
         file.write('#!/bin/sh\necho "$0" "$@"\n')
