@@ -7,6 +7,7 @@ import os
 import sys
 import textwrap
 
+from safepip.actions.sudo import of_user_behind_sudo
 from safepip.core.record import replace
 from safepip.doctor import examine
 from safepip.doctor.target import verdict_by_setting
@@ -15,7 +16,7 @@ from safepip.report import printable, without_credentials
 from safepip.system.interpreter import python_on_path
 from safepip.system.observe import Context
 
-from .arguments import for_verb
+from .arguments import filled, for_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,15 +39,17 @@ def parser() -> Parser:
     either = made.add_mutually_exclusive_group()
     either.add_argument("--json", action="store_true", help="print one JSON object instead of lines for people")
     managed = "only tell whether PYTHON, or the one that pip serves here, is managed by a system (PEP 668)"
-    either.add_argument("--managed", metavar="PYTHON", nargs="?", const="", help=managed)
+    either.add_argument("--managed", metavar="PYTHON", nargs="?", const=True, type=filled, help=managed)
     return made
 
 
-def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
+def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the findings, or with --managed one verdict; return 1 if it is bad."""
     said = parser().parse_args(words)
+    context = of_user_behind_sudo(context, report)
     if said.managed is not None:
-        return _tell_managed(said.managed, context)
+        named = "" if said.managed is True else said.managed  # without PYTHON the one that pip serves here
+        return _tell_managed(named, context)
     found = examine(_as_install(context))
     if said.json:
         sys.stdout.write(json.dumps({"findings": list(map(_as_json, found))}) + "\n")
@@ -129,8 +132,6 @@ def _tell_managed(named: str, context: Context) -> int:
 
 
 def _python_at(named: str, context: Context) -> str:
-    if not named:  # the one that pip serves here
-        return named
-    if os.sep in named or os.path.isdir(named):
+    if not named or os.sep in named or os.path.isdir(named):
         return named
     return python_on_path(named, context.ambient.environ)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 
+from safepip.actions.sudo import of_user_behind_sudo
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, UNFINISHED
 from safepip.envs import applications, history, journal, saved_files
@@ -52,6 +53,7 @@ def parser() -> Parser:
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     """Print the history, with --json as an array."""
     said = parser().parse_args(words)
+    context = of_user_behind_sudo(context, report)
     # pipx has a history of its own.
     found, by_pipx = in_force(context), applications.read(context)
     # Where pipx alone changed something there may be no environment.

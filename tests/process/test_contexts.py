@@ -369,6 +369,13 @@ class TestSudo:
         assert ran.code == 0, ran.err
         assert "- alpha 1.0" in ran.text
 
+    def test_what_only_reads_looks_at_the_users_environment_too(self, theirs: Sandbox) -> None:
+        assert theirs.run("install", "alpha==1.0", env=self.behind_sudo()).code == 0
+        assert "+ alpha 1.0" in theirs.run("history", env=self.behind_sudo()).text
+        for word in ("path", "info"):
+            assert theirs.venv in theirs.run("env", word, env=self.behind_sudo()).text
+        assert f"{theirs.venv}, is intact" in theirs.run("doctor", "--json", env=self.behind_sudo()).text
+
     def test_what_an_earlier_sudo_pip_left_is_named(self, theirs: Sandbox) -> None:
         as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]
         assert theirs.call([*as_them, theirs.safepip, "install", "alpha"]).code == 0

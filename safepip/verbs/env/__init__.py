@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 
-from safepip.actions.sudo import step_down
+from safepip.actions.sudo import of_user_behind_sudo, step_down
 from safepip.errors import USAGE, SafepipError
 from safepip.system.observe import Context, ambient
 from safepip.verbs.arguments import Parser, for_verb
@@ -52,8 +52,10 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said, unknown = whole.parse_known_args(words)
     if unknown:
         said.parser.error(f"env {word} takes no {' '.join(unknown)}")
-    # Files of root in the user's environment would break it for the user.
-    if context.sudo_user and word not in _READING:
+    if word in _READING:
+        context = of_user_behind_sudo(context, report)
+    elif context.sudo_user:
+        # Files of root in the user's environment would break it for the user.
         step_down(*context.sudo_user, report)
         context = Context(context.invocation, ambient(), report.debug)
     return int(said.main(said, context, report))
