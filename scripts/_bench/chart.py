@@ -28,16 +28,17 @@ def charts(results: Sequence[Result]) -> list[tuple[str, list[Bar]]]:
     """Return what the chart shows, by title: safepip against pip, creation, and doing nothing."""
     creations: dict[str, float] = {}
     idle: dict[str, float] = {}
+    against_pip: dict[str, float] = {}
     what = f"{NAMED} requirements, 100 distributions"
     for result in results:
+        against_pip.update(shares_of_pip(result))
         for name, taken in result.times.items():
             if result.title.startswith("Creation"):
                 creations.setdefault(name, statistics.median(taken))
             elif name.startswith(f"{what}: "):
                 idle[name.removeprefix(f"{what}: ")] = statistics.median(taken)
-    against_pip = {ITSELF: 100.0} if any(result.verdicts for result in results) else {}
-    for result in results:
-        against_pip.update(shares_of_pip(result))
+    if against_pip:
+        against_pip[ITSELF] = 100.0
     found = (
         (f"CPU time of safepip with pip in it, in % of {ITSELF}", against_pip),
         ("An environment and one small wheel: ms CPU", creations),
@@ -51,16 +52,22 @@ def shares_of_pip(result: Result) -> dict[str, float]:
     shares = {}
     for goal, reached, _, _ in result.verdicts:
         is_pip = goal.against.startswith("pip ") or goal.against.endswith((", pip", ": pip"))
-        if goal.kind == "ratio" and is_pip:
-            what = goal.case.removesuffix(", safepip").removesuffix(": safepip").removeprefix("safepip ")
-            shares[f"nothing to do, {what}" if what.startswith(f"{NAMED} requirements") else what] = 100 * reached
+        if goal.kind != "ratio" or not is_pip:
+            continue
+        what = goal.case.removesuffix(", safepip").removesuffix(": safepip").removeprefix("safepip ")
+        if what.startswith(f"{NAMED} requirements"):
+            what = f"nothing to do, {what}"
+        shares[what] = 100 * reached
     return shares
 
 
 def bars(figures: Mapping[str, float]) -> list[Bar]:
-    """Return bars, the shortest first; safepip's are its own, and where pip itself is one, all others are."""
-    own = {name for name in figures if "safepip" in name or (ITSELF in figures and name != ITSELF)}
-    return sorted((Bar(name, ms, name in own) for name, ms in figures.items()), key=lambda bar: bar.ms)
+    """Return bars, the shortest first, with safepip's marked; beside pip itself all others are safepip's."""
+    drawn = []
+    for name, ms in figures.items():
+        is_own = name != ITSELF if ITSELF in figures else "safepip" in name
+        drawn.append(Bar(name, ms, is_own))
+    return sorted(drawn, key=lambda bar: bar.ms)
 
 
 ITSELF = "pip itself"

@@ -1,4 +1,4 @@
-"""Tell what came out, and on which machine: tables for the eye, data for programs."""
+"""Print what was measured, and on which machine: tables for people, data for programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load() -> str:
 
 
 def machine(world: World) -> dict[str, str]:
-    """Return on what it ran, by name; once all groups are through."""
+    """Describe the machine and the programs; to be called after the last group."""
     programs = {"pip": os.path.join(os.path.dirname(world.safepip), "pip"), **world.tools}
     describe = ["git", "-C", CLONE, "describe", "--always", "--dirty"]
     told = {
@@ -52,10 +52,13 @@ def processor() -> str:
 
 
 def version_told(program: str, environ: Mapping[str, str]) -> str:
-    """Return the version that a program tells: the first word with a dot in its first line that has one."""
+    """Return the version that a program prints: its first word with a digit and a dot."""
     told = subprocess.run([program, "--version"], env=environ, capture_output=True, text=True, check=False).stdout
-    numbers = (word.strip("(),") for word in told.split() if word.strip("(),")[:1].isdigit() and "." in word)
-    return next(numbers, "?")
+    for word in told.split():
+        number = word.strip("(),")
+        if number[:1].isdigit() and "." in number:
+            return number
+    return "?"
 
 
 def show(told: Mapping[str, str], results: Sequence[Result], notes: Sequence[str]) -> None:
@@ -78,8 +81,10 @@ def summary(results: Sequence[Result], whose: str = "") -> list[tuple[str, str, 
     rows = []
     for result in results:
         for verdict in result.verdicts:
-            goal, reached, word = goal_texts(verdict)
-            rows.append((verdict.goal.case + whose, goal, reached if word == "ok" else f"**{reached}**"))
+            goal, reached, _ = goal_texts(verdict)
+            if not verdict.ok:
+                reached = f"**{reached}**"
+            rows.append((verdict.goal.case + whose, goal, reached))
     return rows
 
 
@@ -90,11 +95,12 @@ def summary_table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_page(path: str, rows: Iterable[Sequence[str]]) -> None:
-    """Put the table of the goals in the place of the first table of a page, which every terminal can show."""
+    """Replace the first table of a page by the table of the goals, in characters of any terminal."""
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
-    end = next(number for number, line in enumerate(lines) if number > start and not line.startswith("|"))
+    is_row = [line.startswith("|") for line in lines]
+    start = is_row.index(True)
+    end = is_row.index(False, start)
     lines[start:end] = summary_table(rows).replace("±", "+-").splitlines()
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
@@ -107,7 +113,7 @@ def footnote(told: Mapping[str, str]) -> str:
 
 
 def table(result: Result) -> str:
-    """Return the table of a group, in Markdown and for the eye: ms CPU, then each goal beside what was reached."""
+    """Return the table of a group in Markdown: ms of CPU, then each goal beside what was reached."""
     rows: list[tuple[str, ...]] = [("", "median", "min", "goal", "reached", "")]
     for name, taken in result.times.items():
         goals = [goal_texts(verdict) for verdict in result.verdicts if verdict.goal.case == name]
@@ -116,22 +122,29 @@ def table(result: Result) -> str:
         rows.extend(("", "", "", *texts) for texts in others)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = (f"| {' | '.join(aligned(row, widths))} |" for row in rows)
-    rule = "|".join("-" * (width + 1) + (":" if column in FIGURES else "-") for column, width in enumerate(widths))
-    return "\n".join([head, f"|{rule}|", *body])
+    rule = ["-" * (width + 1) + RULE_END.get(column, "-") for column, width in enumerate(widths)]
+    return "\n".join([head, f"|{'|'.join(rule)}|", *body])
 
 
-FIGURES = (1, 2, 4)  # columns of a table
+# Columns of figures, which Markdown aligns to the right where a rule ends in a colon.
+RULE_END = {1: ":", 2: ":", 4: ":"}
 
 
 def aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return the cells of a row as wide as their columns, figures to the right."""
-    cells = enumerate(zip(row, widths, strict=True))
-    return [text.rjust(width) if column in FIGURES else text.ljust(width) for column, (text, width) in cells]
+    cells = []
+    for column, (text, width) in enumerate(zip(row, widths, strict=True)):
+        cells.append(text.rjust(width) if column in RULE_END else text.ljust(width))
+    return cells
 
 
 def figure(ms: float) -> str:
-    """Return ms as they are shown: no more digits than mean anything."""
-    return f"{ms:.0f}" if ms >= 100 else f"{ms:.1f}" if ms >= 1 else f"{ms:.3f}"
+    """Return ms with no more digits than mean anything."""
+    if ms >= 100:
+        return f"{ms:.0f}"
+    if ms >= 1:
+        return f"{ms:.1f}"
+    return f"{ms:.3f}"
 
 
 def goal_texts(verdict: Verdict) -> tuple[str, str, str]:
@@ -153,7 +166,9 @@ def line_text(line: Line) -> str:
     span = f"{sizes[0]} to {sizes[-1]}"
     each = f"{line.each * 1000:.2f} µs for each {line.series.unit} ({span})"
     text = f"{line.series.name}: {line.base:.1f} ms and {each}"
-    return text if len(sizes) < 3 else f"{text}; no median is off that line by more than {line.off:.1f} ms"
+    if len(sizes) < 3:  # a line goes through any two points
+        return text
+    return f"{text}; no median is off that line by more than {line.off:.1f} ms"
 
 
 def as_data(

@@ -76,10 +76,10 @@ def _free_once(
     holder = world.start([world.safepip, "install", source], project)
     _wait_for(flag)
     os.unlink(flag)
-    again = ["--reinstall"] if with_uv else ["--force-reinstall"]
-    waiter = world.start(
-        [*(_uv_install(world, project, name) if with_uv else [world.safepip, "install", name]), *again], project
-    )
+    waiting = [world.safepip, "install", "--force-reinstall", name]
+    if with_uv:
+        waiting = [*_uv_install(world, project, name), "--reinstall"]
+    waiter = world.start(waiting, project)
     time.sleep(0.3)
     early = waiter.poll() is not None
     holder.send_signal(how)
@@ -89,24 +89,28 @@ def _free_once(
     with contextlib.suppress(ProcessLookupError):
         os.killpg(holder.pid, signal.SIGKILL)  # what was building lives on
     world.end(holder)
-    wrong = [ran.last] if ran.code != 0 else []
-    wrong += ["did not wait"] if early else []
-    wrong += [f"only after {took:.0f} s"] if took > BUILDS else []
+    wrong = _ended([ran])
+    if early:
+        wrong.append("did not wait")
+    if took > BUILDS:
+        wrong.append(f"only after {took:.0f} s")
     return wrong + _broken(world, os.path.join(project, ".venv"))
 
 
 def _create_once(world: World, chance: random.Random, *, with_uv: bool) -> list[str]:
     project = world.project("raced")
     names = chance.sample(SMALL, len(SMALL))
-    by_uv = set(names[:2]) if with_uv else set()
+    by_uv = names[:2] if with_uv else []
+    environment = os.path.join(project, ".venv")
     running = [world.start(_install(world, chance, name), project) for name in names if name not in by_uv]
     if by_uv:
-        _wait_for(os.path.join(project, ".venv", "bin", "python"))
+        _wait_for(os.path.join(environment, "bin", "python"))
     running += [world.start(_uv_install(world, project, name), project) for name in by_uv]
     wrong = _ended([world.end(one) for one in running])
-    environment = os.path.join(project, ".venv")
-    there = set(os.listdir(site_of(environment))) if os.path.isdir(environment) else set()
-    wrong += [f"{name} is not there" for name in names if f"{name}-1.0.dist-info" not in there]
+    if not os.path.isdir(environment):
+        return [*wrong, "there is no environment"]
+    installed = os.listdir(site_of(environment))
+    wrong += [f"{name} is missing" for name in names if f"{name}-1.0.dist-info" not in installed]
     return wrong + _broken(world, environment)
 
 
@@ -119,16 +123,20 @@ def _replace_once(world: World, project: str, chance: random.Random, *, with_uv:
     versions = chance.sample(["1.0", "2.0"] * 4, 8)
     running = []
     for number, version in enumerate(versions):
-        by_uv = with_uv and number in {2, 5}
-        make = _uv_install(world, project, f"big=={version}") if by_uv else None
-        running.append(world.start(make or _install(world, chance, f"big=={version}"), project))
+        requirement = f"big=={version}"
+        command = _install(world, chance, requirement)
+        if with_uv and number in {2, 5}:
+            command = _uv_install(world, project, requirement)
+        running.append(world.start(command, project))
     return _ended([world.end(one) for one in running]) + _broken(world, environment)
 
 
 def _install(world: World, chance: random.Random, requirement: str) -> list[str]:
     """Return the line that installs by safepip, half of them slowed down."""
     argv = [world.safepip, "install", requirement]
-    return slowed(world, argv, DELAY) if world.strace is not None and chance.random() < 0.5 else argv
+    if world.strace is None or chance.random() < 0.5:
+        return argv
+    return slowed(world, argv, DELAY)
 
 
 def _uv_install(world: World, project: str, requirement: str) -> list[str]:
@@ -158,14 +166,16 @@ def _broken(world: World, environment: str) -> list[str]:
 
 
 def _told(number: int, with_uv: bool, wrong: list[str]) -> list[str]:
+    if not wrong:
+        return []
     how = " with uv" if with_uv else ""
-    return [f"round {number}{how}: {len(wrong)} wrong: {'; '.join(wrong[:3])[:400]}"] if wrong else []
+    return [f"round {number}{how}: {len(wrong)} wrong: {'; '.join(wrong[:3])[:400]}"]
 
 
 def _result(name: str, rounds: int, notes: list[str], world: World) -> Result:
     failed = len(notes)
     missing = [name for name, path in (("uv", world.uv), ("strace", world.strace)) if path is None]
-    told = [f"without {name}, for there is none here" for name in missing]
+    told = [f"without {name}, which is not here" for name in missing]
     return Result(name=name, tried=rounds, failed=failed, notes=notes + told)
 
 

@@ -39,18 +39,23 @@ class _Place:
     def seen(self, place: str) -> str:
         """Return what lies in the library of a project's environment."""
         library = os.path.join(place, ".venv", "lib")
-        return "\n".join(
-            sorted(name for _, names, _ in os.walk(library) for name in names if name != "__pycache__")
-        )
+        found: list[str] = []
+        for _, directories, _ in os.walk(library):
+            found += [name for name in directories if name != "__pycache__"]
+        return "\n".join(sorted(found))
 
     def files(self) -> list[str]:
         """Return safepip's own files, the image's left out, for pip is in there."""
         roots = (self.state, f"{self.project}/.venv/.safepip", f"{self.variables['XDG_CACHE_HOME']}/safepip")
-        found = [os.path.join(at, name) for root in roots for at, _, names in os.walk(root) for name in names]
-        return sorted(path for path in found if "/site/" not in path and os.path.getsize(path) < _LARGEST)
+        found = []
+        for root in roots:
+            for folder, _, names in os.walk(root):
+                paths = [os.path.join(folder, name) for name in names if "/site/" not in folder + "/"]
+                found += [path for path in paths if os.path.getsize(path) < _LARGEST]
+        return sorted(found)
 
-    def put_right(self) -> None:
-        """Have everything as it was."""
+    def restore(self) -> None:
+        """Put everything back as it was at the beginning."""
         for path, kept in ((self.state, "state"), (f"{self.project}/.venv/.safepip", "own")):
             shutil.rmtree(path, ignore_errors=True)
             shutil.copytree(f"{self.kept}/{kept}", path, symlinks=True)
@@ -58,12 +63,15 @@ class _Place:
     def objections(self, words: list[str]) -> list[str]:
         """Run a line and return what is wrong with how it went."""
         ran = self.world.run([self.world.safepip, *words], self.project, self.variables)
-        found = [ran.last] if ran.code not in {0, 3, 73, 77} or "Traceback" in ran.err else []
-        found += (
-            [f"lists something else: {ran.out}"] if words == ["list"] and "pack" not in ran.out + ran.err else []
-        )
-        changed = [place for place, listed in self.listed.items() if self.seen(place) != listed]
-        return found + [f"{place} has changed" for place in changed]
+        found = []
+        if ran.code not in {0, 3, 73, 77} or "Traceback" in ran.err:
+            found.append(ran.last)
+        if words == ["list"] and "pack" not in ran.out + ran.err:
+            found.append(f"lists something else: {ran.out}")
+        for place, listed in self.listed.items():
+            if self.seen(place) != listed:
+                found.append(f"{place} has changed")
+        return found
 
 
 def damaged(world: World, rounds: int, rng: random.Random) -> Result:
@@ -78,9 +86,11 @@ def damaged(world: World, rounds: int, rng: random.Random) -> Result:
         words = list(_LINES[number % len(_LINES)])
         notes += [f"{os.path.relpath(path, world.scratch)}: {note}" for note in place.objections(words)]
         tried += 1
-        if "/cache/" in path:
-            shutil.rmtree(place.variables["XDG_CACHE_HOME"]) if number % 50 == 0 else os.unlink(path)
-        place.put_right()
+        if "/cache/" in path and number % 50 == 0:
+            shutil.rmtree(place.variables["XDG_CACHE_HOME"])
+        elif "/cache/" in path:
+            os.unlink(path)
+        place.restore()
     return Result("state-damaged", tried, len(notes), notes, "files")
 
 
@@ -90,14 +100,15 @@ def deleted(world: World, rounds: int, rng: random.Random) -> Result:
     for number in range(rounds):
         roots = [place.state, place.variables["XDG_CACHE_HOME"], f"{place.project}/.venv/.safepip"]
         gone = rng.sample(roots, rng.randint(1, 3))
-        running = (
-            world.start([world.safepip, "install", "pack"], place.project, place.variables) if number % 2 else None
-        )
+        running = None
+        if number % 2:
+            running = world.start([world.safepip, "install", "pack"], place.project, place.variables)
         for root in gone:
             shutil.rmtree(root, ignore_errors=True)
-        during = world.end(running) if running else None
-        if during and during.code:
-            notes.append(f"{gone} while it ran: {during.last}")
+        if running is not None:
+            during = world.end(running)
+            if during.code:
+                notes.append(f"{gone} while it ran: {during.last}")
         ran = world.run([world.safepip, "install", "third"], place.project, place.variables)
         world.run([world.safepip, "uninstall", "-y", "third"], place.project, place.variables)
         if ran.code:
