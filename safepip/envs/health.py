@@ -42,7 +42,7 @@ def has_doubtful_pip_file(environment: str) -> bool:
     A pip of the environment's own is looked at as before a line that reads: a full look takes 3 ms or more
     (959 files).
 
-    Whoever opens one environment to others (`chmod -R`, `chown -R`) does so with every one of the files' names.
+    Who opens one environment to others (`chmod -R`, `chown -R`) opens every one of the files' names.
     """
     for folder in _folders(environment)[2:]:
         if not _is_shared(os.path.join(folder, "pip", "__init__.py")):

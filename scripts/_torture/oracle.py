@@ -1,4 +1,4 @@
-"""Tell whether an environment is whole by its own files: `pip check` looks at versions, not at files."""
+"""Check an environment by its own files: `pip check` looks at versions, not at files."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_installs_in_a_fresh_directory_and_changes_nothing_of_the_system(sandbox
 
 
 def test_creation_is_announced_once_on_standard_error(sandbox: Sandbox) -> None:
-    as_in_image = {"container": "podman"}  # as whoever runs the tests
+    as_in_image = {"container": "podman"}  # as the user who runs the tests
     first, second = sandbox.run("install", "alpha", env=as_in_image), sandbox.run("install", "many0")
     assert first.said[0] == (
         f"creating {sandbox.venv}; python3 will NOT see its packages: "

@@ -19,14 +19,18 @@ BRANCHES_IN_EXPRESSIONS = 9.3  # per 100 lines of code
 NESTED_CONDITIONAL_EXPRESSIONS = 0
 COMPREHENSIONS_WITH_SEVERAL_CONDITIONS = 1
 PRIVATE_NAMES_IN_TESTS = 0
-TELLTALE_WORDS = {"safepip": 32, "scripts": 4, "tests": 82, "README.md": 0}
+PROSE_AREAS = ("safepip", "scripts", "tests", "README.md", "CHANGELOG.md")
 
 MANY_BRANCHES, FEW_LINES = 10, 20
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 STATEMENTS = (
     ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case, ast.Assert,
 )  # fmt: skip
-WORDS = re.compile(r"\b(?:is no|are none|be it|let be|lest|anew|to be had|cannot be had|whoever)\b")
+# "There is no X" is plain; "X is no Y" is not.
+WORDS = re.compile(
+    r"(?<!\bthere )\bis no\b|\b(?:are none|be it|let be|lest|anew|to be had|cannot be had|whoever)\b",
+    re.IGNORECASE,
+)
 # Marks of no meaning in the tree, references to documents that are not in it, and "Return True if" in other words.
 STALE = re.compile(
     r"^(?:PURE|EDGE|COLD|HOT)\s|\bTell whether\b|\b[Ss]ection \d|(?:\b|_)contracts?(?:\b|_)|\b(?:design|house)\.md\b"
@@ -162,8 +166,8 @@ def test_a_name_or_docstring_is_plain_and_cites_nothing_outside_the_tree(area):
     assert found == []
 
 
-@pytest.mark.parametrize("area", TELLTALE_WORDS)
-def test_no_more_words_are_used_that_make_prose_hard_to_read(area):
+@pytest.mark.parametrize("area", PROSE_AREAS)
+def test_no_words_are_used_that_make_prose_hard_to_read(area):
     """Write subject, verb, object: "is not a", "again", "ignored", "so that not"."""
     texts = files(area, endings=PROSE)
     texts.pop(os.path.relpath(__file__, TREE), None)
@@ -173,7 +177,7 @@ def test_no_more_words_are_used_that_make_prose_hard_to_read(area):
         for number, line in enumerate(text.splitlines(), 1)
         for _ in WORDS.findall(line)
     ]
-    assert len(found) <= TELLTALE_WORDS[area], "\n".join(found)
+    assert found == []
 
 
 def test_no_more_private_names_are_used_by_tests():

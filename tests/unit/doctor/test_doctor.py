@@ -510,7 +510,7 @@ def test_a_fault_is_named_with_the_command_that_repairs_it(world, make, name, st
         assert name not in {one.id for one in faults()}
 
 
-# -- what is no fault
+# -- what is not a fault
 
 
 def test_an_empty_environment_is_not_a_fault(world):

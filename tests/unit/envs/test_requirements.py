@@ -23,7 +23,7 @@ from safepip.envs.requirements import nested
         (b"-r ../a.txt # why\n", ["../a"]),
         (b"-i file\n--index-url=file\n--extra-index-url file\n--trusted-host h\n--no-index\n", []),
         (b"--prefer-binary\n--require-hashes\n--no-binary :all:\n--only-binary six\n", []),
-        (b"# a comment is no line to go on \\\nsix\n", []),
+        (b"# a comment does not go on \\\nsix\n", []),
         (b"six#no-comment\n", None),
         (b"six\\", []),
     ],

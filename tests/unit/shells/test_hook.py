@@ -323,7 +323,7 @@ def test_the_prompt_can_stay_as_it_is(shell, make, work, home):
     assert shell.asks("1").own["_safepip_enter"] == ""
 
 
-# -- what is no question, and what tcsh cannot read
+# -- what is not a question, and what tcsh cannot read
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_nothing_but_the_file_is_left(path):
 
 
 def test_is_written_beside_and_renamed(path):
-    """Whoever has the old file open goes on reading the old text."""
+    """A reader with the old file open goes on reading the old text."""
     remember(path, "old")
     with open(path) as file:
         remember(path, "new")

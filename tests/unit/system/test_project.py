@@ -205,7 +205,7 @@ def test_dot_venv_serves_beside_the_name_in_the_settings(tree, look, at):
     assert look("p", folder="other") == at("p", ".venv", "p/.venv")
 
 
-# -- .venv that is no directory
+# -- .venv that is not a directory
 
 
 def test_dot_venv_may_be_a_link(tree, look, at, home):
