@@ -19,7 +19,7 @@ from .verify import is_as_recorded, metadata_fields, sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from safepip.report import Report
     from safepip.system.observe import Context
@@ -40,23 +40,32 @@ class Asides:
         self.site = site
         self.listed = listed
 
-    def of(self, folder: str) -> Iterator[str]:
-        """Yield where pip may have moved the folder; a name that was there before does not count."""
-        parent, original = os.path.split(folder)
+    def of(self, folders: Iterable[str]) -> list[tuple[str, str]]:
+        """Return those of the folders that pip may have moved, each with where it lies now."""
+        asides: dict[str, list[str]] = {}  # by the folder that they lie in, which is listed once
+        found = []
+        for folder in folders:
+            parent, original = os.path.split(folder)
+            if parent not in asides:
+                asides[parent] = self._new_in(parent)
+            for name in asides[parent]:
+                if is_aside(name, original):
+                    found.append((folder, os.path.join(parent, name)))
+        return found
+
+    def _new_in(self, parent: str) -> list[str]:
+        """Return the names of asides in a folder that were not there before."""
         before = self._names_before(parent)
-        for name in sorted(names_in(parent)):
-            if name in before or not is_aside(name, original):
-                continue
-            moved = os.path.join(parent, name)
-            if is_own_folder(moved):
-                yield moved
+        found = []
+        for path in sorted(glob.glob(os.path.join(glob.escape(parent), "~*"))):
+            name = os.path.basename(path)
+            if name not in before and is_own_folder(path):
+                found.append(name)
+        return found
 
     def of_any(self, paths: Iterable[str]) -> bool:
         """Return True if pip has moved a folder of these files aside."""
-        folders: set[str] = set()
-        for folder in set(map(os.path.dirname, paths)):
-            folders.update(self.with_above(folder))
-        return any(any(self.of(folder)) for folder in folders)
+        return bool(self.of(self.with_above(map(os.path.dirname, paths))))
 
     def metadata(self) -> list[str]:
         """Return the metadata folders that pip has moved aside."""
@@ -83,20 +92,23 @@ class Asides:
         """
         inside: dict[str, list[Row]] = {}
         for row in rows:
-            for folder in self.with_above(os.path.dirname(row.path)):
+            for folder in self.with_above([os.path.dirname(row.path)]):
                 inside.setdefault(folder, []).append(row)
         found: dict[str, str] = {}
-        for folder, inner in inside.items():
-            for moved in self.of(folder):
-                if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inner):
-                    found.setdefault(folder, moved)
+        for folder, moved in self.of(inside):
+            if any(is_as_recorded(row, moved + row.path[len(folder) :]) for row in inside[folder]):
+                found.setdefault(folder, moved)
         return found
 
-    def with_above(self, folder: str) -> Iterator[str]:
-        """Yield a folder and those above it, below the folder of all distributions."""
-        while folder.startswith(os.path.join(self.site, "")):
-            yield folder
-            folder = os.path.dirname(folder)
+    def with_above(self, folders: Iterable[str]) -> list[str]:
+        """Return these folders and those above them, below the folder of all distributions."""
+        found: dict[str, None] = {}
+        for folder in folders:
+            # pip's thousand files lie in a hundred folders: those above a known one are known.
+            while folder.startswith(os.path.join(self.site, "")) and folder not in found:
+                found[folder] = None
+                folder = os.path.dirname(folder)  # noqa: PLW2901  the next one above
+        return list(found)
 
     def _names_before(self, folder: str) -> frozenset[str]:
         return self.listed.get(os.path.relpath(folder, self.environment), frozenset())

@@ -11,6 +11,7 @@ package is installed again. What must make room goes to `.safepip/left/<number o
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -546,21 +547,16 @@ class _Recovery:
             known = {row.path for info in infos for row in record_of(info, self.site)}
             if name in self.moved:
                 known.update(row.path for row in self.moved[name].rows)
-            for folder in sorted(self._folders_of(name, infos, known)):
-                self._sweep_asides(folder, known)
+            for folder, moved in self.asides.of(sorted(self._folders_of(name, infos, known))):
+                self._sweep_aside(moved, folder, known)
             _sweep_begun(known, infos)
 
     def _folders_of(self, name: str, infos: Iterable[str], known: Iterable[str]) -> set[str]:
         """Return the folders of a distribution, those from before the command included."""
         found = {os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")), *infos}
         found.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
-        for folder in set(map(os.path.dirname, known)):  # pip's thousand files lie in a hundred folders
-            found.update(self.asides.with_above(folder))
+        found.update(self.asides.with_above(map(os.path.dirname, known)))
         return found
-
-    def _sweep_asides(self, folder: str, known: set[str]) -> None:
-        for moved in list(self.asides.of(folder)):
-            self._sweep_aside(moved, folder, known)
 
     def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
         """Remove a folder that pip moved aside; a file in it that no RECORD names is kept."""
@@ -585,9 +581,9 @@ def _sweep_begun(known: set[str], infos: Iterable[str]) -> None:
     """Remove files that Python or pip was writing beside these, and would have renamed."""
     sources = {path for path in known if path.endswith(".py")}
     for folder in {os.path.join(os.path.dirname(path), "__pycache__") for path in sources}:
-        for name in filter(is_begun_bytecode, names_in(folder)):
-            if packages.source_of(os.path.join(folder, name)) in sources:
-                _unlink(os.path.join(folder, name))
+        for path in glob.glob(os.path.join(glob.escape(folder), "*.pyc.*")):
+            if is_begun_bytecode(path) and packages.source_of(path) in sources:
+                _unlink(path)
     for info in infos:
         for name in filter(is_begun_metadata, names_in(info)):
             _unlink(os.path.join(info, name))
