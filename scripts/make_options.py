@@ -129,7 +129,7 @@ VALUES = (
 )
 
 HEAD = '''\
-"""What the parsers of pip {version} accept; written by scripts/make_options.py, not by hand."""
+"""What the parsers of pip {version} accept. Written by scripts/make_options.py."""
 
 VERSION = "{version}"
 

@@ -1,6 +1,6 @@
 """Decide which lines go to pipx, and translate them into pipx's words.
 
-pipx knows one package at a time, few of pip's options and no requirements files. A line that it cannot be told
+pipx knows one package at a time, few of pip's options and no requirements files. A line that it cannot carry out
 whole stays with pip, so that nothing the user typed is lost.
 """
 
@@ -11,36 +11,26 @@ from safepip.errors import USAGE
 from .applications import APPLICATIONS, WITH_DEPENDENCIES
 from .handover import pip_of
 from .pip_line import dests
-from .plan import Create, InEnvironment, Pip, Pipx, Refuse, StepDown, Temporary, Verb, Version
-from .record import Record, replace
+from .plan import Create, InEnvironment, Pip, Pipx, Refuse, Temporary
+from .record import replace
 from .requirement import Requirement, normalised_name, parse
 from .world import APPS, Need
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pip_line import PipCommand
-    from .plan import Fallback, Handover, Plan
-    from .world import Environment, WithPlace
+    from .plan import Fallback, Plan
+    from .world import Apps, WithPlace
 
 
 _MOST_LISTED = 5  # applications named in one line
 
 
-class Apps(Record):
-    """What pipx has: the `folder` of its environments, and the names of the `installed` applications.
+def route(world: WithPlace, otherwise: Fallback) -> Plan | Need | None:
+    """Return the plan for a line that is about applications, or None.
 
-    `beside` are the names on the line that the environment here has as well, and `of_asked` is the environment of
-    the one application that is asked for.
+    `otherwise` is what happens without pipx.
     """
-
-    folder: str
-    installed: tuple[str, ...] = ()
-    beside: frozenset[str] = frozenset()
-    of_asked: Environment | None = None
-
-
-def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
-    """Return the plan for applications of a line, or None where `otherwise` stands: what happens without pipx."""
     asked = world.invocation.route == "app"
     match world.command.subcommand:
         case "install":
@@ -59,99 +49,76 @@ def route(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
 
 
 def wanted(requirement: str) -> Requirement | None:
-    """Return a requirement's parts where it is a name, perhaps with extras and versions, and no more."""
+    """Return a requirement's parts if it is a name, perhaps with versions."""
     found = parse(requirement)
-    return None if found is None or found.marker else found
+    if found is None or found.marker:
+        return None
+    return found
 
 
 # -- one function for each of pip's subcommands
 
 
-def _install(world: WithPlace, otherwise: Plan, *, asked: bool) -> Plan | Need | None:
+def _install(world: WithPlace, otherwise: Fallback, *, asked: bool) -> Plan | Need | None:
     if world.settings.faults:  # for which `otherwise` refuses the install
         return None
-    found = [wanted(requirement) for requirement in world.command.requirements]
-    if not asked and not _all_applications(world, found):
-        return None
     obstacle = _obstacle(world)
-    if obstacle:
+    if obstacle is not None:
         return _refuse(obstacle) if asked else None
+    if not asked and not _are_applications(world):
+        return None
     if world.apps is None:
         return Need(stage=APPS)
     if not asked and world.apps.beside:
         return None
-    return _with_pipx(world, world.apps, otherwise, found, asked=asked)
+    return _with_pipx(world, world.apps, otherwise, asked=asked)
 
 
-def _with_pipx(
-    world: WithPlace, apps: Apps, otherwise: Plan, found: list[Requirement | None], *, asked: bool
-) -> Pipx:
-    """Return pipx's runs for an install that pipx can be told whole."""
+def _with_pipx(world: WithPlace, apps: Apps, otherwise: Fallback, *, asked: bool) -> Pipx:
     command, python = world.command, world.base
     assert python is not None  # _obstacle names its absence
-    specs = command.requirements or command.editables
-    names, runs = [], []
-    for spec, one in zip(specs, found or (None,), strict=True):
-        is_installed = one is not None and one.name in apps.installed
-        names.append(spec if one is None else one.name)
-        runs.append(_run(command, spec, one, python.path, is_installed=is_installed))
+    names, runs = _names_and_runs(command, python.path, apps)
     because, says = "--app asks for pipx", ""
     if not asked:
-        because = f"{_listed(names)} {_kind(names)}{_reason(world)}"
+        why = " by the setting apps" if world.project else ", and there is no project here"
+        because = f"{_said_of(names, 'is an application', 'are applications')}{why}"
         says = _announcement(names, runs, world)
+    notices: tuple[str, ...] = ()
+    if command.user and command.user_words:
+        notices = ("--user has no meaning for an application; left out",)
     sources = dests("source") | {"isolated_mode"}  # pipx itself is downloaded from there, too
     return Pipx(
         runs=tuple(runs),
-        specs=specs,
+        specs=command.requirements or command.editables,
         names=tuple(names),
         interpreter=python,
         index=tuple(_as_word(entry) for entry in command.options if entry[1] in sources),
         because=because,
         says=says,
-        notices=_notice_of_user(command),
-        fallback=_fallback(command, otherwise),
+        notices=notices,
+        fallback=None if command.editables else otherwise,
     )
 
 
-def _all_applications(world: WithPlace, found: list[Requirement | None]) -> bool:
-    """Return True if the line names known applications, and nothing else."""
-    command = world.command
-    if not found or None in found:
+def _are_applications(world: WithPlace) -> bool:
+    """Return True if the line names only applications for pipx."""
+    settings, names = world.settings, _plain_names(world.command)
+    if not names:
         return False
-    if command.editables or _names_more(command):
-        return False
-    if command.dry_run or world.configured_python:
-        return False
-    return _known_applications(world).issuperset(one.name for one in filter(None, found))
-
-
-def _known_applications(world: WithPlace) -> set[str]:
-    """Return the names that go to pipx unasked here: in a project only those of the setting `apps`."""
-    settings = world.settings
     known = set(map(normalised_name, settings.apps))
     if world.project is None and settings.app_routing == "auto":
         known |= APPLICATIONS
-    return known.difference(map(normalised_name, settings.libs))
-
-
-def _fallback(command: PipCommand, otherwise: Plan) -> Fallback | None:
-    """Return the plan for packages without programs, which pipx refuses."""
-    if command.editables or isinstance(otherwise, Pipx | StepDown | Verb | Version):
-        return None
-    return otherwise
+    known.difference_update(map(normalised_name, settings.libs))
+    return known.issuperset(names)
 
 
 def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
-    """Return pipx's removal if pipx has every named package, and the environment has none."""
+    """Return pipx's removal if only pipx has the packages."""
     command = world.command
-    names = _plain_names(command.requirements)
-    names_more = not names or command.r_files != ()
-    if names_more and asked:
-        return _refuse("it removes what is named, and no more")
-    if names_more:
-        return None
-    where = f"{_listed(names)} {_is(names)} with pipx"
-    says = ""
+    names = _plain_names(command)
+    if not names or command.r_files:
+        return _refuse("it removes what is named, and no more") if asked else None
+    because, says = _said_of(names, "is with pipx", "are with pipx"), ""
     if not asked:
         if not _may_be_pipxs(world, names):
             return None
@@ -159,19 +126,19 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
             return Need(stage=APPS)
         if not _only_pipx_has(world.apps, names):
             return None
-        says = f"{where}: removing {_it(names)}"
+        says = f"{because}: removing {_it(names)}"
     return Pipx(
         runs=tuple(("uninstall", *_verbosity(command), "--", name) for name in names),
         names=tuple(names),
         interpreter=world.base,
-        because=where,
+        because=because,
         says=says,
     )
 
 
 def _show(world: WithPlace) -> Plan | Need | None:
     """Return the pip of pipx's environment if one application is asked for."""
-    names = _plain_names(world.command.requirements)
+    names = _plain_names(world.command)
     if len(names) != 1 or not _may_be_pipxs(world, names):
         return None
     apps = world.apps
@@ -182,25 +149,24 @@ def _show(world: WithPlace) -> Plan | Need | None:
     return pip_of(world, apps.of_asked, f"{names[0]} is with pipx")
 
 
-def _list(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
+def _list(world: WithPlace, otherwise: Fallback) -> Plan | Need | None:
     if not isinstance(otherwise, Pip | InEnvironment):
         return None
     if world.apps is None:
         return Need(stage=APPS)
-    present = world.apps.installed
-    if not present:
+    installed = world.apps.installed
+    if not installed:
         return None
-    listed = ", ".join(present[:_MOST_LISTED])
-    if len(present) > _MOST_LISTED:
-        listed += f" and {len(present) - _MOST_LISTED} more"
-    plan: Plan = replace(otherwise, notices=(*otherwise.notices, f"with pipx: {listed} (safepip app list)"))
-    return plan
+    listed = ", ".join(installed[:_MOST_LISTED])
+    if len(installed) > _MOST_LISTED:
+        listed += f" and {len(installed) - _MOST_LISTED} more"
+    return replace(otherwise, notices=(*otherwise.notices, f"with pipx: {listed} (safepip app list)"))
 
 
-def _plain_names(requirements: tuple[str, ...]) -> list[str]:
-    """Return the names of the requirements, or none if one of them is more than a name with a version."""
+def _plain_names(command: PipCommand) -> list[str]:
+    """Return the requirements' names, or [] if one is more than that."""
     names = []
-    for requirement in requirements:
+    for requirement in command.requirements:
         one = wanted(requirement)
         if one is None:
             return []
@@ -209,14 +175,13 @@ def _plain_names(requirements: tuple[str, ...]) -> list[str]:
 
 
 def _may_be_pipxs(world: WithPlace, names: list[str]) -> bool:
-    """Return True unless these are a project's own: there only the names in the setting `apps` count."""
     if world.project is None:
         return True
+    # A project's packages are its own, but for the names in the setting `apps`.
     return set(map(normalised_name, world.settings.apps)).issuperset(names)
 
 
 def _only_pipx_has(apps: Apps, names: list[str]) -> bool:
-    """Return True if pipx has all of these, and the environment here has none."""
     return set(apps.installed).issuperset(names) and not apps.beside
 
 
@@ -255,7 +220,7 @@ def _obstacle_in_line(command: PipCommand) -> str | None:
     option = _option_without_counterpart(command)
     if option is not None:
         return f"it has no counterpart of {option}"
-    if _names_more(command) or command.dry_run:
+    if any((command.dry_run, command.r_files, command.groups, command.scripts)):
         return "pip's settings ask for more than the line names"
     return None
 
@@ -270,44 +235,42 @@ def _option_without_counterpart(command: PipCommand) -> str | None:
     return None
 
 
-def _names_more(command: PipCommand) -> bool:
-    """Return True if files or groups name requirements that are not on the line."""
-    return bool(command.r_files or command.groups or command.scripts)
+def _names_and_runs(command: PipCommand, python: str, apps: Apps) -> tuple[list[str], list[tuple[str, ...]]]:
+    names, runs = [], []
+    if command.editables:  # one, as _obstacle sees to
+        names.append(command.editables[0])
+        runs.append(_run(command, command.editables[0], None, python, apps))
+    for spec in command.requirements:
+        one = wanted(spec)
+        names.append(spec if one is None else one.name)
+        runs.append(_run(command, spec, one, python, apps))
+    return names, runs
 
 
-def _run(
-    command: PipCommand, spec: str, one: Requirement | None, python: str, *, is_installed: bool
-) -> tuple[str, ...]:
-    """Return pipx's words for one requirement.
-
-    `upgrade` goes beyond the version that was once asked for, as `pip install -U` does. `--force` changes
-    what is there in place; pipx's `install --upgrade` would too, but came only with 1.16.
-    """
-    reinstalls = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
-    upgrades = command.upgrade and (is_installed or one is None)
-    name = _bare_name(one)
-    if upgrades and name and not reinstalls:
-        return ("upgrade", *_handed_on(command), "--", name)
-    force = reinstalls or upgrades
-    keeps_its_python = is_installed and force
-    chosen = () if keeps_its_python else ("--python", python)
-    return _install_run(command, spec, one, chosen, force=force)
-
-
-def _bare_name(one: Requirement | None) -> str:
-    if one is not None and one == Requirement(name=one.name):
-        return one.name
-    return ""
+def _run(command: PipCommand, spec: str, one: Requirement | None, python: str, apps: Apps) -> tuple[str, ...]:
+    """Return pipx's words for one requirement, with its parts."""
+    name = "" if one is None else one.name
+    is_installed = name in apps.installed
+    force = any(dest in {"force_reinstall", "ignore_installed"} for _, dest, _ in command.options)
+    if command.upgrade and (is_installed or not name):
+        # `upgrade` goes beyond the version that was once asked for, as `pip install -U` does.
+        if one == Requirement(name=name) and not force:
+            return ("upgrade", *_handed_on(command), "--", name)
+        force = True
+    chosen: tuple[str, ...] = ("--python", python)
+    if force and is_installed:
+        chosen = ()  # pipx keeps the Python that it was made with
+    return _install_run(command, spec, name, chosen, force=force)
 
 
 def _install_run(
-    command: PipCommand, spec: str, one: Requirement | None, chosen: tuple[str, ...], *, force: bool
+    command: PipCommand, spec: str, name: str, chosen: tuple[str, ...], *, force: bool
 ) -> tuple[str, ...]:
     words = ["install"]
-    if force:
+    if force:  # `install --upgrade` would change what is there in place as well, but came only with 1.16
         words.append("--force")
     words += _handed_on(command)
-    if one is not None and one.name in WITH_DEPENDENCIES:
+    if name in WITH_DEPENDENCIES:
         words.append("--include-deps")
     words += chosen
     if command.editables:
@@ -316,7 +279,7 @@ def _install_run(
 
 
 def _handed_on(command: PipCommand) -> tuple[str, ...]:
-    """Return pipx's words for the options of pip's that it knows, and those for its pip in one word."""
+    """Return pipx's words for the options of the line."""
     words = list(_verbosity(command))
     index = ""
     for _, dest, value in command.options:
@@ -357,22 +320,15 @@ def _escaped(word: str) -> str:
     return escaped
 
 
-def _notice_of_user(command: PipCommand) -> tuple[str, ...]:
-    if command.user and command.user_words:
-        return ("--user has no meaning for an application; left out",)
-    return ()
-
-
 def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
-    """Return the environment's plan for some of the requirements of the line; for all, the line stands."""
-    if specs == command.requirements:
+    """Return the environment's plan for some of the requirements of the line."""
+    if specs == command.requirements:  # the line stands as it is
         return plan
     if not isinstance(plan, Pip | InEnvironment | Create | Temporary):
         return plan
     options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
-    handover: Handover = replace(plan.handover, words=("install", *map(_as_word, options), "--", *specs))
-    narrower: Plan = replace(plan, handover=handover)
-    return narrower
+    words = ("install", *map(_as_word, options), "--", *specs)
+    return replace(plan, handover=replace(plan.handover, words=words))
 
 
 # -- wording
@@ -380,28 +336,19 @@ def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
 
 def _announcement(names: list[str], runs: list[tuple[str, ...]], world: WithPlace) -> str:
     if all(words[0] == "upgrade" for words in runs):
-        return f"{_listed(names)} {_is(names)} with pipx: upgrading {_it(names)}"
-    where = "the home environment" if world.project is None else world.typed(world.place)
+        return f"{_said_of(names, 'is with pipx', 'are with pipx')}: upgrading {_it(names)}"
+    where = "the home environment"
+    if world.project is not None:
+        where = world.typed(world.place)
+    what = _said_of(names, "is an application", "are applications")
     instead = f"into {where} instead: safepip --lib install {' '.join(names)}"
-    return f"{_listed(names)} {_kind(names)}: installing {_it(names)} with pipx ({instead})"
+    return f"{what}: installing {_it(names)} with pipx ({instead})"
 
 
-def _reason(world: WithPlace) -> str:
-    return ", and there is no project here" if world.project is None else " by the setting apps"
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _kind(names: list[str]) -> str:
-    return "is an application" if len(names) == 1 else "are applications"
-
-
-def _is(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+def _said_of(names: list[str], of_one: str, of_several: str) -> str:
+    if len(names) == 1:
+        return f"{names[0]} {of_one}"
+    return f"{', '.join(names[:-1])} and {names[-1]} {of_several}"
 
 
 def _it(names: list[str]) -> str:

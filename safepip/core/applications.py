@@ -1,4 +1,4 @@
-"""Names of packages whose usual use is to run a program: known applications, each with its source.
+"""Names of packages whose usual use is to run a program.
 
 A name is here if it stands in one of the three sources, its program is used by itself (not on the code or the
 packages of the environment that it lies in, as those of pytest, mkdocs, pyinstaller or pip-audit are), and it

@@ -1,4 +1,4 @@
-"""Plan what comes before an environment can serve: to make it, or to rebuild a broken one."""
+"""Plan what comes before an environment can serve: creation or rebuild."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT
 from .handover import program, use_environment, warnings, words_for
 from .plan import Create, Handover, Pip, Rebuild, Refuse, Temporary
 from .record import replace
-from .refusals import unfit, ways_to_trust_folder
+from .refusals import to_be_rebuilt, unfit, ways_to_trust_folder
 from .world import BIN, EXE, NOWHERE, OLDEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .plan import InEnvironment, Plan
-    from .world import Details, Environment, Project, WithPlace
+    from .plan import Fallback, InEnvironment
+    from .world import Details, Environment, Interpreter, Project, WithPlace
 
 
 def create(
     world: WithPlace, environment: Environment, details: Details, because: str, *, futile: str | None, why: str
-) -> Plan:
+) -> Fallback:
     """Return what an `install` does where the environment is missing.
 
     `futile` is why nothing would be installed, or None; `why` is why the environment is made.
@@ -28,16 +28,19 @@ def create(
     futile = futile or _futile(world, details)
     if futile:
         return _pip_of_safepip(world, f"{because}, but {futile}")
-    refusal = _refusal(world, environment, details, because)
-    if refusal is not None:
-        return refusal
-    interpreter = world.base
-    assert interpreter is not None  # _refusal names its absence
+    if environment.state == NOWHERE:
+        return unfit(world, environment, details, because, is_named=world.named_environment is not None)
+    interpreter = _base(world, because)
+    if isinstance(interpreter, Refuse):
+        return interpreter
     planned = _served(world, environment, details, because)
     if world.command.dry_run:
         return Temporary(
             interpreter=interpreter, handover=planned.handover, because=because, notices=planned.notices
         )
+    redirect = None
+    if world.settings.env_redirect:
+        redirect = redirect_for(world.project, environment)
     return Create(
         environment=environment,
         interpreter=interpreter,
@@ -47,50 +50,54 @@ def create(
         why=why,
         purpose=_purpose(world),
         system_site_packages=world.settings.system_site_packages,
-        redirect=redirect_for(world.project, environment) if world.settings.env_redirect else None,
-        notices=(*planned.notices, *_nested(world, details), *_kept_elsewhere(world, environment)),
+        redirect=redirect,
+        notices=(*planned.notices, *_about_place(world, environment, details)),
         hint=planned.hint,
         project=root_if_elsewhere(world.project, environment),
     )
 
 
-def rebuild(world: WithPlace, environment: Environment, details: Details, refusal: Refuse) -> Rebuild:
-    """Return the plan of rebuilding that the settings ask for instead of the refusal."""
-    planned = _served(world, environment, details, refusal.because)
+def refuse_or_rebuild(
+    world: WithPlace, environment: Environment, details: Details, because: str
+) -> Refuse | Rebuild:
+    """Refuse an unfit environment, or plan its rebuild by the settings."""
+    refusal = unfit(world, environment, details, because, is_named=world.named_environment is not None)
+    if not to_be_rebuilt(environment, details, world.settings):
+        return refusal
     return Rebuild(
         environment=environment,
-        handover=planned.handover,
+        handover=_served(world, environment, details, because).handover,
         refusal=refusal,
         called=world.typed(environment),
-        because=refusal.because,
+        because=because,
     )
 
 
 def root_if_elsewhere(project: Project | None, environment: Environment) -> str:
-    """Return the root of the project that an environment is for, if it is kept outside that; else ""."""
+    """Return the environment's project, or "" if it lies in that."""
     if project is None or environment.path.startswith(os.path.join(project.root, "")):
         return ""
     return project.root
 
 
 def redirect_for(project: Project | None, environment: Environment) -> str | None:
-    """Return the file that is to say where the project's environment is (PEP 832), if it is not at that path."""
+    """Return the file that leads to the environment (PEP 832), or None."""
     if project is None:
         return None
     path = os.path.join(project.root, ".venv")
-    return None if environment.path == path else path
+    if environment.path == path:
+        return None
+    return path
 
 
 def _served(world: WithPlace, environment: Environment, details: Details, because: str) -> InEnvironment:
-    """Return what happens once the environment exists."""
+    """Return the plan for the line once the environment exists."""
     python = os.path.join(environment.path, BIN, "python" + EXE)
     return use_environment(world, replace(environment, python=python), details, because)
 
 
-def _refusal(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | None:
-    """Return why the environment cannot be made, or None."""
-    if environment.state == NOWHERE:
-        return unfit(world, environment, details, because, is_named=world.named_environment is not None)
+def _base(world: WithPlace, because: str) -> Interpreter | Refuse:
+    """Return the interpreter to make the environment from."""
     interpreter = world.base
     if interpreter is None:
         what = f"{world.target.python} was made from a Python that cannot be found"
@@ -99,11 +106,11 @@ def _refusal(world: WithPlace, environment: Environment, details: Details, becau
         what = f"no environment can be made from {interpreter.path}: Python {interpreter.minor} is too old"
         ways = ("name a newer one: safepip --python PYTHON …", "plain pip there: safepip --system …")
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
-    return None
+    return interpreter
 
 
 def _futile(world: WithPlace, details: Details) -> str | None:
-    """Return why pip can only fail on this `install`, so that nothing needs to be made for it, or None."""
+    """Return why pip can only fail on this `install`, or None."""
     command = world.command
     if world.ambient.cwd is None:
         return "the working directory is gone"
@@ -118,13 +125,11 @@ def _futile(world: WithPlace, details: Details) -> str | None:
 
 
 def _pip_of_safepip(world: WithPlace, because: str) -> Pip:
-    """Return the plan of letting a pip under safepip's own Python report what is wrong.
-
-    That Python may be the managed one, whose pip would refuse before it looks, and should the line be right by
-    then (a file appeared), nothing may be installed: so it is a dry run, which needs no permission.
-    """
+    """Plan to let pip under safepip's Python report what is wrong."""
     python = world.ambient.executable
     words, changes, _ = words_for(world, world.command, "", python)
+    # That Python may be the managed one, whose pip would refuse before it looks. Should the line be right by then,
+    # because a file appeared, nothing may be installed: so it is a dry run, which needs no permission.
     guarded = (
         ("PIP_DRY_RUN", "1"),
         ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
@@ -147,22 +152,21 @@ def _pip_of_safepip(world: WithPlace, because: str) -> Pip:
 def _purpose(world: WithPlace) -> str:
     if world.named_environment:
         return f"as {world.named_environment[0]} says"
-    return "for this project (once)" if world.project else "for use outside projects (once)"
+    if world.project:
+        return "for this project (once)"
+    return "for use outside projects (once)"
 
 
-def _kept_elsewhere(world: WithPlace, environment: Environment) -> tuple[str, ...]:
-    """Return why the environment is made elsewhere than in the project, unless that has been said."""
-    is_said = world.project is not None and world.project.disposable is not None
-    if not environment.reason_for_other_place or is_said:
+def _about_place(world: WithPlace, environment: Environment, details: Details) -> tuple[str, ...]:
+    project, reason = world.project, environment.reason_for_other_place
+    if project is None:
         return ()
-    root = world.project.root if world.project is not None else ""
-    where = f"{environment.reason_for_other_place}; this project's environment is kept in {environment.path}"
-    return (where, *ways_to_trust_folder(environment.reason_for_other_place, root))
-
-
-def _nested(world: WithPlace, details: Details) -> tuple[str, ...]:
-    """Return what to say where `git init` made a project of its own inside one that has an environment."""
-    project = world.project
-    if project is None or details.around is None:
-        return ()
-    return (f"{project.root} is a project of its own now ({project.marker}): {details.around} does not serve it",)
+    lines = []
+    if details.around is not None:  # since `git init` was run inside a project that has an environment
+        lines.append(
+            f"{project.root} is a project of its own now ({project.marker}): {details.around} does not serve it"
+        )
+    if reason and project.disposable is None:  # otherwise the reason has been given
+        lines.append(f"{reason}; this project's environment is kept in {environment.path}")
+        lines.extend(ways_to_trust_folder(reason, project.root))
+    return tuple(lines)

@@ -1,6 +1,8 @@
-"""Decide what to do about a line, by a table of rows in order; the first match wins."""
+"""Decide what to do about a line, by a table of rows."""
 
 from __future__ import annotations
+
+from safepip.errors import BAD_SETTINGS, USAGE
 
 from .handover import (
     CHANGING,
@@ -13,7 +15,7 @@ from .handover import (
     use_environment,
     warnings,
 )
-from .plan import InEnvironment, Pip, StepDown, Verb, Version
+from .plan import InEnvironment, Pip, Refuse, StepDown, Verb, Version
 from .record import replace
 from .world import (
     ABSENT,
@@ -34,7 +36,7 @@ from .world import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pip_line import PipCommand
-    from .plan import Plan, Rebuild, Refuse
+    from .plan import Fallback, Plan, Rebuild
     from .world import Details, Environment, World
 
 _ROUTED = (
@@ -44,7 +46,7 @@ _OF_PIPX = ("install", "uninstall", "show", "list")  # subcommands that pipx's a
 
 
 def decide(world: World) -> Plan | Need:
-    """Return what to do about the line that was typed, or what has to be known first.
+    """Return the plan for a line, or what must be known first.
 
     In this order, first match wins:
 
@@ -91,32 +93,27 @@ def decide(world: World) -> Plan | Need:
     if invocation.show_version:
         return Version()
     if invocation.error:
-        return _wrong_use(invocation.error)
+        return Refuse(code=USAGE, what=invocation.error, because=invocation.error)
     if invocation.verb:
         return Verb(word=invocation.verb, words=invocation.arguments)
-    if invocation.system or world.untouched:
-        return pip_as_typed(world, f"{world.untouched or '--system'} asks for pip itself")
+    if world.untouched:
+        return pip_as_typed(world, f"{world.untouched} asks for pip itself")
+    if invocation.system:
+        return pip_as_typed(world, "--system asks for pip itself")
     if world.inside:
         return pip_of(world, world.inside, "a pip that safepip started there is at work")
     late = _late_option(world)
     if late:
-        return _wrong_use(late)
+        return Refuse(code=USAGE, what=late, because=late)
     if not isinstance(world, WithTarget):
         return Need(stage=TARGET)
-    if world.named_environment is None and invocation.route == "app":
+    if invocation.route == "app" and not world.named_environment:
         return _routed(world)
     plan = _named(world) or _active(world) or _left_to_pip(world) or _routed(world)
     return _with_answer_to_slip(world, plan)
 
 
-def _wrong_use(what: str) -> Refuse:
-    from .refusals import wrong_use
-
-    return wrong_use(what)
-
-
 def _late_option(world: World) -> str | None:
-    """Return how the line is meant that has one of safepip's options behind the subcommand, or None."""
     if world.first_reading.unknown_option is None:
         return None
     from .slips import late_option
@@ -125,10 +122,12 @@ def _late_option(world: World) -> str | None:
 
 
 def _with_answer_to_slip(world: WithTarget, plan: Plan | Need) -> Plan | Need:
-    """Return the plan with what follows pip's own error about a word that neither pip nor safepip knows."""
+    """Have what was meant follow pip's error about an unknown word."""
     command = world.command
-    may_be_slip = command.unknown_option or command.outcome == "unknown_command" or command.subcommand == "help"
-    if not may_be_slip or not isinstance(plan, Pip | InEnvironment):
+    has_unknown_word = command.unknown_option or command.outcome == "unknown_command"
+    if not has_unknown_word and command.subcommand != "help":
+        return plan
+    if not isinstance(plan, Pip | InEnvironment):
         return plan
     if world.quiet or world.invocation.shim:
         return plan
@@ -137,12 +136,11 @@ def _with_answer_to_slip(world: WithTarget, plan: Plan | Need) -> Plan | Need:
     answer = answer_to_slip(command)
     if answer is None:
         return plan
-    told: Plan = replace(plan, handover=replace(plan.handover, closing=(*plan.handover.closing, answer)))
-    return told
+    return replace(plan, handover=replace(plan.handover, closing=(*plan.handover.closing, answer)))
 
 
 def _named(world: WithTarget) -> Plan | Need | None:
-    """Row 4: return the plan for the environment that the line or SAFEPIP_ENV names, or None."""
+    """Return the plan by row 4, or None."""
     if world.named_environment is None:
         return None
     if not isinstance(world, WithPlace):
@@ -152,7 +150,7 @@ def _named(world: WithTarget) -> Plan | Need | None:
 
 
 def _active(world: WithTarget) -> Plan | Need | None:
-    """Row 5: return the plan for the active environment, or None."""
+    """Return the plan by row 5, or None."""
     active = world.active
     if active is None:
         return None
@@ -160,16 +158,15 @@ def _active(world: WithTarget) -> Plan | Need | None:
     if active.state != USABLE:  # its Python runs all the same, as with pip
         return pip_as_typed(world, because)
     changes = changes_packages(world.command)
-    if world.owner_of_active and changes:
+    if changes and world.owner_of_active:
         uid, gid = world.owner_of_active
         return StepDown(uid=uid, gid=gid, because=f"{because}, and belongs to who called sudo")
     plan = pip_of(world, active, because, enter=world.target.prefix is None, changes=changes)
-    told: Pip = replace(plan, notices=warnings(world))
-    return told
+    return replace(plan, notices=warnings(world))
 
 
 def _left_to_pip(world: WithTarget) -> Plan | Need | None:
-    """Rows 6 to 8: return the plan if the target interpreter's pip gets the line, else None."""
+    """Return the plan by rows 6 to 8, or None."""
     target, command = world.target, world.command
     if target.problem:
         return pip_as_typed(world, target.problem)
@@ -181,16 +178,14 @@ def _left_to_pip(world: WithTarget) -> Plan | Need | None:
         plan = _report_without_environment(world)
         if plan:
             return plan
-    opted = _opted_out(world)
-    return pip_as_typed(world, f"--break-system-packages ({opted}) opts out") if opted else None
+    opted_out = _opted_out(world)
+    if opted_out is None:
+        return None
+    return pip_as_typed(world, f"--break-system-packages ({opted_out}) opts out")
 
 
 def _report_without_environment(world: WithTarget) -> Plan | Need | None:
-    """Row 8: return the plan for a line that only reports, if no environment would serve yet.
-
-    Behind sudo that is for the user to look at.
-    """
-    if world.sudo_user:
+    if world.sudo_user:  # it is for the user to look at
         return None
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
@@ -200,15 +195,16 @@ def _report_without_environment(world: WithTarget) -> Plan | Need | None:
 
 
 def _opted_out(world: WithTarget) -> str | None:
-    """Return where --break-system-packages is given; for commands without that option, as for `install`."""
-    command = world.command
-    if command.break_system_packages:
-        return origin(command, "break_system_packages")
-    return None if command.subcommand in CHANGING else world.opts_out
+    """Return where --break-system-packages is given."""
+    if world.command.break_system_packages:
+        return origin(world.command, "break_system_packages")
+    if world.command.subcommand in CHANGING:
+        return None
+    return world.opts_out  # of `install`, for the commands without that option
 
 
 def _routed(world: WithTarget) -> Plan | Need:
-    """Rows 9 to 13: return the plan for a line that safepip sends somewhere else."""
+    """Return the plan by rows 9 to 13."""
     harmless = installs_nothing(world.command)
     if world.sudo_user and not harmless:
         uid, gid = world.sudo_user
@@ -220,26 +216,22 @@ def _routed(world: WithTarget) -> Plan | Need:
         if world.reading.state == USABLE:
             return pip_of(world, world.reading, because)
         return pip_as_typed(world, because)
-    environment = world.place if world.command.subcommand in CHANGING else world.reading
+    environment = world.reading
+    if world.command.subcommand in CHANGING:
+        environment = world.place
     otherwise = _into(world, environment, f"{reason_to_route(world)}, and {_where(world)}", may_create=True)
-    if isinstance(otherwise, Need):
+    if isinstance(otherwise, Need) or not _may_be_applications(world):
         return otherwise
-    return _applications(world, otherwise) or otherwise
+    from .app_routing import route  # with its long list of applications, so only when needed
 
-
-def _applications(world: WithPlace, otherwise: Plan) -> Plan | Need | None:
-    """Row 11: return what pipx does, or None where `otherwise` stands."""
-    asked = world.invocation.route == "app"
-    if not asked and not _may_be_applications(world):
-        return None
-    from . import app_routing  # with its long list of applications, so only when needed
-
-    return app_routing.route(world, otherwise)
+    return route(world, otherwise) or otherwise
 
 
 def _may_be_applications(world: WithPlace) -> bool:
-    """Return True if applications go to pipx here without being asked, and this subcommand knows them."""
-    if world.invocation.route is not None or world.settings.app_routing == "never":
+    """Return True if the line asks for pipx, or may mean applications."""
+    if world.invocation.route is not None:
+        return world.invocation.route == "app"
+    if world.settings.app_routing == "never":
         return False
     if world.project is not None and not world.settings.apps:
         return False
@@ -247,13 +239,11 @@ def _may_be_applications(world: WithPlace) -> bool:
 
 
 def installs_nothing(command: PipCommand) -> str | None:
-    """Row 9: return why nothing is installed or removed whatever pip does, or None.
-
-    A line with an option that is unknown here is not among them: the environment's pip may know it.
-    """
+    """Return why nothing is installed or removed whatever pip does, or None."""
+    # With an option that is unknown here, the environment's pip may know it.
     if command.subcommand in _ROUTED and (command.outcome == "ok" or command.unknown_option):
         return None
-    told = {
+    reasons = {
         "main_help": "only help is asked for",
         "command_help": "only help is asked for",
         "version": "only the version is asked for",
@@ -261,7 +251,7 @@ def installs_nothing(command: PipCommand) -> str | None:
         "parse_error": f"pip rejects the line ({command.error})",
         "python_after_subcommand": "pip wants --python before the subcommand",
     }
-    return told.get(command.outcome, f"{command.subcommand} installs nothing")
+    return reasons.get(command.outcome, f"{command.subcommand} installs nothing")
 
 
 def reason_to_route(world: WithTarget) -> str:
@@ -270,7 +260,9 @@ def reason_to_route(world: WithTarget) -> str:
         return f"{world.target.python} is managed by the system"
     if world.settings.scope == "always":
         return 'the setting scope is "always"'
-    return "--app asks for it" if world.invocation.route == "app" else ""
+    if world.invocation.route == "app":
+        return "--app asks for it"
+    return ""
 
 
 def _where(world: WithPlace) -> str:
@@ -282,8 +274,8 @@ def _where(world: WithPlace) -> str:
     return f"{project.root} becomes a project"
 
 
-def _into(world: WithPlace, environment: Environment, because: str, *, may_create: bool) -> Plan | Need:
-    """Rows 4, 12 and 13: return what to do with the line in that environment, whatever its state."""
+def _into(world: WithPlace, environment: Environment, because: str, *, may_create: bool) -> Fallback | Need:
+    """Return the plan for the line in that environment, whatever its state."""
     details = world.details
     if details is None:
         return Need(stage=DETAILS, environment=environment)
@@ -300,59 +292,40 @@ def _into(world: WithPlace, environment: Environment, because: str, *, may_creat
     return _without_environment(world, environment, because)
 
 
-def _without_environment(world: WithPlace, environment: Environment, because: str) -> Plan | Need:
-    """Return the plan for a line that makes no environment where that is missing: pip of the target gets it."""
+def _without_environment(world: WithPlace, environment: Environment, because: str) -> Pip | Refuse | Need:
+    """Return the plan for a line whose environment stays missing."""
     missing = f"{world.display(environment)} does not exist yet"
     plan = pip_as_typed(world, f"{because}, but {missing}")
     if not isinstance(plan, Pip):
         return plan
-    notices = plan.notices
-    if world.named_environment is not None and world.command.subcommand != "freeze":
+    subcommand = world.command.subcommand
+    if world.named_environment and subcommand != "freeze":
         about = f"there is no environment at {environment.known_as}; this is about {plan.handover.python}"
-        notices = (about, *notices)
-    told: Pip = replace(plan, notices=notices)
-    if world.command.subcommand != "uninstall":
-        return told
-    otherwise = f"{missing}, so nothing is installed in it"
-    sought: Pip = replace(told, sought=world.command.requirements, otherwise=otherwise)
-    return sought
+        plan = replace(plan, notices=(about, *plan.notices))
+    if subcommand == "uninstall":
+        otherwise = f"{missing}, so nothing is installed in it"
+        plan = replace(plan, sought=world.command.requirements, otherwise=otherwise)
+    return plan
 
 
 def _refusal(
     world: WithPlace, environment: Environment, details: Details, because: str
 ) -> Refuse | Rebuild | None:
-    """Return why the environment may not serve this line, or what is to be done about that first, or None."""
+    """Return what must come before the environment is used, or None."""
     settings, state = world.settings, environment.state
     if settings.faults and world.command.subcommand == "install":
-        from .refusals import wrong_settings
-
-        return wrong_settings(settings, because)
+        return Refuse(code=BAD_SETTINGS, what=str(settings.faults[0]), because=because)
     is_outside = world.named_environment is None and world.project is None
     if is_outside and settings.outside_project == "error":
         from .refusals import outside_project
 
         return outside_project(because)
     if state in {UNTRUSTED, FOREIGN, BROKEN}:
-        return _unfit(world, environment, details, because)
-    if state == USABLE and not _has_version_of_name(world, environment):
+        from .creation import refuse_or_rebuild
+
+        return refuse_or_rebuild(world, environment, details, because)
+    if state == USABLE and not world.invocation.accepts(environment.version):
         from .refusals import other_version
 
         return other_version(world, environment, because)
     return None
-
-
-def _has_version_of_name(world: WithPlace, environment: Environment) -> bool:
-    """Return True if the environment has the minor version that a name such as pip3.12 asks for."""
-    wanted = world.invocation.version or ""
-    return "." not in wanted or environment.version == wanted
-
-
-def _unfit(world: WithPlace, environment: Environment, details: Details, because: str) -> Refuse | Rebuild:
-    from . import refusals
-
-    refusal = refusals.unfit(world, environment, details, because, is_named=world.named_environment is not None)
-    if not refusals.to_be_rebuilt(environment, details, world.settings):
-        return refusal
-    from .creation import rebuild
-
-    return rebuild(world, environment, details, refusal)

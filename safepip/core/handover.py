@@ -1,4 +1,4 @@
-"""Plan how a line is handed to a pip: to whose, with which words and variables, and what is printed."""
+"""Plan how a line is handed to a pip."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os.path
 
 from safepip.errors import NOT_FOUND, shell_quote
 
+from .pip_line import LINE
 from .plan import Handover, InEnvironment, Pip, Refuse, RunHint
 from .requirement import name_in
 from .world import BIN, TARGET, TYPED_INTERPRETER, Need, WithTarget
@@ -13,7 +14,6 @@ from .world import BIN, TARGET, TYPED_INTERPRETER, Need, WithTarget
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pip_line import PipCommand
-    from .plan import Plan
     from .world import Details, Environment, WithPlace, World
 
     Changes = tuple[tuple[str, str | None], ...]
@@ -26,7 +26,7 @@ _DIRECTORIES = ("target", "prefix", "root")
 def pip_of(
     world: World, environment: Environment, because: str, *, enter: bool = True, changes: bool = False
 ) -> Pip:
-    """Return the plan of handing the line, untouched, to the pip of an environment."""
+    """Plan to hand the line, untouched, to the pip of an environment."""
     handover = Handover(
         python=environment.python,
         words=world.invocation.words,
@@ -38,8 +38,8 @@ def pip_of(
     return Pip(handover=handover, because=because)
 
 
-def pip_as_typed(world: World, because: str) -> Plan | Need:
-    """Return the plan of handing the line, untouched, to the pip that it was typed for.
+def pip_as_typed(world: World, because: str) -> Pip | Refuse | Need:
+    """Plan to hand the untouched line to the pip of its target.
 
     A line with `--python` goes to the pip that would have read it: that one starts the other itself.
     """
@@ -49,7 +49,7 @@ def pip_as_typed(world: World, because: str) -> Plan | Need:
     if target is None:
         return Need(stage=TYPED_INTERPRETER)
     if target.problem:
-        return Refuse(code=NOT_FOUND, what=target.problem, ways=(), because=because)
+        return Refuse(code=NOT_FOUND, what=target.problem, because=because)
     handover = Handover(
         python=target.python,
         words=world.invocation.words,
@@ -60,13 +60,19 @@ def pip_as_typed(world: World, because: str) -> Plan | Need:
 
 
 def use_environment(world: WithPlace, environment: Environment, details: Details, because: str) -> InEnvironment:
-    """Return the plan of handing the line to the pip of an environment that the line was not typed for."""
-    command, subcommand = details.command, world.command.subcommand
+    """Plan to hand the line to the environment that serves instead."""
+    command = details.command
     words, variables, notice = words_for(world, command, world.display(environment), environment.python)
+    run_hint = _run_hint(world, environment)
+    elsewhere = None
     directory = directory_named(command)
     if directory:
         because = f"{because}; {reason_for_directory(command)}"
-    notices = (*warnings(world), *_moved(world, environment, details), *_past_disposable(world, environment))
+        elsewhere = getattr(command, directory)
+        run_hint = None
+    hint = details.hint
+    if world.command.subcommand != "install" or world.named_environment:
+        hint = None
     handover = Handover(
         python=environment.python,
         words=words,
@@ -75,42 +81,43 @@ def use_environment(world: WithPlace, environment: Environment, details: Details
         enter=True,
         variables=variables,
         changes_packages=changes_packages(command),
-        run_hint=None if directory else _run_hint(world, environment),
+        run_hint=run_hint,
     )
     return InEnvironment(
         environment=environment,
         handover=handover,
         because=because,
-        notices=notices + notice,
-        hint=details.hint if subcommand == "install" and not world.named_environment else None,
-        elsewhere=directory and getattr(command, directory),
+        notices=(*warnings(world), *_about_environment(world, environment, details), *notice),
+        hint=hint,
+        elsewhere=elsewhere,
     )
 
 
 def words_for(
     world: WithTarget, command: PipCommand, shown: str, python: str
 ) -> tuple[tuple[str, ...], Changes, tuple[str, ...]]:
-    """Return pip's words, changes of variables, and what to say of them, where `python` is to run the line.
+    """Return pip's words, changes of variables, and what to say of them.
 
-    `--user` has no meaning in an environment, and would slip past the marker in one that sees the
-    system's packages. A `--python` that chose the interpreter would lead pip back to it.
+    `python` is to run the line, in an environment that is `shown` to the user by that name.
     """
     dropped: tuple[int, ...] = ()
     changes: Changes = ()
     if world.named_environment is None or world.named_environment[0] != "--python":
+        # A `--python` that chose the interpreter would lead pip back to it.
         dropped = command.python_words
         changes = (("PIP_PYTHON", python if world.configured_python else None),)
     if command.subcommand not in _USER_SITE or not command.user:
         return _without(command.argv, dropped), changes, ()
+    # `--user` would slip past the marker in an environment that sees the system's packages.
     words = _without(command.argv, dropped + command.user_words)
-    if command.isolated and command.subcommand == "install":
+    changes += (("PIP_USER", "0"), ("PIP_NO_USER", None))
+    if command.isolated and command.subcommand == "install":  # pip ignores the variables then
         after = words.index("install") + 1
         words = (*words[:after], "--no-user", *words[after:])
-    changes += (("PIP_USER", "0"), ("PIP_NO_USER", None))
     if command.subcommand == "freeze":
         return words, changes, ()
     asked = origin(command, "user")
-    said = "--user" if asked == "the command line" else f"--user ({asked})"
+    said = "--user" if asked == LINE else f"--user ({asked})"
     return words, changes, (f"{said} has no meaning in {shown}; left out",)
 
 
@@ -119,76 +126,76 @@ def _without(argv: tuple[str, ...], dropped: tuple[int, ...]) -> tuple[str, ...]
 
 
 def program(world: World, python: str) -> str:
-    """Return what pip takes itself for: the name typed, beside its interpreter; "-m" for `python -m`."""
-    invocation = world.invocation
-    return "-m" if invocation.module else os.path.join(os.path.dirname(python), invocation.name)
+    """Return the name that pip goes by."""
+    if world.invocation.module:
+        return "-m"  # as in `python -m pip`
+    return os.path.join(os.path.dirname(python), world.invocation.name)
 
 
 def changes_packages(command: PipCommand) -> bool:
-    """Return True if pip may change what is installed in the environment that it runs in."""
-    if command.subcommand not in CHANGING or command.dry_run or directory_named(command):
+    """Return True if pip may change what is installed where it runs."""
+    if command.subcommand not in CHANGING or command.dry_run:
         return False
-    return command.outcome in {"ok", "parse_error"}
+    return command.outcome in {"ok", "parse_error"} and directory_named(command) is None
 
 
 def directory_named(command: PipCommand) -> str | None:
-    """Return the option that names a directory to install to, such as "target", or None."""
-    return next((name for name in _DIRECTORIES if getattr(command, name) is not None), None)
+    """Return which option names a directory to install to, such as "target"."""
+    for name in _DIRECTORIES:
+        if getattr(command, name) is not None:
+            return name
+    return None
 
 
 def reason_for_directory(command: PipCommand) -> str:
     """Return how the line names a directory to install to."""
-    name = directory_named(command) or ""
+    name = str(directory_named(command))
     return f"--{name} ({origin(command, name)}) says where to install to"
 
 
 def origin(command: PipCommand, field: str) -> str:
-    """Return where a value of the line was given: on the line, by a variable or in a file."""
-    return dict(command.origins).get(field, "the command line")
+    """Return the line, variable or file that gave the value."""
+    return dict(command.origins).get(field, LINE)
 
 
 # -- what is printed
 
 
 def warnings(world: WithTarget) -> tuple[str, ...]:
-    """Return what to say of what was passed over: settings, and a variable that names no environment."""
+    """Return what to say of wrong settings, and of a wrong VIRTUAL_ENV."""
     if world.command.subcommand == "freeze":
         return ()
-    told = tuple(map(str, world.settings.warnings))
-    if world.stale_active is None or world.active or world.named_environment or not world.managed:
-        return told
+    of_settings = tuple(map(str, world.settings.warnings))
+    if world.stale_active is None or not world.managed:
+        return of_settings
+    if world.named_environment:
+        return of_settings
     variable, path = world.stale_active
-    return (f"{variable} names {path}, which is not an environment; going on without it", *told)
+    return (f"{variable} names {path}, which is not an environment; going on without it", *of_settings)
 
 
-def _moved(world: WithPlace, environment: Environment, details: Details) -> tuple[str, ...]:
-    """Return what to say of an environment whose project was moved: its scripts still point where it was."""
-    if details.moved_from is None or world.command.subcommand == "freeze":
-        return ()
-    moved = f"{world.typed(environment)} was moved here from {details.moved_from}"
-    return (f"{moved}; repair its scripts: safepip env repair",)
-
-
-def _past_disposable(world: WithPlace, environment: Environment) -> tuple[str, ...]:
-    """Return what to say where a change goes past the environment that the project's redirect names."""
-    project = world.project
-    if world.named_environment or project is None or project.disposable is None:
-        return ()
-    if world.command.subcommand not in CHANGING:
-        return ()
-    redirect, used = world.typed_path(project.disposable), world.typed(environment)
-    return (f"{redirect} leads to an environment that tox or nox may empty; using {used} instead",)
+def _about_environment(world: WithPlace, environment: Environment, details: Details) -> tuple[str, ...]:
+    subcommand, project = world.command.subcommand, world.project
+    lines = []
+    if details.moved_from is not None and subcommand != "freeze":
+        moved = f"{world.typed(environment)} was moved here from {details.moved_from}"
+        lines.append(f"{moved}; repair its scripts: safepip env repair")
+    if project is not None and project.disposable is not None and subcommand in CHANGING:
+        redirect, used = world.typed_path(project.disposable), world.typed(environment)
+        lines.append(f"{redirect} leads to an environment that tox or nox may empty; using {used} instead")
+    return tuple(lines)
 
 
 def _run_hint(world: WithPlace, environment: Environment) -> RunHint | None:
-    """Return how to run what an install brings: for people at a terminal whose shell does not activate it."""
-    environ = world.ambient.environ
+    """Return how to run what an install brings, or None."""
     if world.command.subcommand != "install" or not world.ambient.terminal:
-        return None
-    if environ.get("SAFEPIP_HOOK", "0") != "0" or "SAFEPIP_ACTIVATED" in environ:
         return None
     if world.quiet or not world.settings.hints:
         return None
+    environ = world.ambient.environ
+    is_activated_by_hook = environ.get("SAFEPIP_HOOK", "0") != "0"
+    if is_activated_by_hook or "SAFEPIP_ACTIVATED" in environ:
+        return None
     activate = shell_quote(os.path.join(world.typed(environment), BIN, "activate"))
-    named = map(name_in, world.command.requirements)
-    return RunHint(how=f"safepip run {{}}      or: source {activate}", asked=tuple(filter(None, named)))
+    asked = filter(None, map(name_in, world.command.requirements))
+    return RunHint(how=f"safepip run {{}}      or: source {activate}", asked=tuple(asked))

@@ -1,4 +1,4 @@
-"""Read argv: the name that safepip was called by, and the words that are its own."""
+"""Read the name that safepip was called by, and its own words."""
 
 from __future__ import annotations
 
@@ -48,35 +48,35 @@ FLAGS = tuple(name for name in OPTIONS if name not in VALUED)
 
 
 class Invocation(Record):
-    """What was typed: the `words` for pip, and what was said to safepip itself.
+    """What was typed."""
 
-    `name` is the program's name as pip would show it; `version` the Python version in it ("3", "3.12" or
-    None); `module` tells of `python -m safepip`. `route` is "app", "lib" or None. `save` is what --save names,
-    "" for the project's own file, or None without it. `verb` is one of VERBS with its `arguments`. `error`
-    says what is wrong with safepip's own options.
-    """
-
-    words: tuple[str, ...]
-    name: str = "pip"
-    version: str | None = None
-    module: bool = False
-    shim: bool = False
+    words: tuple[str, ...]  # for pip
+    name: str = "pip"  # the program's name as pip would show it
+    version: str | None = None  # the Python version in that name: "3", "3.12"
+    module: bool = False  # as `python -m safepip`
+    shim: bool = False  # called as pip
     system: bool = False
     env: str | None = None
     project: str | None = None
-    route: str | None = None
-    save: str | None = None
+    route: str | None = None  # "app" or "lib"
+    save: str | None = None  # what --save names, "" for the project's own file
     show_version: bool = False
-    verb: str | None = None
-    arguments: tuple[str, ...] = ()
-    error: str | None = None
+    verb: str | None = None  # one of VERBS, or "help"
+    arguments: tuple[str, ...] = ()  # of the verb
+    error: str | None = None  # what is wrong with safepip's own options
+
+    def accepts(self, minor: str) -> bool:
+        """Return True unless the name asks for another Python than `minor`."""
+        if self.version is None or "." not in self.version:
+            return True
+        return self.version == minor
 
 
 def read_invocation(program: str, argv: Sequence[str], *, module: bool = False) -> Invocation:
-    """Read safepip's own part of a command line; `program` is the path it was called by.
+    """Read safepip's own part of a command line.
 
-    Called as pip, pip3, pip3.12 or pip-3.12, every word is pip's. Called as anything else, safepip's own
-    options count up to the subcommand, and its own words as that.
+    `program` is the path it was called by. Called as pip, pip3, pip3.12 or pip-3.12, every word is pip's. Called
+    as anything else, safepip's own options count up to the subcommand, and its verbs as that.
     """
     if module:
         return with_own_words(Invocation(words=(), module=True), argv)
@@ -90,9 +90,9 @@ def read_invocation(program: str, argv: Sequence[str], *, module: bool = False) 
 
 
 def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
-    """Return the invocation with safepip's options and words in `argv` read into it."""
+    """Return the invocation with safepip's options and verb in `argv`."""
     kept: list[str] = []
-    said: dict[str, object] = {}
+    own_fields: dict[str, object] = {}
     index = 0
     while index < len(argv) and _is_option(argv[index]):
         own = _own_option(*argv[index : index + 2])
@@ -101,20 +101,19 @@ def with_own_words(invocation: Invocation, argv: Sequence[str]) -> Invocation:
             kept.extend(argv[index : index + width])
         else:
             fields, width = own
-            said.update(fields)
+            own_fields.update(fields)
         index += width
     rest = tuple(argv[index:])
-    if "save" in said and rest[:1] not in {("install",), ("uninstall",)}:
-        said["error"] = "--save goes before install or uninstall"
+    if "save" in own_fields and rest[:1] not in {("install",), ("uninstall",)}:
+        own_fields["error"] = "--save goes before install or uninstall"
     asked = _verb_of(rest)
     if asked is not None:
-        said["verb"], said["arguments"] = asked
-    told: Invocation = replace(invocation, words=(*kept, *rest), **said)
-    return told
+        own_fields["verb"], own_fields["arguments"] = asked
+    return replace(invocation, words=(*kept, *rest), **own_fields)
 
 
 def _own_option(word: str, following: str = "") -> tuple[dict[str, object], int] | None:
-    """Return the fields that one of safepip's options sets, and how many words it takes; None for pip's."""
+    """Return what an option of safepip's sets, and its width in words."""
     name, equals, value = word.partition("=")
     if name in VALUED:
         width = 1
@@ -137,12 +136,12 @@ def _own_option(word: str, following: str = "") -> tuple[dict[str, object], int]
 
 
 def _version_of(name: str) -> str | None:
-    """Return the version in a name of pip's, "" for plain pip, or None for any other name."""
+    """Return the version in a name of pip's, else None."""
     if not name.startswith("pip"):
         return None
     rest = name[3:].removeprefix("-")
     if name == "pip":
-        return rest
+        return ""
     numbers = rest.split(".")
     if len(numbers) <= 2 and all(map(str.isdecimal, numbers)):
         return rest
@@ -154,7 +153,7 @@ def _is_option(word: str) -> bool:
 
 
 def _width(word: str) -> int:
-    """Return how many words an option of pip's before the subcommand takes, itself included."""
+    """Return how many words a global option of pip's takes, itself included."""
     if not word.startswith("--"):  # no short option takes a value
         return 1
     if "=" in word:
@@ -168,7 +167,7 @@ def _width(word: str) -> int:
 
 
 def _verb_of(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
-    """Return the verb that the words from the subcommand on ask for, and its arguments, or None."""
+    """Return the verb asked for and its arguments, or None."""
     match rest:
         case (verb, *arguments) if verb in VERBS:
             return verb, tuple(arguments)

@@ -1,4 +1,4 @@
-"""Read pip's command line as the newest pip would: argv, variables and files give a PipCommand.
+"""Read pip's command line as the newest pip would.
 
 pip reads its line twice (`cli/main_parser.py`, `cli/base_command.py`). The first reading knows the global
 options and stops at the first operand, which is the subcommand; the second knows that subcommand's options
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 LINE = "the command line"
 
-TRUE = ("y", "yes", "t", "true", "on", "1")
+_TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _IGNORED_VARIABLES = ("version", "help")
 
 
 class _Option:
-    """A row of SPECS with its columns named, made for an option that is on the line or set elsewhere."""
+    """A row of SPECS with its columns named."""
 
     __slots__ = ("action", "choices", "dest", "field", "names", "type", "uses")
 
@@ -133,17 +133,27 @@ def opts_out(variables: Mapping[str, str], files: Sequence[ConfigFile]) -> str |
     found = None
     for key, value, where in settings("install", variables, files):
         if key == "break-system-packages":
-            found = where if _boolean(value) else None
+            found = where if as_boolean(value) else None
     return found
 
 
+def as_boolean(value: str) -> bool | None:
+    """Return what pip's `strtobool` takes a word for, or None."""
+    word = value.lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    return None
+
+
 def normalised(name: str) -> str:
-    """Return the key that a name in a configuration file or variable stands for, as pip does."""
+    """Return the key that a file or variable means."""
     return name.lower().replace("_", "-").removeprefix("--")
 
 
 def keys(kind: str) -> frozenset[str]:
-    """Return the names, without dashes, of all options of a kind or use that make_options.py gave them."""
+    """Return the names, without dashes, of all options of a kind."""
     found: set[str] = set()
     for names, _, _, _, _, _, uses in SPECS:
         if kind in uses:
@@ -186,7 +196,7 @@ def _from_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, tuple[s
 
 
 class _Given:
-    """An option on the line, with its value and where its words stand in argv."""
+    """An option on the line, and its words' indices in argv."""
 
     __slots__ = ("option", "value", "words")
 
@@ -197,11 +207,11 @@ class _Given:
 
 
 class _Stop(Exception):  # noqa: N818  not an error: pip reads no further
-    """pip would read no further; the reading knows why."""
+    """pip would read no further."""
 
 
 class _Reading:
-    """One of pip's two readings of a line: what it accepts, and what it has found so far."""
+    """One of pip's two readings of a line."""
 
     __slots__ = ("error", "given", "helped", "lenient", "operands", "origins", "positions", "unknown", "values")
 
@@ -229,16 +239,18 @@ class _Reading:
             pass
 
     def _option(self, name: str) -> _Option | None:
-        """Return the option of that name; only those needed are made, since this runs before every command."""
+        # Only those needed are made, since this runs before every command.
         position = self.positions.get(name)
-        return None if position is None else _Option(SPECS[position])
+        if position is None:
+            return None
+        return _Option(SPECS[position])
 
     # -- variables and files
 
     def _set(self, key: str, value: str, where: str) -> None:
-        """Take one setting, as pip's `_update_defaults` does; a key that this parser lacks is ignored."""
+        """Take one setting, as pip's `_update_defaults` does."""
         option = self._option("--" + key)
-        if option is None:
+        if option is None:  # of other subcommands
             return
         name, dest, action = option.names[0], option.dest, option.action
         self.origins[dest] = where
@@ -251,14 +263,14 @@ class _Reading:
             for part in self.values[dest]:
                 self._check(option, key, part)
         elif action == "no_cache_dir":
-            if _boolean(value) is None:
+            if as_boolean(value) is None:
                 self._reject(f"{name} error: invalid truth value {value.lower()!r}")
         else:
             self._check(option, name if action == "config_settings" else key, value)
             self._store(option, value)
 
     def _switch(self, key: str, value: str) -> bool:
-        found = _boolean(value)
+        found = as_boolean(value)
         if found is None:
             self._reject(
                 f"{value} is not a valid value for {key} option, please specify a boolean value like "
@@ -267,7 +279,7 @@ class _Reading:
         return found
 
     def _number(self, key: str, value: str) -> int:
-        found = _boolean(value)
+        found = as_boolean(value)
         if found is not None:
             return int(found)
         number: int | None = _converted(int, value)
@@ -313,7 +325,7 @@ class _Reading:
             self._take_next(option, name, index, words)
 
     def _full(self, name: str) -> str:
-        """Return the option string that `name` is or abbreviates; `name` itself if it is unknown."""
+        """Return the option string that `name` is or abbreviates, if any."""
         if name in self.positions:
             return name
         found = [known for known in self.positions if known.startswith(name)]
@@ -324,7 +336,7 @@ class _Reading:
         return name
 
     def _bundle(self, index: int, word: str, words: Iterator[Word]) -> None:
-        """Take each letter; the first that takes a value has the rest of the word, or else the next word."""
+        """Take each letter, up to the first that takes a value."""
         for position, letter in enumerate(word[1:], 2):
             name = "-" + letter
             option = self._option(name)
@@ -364,14 +376,14 @@ class _Reading:
     # -- both
 
     def _store(self, option: _Option, value: str | None) -> None:
-        """Keep a value: where pip collects, after the earlier ones, else in place of them."""
+        """Keep a value, after the earlier ones where pip collects them."""
         if option.action in {"append", "dependency_group"}:
             self.values[option.dest] = [*self.values.get(option.dest, ()), value]
         else:
             self.values[option.dest] = value
 
     def _check(self, option: _Option, name: str, value: str | None) -> None:
-        """Reject what optparse would, and ``-C`` without KEY=VAL; `name` is what pip would show."""
+        """Reject what optparse would, and ``-C`` without KEY=VAL."""
         if value is None:
             return
         if option.type == "choice" and value not in option.choices:
@@ -385,26 +397,17 @@ class _Reading:
             self._reject(f"Arguments to {name} must be of the form KEY=VAL")
 
     def _miss(self, name: str) -> None:
-        """Note an option that is in no table; a newer pip may know it: a subcommand's words are read on."""
+        """Note an option that is not in the table."""
         if self.error is None:
             self.error, self.unknown = f"no such option: {name}", name
         if not self.lenient:
             raise _Stop
+        # A newer pip may know an option of a subcommand, so its words are read on.
 
     def _reject(self, reason: str) -> NoReturn:
         if self.error is None:
             self.error = reason
         raise _Stop
-
-
-def _boolean(value: str) -> bool | None:
-    """Return what pip's `strtobool` takes `value` for, or None."""
-    word = value.lower()
-    if word in TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    return None
 
 
 def _converted(convert: Callable[[str], Any], value: str) -> Any:
@@ -415,13 +418,13 @@ def _converted(convert: Callable[[str], Any], value: str) -> Any:
 
 
 def _integer(value: str) -> int:
-    """Return an integer in optparse's writing: 0x and 0b prefixes, octal after any other leading 0."""
+    """Return an integer in optparse's writing."""
     prefix = value[:2].lower()
     if prefix == "0b":
         return int(value[2:] or "0", 2)
     if prefix == "0x":
         return int(value, 16)
-    if prefix.startswith("0"):
+    if prefix.startswith("0"):  # octal, after any other leading 0
         return int(value, 8)
     return int(value)
 
@@ -434,7 +437,7 @@ _NUMBERS: dict[str | None, tuple[Callable[[str], Any], str]] = {
 
 
 def _first_outcome(main: _Reading) -> Outcome | None:
-    """Return how the line ends with the first reading, or None when a subcommand is to be read."""
+    """Return how the line ends with the first reading, or None."""
     if main.error or main.helped:
         main.values.pop("python", None)  # pip ends before it would act on that
     if main.error:
@@ -465,7 +468,10 @@ def _second_outcome(main: _Reading, last: _Reading) -> Outcome:
 def _command(
     argv: Sequence[str], outcome: Outcome, main: _Reading, last: _Reading, subcommand: str | None = None
 ) -> PipCommand:
-    """Return the facts; `last` is `main` where pip would not come to the second reading."""
+    """Return the facts.
+
+    `last` is `main` where pip would not come to the second reading.
+    """
     main_python = main.values.get("python") or None
     fields: dict[str, Any] = {}
     for dest, value in last.values.items():
@@ -499,9 +505,9 @@ def _user_words(argv: Sequence[str], last: _Reading) -> tuple[int, ...]:
 
 
 def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
-    """Return the words of every `--python`; those after the subcommand only if one before it counts."""
+    """Return the indices of the words of every `--python`."""
     given = main.given
-    if main.values.get("python"):
+    if main.values.get("python"):  # then one after the subcommand is not an error
         given = [*main.given, *last.given]
     found: set[int] = set()
     for one in given:

@@ -1,4 +1,4 @@
-"""What the parsers of pip 26.3 accept; written by scripts/make_options.py, not by hand."""
+"""What the parsers of pip 26.3 accept. Written by scripts/make_options.py."""
 
 VERSION = "26.3"
 

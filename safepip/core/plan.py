@@ -1,4 +1,8 @@
-"""The plans: the few things that safepip can do, each with all that is needed to do it."""
+"""The plans: the few things that safepip can do.
+
+The fields that all have alike: `because` is for `explain`, `notices` are lines to say first, `called` is what the
+user knows an environment by.
+"""
 
 from __future__ import annotations
 
@@ -16,33 +20,26 @@ RUNNER = os.path.join(PACKAGE, "after_pip", "runner", "runner.py")
 
 
 class RunHint(Record):
-    """How to run what comes with the packages that were `asked` for: `how`, with {} where the program goes."""
+    """How to run what was just installed."""
 
-    how: str
-    asked: tuple[str, ...] = ()
+    how: str  # with {} where the program goes
+    asked: tuple[str, ...] = ()  # the names of the packages that the line asks for
 
 
 class Handover(Record):
-    """How pip is started: `python` runs it over `words`, under the name `program`.
-
-    `environment` is the one whose pip is meant, or None; `enter` tells whether its programs come first on PATH.
-    `variables` are further variables of the child, by name and value (None removes). `changes_packages` tells
-    whether the line may change what is installed there, and `is_dry_run` whether safepip keeps pip from installing
-    anything. With `wait` pip is a child process, because something follows its end. `run_hint` and the lines
-    `closing` are printed when pip has ended.
-    """
+    """How pip is started."""
 
     python: str
     words: tuple[str, ...]
-    program: str
-    environment: str | None = None
-    enter: bool = False
-    variables: tuple[tuple[str, str | None], ...] = ()
-    changes_packages: bool = False
-    is_dry_run: bool = False
-    wait: bool = False
+    program: str  # the name that pip goes by
+    environment: str | None = None  # whose pip is meant
+    enter: bool = False  # whether its programs come first on PATH
+    variables: tuple[tuple[str, str | None], ...] = ()  # further ones of the child; None removes
+    changes_packages: bool = False  # whether the line may change what is installed there
+    is_dry_run: bool = False  # whether safepip keeps pip from installing anything
+    wait: bool = False  # whether pip is a child process, because something follows its end
     run_hint: RunHint | None = None
-    closing: tuple[str, ...] = ()
+    closing: tuple[str, ...] = ()  # lines to print when pip has ended
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -51,41 +48,28 @@ class Handover(Record):
 
 
 class Pip(Record):
-    """Hand the line over untouched, to the interpreter that it was typed for or an environment's pip.
-
-    `sought` are requirements that pip will not find to remove: where they really are is to be said when pip has
-    ended, or `otherwise` where that is not known.
-    """
+    """Hand the line over untouched."""
 
     handover: Handover
     because: str
     notices: tuple[str, ...] = ()
-    sought: tuple[str, ...] = ()
-    otherwise: str = ""
+    sought: tuple[str, ...] = ()  # requirements that pip will not find to remove: say at the end where they are
+    otherwise: str = ""  # what to say where that is not known
 
 
 class InEnvironment(Record):
-    """Hand the line over to the pip of an existing environment, which is not the one that was typed for.
-
-    `hint` is the root of a project that another tool keeps, and the line to say once of that. `elsewhere` is
-    the directory that the environment's own pip.conf has pip install to, or None.
-    """
+    """Hand the line over to the environment that serves instead."""
 
     environment: Environment
     handover: Handover
     because: str
     notices: tuple[str, ...] = ()
-    hint: tuple[str, str] | None = None
-    elsewhere: str | None = None
+    hint: tuple[str, str] | None = None  # the root of a project that another tool keeps, and a line to say once
+    elsewhere: str | None = None  # the directory that the environment's own pip.conf has pip install to
 
 
 class Create(Record):
-    """Make the environment at `environment.path` from `interpreter`, then hand the line over to its pip.
-
-    For the user's eyes: what the environment is `called`, `why` it is made and for what `purpose`. `redirect`
-    is the file that is to say where it is (PEP 832), or None. `project` is the root of the project that an
-    environment kept elsewhere is for, else empty.
-    """
+    """Make the environment, then hand the line over to its pip."""
 
     environment: Environment
     interpreter: Interpreter
@@ -95,27 +79,24 @@ class Create(Record):
     why: str
     purpose: str
     system_site_packages: bool = False
-    redirect: str | None = None
+    redirect: str | None = None  # the file that is to say where the environment is (PEP 832)
     notices: tuple[str, ...] = ()
-    hint: tuple[str, str] | None = None
-    project: str = ""
+    hint: tuple[str, str] | None = None  # as in InEnvironment
+    project: str = ""  # the root of the project, if its environment is kept elsewhere
 
 
 class Rebuild(Record):
-    """Rebuild the broken environment, `called` so for the user's eyes, then decide again.
-
-    `handover` is what that will come to; `refusal` stands where the environment is still broken then.
-    """
+    """Rebuild the broken environment, then decide again."""
 
     environment: Environment
-    handover: Handover
-    refusal: Refuse
+    handover: Handover  # what that will come to
+    refusal: Refuse  # for an environment that is still broken then
     called: str
     because: str
 
 
 class Temporary(Record):
-    """Run the line in an environment that is gone afterwards: `install --dry-run` where there is none."""
+    """Run `install --dry-run` in an environment that is removed afterwards."""
 
     interpreter: Interpreter
     handover: Handover
@@ -124,30 +105,25 @@ class Temporary(Record):
 
 
 class Pipx(Record):
-    """Have pipx do `runs`, its words for each, one after another; the last stands.
-
-    `specs` are the requirements that the runs install, `names` what they are called; where one has no programs,
-    `fallback` takes it. `interpreter` is what pipx's own environment is made of, should there be none, with pip's
-    options `index` for where packages come from. `says` is for the user's eyes, and may be empty.
-    """
+    """Have pipx do `runs`, its words for each, until one fails."""
 
     runs: tuple[tuple[str, ...], ...]
     because: str
-    specs: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    interpreter: Interpreter | None = None
-    index: tuple[str, ...] = ()
+    specs: tuple[str, ...] = ()  # the requirements that the runs install
+    names: tuple[str, ...] = ()  # what they are called
+    interpreter: Interpreter | None = None  # to make an environment for pipx itself from
+    index: tuple[str, ...] = ()  # pip's options for where that comes from
     says: str = ""
     notices: tuple[str, ...] = ()
-    fallback: Fallback | None = None
+    fallback: Fallback | None = None  # for packages that have no programs
 
 
 class Refuse(Record):
-    """Do nothing, say `what` is in the way and the `ways` on, and exit with `code`."""
+    """Say what is in the way, and the ways on."""
 
     code: int
     what: str
-    ways: tuple[str, ...]
+    ways: tuple[str, ...] = ()
     because: str
 
 
@@ -160,7 +136,7 @@ class StepDown(Record):
 
 
 class Verb(Record):
-    """Carry out a word of safepip's own with its arguments."""
+    """Carry out a verb with its arguments."""
 
     word: str
     words: tuple[str, ...]
@@ -173,5 +149,5 @@ class Version(Record):
     because: str = "safepip's own version was asked for"
 
 
-Fallback = InEnvironment | Create | Rebuild | Temporary | Pip | Refuse  # for a package that pipx refuses
+Fallback = InEnvironment | Create | Rebuild | Temporary | Pip | Refuse
 Plan = Pip | InEnvironment | Create | Rebuild | Temporary | Pipx | Refuse | StepDown | Verb | Version

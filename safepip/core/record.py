@@ -1,12 +1,14 @@
-"""Frozen slotted values without the cost of importing dataclasses (21 ms of CPU against 1)."""
+"""Frozen slotted values. To import dataclasses would take 20 ms longer."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
     from typing_extensions import dataclass_transform
+
+    R = TypeVar("R", bound="Record")
 else:
 
     def dataclass_transform(**_options):
@@ -16,7 +18,7 @@ else:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class _RecordType(type):
-    """Turns the annotations of a class body into slots, and its values into defaults."""
+    """Turn annotations of a class body into slots, values into defaults."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
         fields = tuple(body.get("__annotations__", ()))
@@ -33,19 +35,19 @@ class _RecordType(type):
 
 
 class Record(metaclass=_RecordType):
-    """A frozen value with the fields that its subclass annotates; made by keyword, equal by content.
+    """A frozen value with the fields that its subclass annotates.
 
-    Subclasses must stand in a module with ``from __future__ import annotations``, so that every
-    Python keeps the annotations as plain text in the class body.
+    It is made by keyword, and equal by content. Subclasses must stand in a module with
+    ``from __future__ import annotations``, so that every Python keeps the annotations as text in the class body.
     """
 
     def __init__(self, **values: object) -> None:
         cls = type(self)
         given = {**cls._defaults, **values}  # type: ignore[attr-defined]
-        put = object.__setattr__
+        set_field = object.__setattr__
         try:
             for field in cls._fields:  # type: ignore[attr-defined]
-                put(self, field, given[field])
+                set_field(self, field, given[field])
         except KeyError as missing:
             raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
         if len(given) > len(cls._fields):  # type: ignore[attr-defined]
@@ -78,6 +80,6 @@ def fields_of(record: Record) -> dict[str, Any]:
     return {field: getattr(record, field) for field in type(record)._fields}  # type: ignore[attr-defined]
 
 
-def replace(record: Record, **values: object) -> Any:
-    """Return a copy of `record` in which the fields named by `values` are these instead."""
+def replace(record: R, **values: object) -> R:
+    """Return a copy of the record with `values` for these fields."""
     return type(record)(**{**fields_of(record), **values})

@@ -1,10 +1,10 @@
-"""Word the refusals: what is in the way, and what to type next."""
+"""Word the refusals."""
 
 from __future__ import annotations
 
 import os.path
 
-from safepip.errors import BAD_SETTINGS, CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, USAGE, shell_quote
+from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, shell_quote
 
 from .plan import Refuse
 from .world import BROKEN, FOREIGN, MADE_ELSEWHERE, NOWHERE, UNTRUSTED
@@ -18,16 +18,6 @@ _OF_ANOTHER = "belongs to another user"
 _ELSEWHERE = 'to keep yours elsewhere: SAFEPIP_ENV=DIR, or env-dir = "central" in your config.toml'
 
 
-def wrong_use(what: str) -> Refuse:
-    """Refuse a wrong use of safepip's own options."""
-    return Refuse(code=USAGE, what=what, ways=(), because=what)
-
-
-def wrong_settings(settings: Settings, because: str) -> Refuse:
-    """Refuse to install by settings that are forbidden or cannot be read."""
-    return Refuse(code=BAD_SETTINGS, what=str(settings.faults[0]), ways=(), because=because)
-
-
 def outside_project(because: str) -> Refuse:
     """Refuse a line outside projects, as the setting says."""
     what = "there is no project here, and the setting outside-project is error"
@@ -35,7 +25,7 @@ def outside_project(because: str) -> Refuse:
 
 
 def other_version(world: World, environment: Environment, because: str) -> Refuse:
-    """Refuse an environment whose Python is another than the name typed asks for."""
+    """Refuse an environment of another Python than the name typed."""
     name, wanted = world.invocation.name, world.invocation.version
     path = world.typed(environment)
     what = f"{name} asks for Python {wanted}, but {path} has Python {environment.version}"
@@ -47,7 +37,10 @@ def other_version(world: World, environment: Environment, because: str) -> Refus
 
 
 def unfit(facts: Facts, environment: Environment, details: Details, because: str, *, is_named: bool) -> Refuse:
-    """Refuse an environment that is neither usable nor yet to be made; `is_named` if the line names it."""
+    """Refuse an environment that is neither usable nor missing.
+
+    `is_named` tells whether the line names it.
+    """
     path = facts.typed(environment)
     what = f"{facts.display(environment)} {environment.reason}"
     if environment.state == NOWHERE:
@@ -66,32 +59,36 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
         what = f"{path} is a project, not an environment; its environment is {meant.path}"
         way = f"as if started there: safepip --project {shell_quote(path)} …"
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
-    ways = _ways_to_repair(path, environment, details, is_named=is_named)
+    is_named = is_named or not details.is_known  # an unknown one is rebuilt only by its name
+    ways = _ways_to_repair(path, environment, is_named=is_named)
     return Refuse(code=NO_ENVIRONMENT, what=what, ways=ways, because=because)
 
 
 def ways_to_trust_folder(reason: str, folder: str) -> tuple[str, ...]:
-    """Return how all that others own below a folder is trusted, where `reason` is about owners: as in a mount."""
+    """Return how to trust a whole folder, if `reason` is about owners."""
     if _OF_ANOTHER not in reason:
         return ()
     return (f"to trust all below a folder, such as a mount: export SAFEPIP_TRUST={shell_quote(folder)}",)
 
 
-def _ways_to_repair(path: str, environment: Environment, details: Details, *, is_named: bool) -> tuple[str, ...]:
-    """Return what to type about a broken environment; an unknown one is rebuilt only if it is named."""
+def _ways_to_repair(path: str, environment: Environment, *, is_named: bool) -> tuple[str, ...]:
     word = shell_quote(path)
     if environment.never_environment:
         return (f"move it away, then install again: mv {word} {shell_quote(f'{path}.old')}",)
     if environment.is_unreadable:
         return (f"let yourself read it: chmod u+rwx {word}",)
     repair = "rebuild it with the same packages: safepip env repair"
-    if is_named or not details.is_known:
+    if is_named:
         repair = f"{repair} {word}"
-    return (_ELSEWHERE, repair) if environment.other_system else (repair,)
+    if environment.other_system:  # a repair would ruin it for that system
+        return (_ELSEWHERE, repair)
+    return (repair,)
 
 
 def to_be_rebuilt(environment: Environment, details: Details, settings: Settings) -> bool:
-    """Return True if a broken environment is to be rebuilt unasked: never another system's, nor a stranger's."""
-    if environment.state != BROKEN or environment.other_system or environment.never_environment:
+    """Return True if a broken environment is to be rebuilt unasked."""
+    if environment.state != BROKEN or not settings.auto_repair:
         return False
-    return settings.auto_repair and details.is_known
+    if environment.other_system or environment.never_environment:
+        return False
+    return details.is_known

@@ -1,4 +1,4 @@
-"""Parse how a requirement is written: its name and version, and the file that `-r` or `--group` opens.
+"""Parse how a requirement is written, and what `-r` and `--group` open.
 
 Source: PEP 508, and pip's `req/constructors.py`, `utils/filetypes.py` and `cli/req_command.py`. make_options.py
 keeps a digest of these functions: a test fails when pip gives a value another meaning.
@@ -40,7 +40,7 @@ def normalised_name(name: str) -> str:
 
 
 def parse(requirement: str) -> Requirement | None:
-    """Return the parts of a requirement that is a name, with extras, versions and a marker at most.
+    """Return the parts of a requirement that is a name.
 
     None for a path, a URL, an archive or an option, and wherever two releases of pip could read it differently.
     """
@@ -69,7 +69,7 @@ def _is_specifier(text: str) -> bool:
 
 
 def name_in(requirement: str) -> str:
-    """Return the normalised name that a requirement begins with, empty for a path, a URL or an archive."""
+    """Return the normalised name that a requirement begins with, or ""."""
     wanted = requirement.partition(";")[0].strip()
     name, rest = _split(wanted)
     if is_archive(wanted) and not rest.lstrip().startswith("@"):  # as "six @ file:///six.zip" (PEP 508)
@@ -78,7 +78,10 @@ def name_in(requirement: str) -> str:
 
 
 def name_and_version(path: str) -> tuple[str, str]:
-    """Return the normalised name, and the version or "?", in the name of a wheel or a metadata directory."""
+    """Return the normalised name and version of a wheel or metadata directory.
+
+    The version is "?" where its name has none.
+    """
     stem, _, kind = os.path.basename(path).rpartition(".")
     if kind == "dist-info":  # old tools left dashes in the name
         name, _, version = stem.rpartition("-")
@@ -91,19 +94,19 @@ def name_and_version(path: str) -> tuple[str, str]:
 
 
 def is_archive(requirement: str) -> bool:
-    """Return True if pip takes the requirement for a file by its ending, extras left out."""
+    """Return True if pip takes the requirement for a file."""
     return without_extras(requirement.strip()).lower().endswith(ARCHIVES)
 
 
 def requirements_file(value: str) -> str | None:
-    """Return the local file that pip opens for ``-r VALUE``, or None for a URL."""
+    """Return the file that ``-r VALUE`` opens, or None for a URL."""
     if value.lstrip().lower().startswith(_SCHEMES):
         return None
     return _opened(value)
 
 
 def group_file(value: str) -> str:
-    """Return the file in which pip looks for the dependency group of ``--group VALUE``."""
+    """Return the file in which pip looks for ``--group VALUE``."""
     path, colon, _ = value.rpartition(":")
     if not colon:
         return "pyproject.toml"
@@ -119,7 +122,7 @@ def _opened(path: str) -> str:
 
 
 def is_lock_file(path: str) -> bool:
-    """Return True for the names that PEP 751 gives to lock files: pylock.toml and pylock.NAME.toml."""
+    """Return True for pylock.toml and pylock.NAME.toml (PEP 751)."""
     match os.path.basename(path.rstrip("/")).split("."):  # the name in between has no dots
         case ["pylock", "toml"]:
             return True
@@ -130,7 +133,7 @@ def is_lock_file(path: str) -> bool:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return the name that a text begins with, empty if it begins with none, and the rest."""
+    """Return the name that a text begins with, and the rest."""
     end = 0
     while text[end : end + 1] in _NAME:
         end += 1
@@ -143,7 +146,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _extras(rest: str) -> tuple[str, str]:
-    """Return the extras in brackets that a text begins with, and the rest."""
+    """Return the extras that a text begins with, and the rest."""
     if not rest.startswith("["):
         return "", rest
     inner, closed, after = rest[1:].partition("]")
@@ -153,11 +156,11 @@ def _extras(rest: str) -> tuple[str, str]:
 
 
 def without_extras(text: str) -> str:
-    """Return a path without the extras in brackets at its end, as pip's `strip_extras` does."""
+    """Return a path without extras at its end, as pip's `strip_extras` does."""
     before, _, extras = text.rpartition("[")
     inner = extras.removesuffix("]")
-    if before == "" or inner in {"", extras}:
+    if before == "" or "]" in inner:
         return text
-    if "]" in inner:
+    if inner in {"", extras}:  # nothing between the brackets, or no closing one
         return text
     return before.rstrip()

@@ -1,13 +1,13 @@
-"""Merge what variables and settings files say; each value knows its origin.
+"""Merge what variables and settings files say.
 
-`TABLE` has a row for each setting. `help settings` and the tests read it. Nothing here reads a file, the
-environment or the clock.
+`TABLE` has a row for each setting. `help settings` and the tests read it.
 """
 
 from __future__ import annotations
 
 import os
 
+from .pip_line import as_boolean
 from .record import Record
 
 TYPE_CHECKING = False
@@ -19,22 +19,17 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, Any] = {}
 _LEVELS = ("system", "user", "project")
-_TRUE = ("y", "yes", "t", "true", "on", "1")
-_FALSE = ("n", "no", "f", "false", "off", "0")
 _FOREVER = 1e9  # seconds; more than the system's timers take
 _LONGEST_SHOWN = 60  # characters of a value in a message
 
 
 class Fault(Record):
-    """What is wrong in a variable or file: `origin` names it, `line` counts from 1, 0 without one.
+    """What is wrong in a variable or file."""
 
-    `broken` means that the file is not TOML, so that the line may be one of many. As text it is one line.
-    """
-
-    origin: str
+    origin: str  # the variable's or file's name
     what: str
-    line: int = 0
-    broken: bool = False
+    line: int = 0  # counted from 1
+    broken: bool = False  # the file is not TOML, so that the line may be one of many
 
     def __str__(self) -> str:
         return f"{_place(self.origin, self.line)}: {self.what}"
@@ -47,7 +42,7 @@ def _place(origin: str, line: int) -> str:
 
 
 class Table(Record):
-    """The parsed content of one settings file, or the `error` that it has as a whole."""
+    """The parsed content of one settings file, or its `error`."""
 
     origin: str
     level: Level
@@ -90,16 +85,16 @@ class Settings(Record):
 
 
 def merge(variables: Mapping[str, str], tables: Sequence[Table], project: str | None = None) -> Settings:
-    """Return the settings in force: SAFEPIP_<KEY> > project > user > system, each key by itself.
+    """Return the settings in force: SAFEPIP_<KEY> > project > user > system.
 
-    A value that is wrong, or that a project may not set, is reported and skipped, so that the next lower one
-    counts. Lists replace each other; they are not joined. `project` is the project's root, where known.
+    That holds for each key by itself: a value that is wrong, or that a project may not set, is reported, and the
+    next lower one counts. `project` is the project's root, where known.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     faults = list(filter(None, [table.error for table in tables]))
     warnings = list(faults)
-    for entry in (*_entries_of_tables(tables), *_entries_of_variables(variables)):
+    for entry in _entries(variables, tables):
         complaint = _complaint(entry, project)
         if complaint is None:
             values[entry.key.replace("-", "_")] = _converted(entry, project)
@@ -113,7 +108,7 @@ def merge(variables: Mapping[str, str], tables: Sequence[Table], project: str | 
 
 
 def origin_of(settings: Settings, key: str) -> str | None:
-    """Return the variable or "file:line" that set `key`, or None for a default; `-` and `_` are one."""
+    """Return the variable or "file:line" that set `key`, or None."""
     return dict(settings.origins).get(key.replace("_", "-"))
 
 
@@ -123,23 +118,21 @@ def variable_name(key: str) -> str:
 
 
 class _Entry(Record):
-    """A key with the value that one place gives it; `level` is None for a variable."""
+    """A key with the value that one place gives it."""
 
     key: str
     value: object
     origin: str
     line: int = 0
-    level: Level | None = None
+    level: Level | None = None  # None for a variable
 
 
-def _entries_of_tables(tables: Sequence[Table]) -> Iterator[_Entry]:
+def _entries(variables: Mapping[str, str], tables: Sequence[Table]) -> Iterator[_Entry]:
+    """Yield what is set, the highest precedence last."""
     for table in sorted(tables, key=lambda table: _LEVELS.index(table.level)):
         for key, value in table.values.items():
             line = table.lines.get(key, 0)
             yield _Entry(key=key, value=value, origin=table.origin, line=line, level=table.level)
-
-
-def _entries_of_variables(variables: Mapping[str, str]) -> Iterator[_Entry]:
     for row in TABLE:
         name = variable_name(row.key)
         text = variables.get(name)
@@ -204,22 +197,20 @@ def _misfit(row: Row, value: object) -> str | None:
 
 
 def _converted(entry: _Entry, project: str | None) -> object:
-    """Return the value as Settings holds it: lists as tuples, seconds as a float, a project's path tidied."""
+    """Return the value as Settings holds it."""
     if isinstance(entry.value, list):
         return tuple(entry.value)
     if entry.key == "lock-timeout":
         assert isinstance(entry.value, int | float)
-        if entry.value < _FOREVER:
-            return float(entry.value)
-        return None
+        return float(entry.value) if entry.value < _FOREVER else None
     if entry.key == "env-dir" and entry.level == "project":
         return _path_inside(str(entry.value), project)
     return entry.value
 
 
 def _path_inside(path: str, project: str | None) -> str | None:
-    """Return `path` relative to the project, without `.` and `..`; None if it leads out or is the project."""
-    # By text alone, and alike on every system; links within the project are for the caller to resolve.
+    """Return `path` relative to the project, or None outside it."""
+    # By text alone, and alike on every system. Links within the project are for the caller to resolve.
     if path.startswith(("/", "\\", "~")):
         return None
     if ":" in path or not path.isprintable():  # a colon is Windows' drive, and splits PATH
@@ -234,7 +225,7 @@ def _path_inside(path: str, project: str | None) -> str | None:
 
 
 def _walk(start: list[str], path: str) -> list[str] | None:
-    """Return the folders on the way from `start` along `path`; None where `..` leads above all of them."""
+    """Return the folders along `path`, or None where it leads out."""
     way = list(start)
     for part in path.replace("\\", "/").split("/"):
         if part in {"", "."}:
@@ -317,13 +308,8 @@ def _is_absolute(value: object) -> bool:
 
 
 def _read_flag(text: str) -> object:
-    # pip's words for true and false; any other text is reported as it is.
-    word = text.lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    return text
+    flag = as_boolean(text)
+    return text if flag is None else flag  # text is reported as it is
 
 
 def _read_seconds(text: str) -> object:
@@ -338,11 +324,11 @@ def _read_paths(text: str) -> object:
 
 
 class Kind(Record):
-    """What values a key takes: in words, as a test, and how a variable's text becomes one."""
+    """What values a key takes."""
 
-    wants: str
+    wants: str  # in words
     fits: Callable[[object], bool]
-    read: Callable[[str], object] = str
+    read: Callable[[str], object] = str  # of a variable
 
 
 def _one_of(*choices: str) -> Kind:
@@ -350,12 +336,12 @@ def _one_of(*choices: str) -> Kind:
 
 
 class Row(Record):
-    """One setting: its key in TOML, its kind, one line of help, whether a project may not set it."""
+    """One setting."""
 
-    key: str
+    key: str  # as in TOML
     kind: Kind
-    help: str
-    users_only: bool = False
+    help: str  # one line
+    users_only: bool = False  # a project may not set it
 
     @property
     def default(self) -> object:

@@ -1,4 +1,4 @@
-"""What a decision is made from, as plain values; safepip.system finds them out."""
+"""What a decision is made from, as plain values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .app_routing import Apps
     from .invocation import Invocation
     from .pip_line import PipCommand
     from .settings import Settings
@@ -32,10 +31,8 @@ UNTRUSTED = "untrusted"
 FOREIGN = "foreign"
 NOWHERE = "nowhere"
 
-
 MADE_ELSEWHERE = "was made elsewhere"  # begins the reason against one that was copied or moved
 OTHER_SYSTEM = "was made on another system"
-
 MARKER = "EXTERNALLY-MANAGED"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 EXE = ".exe" if sys.platform == "win32" else ""
@@ -43,9 +40,10 @@ OLDEST = (3, 8)  # virtualenv makes environments from it, and it brings a pip
 
 
 class Ambient(Record):
-    """What surrounds the process: one door for it all. An empty variable counts as unset.
+    """What surrounds the process.
 
-    `terminal` tells whether stderr is one, `attended` whether any of the three streams is.
+    An empty variable counts as unset. `terminal` tells whether stderr is one, `attended` whether any of the three
+    streams is.
     """
 
     environ: Mapping[str, str]
@@ -61,9 +59,10 @@ class Ambient(Record):
 
 
 class Target(Record):
-    """The Python that the typed command would have served: an `interpreter`, or an environment at `prefix`.
+    """The Python that the typed command would have served.
 
-    `python` is the program to start; `chosen_on_line` tells whether the line, and not PATH, chose it.
+    It is an `interpreter`, or an environment at `prefix`. `python` is the program to start; `chosen_on_line` tells
+    whether the line, and not PATH, chose it.
     """
 
     python: str
@@ -74,10 +73,10 @@ class Target(Record):
 
 
 class Interpreter(Record):
-    """A Python that is not a virtual environment, with its answers.
+    """A Python that is not a virtual environment.
 
-    `path` is absolute and the one to start; `real` is its binary; the marker lies in `stdlib`; `site` is the
-    site-packages of an environment made from it, relative to that environment.
+    `path` is absolute and the one to start; `real` is its binary; `site` is the site-packages of an environment
+    made from it, relative to that environment.
     """
 
     path: str
@@ -96,58 +95,49 @@ class Interpreter(Record):
 
     @property
     def is_virtual(self) -> bool:
-        """Return True if it says that it runs in a virtual environment (PEP 405)."""
+        """Return True if it runs in a virtual environment (PEP 405)."""
         return self.prefix != self.base_prefix
 
     @property
     def marker(self) -> str:
-        """Return the path of its marker (PEP 668), whether that exists or not."""
+        """Return the path of its marker (PEP 668), which need not exist."""
         return os.path.join(self.stdlib, MARKER)
 
 
 class Environment(Record):
     """A place for an environment, and what was found there.
 
-    `path` is absolute, with redirects followed; `known_as` the place that the user knows; `state` is one of
-    ABSENT, UNFINISHED, BROKEN, FOREIGN, UNTRUSTED and NOWHERE (`reason` says why), and USABLE (then the rest
-    is known). `python` is the program to start, under the name that the environment's own pip uses; `version` its
-    minor version, as "3.12"; `has_pip` tells whether pip is installed in it. A BROKEN one is `never_environment`
-    where neither its name nor what is in it tells that an environment was meant to be there: it may be moved away.
-    It is `is_unreadable` where its owner may not look into it. `reason_for_other_place` says what stands in the
-    way of an environment in the project, where one is kept elsewhere for that.
+    `reason` says why `state` is not USABLE. What follows `is_unreadable` is known of a usable one only, but for
+    the last.
     """
 
-    path: str
-    known_as: str
+    path: str  # absolute, redirects followed
+    known_as: str  # the place that the user knows
     state: str
     reason: str = ""
     other_system: bool = False
-    never_environment: bool = False
-    is_unreadable: bool = False
-    python: str = ""
-    version: str = ""
+    never_environment: bool = False  # neither its name nor its content is an environment's: it may be moved away
+    is_unreadable: bool = False  # its owner may not look into it
+    python: str = ""  # the program to start, under the name that the environment's own pip uses
+    version: str = ""  # as "3.12"
     site: str = ""
     base: Interpreter | None = None
     has_pip: bool = False
     sees_system: bool = False
-    reason_for_other_place: str = ""
+    reason_for_other_place: str = ""  # what keeps the environment out of the project
 
 
 class Project(Record):
-    """A project: its `root`, the place of its `environment`, and the `marker` that it is known by.
-
-    `environment` is absolute, whatever its state; `None` where there is none yet and the settings decide.
-    `disposable` is a redirect to an environment of tox's or nox's, which serves only commands that read.
-    """
+    """A project, known by its `marker`."""
 
     root: str
     marker: str
-    environment: str | None = None
-    disposable: str | None = None
+    environment: str | None = None  # an absolute path; None where there is none yet and the settings decide
+    disposable: str | None = None  # a redirect to an environment of tox's or nox's, which serves only readers
 
 
 class Facts:
-    """What follows from facts alone; World and the Context that observes them share it."""
+    """What World and the Context that observes it have in common."""
 
     __slots__ = ()
 
@@ -163,9 +153,11 @@ class Facts:
 
     @property
     def quiet(self) -> bool:
-        """Whether only errors are printed: by `-q`, PIP_QUIET, the setting, or because it is `freeze`."""
+        """Whether only errors are printed: by `-q`, PIP_QUIET, setting or `freeze`."""
         command = self.first_reading
-        return bool(command.quiet) or command.subcommand == "freeze" or self.settings.quiet
+        if command.quiet or command.subcommand == "freeze":
+            return True
+        return self.settings.quiet
 
     def typed(self, found: Environment) -> str:
         """Return the environment's path as the user would type it from here."""
@@ -174,15 +166,15 @@ class Facts:
     def typed_path(self, path: str) -> str:
         """Return the path as the user would type it from here."""
         cwd = self.ambient.cwd
-        if cwd is None or cwd == os.sep or not path.startswith(os.path.join(cwd, "")):
+        if cwd is None or cwd == os.sep:
             return path
-        return path if self._is_in_data(path) else os.path.relpath(path, cwd)
+        if not path.startswith(os.path.join(cwd, "")) or self._is_in_data(path):
+            return path
+        return os.path.relpath(path, cwd)
 
     def display(self, found: Environment) -> str:
-        """Return the environment's path as it is shown, with ~ where it is among the user's own data.
-
-        That is for prose: in a command that has to be quoted, a shell would not read the ~.
-        """
+        """Return the environment's path for prose, perhaps with ~ in front."""
+        # Not for a command that has to be quoted, where a shell would not read the ~.
         home = self.ambient.home
         if home is None or not self._is_in_data(found.known_as):
             return self.typed(found)
@@ -196,83 +188,72 @@ class Facts:
 
 
 class World(Record, Facts):
-    """What is known of a line before any Python is looked for.
-
-    `untouched` is the variable that asks for bare pip. `first_reading` is the line as read by a pip whose own
-    configuration is not known yet. `opts_out` is the variable or file that switches PEP 668 off, and
-    `configured_python` tells whether a file of pip's names an interpreter. `sudo_user` is the user and group id
-    behind sudo, and `inside` the environment of the pip that safepip runs in.
-    """
+    """What is known of a line before any Python is looked for."""
 
     invocation: Invocation
     ambient: Ambient
     settings: Settings
-    first_reading: PipCommand
+    first_reading: PipCommand  # by a pip whose own configuration is not known yet
     data: str | None = None
-    untouched: str | None = None
-    opts_out: str | None = None
-    configured_python: bool = False
-    sudo_user: tuple[int, int] | None = None
-    inside: Environment | None = None
+    untouched: str | None = None  # the variable that asks for bare pip
+    opts_out: str | None = None  # the variable or file that switches PEP 668 off
+    configured_python: bool = False  # whether a file of pip's names an interpreter
+    sudo_user: tuple[int, int] | None = None  # the user and group id behind sudo
+    inside: Environment | None = None  # whose pip safepip runs in
 
 
 class WithTarget(World):
-    """The world once the Python is found that the typed command would have served.
-
-    `managed` tells whether something other than pip manages the target, and `command` is the line as its pip
-    reads it. `typed_interpreter` is the one whose pip reads a `--python` in the line, and `base` the one that new
-    environments are made from. `active` is the active environment, `owner_of_active` its owner if that is the
-    user behind sudo, and `stale_active` a variable that names no environment, with its value. `named_environment`
-    is which of --env, SAFEPIP_ENV and --python names one, and the environment.
-    """
+    """The world once the target is found."""
 
     target: Target
     managed: bool
-    command: PipCommand
-    typed_interpreter: Target | None = None
-    base: Interpreter | None = None
+    command: PipCommand  # as the target's pip reads the line
+    typed_interpreter: Target | None = None  # whose pip reads a `--python` in the line
+    base: Interpreter | None = None  # what new environments are made from
     active: Environment | None = None
-    owner_of_active: tuple[int, int] | None = None
-    stale_active: tuple[str, str] | None = None
-    named_environment: tuple[str, Environment] | None = None
+    owner_of_active: tuple[int, int] | None = None  # if that is the user behind sudo
+    stale_active: tuple[str, str] | None = None  # a variable that does not name an environment, and its value
+    named_environment: tuple[str, Environment] | None = None  # with the option or variable that names it
 
 
 class WithPlace(WithTarget):
     """The world once the environment is found that belongs here.
 
-    `place` is the environment for changes and `reading` the one for commands that only read: of the `project`, or
-    the home environment. For a line that names an environment both are that one, and no project counts.
+    Where a line names an environment, `place` and `reading` are that one and no project counts.
     """
 
-    place: Environment
-    reading: Environment
-    project: Project | None = None
+    place: Environment  # for commands that change it
+    reading: Environment  # for commands that only read it
+    project: Project | None = None  # None where the home environment serves
     details: Details | None = None
     apps: Apps | None = None
 
 
 class Details(Record):
-    """What else counts of the environment that is to serve.
+    """What else counts of the environment that is to serve."""
 
-    `command` is the line as its own pip reads it, and `moved_from` its path before it was moved here. `is_known`
-    tells whether safepip may rebuild it. `environment_of_named_project` is known where the root of a project was
-    named by mistake. For one that is yet to be made, `around` is what would serve if the project's root were not
-    under version control itself, and `pip_is_misconfigured` and `missing_input` are why pip can only fail. `hint`
-    is the root of a project that another tool keeps, and a line to print once.
-    """
-
-    command: PipCommand
+    command: PipCommand  # as the environment's own pip reads the line
     moved_from: str | None = None
-    is_known: bool = False
-    environment_of_named_project: Environment | None = None
-    around: str | None = None
+    is_known: bool = False  # whether safepip may rebuild it
+    environment_of_named_project: Environment | None = None  # where the root of a project was named by mistake
+    # Of an environment that is yet to be made:
+    around: str | None = None  # what would serve if the project's root were not under version control itself
     pip_is_misconfigured: bool = False
-    missing_input: str | None = None
-    hint: tuple[str, str] | None = None
+    missing_input: str | None = None  # why pip can only fail
+    hint: tuple[str, str] | None = None  # the root of a project that another tool keeps, and a line to print once
+
+
+class Apps(Record):
+    """What pipx has."""
+
+    folder: str  # of its environments
+    installed: tuple[str, ...] = ()  # the names of the applications
+    beside: frozenset[str] = frozenset()  # names on the line that the environment here has as well
+    of_asked: Environment | None = None  # of the one application that is asked for
 
 
 class Need(Record):
-    """The answer of a decision that has to know more: the `stage`, and the `environment` that details are of."""
+    """The answer of a decision that has to know more first."""
 
     stage: str
-    environment: Environment | None = None
+    environment: Environment | None = None  # that the details are of

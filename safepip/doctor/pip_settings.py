@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.pip_line import TRUE, normalised, read
+from safepip.core.pip_line import as_boolean, normalised, read
 from safepip.core.record import Record, replace
 from safepip.system.pip_config import find
 from safepip.system.project_tools.detect import content
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .finding import Context, Finding, Findings
 
-_TRUTHS = (*TRUE, "n", "no", "f", "false", "off", "0", "")
 _FLAGS = ("user", "break-system-packages", "require-virtualenv", "require-venv", "dry-run")
 _FILES = ("constraint", "requirement", "build-constraint")
 _MEANT = {
@@ -208,9 +207,13 @@ def _spelled(path: str, section: str, key: str) -> str:
     return ""
 
 
+def _is_truth(value: str) -> bool:
+    return value == "" or as_boolean(value) is not None
+
+
 def _counts(setting: PipSetting, context: Context) -> bool:
     if setting.key in _FLAGS:
-        return setting.value.lower() in TRUE
+        return bool(as_boolean(setting.value))
     if setting.key in _FILES:
         return _missing(setting, context) != ""
     return setting.value != ""
@@ -236,7 +239,7 @@ def _rejected(
 ) -> Iterator[tuple[PipSetting, str]]:
     # pip reads every value before it looks at the line, so one wrong value stops all commands.
     for setting in settings:
-        if setting.key in _FLAGS and setting.value.lower() not in _TRUTHS:
+        if setting.key in _FLAGS and not _is_truth(setting.value):
             error = f"{setting.value!r} is not a truth value for {setting.key}"
             yield replace(setting, simple=False), error
     looked_at = {setting.where for setting in settings}

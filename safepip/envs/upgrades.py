@@ -18,7 +18,7 @@ from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pip._vendor.packaging.version import InvalidVersion, Version
 
-from safepip.core.pip_line import TRUE, settings
+from safepip.core.pip_line import as_boolean, settings
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
 from safepip.saving import pins as project_pins
@@ -410,7 +410,7 @@ def _who_requires_hashes(in_force: Sequence[tuple[str, str, str]]) -> str:
     found = ""
     for key, value, where in in_force:
         if key == "require-hashes":
-            found = where if value.lower() in TRUE else ""
+            found = where if as_boolean(value) else ""
     return found
 
 

@@ -128,7 +128,7 @@ class RequirementsFile(Record):
             return changed
         before = changed.lines[-1]
         bare = before[: len(before) - len(_end(before))]
-        return replace(changed, lines=(*changed.lines[:-1], bare))  # type: ignore[no-any-return]
+        return replace(changed, lines=(*changed.lines[:-1], bare))
 
     def _with(self, start: int, stop: int, lines: tuple[str, ...]) -> RequirementsFile:
         whole: RequirementsFile = replace(self, lines=(*self.lines[:start], *lines, *self.lines[stop:]))

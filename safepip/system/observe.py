@@ -364,8 +364,7 @@ class Context(Facts):
         if not variable:
             return None
         found = self.examine(path, trusted=True)
-        wanted = self.invocation.version or ""
-        fits = "." not in wanted or found.version == wanted
+        fits = self.invocation.accepts(found.version)
         return found if found.state == USABLE and fits else None
 
     @lazy

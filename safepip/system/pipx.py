@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.app_routing import Apps
 from safepip.core.requirement import normalised_name, parse
-from safepip.core.world import USABLE
+from safepip.core.world import USABLE, Apps
 
 from .directories import at_home
 

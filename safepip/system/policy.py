@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safepip.core.pip_line import LINE, TRUE, settings
+from safepip.core.pip_line import LINE, as_boolean, settings
 from safepip.core.pip_options import SPECS
 from safepip.core.record import Record, replace
 from safepip.report import without_credentials
@@ -83,7 +83,7 @@ def _proxies(variables: Mapping[str, str]) -> list[Rule]:
 
 
 def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
-    return any(rule.value.lower() in TRUE for rule in found.get(flag, ()))
+    return any(as_boolean(rule.value) for rule in found.get(flag, ()))
 
 
 def _plainly(rule: Rule) -> Rule:

@@ -27,8 +27,10 @@ OF_TOOLS = tuple(f"system.project_tools.{name}" for name in ("uv", "poetry", "pd
 ORDER = (
     ("__init__", "core.__init__", "system.__init__", "system.project_tools.__init__", "actions.__init__"),
     ("core.record", "errors", "core.pip_options", "core.applications"),
+    ("core.pip_line", "core.requirement", "core.invocation"),
+    ("core.settings",),
     ("core.world",),
-    ("core.pip_line", "core.requirement", "core.settings", "core.invocation", "core.plan"),
+    ("core.plan",),
     ("core.handover", "core.refusals", "core.slips"),
     ("core.app_routing", "core.creation"),
     ("core.decide",),
@@ -371,6 +373,14 @@ def imported(node):
 
 def outside(node):
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+
+
+def test_no_pure_modules_know_each_other_in_a_circle_even_by_their_types():
+    after = {}
+    for module in PURE:
+        nodes = [node for node in ast.walk(tree(module)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        after[module] = {name for node in nodes for name in named(node, module)} - {module}
+    assert {module for module in PURE if module in reachable(module, after)} == set()
 
 
 def test_the_pure_modules_load_no_other():
