@@ -21,7 +21,7 @@ from safepip.core.record import replace
 from safepip.core.requirement import name_and_version
 from safepip.core.world import BIN, BROKEN, EXE, USABLE
 from safepip.envs import applications
-from safepip.envs.create import build
+from safepip.envs.build import build
 from safepip.envs.lock import acquire
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while

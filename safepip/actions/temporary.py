@@ -11,7 +11,7 @@ import tempfile
 
 from safepip.core.record import replace
 from safepip.core.world import BIN
-from safepip.envs.create import build
+from safepip.envs.build import build
 from safepip.errors import CANNOT_CREATE, SafepipError
 from safepip.system.process import child_environ, spawn
 

@@ -1,4 +1,7 @@
-"""The lock for making, rebuilding and removing an environment: in the user's state, keyed by the real path."""
+"""Lock the making, rebuilding and removing of an environment.
+
+The lock is in the user's state, because the environment's directory may not exist yet.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,8 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]:
     """Hold the lock for making this environment."""
-    # It is in the user's state, because the directory does not exist yet. The flock is the one that filelock
-    # takes, whose import would be a tenth of a creation.
-    file = _lock_in_state(path, context)
-    if file is None:  # the environment's own lock is tried
+    file = _usable_file(path, context)
+    if file is None:  # the environment's own lock must do
         yield
         return
     timeout = context.settings.lock_timeout
@@ -39,6 +40,7 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
         except Timeout:
             raise SafepipError(LOCK_TIMEOUT, f"{what} for {timeout} s", way) from None
         return
+    # The flock is the one that filelock takes, whose import would be a tenth of a creation.
     waiting = f"waiting for another command to make {path}"
     lock = acquire_file(file, timeout, report, waiting, (what, way), warn=False)
     try:
@@ -49,16 +51,16 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
 
 
 def key_of(path: str) -> str:
-    """Return the name of what the state holds of an environment, by its real path."""
+    """Return the name of an environment's files in the state."""
     return sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
 
 
 def creation_lock_file(state: str, path: str) -> str:
-    """Return the file that is locked while an environment is made at `path`."""
+    """Return the file to lock for an environment at `path`."""
     return os.path.join(state, "locks", key_of(path))
 
 
-def _lock_in_state(path: str, context: Context) -> str | None:
+def _usable_file(path: str, context: Context) -> str | None:
     if context.state is None:
         return None
     file = creation_lock_file(context.state, path)

@@ -78,7 +78,7 @@ def is_ready(interpreter: Interpreter, cache: str | None) -> bool:
         return False
 
 
-def put_pip(image: str, environment: str, python: str, site: str) -> None:
+def install_pip(image: str, environment: str, python: str, site: str) -> None:
     """Put the image's pip into the environment, whose interpreter is `python` and site-packages `site`."""
     _put(os.path.join(image, "site"), site)
     scripts = {name: _script(image, name, python) for name in os.listdir(os.path.join(image, BIN))}

@@ -1,4 +1,4 @@
-"""The lock of an environment: a plain flock on `<env>/.lock`, the very file that uv locks.
+"""Lock an environment: a flock on `<env>/.lock`, the file that uv locks.
 
 The descriptor survives the exec, so that pip itself holds the lock until it ends, however it ends.
 """
@@ -33,10 +33,10 @@ def acquire(
     *,
     warn: bool = True,
 ) -> int | None:
-    """Return an inheritable descriptor that holds the lock of `environment`, or None where there can be none.
+    """Return an inheritable descriptor that holds the lock of `environment`.
 
-    Waits up to `timeout` seconds, None for ever. Where pip could work although nothing can be locked (a
-    read-only place, a file system without locks), it shall; with `warn` the latter is told.
+    Return None where nothing can be locked (a read-only place, a file system without locks): pip could work there
+    all the same. With `warn` the latter is said. `timeout` is in seconds, None for ever.
     """
     path = os.path.join(environment, LOCK)
     waiting = f"waiting for another command in {environment} to end"
@@ -61,32 +61,32 @@ def acquire_file(
     *,
     warn: bool = True,
 ) -> int | None:
-    """Return a descriptor that holds the lock of the file `path`, or None where there can be none.
+    """Return a descriptor that holds the lock of a file, or None.
 
-    `waiting` is said when it takes longer, and `failed` are what and the way on of the error at the end.
+    `waiting` is said when it takes longer; `failed` are the error's text and way on when `timeout` is over.
     """
     begun = clock()
-    is_told = False
+    has_said = False
     while True:
         try:
-            return _locked(path, report if warn else None)
+            return _lock(path, report if warn else None)
         except BlockingIOError:
             waited = clock() - begun
         if timeout is not None and waited >= timeout:
             what, way = failed
-            raise SafepipError(LOCK_TIMEOUT, f"{what} for {waited:.0f} s{holder(path)}", way)
-        if waited >= _PATIENCE and not is_told:
-            report.say(f"{waiting}{holder(path)}")
-            is_told = True
+            raise SafepipError(LOCK_TIMEOUT, f"{what} for {waited:.0f} s{_holder(path)}", way)
+        if waited >= _PATIENCE and not has_said:
+            report.say(f"{waiting}{_holder(path)}")
+            has_said = True
         sleep(_STEP)
 
 
 def can_lock(path: str) -> bool:
-    """Return True if the file system has locks; filelock would fall back to a file that outlives its maker."""
+    """Return True if the file `path` can be locked, or is locked."""
     if os.name == "nt":
         return True
     try:
-        descriptor = _locked(path, None)
+        descriptor = _lock(path, None)
     except BlockingIOError:
         return True
     if descriptor is None:
@@ -95,25 +95,36 @@ def can_lock(path: str) -> bool:
     return True
 
 
-def _locked(path: str, report: Report | None) -> int | None:
-    """Return a descriptor that holds the lock, None if it cannot be locked; BlockingIOError while others hold it.
+def _lock(path: str, report: Report | None) -> int | None:
+    """Return a descriptor that holds the lock, or None if impossible.
 
-    `report` is told why a file cannot be locked.
+    Raise BlockingIOError while another process holds it, or where another file took its place meanwhile.
     """
     descriptor = None if os.name == "nt" else _open(path)
-    if descriptor is None:
+    if sys.platform == "win32" or descriptor is None:
         return None
-    state = _try(descriptor, path, report)
-    if state == "held":
-        return descriptor
-    os.close(descriptor)
-    if state == "none":
+    try:
+        import fcntl  # noqa: PLC0415  not on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_replaced(descriptor, path):
+            raise BlockingIOError(path)  # noqa: TRY301  handled like a lock that is held
+    except ImportError:  # the caller's PYTHONHOME leads our Python astray
+        os.close(descriptor)
         return None
-    raise BlockingIOError(path)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError as error:
+        os.close(descriptor)
+        if report is not None:
+            report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
+        return None
+    return descriptor
 
 
 def _open(path: str) -> int | None:
-    """Open the lock file, made when missing, links not followed; return None if that fails."""
+    """Open the lock file, made when missing, links not followed."""
     if sys.platform == "win32":
         return None
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -131,12 +142,10 @@ def _open(path: str) -> int | None:
 def _mode(path: str) -> int:
     # Users who may not change the environment must not be able to block those who may.
     try:
-        shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
+        is_shared = os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP
     except OSError:
-        shared = 0
-    if shared:
-        return 0o660
-    return 0o600
+        is_shared = 0
+    return 0o660 if is_shared else 0o600
 
 
 def _beside_streams(descriptor: int) -> int:
@@ -150,31 +159,16 @@ def _beside_streams(descriptor: int) -> int:
     return moved
 
 
-def _try(descriptor: int, path: str, report: Report | None) -> str:
-    """Try to lock: "held", "busy" (or the file was replaced meanwhile: open it again), or "none"."""
-    if sys.platform == "win32":
-        return "none"
+def _is_replaced(descriptor: int, path: str) -> bool:
+    # By `uv venv --clear`, for one: a lock on the file that was there before holds nothing.
     try:
-        import fcntl  # noqa: PLC0415  not on Windows
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # the caller's PYTHONHOME leads our Python astray
-        return "none"
-    except BlockingIOError:
-        return "busy"
-    except OSError as error:
-        if report is not None:
-            report.say(f"{path} cannot be locked ({error.strerror}); going on without a lock")
-        return "none"
-    try:
-        is_replaced = not os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:  # it was removed
-        is_replaced = True
-    return "busy" if is_replaced else "held"
+        return not os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return True
 
 
-def holder(path: str) -> str:
-    """Return " (process N: its command)" of the lock's holder, or "" where the system does not tell."""
+def _holder(path: str) -> str:
+    """Return " (process N: its command)" of who holds the lock, or ""."""
     try:
         inode = os.stat(path).st_ino
         with open("/proc/locks", encoding="ascii", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""pip run for safepip's own purposes: in an environment, silently, by no settings that would lead it elsewhere."""
+"""Run pip for safepip itself, silently, without settings that lead elsewhere."""
 
 from __future__ import annotations
 
@@ -26,24 +26,21 @@ _NAME_IN_COMMENT = re.compile(r"#.*\(([A-Za-z0-9._-]+)==")
 def own_variables(
     environ: Mapping[str, str], prefix: str | None = None, *, policy: bool = False
 ) -> dict[str, str]:
-    """Return the variables for a pip that works for safepip itself, under the Python at `prefix`.
+    """Return the variables for safepip's own use of the pip at `prefix`.
 
     Where packages come from and how they are built is the user's, from variables and configuration files alike.
-    What else the user set for all installs could add to this one or lead it elsewhere. Only variables are sure to
-    keep that out, so pip reads no file. With `policy` the user's constraints hold as well, and which releases pip
-    may take: for packages that are new, not for those to put back.
+    With `policy` the user's constraints hold as well, and which releases pip may take: for packages that are new,
+    not for those to put back.
     """
     files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=prefix, strict=True)
     kept = keys("source") | keys("build")
     if policy:
         kept |= (keys("wanted") & keys("pipx")) | {"require-hashes"}
-    found = dict(environ)
-    for name in environ:
-        if name.startswith(("PIP_", "_PIP_")):
-            del found[name]
+    found = {name: value for name, value in environ.items() if not name.startswith(("PIP_", "_PIP_"))}
     for key, value, _ in settings("install", environ, files):
         if key in kept:
             found[f"PIP_{key.upper().replace('-', '_')}"] = value
+    # What else the user set for all installs could add to this one or lead it elsewhere, so pip reads no file.
     found["PIP_CONFIG_FILE"] = os.devnull
     found["PIP_USER"] = "0"  # an environment that sees the system's packages has a user site
     return found
@@ -52,11 +49,11 @@ def own_variables(
 def run_pip(
     found: Environment, words: Sequence[str], *, sealed: bool = False, spare: bool = False, lock: int | None = None
 ) -> str:
-    """Run the pip of the environment, or safepip's own in it; return why it failed, empty if it did not.
+    """Return why the environment's pip failed, empty if it did not.
 
     It has the user's sources and settings, or with `sealed` only what `words` say. `spare` runs safepip's own
-    pip even if the environment has one, which may be damaged. With the descriptor `lock` it holds that lock
-    too: if this process is killed, pip goes on writing.
+    pip instead, since the environment's may be damaged. With the descriptor `lock` it holds that lock too: if this
+    process is killed, pip goes on writing.
     """
     handover = Handover(
         python=found.python,
@@ -67,62 +64,42 @@ def run_pip(
     )
     environ = own_variables(child_environ(handover, locked=True), found.path)
     if sealed:
-        for name in list(environ):
-            if name.startswith("PIP_"):
-                del environ[name]
+        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
         environ["PIP_CONFIG_FILE"] = os.devnull
     own = spare_pip() if spare else None
     if own is not None:
         runner = os.path.join(own, "pip", "__pip-runner__.py")
-        failed = _run((found.python, "-I", runner, *handover.words), environ, lock)
+        failed = run_silently((found.python, "-I", runner, *handover.words), environ, lock)
         if "does not support python" not in failed:
             return failed
-    return _run(handover.argv, environ, lock)
+    return run_silently(handover.argv, environ, lock)
 
 
 def ask_pip(found: Environment, words: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
-    """Ask the pip of the environment; it has the user's sources, and `variables` besides.
+    """Return the exit code of the environment's pip, its output and error.
 
-    Return its exit code, what it printed, and its error.
+    It has the user's sources, and `variables` besides.
     """
-    import subprocess  # noqa: PLC0415  slow to import, and only needed here
-
     handover = Handover(python=found.python, words=tuple(words), program="pip", environment=found.path, enter=True)
     environ = {**own_variables(child_environ(handover), found.path), **variables}
     environ["PIP_DISABLE_PIP_VERSION_CHECK"] = environ["PIP_NO_INPUT"] = "1"
-    done = subprocess.run(
-        handover.argv,
-        env=environ,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    return done.returncode, done.stdout, _last_error(done.returncode, done.stderr)
+    return _run(handover.argv, environ)
 
 
 def frozen(handover: Handover) -> dict[str, str] | None:
-    """Return what `pip freeze` says is installed where a line was handed over to, by normalised name.
-
-    Return None if that pip fails.
-
-    pip tells the name of an editable install from a directory only in the comment before it.
-    """
-    import subprocess  # noqa: PLC0415  slow to import, and only needed here
-
+    """Return `pip freeze`'s lines by normalised name, or None if it fails."""
     words = ("freeze", "--all", "--disable-pip-version-check")
     asking = Handover(
         python=handover.python, words=words, program=handover.program, environment=handover.environment
     )
     environ = own_variables(child_environ(asking), handover.environment)
-    done = subprocess.run(asking.argv, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode:
+    code, printed, _ = _run(asking.argv, environ)
+    if code:
         return None
     found: dict[str, str] = {}
     comment = ""
-    for line in os.fsdecode(done.stdout).splitlines():
-        if line.startswith("#"):
+    for line in printed.splitlines():
+        if line.startswith("#"):  # of an editable install from a directory, only this tells the name
             comment = line
             continue
         in_comment = _NAME_IN_COMMENT.match(comment)
@@ -132,26 +109,24 @@ def frozen(handover: Handover) -> dict[str, str] | None:
     return found
 
 
-def _run(argv: Sequence[str], environ: dict[str, str], lock: int | None) -> str:
-    """Run pip in silence; return the last error that it printed, empty if it succeeded."""
+def run_silently(argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None) -> str:
+    """Return why pip, which inherits `lock`, failed, or ""."""
+    return _run(argv, environ, lock)[2]
+
+
+def _run(argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None) -> tuple[int, str, str]:
+    """Return pip's exit code, output, and last error or ""."""
     import subprocess  # noqa: PLC0415  slow to import, and only needed here
 
-    null, held = subprocess.DEVNULL, () if lock is None else (lock,)
-    done = subprocess.run(
-        argv, env=environ, check=False, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True,
-        errors="replace", pass_fds=held,
-    )  # fmt: skip
-    return _last_error(done.returncode, done.stderr)
-
-
-def _last_error(code: int, printed: str) -> str:
-    """Return the last error that pip printed, empty if it succeeded."""
-    if not code:
-        return ""
-    lines = [f"pip ended with {code}", *printed.splitlines()]
-    for line in reversed(lines):
-        if line.startswith(_NO_ERROR):
-            continue
-        if line.startswith("ERROR: "):
-            return line.removeprefix("ERROR: ")
-    return lines[-1]
+    held = () if lock is None else (lock,)
+    null = subprocess.DEVNULL
+    done = subprocess.run(argv, env=environ, check=False, stdin=null, capture_output=True, pass_fds=held)
+    printed = os.fsdecode(done.stdout)
+    if not done.returncode:
+        return 0, printed, ""
+    lines = [f"pip ended with {done.returncode}", *done.stderr.decode(errors="replace").splitlines()]
+    error = lines[-1]
+    for line in lines:
+        if line.startswith("ERROR: ") and not line.startswith(_NO_ERROR):
+            error = line.removeprefix("ERROR: ")
+    return done.returncode, printed, error

@@ -20,7 +20,7 @@ from safepip.system.interpreter import interview, is_program
 from safepip.system.project import ENVIRONMENT
 
 from . import exchange, history, inventory, journal, packages, recover
-from .create import build
+from .build import build
 from .creation_lock import creation_lock
 from .faults import fault, lacks_pip, moved, was_environment
 from .lock import acquire

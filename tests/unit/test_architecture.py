@@ -299,7 +299,7 @@ def users(*dotted):
         (("os.fork", "os.system", "os.popen"), []),
         (
             ("subprocess.call", "subprocess.Popen"),
-            ["envs.create", "actions.pipx", "system.process", "system.interpreter", "verbs.help"],
+            ["actions.pipx", "system.process", "system.interpreter", "verbs.help"],
         ),
         (
             ("subprocess.run",),

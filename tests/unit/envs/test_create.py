@@ -15,9 +15,10 @@ from safepip.core.record import replace
 from safepip.core.settings import Settings
 from safepip.core.world import ABSENT, UNFINISHED, USABLE, Environment
 from safepip.envs import create as module
-from safepip.envs import creation_mark
+from safepip.envs.build import build
 from safepip.envs.create import create
 from safepip.envs.creation_lock import creation_lock
+from safepip.envs.lock import acquire
 from safepip.errors import CANNOT_CREATE, LOCK_TIMEOUT, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -244,30 +245,29 @@ def test_at_a_terminal_it_is_said_why(plan, context, capfd, monkeypatch):
 # -- where the state has no place for a lock
 
 
-def test_a_finished_one_found_under_the_mark_is_let_be(environment):
-    """The mark that this command laid upon it has a token of its own, from the first moment."""
-    creation_mark.mark(environment, "token")
-    assert not os.path.exists(os.path.join(environment, f"{CREATING}.token"))
-    creation_mark.unmark(environment, "token")
-    assert not os.path.lexists(os.path.join(environment, CREATING))
+def test_one_that_another_command_finishes_meanwhile_serves(plan, context, base):
+    """The environment's own lock is waited for then."""
+    context.state = None
+    path = plan.environment.path
+    os.mkdir(path)
+    lock = acquire(path, 5, Report())
+
+    class Waiting(Report):
+        """Lets the other command finish as soon as this one says that it waits for that."""
+
+        def say(self, line):
+            if line.startswith("waiting for another command"):
+                build(path, base, None, pip=True)
+                os.close(lock)
+
+    done = create(plan, context, Waiting())
+    assert (done.environment.state, done.by_this_command, done.existed) == (USABLE, False, True)
+    assert "safepip-creation" not in configuration(path)
 
 
-def test_what_another_command_has_put_there_stays(work):
-    path = os.path.join(work, ".venv")
-    creation_mark.mark(path, "token")
-    with open(os.path.join(path, CREATING), "w", encoding="ascii") as mark:
-        mark.write("of another")
-    creation_mark.withdraw(path, "token", existed=False)
-    assert os.path.exists(os.path.join(path, CREATING))
-
-
-def test_one_that_was_only_marked_is_withdrawn(work):
-    path = os.path.join(work, ".venv")
-    creation_mark.mark(path, "token")
-    creation_mark.withdraw(path, "token", existed=False)
-    assert not os.path.lexists(path)
-
-
-def test_an_unfinished_one_is_read_as_that(plan, context):
-    creation_mark.mark(plan.environment.path, "token")
-    assert context.examine(plan.environment.path, trusted=True).state == UNFINISHED
+def test_what_is_there_before_the_mark_is_an_unfinished_one(plan, context):
+    path = plan.environment.path
+    os.mkdir(path)
+    os.close(acquire(path, 5, Report()))
+    assert os.listdir(path) == [".lock"]
+    assert context.examine(path, trusted=True).state == UNFINISHED

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from safepip.envs import image
-from safepip.envs.create import build
+from safepip.envs.build import build
 from safepip.envs.verify import sites, verdict
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no images")
@@ -77,7 +77,7 @@ def put_pip(work, python="/usr/bin/python3"):
     put(f"{work}/image/site/pip-1.dist-info/RECORD", "pip-1.dist-info/RECORD,,\n")
     os.makedirs(f"{work}/image/bin", exist_ok=True)
     os.makedirs(f"{work}/venv/bin")
-    image.put_pip(f"{work}/image", f"{work}/venv", python, f"{work}/venv/site")
+    image.install_pip(f"{work}/image", f"{work}/venv", python, f"{work}/venv/site")
 
 
 @pytest.mark.parametrize("user", [1000, 0], ids=["a user", "root"])

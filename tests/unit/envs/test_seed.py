@@ -11,7 +11,7 @@ import pytest
 
 from safepip.core.record import Record
 from safepip.envs import image, seed
-from safepip.envs.create import build
+from safepip.envs.build import build
 from safepip.system.process import spare_pip
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no images")

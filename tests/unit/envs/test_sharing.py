@@ -9,7 +9,7 @@ import pytest
 
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
-from safepip.envs.create import build
+from safepip.envs.build import build
 from safepip.envs.health import has_doubtful_pip_file
 from safepip.envs.lock import acquire
 from safepip.envs.sharing import own_pip

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from safepip.envs import create, template
+from safepip.envs import template
+from safepip.envs.build import build
 from safepip.system.environment import CREATING, OWN
 from safepip.system.interpreter import interview
 
@@ -70,7 +71,7 @@ def stamped(path, python, cache, *, system):
         path,
         python,
         cache,
-        lambda at: create.build(at, python, cache, pip=False, system=system),
+        lambda at: build(at, python, cache, pip=False, system=system),
         lambda: "image",
         system=system,
     )
@@ -86,7 +87,7 @@ def stamped(path, python, cache, *, system):
 def test_every_byte_is_virtualenvs(work, cache, python, above, name, system):
     path = os.path.join(work, above, name)
     begun(path)
-    create.build(path, python, cache, pip=False, system=system)
+    build(path, python, cache, pip=False, system=system)
     made_by_virtualenv = tree(path)
     os.rename(path, f"{path}.kept")
     begun(path)
@@ -116,7 +117,7 @@ def test_another_umask_has_a_template_of_its_own(work, cache, python):
     try:
         for name in ("one", "two"):
             begun(os.path.join(work, name))
-        create.build(os.path.join(work, "one"), python, cache, pip=False)
+        build(os.path.join(work, "one"), python, cache, pip=False)
         modes = {path: mode for path, (mode, _) in tree(os.path.join(work, "one")).items()}
         assert stamped(os.path.join(work, "two"), python, cache, system=False)
     finally:
@@ -170,10 +171,10 @@ def test_a_link_in_the_way_is_not_followed(work, cache, python):
 def test_the_second_creation_starts_no_virtualenv(work, home, python):
     """Nor filelock: both take more time than the creation itself."""
     cache = os.path.join(home, "cache")
-    create.build(os.path.join(work, "first"), python, cache, pip=True)
+    build(os.path.join(work, "first"), python, cache, pip=True)
     code = (
         "import sys\n"
-        "from safepip.envs.create import build\nfrom safepip.system.interpreter import interview\n"
+        "from safepip.envs.build import build\nfrom safepip.system.interpreter import interview\n"
         "build(sys.argv[1], interview(sys.argv[3], {}, None), sys.argv[2], pip=True)\n"
         "print({'virtualenv', 'filelock', 'platformdirs'} & set(sys.modules))\n"
     )
