@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from safepip.core.plan import Handover, Plan
     from safepip.envs.create import Made
-    from safepip.envs.noop_cache import Asker
+    from safepip.envs.noop_cache import NoopCache
     from safepip.report import Report
     from safepip.system.observe import Context
 else:
@@ -95,9 +95,9 @@ def hand_over(handover: Handover, context: Context, report: Report) -> int | Non
 
 def _hand_over_change(handover: Handover, environment: str, context: Context, report: Report) -> int | None:
     """Repeat the answer of pip if nothing has changed; else become pip under the environment's lock."""
-    asker = _asker(handover, context)
-    if asker is not None:
-        code = _answered(asker, context, report)
+    cache = _noop_cache(handover, context)
+    if cache is not None:
+        code = _repeat_answer(cache, context, report)
         if code is not None:
             return code
     lock = _take_lock(environment, context, report)
@@ -109,9 +109,9 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
     used(context.state, environment)
     _prepare_environment(environment, context, report, lock)
     variables = _begin_journal(environment, context)
-    question = asker.question() if asker is not None and variables else None
+    question = cache.question() if cache is not None and variables else None
     if question is not None:
-        variables["SAFEPIP_RUN_KEEP"] = question.variable
+        variables["SAFEPIP_RUN_KEEP"] = question
     return _become_pip(handover, context, report, variables, locked=lock is not None)
 
 
@@ -175,26 +175,26 @@ def _patterns(context: Context) -> dict[str, str]:
     return {"SAFEPIP_RUN_PATTERNS": os.path.join(context.cache, "patterns")}
 
 
-def _asker(handover: Handover, context: Context) -> Asker | None:
-    """Return who asks what pip is about to be asked, if its answer can be foretold where nothing has changed."""
+def _noop_cache(handover: Handover, context: Context) -> NoopCache | None:
+    """Return the cache of pip's answers, if the answer to this line may be in it."""
     if context.command.subcommand != "install" or not context.settings.fast:
         return None
     if context.invocation.save is not None:
         return None
-    from safepip.envs.noop_cache import ask
+    from safepip.envs.noop_cache import noop_cache
 
-    return ask(handover, context)
+    return noop_cache(handover, context)
 
 
-def _answered(asker: Asker, context: Context, report: Report) -> int | None:
-    """Repeat what pip said when it was asked the same, if it was; return the exit code, or None."""
+def _repeat_answer(cache: NoopCache, context: Context, report: Report) -> int | None:
+    """Repeat pip's answer to the same question; return its exit code, or None without an answer."""
     from safepip.envs.noop_cache import repeat
 
-    printed = asker.answer()
+    printed = cache.answer()
     code = None if printed is None else repeat(printed)
     if code is not None:
         report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
-        used(context.state, asker.environment)
+        used(context.state, cache.environment)
     return code
 
 

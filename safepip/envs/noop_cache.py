@@ -1,9 +1,9 @@
-"""Repeat pip's answer to an install that it found satisfied, while nothing relevant has changed.
+"""Repeat pip's answer to an install while nothing that it rests on has changed.
 
-All that pip's answer depends on goes into one digest: the line, variables, pip's configuration, the files that
-these name, and what is installed. The runner keeps what pip printed under that digest, where pip changed nothing
-and printed nothing on stderr. Where anything is not plain, nothing is kept: being slow is better than being
-wrong. Every install passes here, so it imports little more than `os`.
+The line, variables, pip's configuration, the files that these name, and what is installed go into one digest. The
+runner keeps what pip printed under that digest, where pip changed nothing and printed nothing on stderr. Where
+anything is not plain, nothing is kept: being slow is better than being wrong. Every install passes here, so it
+imports little more than `os`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ except ImportError:  # as with a PYTHONHOME of another Python, which the environ
     blake2b = None  # type: ignore[assignment, misc]  # nothing is kept or repeated then
 
 from safepip import __version__
-from safepip.core.record import Record
 from safepip.system import pip_config
-from safepip.system.environment import JOURNAL, names_in
+from safepip.system.environment import JOURNAL, configuration, names_in
+from safepip.system.files import read_regular
+from safepip.system.process import applied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from safepip.core.plan import Handover
     from safepip.system.observe import Context
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 SATISFIED = os.path.join(".safepip", "satisfied")
 _SLOTS = 64  # so many answers are kept in an environment
 _LARGEST = 1 << 20  # bytes of a file that is read
-_KIND, _REGULAR = 0o170000, 0o100000
 _BROKEN = 120
 
 _FORBIDDEN = ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR")  # these bring modules, and so distributions, along
@@ -41,59 +41,32 @@ _COUNTING_TOO = frozenset((
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES", "USER", "SUDO_UID",
     "TMPDIR", "TEMP", "TMP",
 ))  # fmt: skip
-# The parts of a distribution's metadata that change when it does: pip writes a dist-info (PEP 376) as a whole.
-_TELLING = {".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt")}
+# What changes with a distribution, by how its entry ends: pip writes a dist-info (PEP 376) as a whole.
+_TELLING = {
+    ".dist-info": ("/METADATA",), ".egg-info": ("", "/PKG-INFO", "/requires.txt"), ".pth": ("",), ".start": ("",),
+}  # fmt: skip
 _OF_PIP = ("pip", "pip/_internal", "pip/_vendor")  # without one of its directories pip fails
 _KNOWN_PATHS = ("distutils-precedence", "_virtualenv")  # of setuptools and virtualenv: these find no distribution
 _ELSEWHERE = (".egg", ".egg-link")  # these lead to distributions that lie elsewhere
 _STARTING = (".pth", ".start")  # read when Python starts; the latter since 3.15 (PEP 829)
 
 
-class Question(Record):
-    """What pip is asked: its `digest`, the `slot` that keeps the answer, and the state of each file that counts.
-
-    The first `read` of the files are those that the line or the configuration names. A slot that ends in "q" may
-    keep an empty answer.
-    """
-
-    slot: str
-    digest: str
-    read: int
-    files: tuple[str, ...]
-
-    @property
-    def variable(self) -> str:
-        """Return the question as the runner reads it: a line each."""
-        return "\n".join((self.slot, self.digest, str(self.read), *self.files))
-
-
-class Asker:
-    """Works out what one line asks of pip, and finds the answer that was kept."""
+class NoopCache:
+    """The answer that pip gave to one line, kept for the next time."""
 
     def __init__(self, handover: Handover, context: Context) -> None:
-        self.context = context
         self.environment = handover.environment or ""
-        self.words = handover.words
-        self.variables = _changed(context.ambient.environ, handover.variables)
-        self.line = (*_line(handover, context), *_surroundings(context))
-
-    @property
-    def slot(self) -> str:
-        """Return the name of the file that keeps the answer; one that ends in "q" may be empty."""
-        number = int(_digest(self.line)[:8], 16) % _SLOTS
-        if self.context.command.quiet:
-            return f"{number:02d}q"
-        return f"{number:02d}"
+        self._context = context
+        self._words = handover.words
+        self._variables = applied(context.ambient.environ, handover.variables)
+        self._line = (*_line(handover, context), *_surroundings(context))
 
     def answer(self) -> bytes | None:
-        """Return what pip printed when it was last asked the same, or None.
-
-        The files that the line names are known from that time: as long as their content is the same, they name
-        the same files. None while a change is at work or was killed: what is installed may not be whole.
-        """
+        """Return what pip printed when it was last asked the same, or None."""
+        # While a change is at work or was killed, what is installed may not be whole.
         if os.path.lexists(os.path.join(self.environment, JOURNAL)):
             return None
-        kept = _content(os.path.join(self.environment, SATISFIED, self.slot)) or b""
+        kept = _content(os.path.join(self.environment, SATISFIED, self._slot())) or b""
         digest, _, rest = kept.partition(b"\n")
         count, _, rest = rest.partition(b"\n")
         if not count.isdigit() or len(count) > 3:
@@ -101,102 +74,97 @@ class Asker:
         *paths, printed = rest.split(b"\n", int(count))
         if len(paths) != int(count):
             return None
+        # As long as the content of these files is the same, the line names the same files.
         files = [(path, _content(path)) for path in map(os.fsdecode, paths)]
         if digest != self._digest(files).encode():
             return None
         return printed
 
-    def question(self) -> Question | None:
-        """Return what pip is about to be asked, or None where its answer must not be kept."""
+    def question(self) -> str | None:
+        """Return what pip is asked, as the runner reads it, or None.
+
+        Where it is None the answer must not be kept. A line each: the slot, the digest, how many files the line
+        or the configuration names, then the state of those and of all others that the answer rests on.
+        """
+        own_files = (*self._places(), os.path.join(self.environment, "pyvenv.cfg"), *_sites(self.environment))
         # Taken before anything is read, so that what is read is not older.
-        before = tuple(f"{signature(path)} {path}" for path in self._own_files())
+        before = [f"{signature(path)} {path}" for path in own_files]
         files = self._asked_files()
         if files is None or _installed(self.environment) is None:
             return None
-        named = tuple(f"{signature(path)} {path}" for path, _ in files)
-        counting = (*named, *before)
-        if "\n" in "".join(counting):  # the runner reads a line each
+        named = [f"{signature(path)} {path}" for path, _ in files]
+        if "\n" in "".join((*named, *before)):  # the runner reads a line each
             return None
         if files != self._asked_files():  # one was changed meanwhile
             return None
-        return Question(slot=self.slot, digest=self._digest(files), read=len(named), files=counting)
+        return "\n".join((self._slot(), self._digest(files), str(len(named)), *named, *before))
+
+    def _slot(self) -> str:
+        """Return the name of the file that keeps the answer."""
+        number = int(_digest(self._line)[:8], 16) % _SLOTS
+        return f"{number:02d}q" if self._context.command.quiet else f"{number:02d}"  # with "q" it may be empty
 
     def _digest(self, files: Iterable[tuple[str, bytes | None]]) -> str:
-        """Return what tells this question, with the content of these files, from any other."""
+        """Return the digest of the question, with the content of these files."""
         configuration = [(path, _content(path)) for path in filter(os.path.lexists, self._places())]
-        parts: list[str | bytes] = [*self.line, ""]
+        parts: list[str | bytes] = [*self._line, ""]
         for path, content in (*configuration, *files):
             parts += (path, content or b"\0")
         return _digest((*parts, "", _installed(self.environment) or ""))
 
     def _places(self) -> tuple[str, ...]:
-        ambient = self.context.ambient
+        ambient = self._context.ambient
         return pip_config.paths(
-            self.variables, ambient.home, platform=ambient.platform, site_prefix=self.environment
+            self._variables, ambient.home, platform=ambient.platform, site_prefix=self.environment
         )
 
     def _asked_files(self) -> list[tuple[str, bytes]] | None:
-        """Return path and content of the files that line or configuration name, None if one is not plain."""
+        """Return path and content of the files that are named, None where not plain."""
         from .requirements import asked_files, with_nested  # noqa: PLC0415  an answer is repeated without it
 
-        ambient, places = self.context.ambient, self._places()
-        configuration = pip_config.find(
-            self.variables, ambient.home, platform=ambient.platform, site_prefix=self.environment, strict=True
-        )
-        if len(configuration) != sum(map(os.path.lexists, places)):
-            return None  # one of them is a directory, or cannot be read
-        if not self.variables.keys().isdisjoint(_FORBIDDEN):
+        if not self._variables.keys().isdisjoint(_FORBIDDEN):
             return None
-        asked = asked_files(self.words, self.variables, configuration)
+        ambient = self._context.ambient
+        configuration = pip_config.find(
+            self._variables, ambient.home, platform=ambient.platform, site_prefix=self.environment, strict=True
+        )
+        if len(configuration) != sum(map(os.path.lexists, self._places())):
+            return None  # one of them is a directory, or cannot be read
+        asked = asked_files(self._words, self._variables, configuration)
         if asked is None:
             return None
         return with_nested(asked, _content)
 
-    def _own_files(self) -> tuple[str, ...]:
-        return (*self._places(), os.path.join(self.environment, "pyvenv.cfg"), *_sites(self.environment))
 
-
-def ask(handover: Handover, context: Context) -> Asker | None:
-    """Return who asks what pip would be asked, or None where nothing is ever kept."""
+def noop_cache(handover: Handover, context: Context) -> NoopCache | None:
+    """Return the cache for a line, or None where nothing is ever kept."""
     if os.name == "nt" or blake2b is None:
         return None
     if handover.environment is None or context.ambient.cwd is None:
         return None
-    return Asker(handover, context)
+    return NoopCache(handover, context)
 
 
 def repeat(printed: bytes) -> int | None:
-    """Write pip's answer to stdout; return its exit code, or None if it cannot be written: pip then tells why.
-
-    Where the reader goes away half way it ends as pip does (`BrokenStdoutLoggingError`, then Python's own 120).
-    """
+    """Write pip's answer; return its exit code, None if stdout takes nothing."""
     written = 0
     try:
         while written < len(printed):
             written += os.write(1, printed[written:])
     except OSError:
-        if written:
-            return _BROKEN
-        return None
+        # A reader that goes away half way ends pip too: BrokenStdoutLoggingError, then Python's own 120.
+        return _BROKEN if written else None
     return 0
 
 
-def signature(path: str) -> str:
-    """Return what changes when a file is written or exchanged; the runner looks again when pip has ended."""
+def signature(path: str, folder: int | None = None) -> str:
+    """Return what changes when a file is written or exchanged."""
+    # The runner compares it when pip has ended: after_pip/safepip_notes.py makes the same.
     try:
-        stat = os.stat(path)
+        stat = os.stat(path, dir_fd=folder)
     except OSError:
         return "-"
     return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_size}"
-
-
-def _changed(environ: Mapping[str, str], changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    variables = dict(environ)
-    for name, value in changes:
-        variables.pop(name, None)
-        if value is not None:
-            variables[name] = value
-    return variables
 
 
 def _line(handover: Handover, context: Context) -> Iterator[str]:
@@ -211,7 +179,7 @@ def _line(handover: Handover, context: Context) -> Iterator[str]:
 
 
 def _surroundings(context: Context) -> Iterator[str]:
-    """Yield the variables that pip reads, the terminal it writes to, and the system that markers ask for."""
+    """Yield variables, terminal and system, by which pip's answer may differ."""
     environ = context.ambient.environ
     for name in sorted(environ):
         if name.startswith(_COUNTING) or name in _COUNTING_TOO:
@@ -225,7 +193,7 @@ def _surroundings(context: Context) -> Iterator[str]:
 
 
 def _caches(context: Context) -> Iterator[str]:
-    """Yield pip's cache directories: pip warns of one that it cannot write to."""
+    """Yield pip's cache directories, since pip warns if it cannot write there."""
     environ, home = context.ambient.environ, context.ambient.home or os.sep
     yield os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "pip")
     yield environ.get("PIP_CACHE_DIR", os.sep)
@@ -242,8 +210,10 @@ def _rights(path: str) -> str:
 
 
 def _installed(environment: str) -> str | None:
-    """Return what tells one state of what is installed from another, None where that is not plain."""
-    if not _sees_itself_only(os.path.join(environment, "pyvenv.cfg")):
+    """Return the state of what is installed, None where it is not plain."""
+    config = configuration(environment)
+    sees_itself_only = config.get("include-system-site-packages", "").lower() == "false"
+    if "home" not in config or not sees_itself_only:
         return None
     found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python", "bin")]
     for folder in _sites(environment):
@@ -254,49 +224,37 @@ def _installed(environment: str) -> str | None:
     return "\0\0".join(found)
 
 
-def _sees_itself_only(configuration: str) -> bool:
-    """Return True for a virtual environment (PEP 405) that leaves the system's packages out."""
-    settings = {}
-    for line in (_content(configuration) or b"").lower().splitlines():
-        key, _, value = line.partition(b"=")
-        settings[key.strip()] = value.strip()
-    if b"home" not in settings:
-        return False
-    return settings.get(b"include-system-site-packages") == b"false"
-
-
 def _sites(environment: str) -> list[str]:
-    """Return the directories of distributions; a `lib64` that is a link adds nothing."""
+    """Return the directories of distributions."""
     found = []
     for name in ("lib", "lib64"):
         folder = os.path.join(environment, name)
-        if not os.path.islink(folder):
+        if not os.path.islink(folder):  # as `lib64`, which leads to `lib`
             found += [os.path.join(folder, version, "site-packages") for version in names_in(folder)]
     return found
 
 
 def _distributions(site: str) -> str | None:
-    """Return a text for the directory and each distribution or path file in it; None where one lies elsewhere."""
+    """Return the state of each distribution in a directory, None where one lies elsewhere."""
     try:
         folder = os.open(site, os.O_RDONLY)
     except OSError:
         return ""
     try:
-        names = os.listdir(folder)
-        found = [site]
-        found += [_state(name, folder) for name in (".", *_OF_PIP)]
-        for name in names:
+        found = [site, *(signature(name, folder) for name in (".", *_OF_PIP))]
+        for name in os.listdir(folder):
             suffix = name[name.rfind(".") :].lower()
             if suffix in _ELSEWHERE:
                 return None
-            if suffix in _STARTING:
-                if not _is_plain_path_file(os.path.join(site, name), name):
-                    return None
-                found += (name, _state(name, folder))
+            if suffix in _STARTING and not _is_plain_path_file(os.path.join(site, name), name):
+                return None
             for part in _TELLING.get(suffix, ()):
-                state = _state(name + part, folder)
+                state = signature(name + part, folder)
                 if part == "/METADATA" and state == "-":
                     return None
+                if part == "/METADATA" and name.startswith("pip-"):
+                    # Making another environment adds a hard link to pip's files, which changes their ctime.
+                    state = _digest((_content(os.path.join(site, name + part)) or b"",))
                 found += (name, state)
         return "\0".join(found)
     finally:
@@ -304,7 +262,7 @@ def _distributions(site: str) -> str | None:
 
 
 def _is_plain_path_file(path: str, name: str) -> bool:
-    """Return True if such a file runs no code, which could lead elsewhere another time."""
+    """Return True if the file runs no code, which could lead elsewhere another time."""
     stem, _, suffix = name.rpartition(".")
     if stem in _KNOWN_PATHS:
         return True
@@ -314,52 +272,16 @@ def _is_plain_path_file(path: str, name: str) -> bool:
     return content is not None and b"import" not in content
 
 
-def _state(name: str, folder: int) -> str:
-    """Return what changes when an entry of a directory is written or exchanged."""
-    try:
-        stat = os.stat(name, dir_fd=folder)
-        changed = str(stat.st_ctime_ns)
-        # Making another environment adds a hard link to pip's files, which changes their ctime and nothing else.
-        is_shared = stat.st_nlink > 1 and stat.st_mode & _KIND == _REGULAR
-        if is_shared and name.startswith("pip-"):
-            changed = _text(name, folder)
-    except OSError:
-        return "-"
-    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size} {changed}"
-
-
-def _text(name: str, folder: int) -> str:
-    descriptor = os.open(name, os.O_RDONLY, dir_fd=folder)
-    try:
-        return _digest((os.read(descriptor, _LARGEST),))
-    finally:
-        os.close(descriptor)
-
-
 def _content(path: str) -> bytes | None:
-    """Return what a regular file holds; None for anything else, one that is too large or cannot be read."""
-    try:
-        if os.stat(path).st_mode & _KIND != _REGULAR:
-            return None  # opening a FIFO would let its writer go on, whose text pip is to read
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
-    except (OSError, ValueError):
-        return None
-    try:
-        stat = os.fstat(descriptor)
-        if stat.st_mode & _KIND != _REGULAR or stat.st_size > _LARGEST:
-            return None
-        content = os.read(descriptor, _LARGEST + 1)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    if len(content) != stat.st_size:  # it is being written
+    """Return what a regular file holds, None if that is too much."""
+    content = read_regular(path, _LARGEST + 1)
+    if content is None or len(content) > _LARGEST:
         return None
     return content
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:
-    """Return one digest of all parts, none of which can run into the next."""
+    """Return one digest of all parts, each with its length."""
     whole = blake2b(digest_size=20)
     for part in parts:
         if isinstance(part, str):

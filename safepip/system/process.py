@@ -11,7 +11,7 @@ from safepip.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from safepip.core.plan import Handover, RunHint
 
@@ -101,13 +101,13 @@ def end_by(number: int) -> int:
 
 def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables with the environment active, as its own activation would have them."""
-    return _applied(environ, _entering(environment, environ.get("PATH", os.defpath)))
+    return applied(environ, _entering(environment, environ.get("PATH", os.defpath)))
 
 
 def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
     """Return the variables that pip gets: the user's, changed only where the plan says so."""
     environ = inherited()
-    return _applied(environ, _changes(handover, environ.get("PATH", os.defpath), locked=locked))
+    return applied(environ, _changes(handover, environ.get("PATH", os.defpath), locked=locked))
 
 
 def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
@@ -140,15 +140,15 @@ def _entering(environment: str, search: str) -> Changes:
     return [("VIRTUAL_ENV", environment), ("PATH", path), *_LEFT_BEHIND]
 
 
-def _applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
+def applied(environ: Mapping[str, str], changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     """Return a copy of the variables with the changes made; None removes."""
-    applied = dict(environ)
+    changed = dict(environ)
     for name, value in changes:
         if value is None:
-            applied.pop(name, None)
+            changed.pop(name, None)
         else:
-            applied[name] = value
-    return applied
+            changed[name] = value
+    return changed
 
 
 def spare_pip() -> str | None:
