@@ -27,10 +27,11 @@ def check(context: Context) -> Findings:
     for role, path in (("cache", context.cache), ("state", context.state), ("data", context.data)):
         if path is None:
             continue
-        if context.ambient.home is not None and not os.path.isdir(existing(path)):
+        at = existing(path)
+        if context.ambient.home is not None and not os.path.isdir(at):
             continue  # the home directory is a file or missing, which another check tells
         looked_at += 1
-        finding = _first_fault(role, path, context.ambient)
+        finding = _first_fault(role, path, at, context.ambient)
         if finding is not None:
             faults += 1
             yield finding
@@ -38,27 +39,20 @@ def check(context: Context) -> Findings:
         yield ok("folders", "safepip's cache, state and data can be written")
 
 
-def _first_fault(role: str, path: str, ambient: Ambient) -> Finding | None:
-    for at in _levels(path):
-        fault = _fault(at, path, ambient)
+def _first_fault(role: str, path: str, at: str, ambient: Ambient) -> Finding | None:
+    """Look at the directory of a role and those in it, or at the existing directory `at` above it."""
+    is_above = at != path
+    levels = [at]
+    if not is_above:
+        levels += filter(os.path.isdir, [os.path.join(path, name) for name in sorted(names_in(path))])
+    for level in levels:
+        fault = _fault(level, ambient, is_above=is_above)
         if fault:
-            return _finding(role, path, at, fault, ambient)
+            return _finding(role, path, level, fault, ambient)
     return None
 
 
-def _levels(path: str) -> list[str]:
-    at = existing(path)
-    if at != path:
-        return [at]
-    levels = [at]
-    for name in sorted(names_in(path)):
-        inside = os.path.join(path, name)
-        if os.path.isdir(inside):
-            levels.append(inside)
-    return levels
-
-
-def _fault(at: str, path: str, ambient: Ambient) -> str:
+def _fault(at: str, ambient: Ambient, *, is_above: bool) -> str:
     """Return "owner", "mode", "open" or "read-only" for a fault, or ""."""
     try:
         stat = os.stat(at)
@@ -68,7 +62,7 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
     if ambient.platform == "win32":  # its modes and owners mean nothing
         return "" if is_writable else "mode"
     is_anothers = ambient.user not in {0, stat.st_uid}
-    if not is_in(at, path):  # a directory above safepip's may be another user's, or open to all
+    if is_above:  # it may be another user's, or open to all
         return "" if is_writable else _why_read_only(at, ambient.home, is_anothers=is_anothers)
     if is_anothers:
         return "owner"
@@ -80,23 +74,13 @@ def _fault(at: str, path: str, ambient: Ambient) -> str:
 
 
 def _why_read_only(at: str, home: str | None, *, is_anothers: bool) -> str:
-    if _is_read_only(at):
+    if sys.platform != "win32" and os.statvfs(at).f_flag & getattr(os, "ST_RDONLY", 1):
         return "read-only"
-    if is_anothers and _is_in_home(at, home):  # as after `sudo pip` with the user's HOME
+    if home in {None, os.sep}:  # a container's user without a name has / as home
+        return "mode"
+    if is_anothers and is_in(at, home):  # as after `sudo pip` with the user's HOME
         return "owner"
     return "mode"
-
-
-def _is_read_only(path: str) -> bool:
-    if sys.platform == "win32":
-        return False
-    return bool(os.statvfs(path).f_flag & getattr(os, "ST_RDONLY", 1))
-
-
-def _is_in_home(path: str, home: str | None) -> bool:
-    if home in {None, os.sep}:  # a container's user without a name has / as home
-        return False
-    return is_in(path, home)
 
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:

@@ -79,22 +79,12 @@ def path_entries(context: Context) -> list[str]:
 
 def on_path(names: tuple[str, ...], context: Context) -> list[Program]:
     """Return the first of the names in each directory of PATH."""
+    folders = filter(os.path.isabs, path_entries(context))
+    paths = [os.path.join(folder, name + EXE) for folder in folders for name in names]
     found: dict[str, str] = {}
-    for folder in path_entries(context):
-        path = _first_program(folder, names)
-        if path:  # two ways to one directory count once
-            found.setdefault(os.path.realpath(folder), path)
+    for path in list(filter(is_program, paths)):
+        found.setdefault(os.path.realpath(os.path.dirname(path)), path)  # two ways to one directory count once
     return list(map(_program, found.values()))
-
-
-def _first_program(folder: str, names: tuple[str, ...]) -> str:
-    if not os.path.isabs(folder):
-        return ""
-    for name in names:
-        path = os.path.join(folder, name + EXE)
-        if is_program(path):
-            return path
-    return ""
 
 
 def _program(path: str) -> Program:

@@ -7,7 +7,6 @@ import shlex
 
 from safepip.core.pip_line import as_boolean, normalised, read
 from safepip.core.record import Record, replace
-from safepip.system.pip_config import find
 from safepip.system.project_tools.detect import content
 
 from .finding import is_managed, move_aside, ok, problem, sudo, target_interpreter, warning
@@ -47,7 +46,7 @@ class PipSetting(Record):
     kind: str = "variable"
     section: str = "global"
     spelled: str = ""
-    simple: bool = True
+    simple: bool = False
 
 
 def check(context: Context) -> Findings:
@@ -67,7 +66,11 @@ def check(context: Context) -> Findings:
 def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
     for file in files:
         if file.error:
-            yield _malformed(file, context)
+            error = file.error.removeprefix("Configuration file could not be loaded. ")
+            error = error.replace(f"in {file.path}.", "").replace(f"'{file.path}'", "it").strip().rstrip(".")
+            aside = move_aside(file.path, ".broken", sudo(context, os.path.dirname(file.path)))
+            why = f"every pip command fails at {file.path}: {error}"
+            yield problem("pip-config-malformed", why, aside)
     wrong = set()
     settings = list(_all(files, context))
     for setting, error in _rejected(files, settings, context):
@@ -83,11 +86,7 @@ def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
 
 def settings_in_force(context: Context) -> list[PipSetting]:
     """Return the settings that move or stop installs."""
-    found = []
-    for setting in _all(_files(context), context):
-        if _counts(setting, context):
-            found.append(setting)
-    return found
+    return [setting for setting in _all(_files(context), context) if _counts(setting, context)]
 
 
 def unset(setting: PipSetting, context: Context) -> str:
@@ -103,19 +102,9 @@ def unset(setting: PipSetting, context: Context) -> str:
 
 
 def _files(context: Context) -> Sequence[ConfigFile]:
-    ambient = context.ambient
     interpreter = target_interpreter(context)
-    site = None
-    if interpreter is not None:
-        site = interpreter.prefix
-    return find(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=site, strict=True)
-
-
-def _malformed(file: ConfigFile, context: Context) -> Finding:
-    error = str(file.error).removeprefix("Configuration file could not be loaded. ")
-    error = error.replace(f"in {file.path}.", "").replace(f"'{file.path}'", "it").strip().rstrip(".")
-    aside = move_aside(file.path, ".broken", sudo(context, os.path.dirname(file.path)))
-    return problem("pip-config-malformed", f"every pip command fails at {file.path}: {error}", aside)
+    # Strictly, for pip stops at a malformed file whatever the line is.
+    return context.pip_files(interpreter.prefix if interpreter is not None else None, strict=True)
 
 
 def _in_force(setting: PipSetting, context: Context) -> Finding:
@@ -134,54 +123,55 @@ def _in_force(setting: PipSetting, context: Context) -> Finding:
     return warning(name, f"{setting.where} {meaning} ({setting.key})", undo)
 
 
+def _counts(setting: PipSetting, context: Context) -> bool:
+    if setting.key in _FLAGS:
+        return bool(as_boolean(setting.value))
+    if setting.key in _FILES:
+        return _missing(setting, context) != ""
+    return setting.value != ""
+
+
+def _missing(setting: PipSetting, context: Context) -> str:
+    cwd = context.ambient.cwd or os.sep
+    for path in setting.value.split():
+        if "://" in path or path.startswith("file:"):
+            continue
+        # A ~ does not mean the home directory here: pip opens the path as it stands.
+        if not os.path.exists(os.path.join(cwd, path)):
+            return path
+    return ""
+
+
 # -- all settings
 
 
 def _all(files: Sequence[ConfigFile], context: Context) -> Iterator[PipSetting]:
-    yield from _of_variables(context.ambient.environ)
+    environ = context.ambient.environ
+    for name, key in _pip_variables(environ):
+        if key in _LOOKED_AT:
+            yield PipSetting(key=key, value=environ[name], where=name)
     written = _written_by_pip(files, context.ambient.home or os.sep)
     for file in files:
-        for setting in _of_file(file):
-            # `pip config` writes keys in its own spelling, and takes --python for an option of its own.
-            if file.path in written and setting.spelled == setting.key != "python":
-                setting = replace(setting, simple=True)  # noqa: PLW2901  the same setting
-            yield setting
+        for section, values in file.sections.items():
+            for key in values:
+                if key in _LOOKED_AT:
+                    yield _setting(file, section, key, is_written=file.path in written)
+
+
+def _pip_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    names = sorted(name for name in environ if name.startswith("PIP_"))
+    return [(name, normalised(name.removeprefix("PIP_"))) for name in names]
 
 
 def _written_by_pip(files: Sequence[ConfigFile], home: str) -> set[str]:
     # `pip config` writes the last file of a kind.
-    last: dict[str, str] = {}
-    for file in files:
-        last[file.kind] = file.path
+    last = {file.kind: file.path for file in files}
     old = {os.path.join(home, ".pip"), os.path.join(home, "pip")}  # pip reads pip.conf there, but never writes it
     return {path for path in last.values() if os.path.dirname(path) not in old}
 
 
-def _of_variables(environ: Mapping[str, str]) -> Iterator[PipSetting]:
-    for name, key in _pip_variables(environ):
-        if key in _LOOKED_AT:
-            yield PipSetting(key=key, value=environ[name], where=name)
-
-
-def _pip_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in sorted(environ):
-        if name.startswith("PIP_"):
-            yield name, normalised(name.removeprefix("PIP_"))
-
-
-def _of_file(file: ConfigFile) -> Iterator[PipSetting]:
-    for section, key in _keys_in(file):
-        if key in _LOOKED_AT:
-            yield _setting(file, section, key, _spelled(file.path, section, key))
-
-
-def _keys_in(file: ConfigFile) -> Iterator[tuple[str, str]]:
-    for section, values in file.sections.items():
-        for key in values:
-            yield section, key
-
-
-def _setting(file: ConfigFile, section: str, key: str, spelled: str) -> PipSetting:
+def _setting(file: ConfigFile, section: str, key: str, *, is_written: bool = False) -> PipSetting:
+    spelled = _spelled(file.path, section, key)
     return PipSetting(
         key=key,
         value=file.sections[section][key],
@@ -189,7 +179,8 @@ def _setting(file: ConfigFile, section: str, key: str, spelled: str) -> PipSetti
         kind=file.kind,
         section=section,
         spelled=spelled,
-        simple=False,
+        # `pip config` writes keys in its own spelling, and takes --python for an option of its own.
+        simple=is_written and spelled == key != "python",
     )
 
 
@@ -207,30 +198,6 @@ def _spelled(path: str, section: str, key: str) -> str:
     return ""
 
 
-def _is_truth(value: str) -> bool:
-    return value == "" or as_boolean(value) is not None
-
-
-def _counts(setting: PipSetting, context: Context) -> bool:
-    if setting.key in _FLAGS:
-        return bool(as_boolean(setting.value))
-    if setting.key in _FILES:
-        return _missing(setting, context) != ""
-    return setting.value != ""
-
-
-def _missing(setting: PipSetting, context: Context) -> str:
-    cwd = context.ambient.cwd or os.sep
-    for path in setting.value.split():
-        is_url = "://" in path or path.startswith("file:")
-        if is_url:
-            continue
-        # A ~ does not mean the home directory here: pip opens the path as it stands.
-        if not os.path.exists(os.path.join(cwd, path)):
-            return path
-    return ""
-
-
 # -- settings that pip rejects
 
 
@@ -239,29 +206,24 @@ def _rejected(
 ) -> Iterator[tuple[PipSetting, str]]:
     # pip reads every value before it looks at the line, so one wrong value stops all commands.
     for setting in settings:
-        if setting.key in _FLAGS and not _is_truth(setting.value):
+        is_truth = setting.value == "" or as_boolean(setting.value) is not None
+        if setting.key in _FLAGS and not is_truth:
             error = f"{setting.value!r} is not a truth value for {setting.key}"
-            yield replace(setting, simple=False), error
+            yield replace(setting, simple=False), error  # `pip config` stops at it, too
     looked_at = {setting.where for setting in settings}
-    for name, key in _pip_variables(context.ambient.environ):
-        if name not in looked_at:
-            yield from _rejected_variable(name, key, context.ambient.environ[name])
+    environ = context.ambient.environ
+    for name, key in _pip_variables(environ):
+        if name in looked_at:
+            continue
+        error = _error({name: environ[name]}, ())
+        if error:
+            yield PipSetting(key=key, value=environ[name], where=name), error
     for file in files:
         if file.error or file.path in looked_at:
             continue
-        yield from _rejected_in_file(file)
-
-
-def _rejected_variable(name: str, key: str, value: str) -> Iterator[tuple[PipSetting, str]]:
-    error = _error({name: value}, ())
-    if error:
-        yield PipSetting(key=key, value=value, where=name), error
-
-
-def _rejected_in_file(file: ConfigFile) -> Iterator[tuple[PipSetting, str]]:
-    error = _error({}, (file,))
-    if error:
-        yield _culprit(file), error
+        error = _error({}, (file,))
+        if error:
+            yield _culprit(file), error
 
 
 def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:
@@ -274,9 +236,9 @@ def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:
 
 def _culprit(file: ConfigFile) -> PipSetting:
     """Return the setting of a file that pip rejects."""
-    for section, key in _keys_in(file):
-        alone: ConfigFile = replace(file, sections={section: {key: file.sections[section][key]}})
-        if _error({}, (alone,)):
-            spelled = _spelled(file.path, section, key) or key
-            return _setting(file, section, key, spelled)
-    return PipSetting(key="?", value="", where=file.path, kind=file.kind, simple=False)
+    for section, values in file.sections.items():
+        for key in values:
+            alone: ConfigFile = replace(file, sections={section: {key: values[key]}})
+            if _error({}, (alone,)):
+                return _setting(file, section, key)
+    return PipSetting(key="?", value="", where=file.path, kind=file.kind)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 
 from safepip.core.requirement import normalised_name
 from safepip.report import first_of
 from safepip.shells.program import own_program
-from safepip.system.environment import names_in
-from safepip.system.files import read_regular
 from safepip.system.interpreter import program_on_path
 
 from .finding import MOST_NAMES, is_managed, move_aside, ok, sudo, target_interpreter, warning
@@ -36,7 +35,7 @@ def check(context: Context) -> Findings:
 def _in_user_sites(context: Context) -> Findings:
     target = target_interpreter(context)
     for folder, version in user_sites(context.ambient):
-        names = _distributions(folder)
+        names = _installed(folder)
         if not names:
             continue
         why = f"pip install --user left {first_of(names, MOST_NAMES)} in {folder}"
@@ -61,7 +60,7 @@ def _in_system(context: Context) -> Findings:
         return
     for folder, is_pips in system_sites(target):
         # The system's own packages lie in the other folders.
-        names = _distributions(folder) if is_pips else _by_pip(folder)
+        names = _installed(folder, only_by_pip=not is_pips)
         if not names:
             continue
         left = f"sudo pip or --break-system-packages left {first_of(names, MOST_NAMES)} in {folder}"
@@ -80,21 +79,14 @@ def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
     if not base and ambient.home:
         base = os.path.join(ambient.home, ".local")
     if base:
-        for version in _versions(os.path.join(base, "lib")):
-            yield os.path.join(base, "lib", f"python{version}", "site-packages"), version
+        for folder in sorted(glob.glob(os.path.join(glob.escape(base), "lib", "python*", "site-packages"))):
+            version = os.path.basename(os.path.dirname(folder)).removeprefix("python")
+            if version.replace(".", "").isdecimal():
+                yield folder, version
     if ambient.platform == "darwin" and ambient.home:  # a framework build has its own place (PEP 370)
-        frameworks = os.path.join(ambient.home, "Library", "Python")
-        for version in sorted(names_in(frameworks)):
-            yield os.path.join(frameworks, version, "lib", "python", "site-packages"), version
-
-
-def _versions(folder: str) -> list[str]:
-    found = []
-    for name in sorted(names_in(folder)):
-        version = name.removeprefix("python")
-        if version != name and version.replace(".", "").isdecimal():
-            found.append(version)
-    return found
+        versions = os.path.join(glob.escape(ambient.home), "Library", "Python", "*")
+        for folder in sorted(glob.glob(os.path.join(versions, "lib", "python", "site-packages"))):
+            yield folder, folder.split(os.sep)[-4]
 
 
 def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
@@ -112,25 +104,26 @@ def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
                 yield path, False
 
 
-def _by_pip(folder: str) -> tuple[str, ...]:
+def _installed(folder: str, *, only_by_pip: bool = False) -> list[str]:
+    """Return the names of the distributions in a folder, in alphabetical order."""
+    names = []
+    for info in glob.glob(os.path.join(glob.escape(folder), "[!~]*")):  # pip renames to ~ while it removes
+        if not info.endswith(_INFO):
+            continue
+        name = os.path.basename(info).rpartition(".")[0].partition("-")[0]
+        if only_by_pip and (name in _WITH_PYTHON or not _is_by_pip(info)):
+            continue
+        names.append(name)
+    return sorted(set(map(normalised_name, names)))
+
+
+def _is_by_pip(info: str) -> bool:
     # The system's package manager writes another name into INSTALLER, or none.
-    names = set()
-    for entry in _infos(folder):
-        installer = read_regular(os.path.join(folder, entry, "INSTALLER"), _LONGEST) or b""
-        if installer.strip() in {b"pip", b"uv"}:
-            names.add(_name_of(entry))
-    return tuple(sorted(names.difference(_WITH_PYTHON)))
-
-
-def _distributions(folder: str) -> tuple[str, ...]:
-    return tuple(sorted(set(map(_name_of, _infos(folder)))))
-
-
-def _infos(folder: str) -> Iterator[str]:
-    for name in names_in(folder):
-        if name.endswith(_INFO) and not name.startswith("~"):  # pip renames to ~ while it removes
-            yield name
-
-
-def _name_of(info: str) -> str:
-    return normalised_name(info.rpartition(".")[0].partition("-")[0])
+    path = os.path.join(info, "INSTALLER")
+    if not os.path.isfile(path):  # a pipe would block
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(_LONGEST).strip() in {b"pip", b"uv"}
+    except OSError:
+        return False

@@ -280,30 +280,30 @@ class Context(Facts):
 
     def command_in(self, prefix: str | None) -> PipCommand:
         """Return the line as read by the pip of the Python at `prefix`, whose own pip.conf counts."""
-        files = self._pip_files(prefix)
-        if files == self._pip_files(None):
+        files = self.pip_files(prefix)
+        if files == self.pip_files(None):
             return self.first_reading
         return read(self.invocation.words, self.ambient.environ, files)
 
     @lazy
     def first_reading(self) -> PipCommand:
         """The line as read before the target interpreter is known, for the line may name it."""
-        return read(self.invocation.words, self.ambient.environ, self._pip_files(None))
+        return read(self.invocation.words, self.ambient.environ, self.pip_files(None))
 
     @lazy
     def opts_out(self) -> str | None:
         """The variable or file of pip's that switches PEP 668 off, which then counts for every command."""
-        return opts_out(self.ambient.environ, self._pip_files(None))
+        return opts_out(self.ambient.environ, self.pip_files(None))
 
     @lazy
     def configured_python(self) -> bool:
         """Whether a file of pip's names an interpreter, to which any pip would go."""
-        return any("python" in file.sections.get("global", {}) for file in self._pip_files(None))
+        return any("python" in file.sections.get("global", {}) for file in self.pip_files(None))
 
     @lazy
     def pip_is_misconfigured(self) -> bool:
         """Whether a configuration file is so wrong that every pip command ends with that error."""
-        return any(file.error for file in self._pip_files(None, strict=True))
+        return any(file.error for file in self.pip_files(None, strict=True))
 
     @lazy
     def missing_input(self) -> str | None:
@@ -644,7 +644,8 @@ class Context(Facts):
             return None
         return find(self.ambient.cwd, self.ambient.home, self.owners, makers=self.makers)
 
-    def _pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
+    def pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
+        """Return the files that the pip of the Python at `site` reads; see `pip_config.find`."""
         known = self._found_pip_files
         if (site, strict) not in known:
             ambient = self.ambient

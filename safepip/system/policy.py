@@ -7,8 +7,6 @@ from safepip.core.pip_options import SPECS
 from safepip.core.record import Record, replace
 from safepip.report import without_credentials
 
-from .pip_config import find
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +35,7 @@ class Rule(Record):
 
 def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
     """Return the rules for the line of the context; `prefix` is that of the Python whose pip runs."""
-    ambient = context.ambient
-    files = find(ambient.environ, ambient.home, platform=ambient.platform, site_prefix=prefix)
-    return rules(context.command_in(prefix), ambient.environ, files)
+    return rules(context.command_in(prefix), context.ambient.environ, context.pip_files(prefix))
 
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
