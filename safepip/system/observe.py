@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from safepip.core.plan import Plan
     from safepip.core.settings import Settings
     from safepip.core.world import Interpreter
+    from safepip.system.project_tools.project import Named
 
     Changes = tuple[tuple[str, str | None], ...]
 
@@ -475,12 +476,15 @@ class Context(Facts):
         project = self.project
         if project is None:
             return self.in_data("home")
-        path = self._kept_environment(project.root) or project.environment
+        kept = self.kept
+        path = project.environment if kept is None else kept.path
         if path is None:
             from .new_place import new_place
 
             return new_place(project.root, self)
-        return self.led_out(path) if self.leads_out(path, project.root) else self.examine(path)
+        if self.leads_out(path, project.root):
+            return self.led_out(path)
+        return self.examine(path, redirect="" if kept is None else kept.file)
 
     @lazy
     def reading(self) -> Environment:
@@ -505,6 +509,20 @@ class Context(Facts):
         """The tool that keeps the project (uv, poetry, …), or None."""
         project = self.project
         return keeper(project.root) if project is not None and project.marker else None
+
+    @lazy
+    def kept(self) -> Named | None:
+        """The environment that the tool which keeps the project has for it, wherever that is; or None."""
+        project = self.project
+        if self.keeper is None or project is None:
+            return None
+        from safepip.system.project_tools import tools
+
+        ambient, cache = self.ambient, self.cache if self.writes else None
+        found = tools.environment(
+            project.root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
+        )
+        return None if found and env.is_disposable(found.path, project.root) else found
 
     @lazy
     def manager_hint(self) -> tuple[str, str] | None:
@@ -548,15 +566,34 @@ class Context(Facts):
         """The folder of environments outside projects, or None."""
         return data_dir(self.ambient.environ, self.ambient.home, self.ambient.platform)
 
-    def examine(self, path: str, *, trusted: bool = False) -> Environment:
-        """Return what lies at `path`, as an environment; it is `trusted` if the user named or activated it."""
+    def examine(self, path: str, *, trusted: bool = False, redirect: str = "") -> Environment:
+        """Return what lies at `path`, as an environment; it is `trusted` if the user named or activated it.
+
+        `redirect` is a file of the project that names the path, if `path` itself is not that file.
+        """
 
         def vet(found: str, base: str) -> str | None:
-            return None if trusted else self.vet(found, base, path)
+            return None if trusted else self.vet(found, base, redirect or path)
 
         found = env.examine(path, self._interview, vet)
+        if found.path != path:
+            redirect = path
+        if redirect and not trusted and found.state in {USABLE, BROKEN, UNFINISHED}:
+            found = self._with_judged_redirect(found, redirect)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
+
+    def _with_judged_redirect(self, found: Environment, redirect: str) -> Environment:
+        """Return the environment, untrusted if somebody else's repository leads to it."""
+        reason = self._objection_to(redirect, found.path)
+        if reason is None:
+            return found
+        return Environment(path=found.path, known_as=redirect, state=UNTRUSTED, reason=reason)
+
+    def _objection_to(self, redirect: str, end: str) -> str | None:
+        from safepip.envs import redirects
+
+        return redirects.objection(self.state, redirect, end, self.owners, keep=self.writes)
 
     def vet(self, path: str, base: str, redirect: str = "") -> str | None:
         """Return why the environment at `path`, whose Python is `base`, may not be used unasked, or None.
@@ -569,8 +606,10 @@ class Context(Facts):
             self._registered.add(path)
         if known is not None and known.how != registry.ADOPTED:
             return None
-        if self.is_trusted(path) or registry.moved_from(self.state, path) is not None:
+        if registry.moved_from(self.state, path) is not None:
             return None
+        if self.is_trusted(path):  # a link, for what it leads to
+            return self._objection_to(path, path) if os.path.islink(path) else None
         from safepip.envs.git import index_identity
 
         folders = dict.fromkeys((os.path.dirname(path), os.path.dirname(redirect or path)))
@@ -738,15 +777,3 @@ class Context(Facts):
     def _real_paths(self, named: tuple[str, ...]) -> set[str]:
         paths = [self.absolute(at_home(path, self.ambient.home)) for path in named]
         return {*paths, *map(os.path.realpath, paths)}
-
-    def _kept_environment(self, root: str) -> str | None:
-        """Return the environment that the tool which keeps the project has for it, wherever that is."""
-        if self.keeper is None:
-            return None
-        from safepip.system.project_tools import tools
-
-        ambient, cache = self.ambient, self.cache if self.writes else None
-        found = tools.environment(
-            root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
-        )
-        return None if found and env.is_disposable(found, root) else found

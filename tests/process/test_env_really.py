@@ -359,6 +359,38 @@ def test_trust_is_of_one_directory_and_not_of_a_path(sandbox: Sandbox, managed_p
     assert sandbox.run("env", "trust", "--list").text == ""
 
 
+@pytest.mark.parametrize("kept_by", ["", "uv"])
+def test_a_redirect_that_git_tracks_needs_trust_even_to_an_environment_of_safepips(
+    sandbox: Sandbox, kept_by: str
+) -> None:
+    """Somebody else's repository could have an install change another project of the user's."""
+    cloned = os.path.join(sandbox.home, "cloned")
+    os.makedirs(cloned)
+    for name, text in ((".venv", "../project/.venv\n"), ("uv.lock" if kept_by else "setup.cfg", "")):
+        with open(os.path.join(cloned, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    assert sandbox.run("install", "alpha").code == 0
+    assert sandbox.run("install", "beta", cwd=cloned).code == 0  # a redirect of the user's own
+    for words in (("init", "-q"), ("add", "-f", ".venv")):
+        subprocess.run(["git", "-C", cloned, *words], check=True)
+    before = sandbox.packages()
+    refused = [
+        f"refused: .venv came with the repository (git tracks it) and leads to {sandbox.venv}",
+        "if you trust it: safepip env trust .venv",
+    ]
+    lines = (("install", "gamma"), ("uninstall", "-y", "beta"), ("list",), ("undo",), ("env", "repair"))
+    for line in (*lines, ("env", "remove", "--yes")):
+        ran = sandbox.run(*line, cwd=cloned)
+        assert (ran.code, ran.said) == (77, refused)
+    assert sandbox.packages() == before
+    assert sandbox.run("env", "trust", ".venv", cwd=cloned).said == [".venv is trusted from now on"]
+    assert sandbox.run("env", "trust", "--list").text == f"{cloned}/.venv\n"
+    assert sandbox.run("list", cwd=cloned).code == 0
+    assert sandbox.run("env", "trust", "--revoke", cwd=cloned).said == [".venv is not trusted any more"]
+    assert sandbox.run("list", cwd=cloned).code == 77
+    assert sandbox.run("list").code == 0
+
+
 def test_what_is_no_environment_cannot_be_trusted(sandbox: Sandbox) -> None:
     assert sandbox.run("env", "trust").code == 3
     assert sandbox.run("env", "trust", ".").code == 3

@@ -79,7 +79,9 @@ class Tool:
 
     def find(self, ask=never, **environ):
         assert keeper(self.root) == self.name
-        return environment(self.root, self.name, {**self.environ, **environ}, self.home, self.cache, ask=ask)
+        variables = {**self.environ, **environ}
+        found = environment(self.root, self.name, variables, self.home, self.cache, ask=ask)
+        return None if found is None else found.path
 
 
 @pytest.fixture

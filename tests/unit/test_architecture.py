@@ -76,6 +76,7 @@ LATE = {
         "envs.trust",
         "envs.install_inputs",
         "envs.git",
+        "envs.redirects",
         "system.project_tools.tools",
         "shells.activation",
     ),

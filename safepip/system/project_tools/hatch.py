@@ -7,7 +7,7 @@ import os
 from safepip.core.requirement import normalised_name
 
 from .detect import inside
-from .project import Question, is_below, joined, short_digest, text
+from .project import Named, Question, is_below, joined, short_digest, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,13 @@ def environments(project: Project) -> Found:
         watch = (project.path("pyproject.toml"), project.path("hatch.toml"), folder, os.path.dirname(folder))
         yield Question(program="hatch", words=("env", "find", name), watch=watch)
     variable = f"HATCH_ENV_TYPE_{kind.upper().replace('-', '_')}_PATH"
-    chosen = project.environ.get(variable) or text(options.get("path"))
+    chosen = project.environ.get(variable)
+    named = text(options.get("path"))
     if chosen:
         yield os.path.join(project.root, chosen)
+    elif named:
+        file = "hatch.toml" if "envs" in project.toml("hatch.toml") else "pyproject.toml"
+        yield Named(path=os.path.join(project.root, named), file=project.path(file))
     else:
         title = text(inside(document, "project", "name")) or os.path.basename(project.real)
         yield _in_folder(project, folder, normalised_name(title), name)

@@ -7,7 +7,7 @@ import os
 from safepip.system.environment import of_python
 
 from .detect import inside
-from .project import joined, names_beginning_with, short_digest
+from .project import Named, joined, names_beginning_with, short_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ def environments(project: Project) -> Found:
     saved = _saved_python(project)
     if saved is not None:  # it decides, even if it lies in no environment
         found = of_python(saved)
-        if found:
+        if found and project.environ.get("PDM_PYTHON"):
             yield found
+        elif found:
+            yield Named(path=found, file=project.path(".pdm-python"))
         return
     for name in (".venv", "venv", "env"):
         yield os.path.join(project.root, name)

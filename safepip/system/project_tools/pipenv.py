@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .detect import inside
-from .project import Question, joined, short_digest, without
+from .project import Named, Question, joined, short_digest, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def environments(project: Project) -> Found:
     in_project = _in_project(project)
     named = _named(project, own)
     if os.path.dirname(named):
-        yield os.path.join(project.root, named)
+        yield Named(path=os.path.join(project.root, named), file=own)
         return
     if named:  # a file with a name decides, whatever the settings say
         in_project = False

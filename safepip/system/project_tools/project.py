@@ -86,8 +86,15 @@ class Question(Record):
     watch: tuple[str, ...]
 
 
+class Named(Record):
+    """An environment at `path` whose place stands in a `file` of the project."""
+
+    path: str
+    file: str
+
+
 if TYPE_CHECKING:
-    Found = Iterator[str | Question]
+    Found = Iterator[str | Named | Question]
 
 
 def text(value: object) -> str:

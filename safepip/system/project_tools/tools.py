@@ -17,13 +17,13 @@ from safepip.system.files import recall, recall_fields, remember
 from safepip.system.interpreter import candidates
 
 from .detect import inside
-from .project import Project, text
+from .project import Named, Project, Question, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .project import Found, Question
+    from .project import Found
 
     Ask = Callable[[list[str], Mapping[str, str], str], tuple[int, bytes]]
 
@@ -63,20 +63,27 @@ def environment(
     *,
     ask: Ask | None = None,
     platform: str = sys.platform,
-) -> str | None:
-    """Return the path of the environment that the tool `keeper` has for the project at `root`, if it exists.
+) -> Named | None:
+    """Return the environment that the tool `keeper` has for the project at `root`, if it exists.
 
-    Found by reading files, nothing of it is run. Where these do not tell, the tool is asked with a time-out,
-    and its answer kept in the folder `cache` until a file or variable that steers it changes. `ask` takes
-    argv, environ and cwd, and returns exit code and stdout.
+    Its `file` is empty unless a file of the project names the path. Nothing of the environment is run to find it.
+    Where files do not tell, the tool is asked with a time-out, and its answer kept in the folder `cache` until a
+    file or variable that steers it changes. `ask` takes argv, environ and cwd, and returns exit code and stdout.
     """
     project = Project(root=root, environ=environ, home=home, platform=platform)
     exists = is_conda if keeper == "pixi" else is_environment
     for found in _environments(keeper, project):
-        paths: Sequence[str] = (found,) if isinstance(found, str) else _answer(project, found, cache, ask or _ask)
+        file = ""
+        paths: Sequence[str]
+        if isinstance(found, Question):
+            paths = _answer(project, found, cache, ask or _ask)
+        elif isinstance(found, Named):
+            paths, file = (found.path,), found.file
+        else:
+            paths = (found,)
         for path in paths:
             if exists(path):
-                return os.path.normpath(path)
+                return Named(path=os.path.normpath(path), file=file)
     return None
 
 

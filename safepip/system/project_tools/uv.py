@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .project import Named
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .project import Found, Project
@@ -17,6 +19,6 @@ def environments(project: Project) -> Found:
     path = os.path.join(project.root, project.environ.get("UV_PROJECT_ENVIRONMENT", ".venv"))
     named = project.line(path) if os.path.isfile(path) else ""
     if named:
-        yield os.path.join(os.path.dirname(path), named)
+        yield Named(path=os.path.join(os.path.dirname(path), named), file=path)
     else:
         yield path

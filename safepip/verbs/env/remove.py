@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from safepip.core.world import UNTRUSTED
 from safepip.envs import inventory
+from safepip.envs.in_force import unfit
 from safepip.envs.removal import remove
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError, shell_quote
 from safepip.report import first_of
@@ -41,6 +43,8 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
             raise SafepipError(NO_ENVIRONMENT, f"there is no {path}")
         what = f"safepip did not make {path}, so it does not remove it"
         raise SafepipError(REFUSED, what, "see what it made: safepip env list")
+    if found.state == UNTRUSTED and said.dir is None:  # a repository brought a redirect to it
+        raise unfit(found, context)
     if not said.yes:
         _refuse_used(found, context)
     remove(entry, context, report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, USABLE
+from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
 from safepip.envs.applications import broken
 from safepip.envs.asides import half_removed, set_aside
 from safepip.envs.faults import moved
@@ -39,7 +39,8 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     if said.all:
         return _repair_all(context, report)
     found = named_or_in_force(said.dir, context, trusted=True)
-    if found.state in {NOWHERE, FOREIGN}:
+    is_refused_redirect = found.state == UNTRUSTED and found.known_as != found.path
+    if is_refused_redirect or found.state in {NOWHERE, FOREIGN}:
         raise unfit(found, context)
     if os.path.lexists(found.path):
         was_chosen = bool(said.dir or context.named_environment or context.active)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 
+from safepip.core.world import UNTRUSTED
+from safepip.envs import redirects
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, USAGE, SafepipError
 from safepip.report import printable
 from safepip.system import registry
 
-from .which import add_directory, exists, named_or_of_place
+from .which import absolute, add_directory, exists, named_or_of_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,29 +33,50 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     """Trust an environment, take the trust back, or list all trusted ones."""
     if said.list:
         return _list(context)
-    found = named_or_of_place(said.dir, context)
-    called = context.typed(found)
+    found, redirect = _named(said.dir, context)
     if not exists(found.path):
-        raise SafepipError(NO_ENVIRONMENT, f"{called} is not an environment")
-    noted = registry.registration(context.state, found.path)
-    if noted is not None and noted.how == registry.MADE:
-        what = f"{called} was made by safepip, which trusts it"
+        raise SafepipError(NO_ENVIRONMENT, f"{context.typed(found)} is not an environment")
+    known = registry.registration(context.state, found.path)
+    is_made = known is not None and known.how == registry.MADE
+    is_trusted_redirect = redirects.is_trusted(context.state, redirect, found.path)
+    is_refused_redirect = redirect != "" and found.state == UNTRUSTED
+    if is_made and not is_trusted_redirect and not is_refused_redirect:
+        what = f"{context.typed(found)} was made by safepip, which trusts it"
         if said.revoke:
             raise SafepipError(USAGE, what, "to delete it: safepip env remove")
         # Made by safepip is trusted: nothing changes, so it is not an error.
         report.say(what)
-    elif said.revoke:
-        was_trusted = registry.forget(context.state, found.path)
+        return 0
+    called = context.typed_path(redirect or found.known_as)
+    if said.revoke:
+        redirects.forget(context.state, redirect)
+        was_trusted = is_made or registry.forget(context.state, found.path)
         not_now = "is not trusted any more" if was_trusted else "was not trusted"
         report.say(f"{called} {not_now}")
-    else:
+        return 0
+    if not is_made:
         _trust(found, context)
-        report.say(f"{called} is trusted from now on")
+    if redirect:
+        redirects.trust(context.state, redirect, found.path)
+    report.say(f"{called} is trusted from now on")
     return 0
 
 
+def _named(typed: str | None, context: Context) -> tuple[Environment, str]:
+    """Return the environment that was named, and the file of the project that leads to it or an empty text."""
+    kept = context.kept
+    if typed and kept is not None and absolute(typed, context) == kept.file:
+        typed = None
+    found = named_or_of_place(typed, context)
+    if found.known_as != found.path:
+        return found, found.known_as
+    if kept is not None and kept.path == found.path:
+        return found, kept.file
+    return found, ""
+
+
 def _list(context: Context) -> int:
-    paths = []
+    paths = list(redirects.trusted(context.state))
     for entry in registry.entries(context.state):
         if entry.registration.how == registry.TRUSTED and entry.is_there:
             paths.append(entry.registration.path)

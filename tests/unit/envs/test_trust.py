@@ -126,6 +126,18 @@ def test_a_redirect_that_git_tracks_is_refused(home, base, git_repository):
     assert judged(elsewhere, redirect=redirect) == TRACKED
 
 
+@with_git
+def test_a_link_for_direnvs_folder_that_git_tracks_is_refused(home, work, base, git_repository):
+    made(os.path.join(home, "mine", ".direnv", "python-3.12"), base)
+    os.makedirs(work, exist_ok=True)
+    os.symlink(os.path.join(home, "mine", ".direnv"), os.path.join(work, ".direnv"))
+    path = os.path.join(work, ".direnv", "python-3.12")
+    assert judged(path) is None
+    subprocess.run(["git", "init", "-q"], cwd=work, check=True)
+    subprocess.run(["git", "add", "-f", ".direnv"], cwd=work, check=True)
+    assert judged(path) == TRACKED
+
+
 def test_a_python_beside_the_redirect_is_refused(home, work, canary):
     elsewhere = made(os.path.join(home, "mine", "env"), canary(os.path.join(work, "brought", "bin", "python3")))
     assert judged(elsewhere) is None

@@ -14,7 +14,8 @@ import pytest
 from safepip.core.invocation import read_invocation
 from safepip.core.plan import StepDown
 from safepip.core.record import replace
-from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNTRUSTED, USABLE, Ambient
+from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Ambient
+from safepip.envs import redirects
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
 from safepip.system.new_place import central
@@ -1110,6 +1111,117 @@ def test_a_link_is_trusted_for_what_it_leads_to(world, environment, work, home):
     os.symlink(f"{home}/real", environment)
     assert world(environ={"SAFEPIP_TRUST": f"{home}/real"}).place.state == USABLE
     assert world(environ={"SAFEPIP_TRUST": work}).place.state == UNTRUSTED
+
+
+# -- a redirect into another project's environment
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+
+
+@pytest.fixture
+def end(made, home, work):
+    """Another project's environment, which safepip made, named by the file .venv in the working directory."""
+    path = os.path.join(home, "end", ".venv")
+    os.makedirs(os.path.dirname(path))
+    os.rename(made, path)
+    registry.forget(os.path.join(home, ".local/state/safepip"), path)
+    registry.note(os.path.join(home, ".local/state/safepip"), path, registry.MADE)
+    write(f"{work}/.venv", path)
+    git(work, "init", "--quiet")
+    write(f"{work}/pyproject.toml")
+    git(work, "add", "pyproject.toml")
+    return path
+
+
+@needs_git
+def test_a_redirect_of_the_users_own_is_followed(world, end):
+    for _ in "12":  # git is asked the first time alone
+        assert (world().place.state, world().place.path) == (USABLE, end)
+
+
+@needs_git
+@pytest.mark.parametrize("how", [registry.MADE, registry.TRUSTED, "setting"])
+def test_a_redirect_that_git_tracks_is_not_followed_to_what_is_trusted(world, end, work, how):
+    environ = {}
+    if how == "setting":
+        registry.forget(world().state, end)
+        environ = {"SAFEPIP_TRUST": end}
+    else:
+        registry.note(world().state, end, how)
+    assert world(environ=environ).place.state == USABLE
+    git(work, "add", "--force", ".venv")
+    place = world(environ=environ).place
+    assert (place.state, place.known_as) == (UNTRUSTED, f"{work}/.venv")
+    assert place.reason == f"came with the repository (git tracks it) and leads to {end}"
+    assert world(f"--env {end}").named_environment[1].state == USABLE
+
+
+@needs_git
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.lock", ""),
+        ("pdm.lock", "{end}/bin/python"),
+        ("hatch.toml", "[envs.default]\npath = '{end}'\n"),
+    ],
+)
+def test_nor_is_what_a_tracked_file_of_another_tools_names(world, end, work, name, text):
+    file = {"uv.lock": ".venv", "pdm.lock": ".pdm-python"}.get(name, name)
+    write(f"{work}/{name}")
+    if text:
+        os.unlink(f"{work}/.venv")
+        write(f"{work}/{file}", text.format(end=end))
+    assert (world().place.state, world().place.path) == (USABLE, end)
+    git(work, "add", "--force", file)
+    assert (world().place.state, world().place.known_as) == (UNTRUSTED, f"{work}/{file}")
+
+
+@needs_git
+@pytest.mark.parametrize("state", [BROKEN, UNFINISHED])
+def test_nor_is_it_followed_to_one_that_would_be_made_good(world, end, work, state):
+    git(work, "add", "--force", ".venv")
+    if state == BROKEN:
+        os.unlink(f"{end}/bin/python")
+    else:
+        write(f"{end}/.safepip/creating", "token")
+        write(f"{end}/pyvenv.cfg", "home = /usr/bin\nsafepip-creation = token\n")
+    assert world().examine(end).state == state
+    assert world().place.state == UNTRUSTED
+
+
+@needs_git
+def test_a_tracked_link_is_not_followed_to_what_the_setting_trusts(world, end, work):
+    os.unlink(f"{work}/.venv")
+    os.symlink(end, f"{work}/.venv")
+    environ = {"SAFEPIP_TRUST": end}
+    assert world(environ=environ).place.state == USABLE
+    git(work, "add", "--force", ".venv")
+    assert world(environ=environ).place.state == UNTRUSTED
+
+
+@needs_git
+def test_a_tracked_redirect_within_the_project_is_followed(world, end, work):
+    inside = f"{work}/envs/dev"
+    os.makedirs(os.path.dirname(inside))
+    os.rename(end, inside)
+    registry.forget(world().state, inside)
+    registry.note(world().state, inside, registry.MADE)
+    write(f"{work}/.venv", "envs/dev")
+    git(work, "add", "--force", ".venv")
+    assert (world().place.state, world().place.path) == (USABLE, inside)
+
+
+@needs_git
+def test_trust_of_a_redirect_ends_where_it_leads_elsewhere(world, end, work, home):
+    git(work, "add", "--force", ".venv")
+    redirects.trust(world().state, f"{work}/.venv", end)
+    assert world().place.state == USABLE
+    third = f"{home}/third/.venv"
+    os.makedirs(os.path.dirname(third))
+    os.rename(end, third)
+    registry.note(world().state, third, registry.TRUSTED)
+    write(f"{work}/.venv", third)
+    assert world().place.state == UNTRUSTED
 
 
 # -- as the user would type it

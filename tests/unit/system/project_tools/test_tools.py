@@ -12,12 +12,19 @@ import platformdirs.unix
 import pytest
 
 import safepip
+from safepip.system.project_tools import tools
 from safepip.system.project_tools.detect import keeper
 from safepip.system.project_tools.project import Project
-from safepip.system.project_tools.tools import environment, hint, hinted, note_hinted
+from safepip.system.project_tools.tools import hint, hinted, note_hinted
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="paths of Unix")
 pytestmark = POSIX
+
+
+def environment(*args, **options):
+    """Return the path of the environment that is found, or None."""
+    found = tools.environment(*args, **options)
+    return None if found is None else found.path
 
 
 @pytest.fixture
@@ -666,6 +673,31 @@ def test_a_file_called_dot_venv_names_the_environment(found, home, work, made, p
     assert found("pipenv") == path
     write(".venv", "")
     assert found("pipenv") == usual
+
+
+@pytest.mark.parametrize(
+    ("keeper", "files", "by"),
+    [
+        ("uv", {".venv": "../other"}, ".venv"),
+        ("pipenv", {".venv": "../other"}, ".venv"),
+        ("pdm", {".pdm-python": "{other}/bin/python"}, ".pdm-python"),
+        ("hatch", {"pyproject.toml": '[tool.hatch.envs.default]\npath = "../other"\n'}, "pyproject.toml"),
+        ("hatch", {"hatch.toml": '[envs.default]\npath = "../other"\n'}, "hatch.toml"),
+    ],
+)
+def test_a_file_of_the_project_that_names_the_environment_is_told(made, home, work, write, keeper, files, by):
+    other = made("../other")
+    for name, text in files.items():
+        write(name, text.format(other=os.path.normpath(other)))
+    found = tools.environment(work, keeper, {}, home, None, platform="linux")
+    assert (found.path, found.file) == (os.path.join(home, "other"), os.path.join(work, by))
+
+
+def test_an_environment_that_no_file_of_the_project_names_has_none(made, home, work):
+    made(".venv")
+    assert tools.environment(work, "uv", {}, home, None).file == ""
+    variables = {"PDM_PYTHON": f"{made('../other')}/bin/python"}
+    assert tools.environment(work, "pdm", variables, home, None).file == ""
 
 
 def test_where_the_folder_holds_a_variable_pipenv_is_asked(work, home, pipenv, tool):
