@@ -1,4 +1,4 @@
-"""python -m safepip: the running interpreter is the one to serve, as with python -m pip."""
+"""Start as `python -m safepip`, which serves the running interpreter."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Run a command line from reading it to its exit code; errors become exit codes here."""
+"""Run a command line, from reading it to its exit code."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None, program: str | None = None, *, module: bool = False) -> int:
-    """Carry out a command line and return its exit code; where pip takes over it does not return.
+    """Carry out a command line, and return its exit code.
 
-    `argv` lacks the program's name, which is `program` (both default to this process's). `module` tells
-    that it was typed as `python -m safepip`.
+    Where pip takes over this does not return. `argv` lacks the program's name, which is `program` (both default to
+    this process's). `module` tells that it was typed as `python -m safepip`.
     """
     _spare_collections()
     words = sys.argv[1:] if argv is None else argv
@@ -34,30 +34,31 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     report = Report()
     try:
         code = _run(words, program, report, module=module)
-        return code if code >= 0 else _end_by(-code)
-    except SafepipError as error:
-        if error.what:
-            report.error(error.what, error.ways, code=error.code)
-        return error.code
     except KeyboardInterrupt:
-        return _end_by(SIGINT)  # as an interrupted Python ends: a shell's loop then ends as well
-    except OSError as error:
-        where = f"{error.filename!s}: " if error.filename else ""
-        report.error(f"{where}{error.strerror or error}")
-        _abandon_stdout()
-        return CANNOT_CREATE
+        code = -SIGINT  # as an interrupted Python ends: a shell's loop then ends as well
     except Exception as error:  # noqa: BLE001  last resort: print one line, not a traceback
-        return _internal(error, report)
+        return _report_error(error, report)
+    if code >= 0:
+        return code
+    from safepip.system.process import end_by  # noqa: PLC0415  as in _run
+
+    return end_by(-code)
 
 
 def _spare_collections() -> None:
-    """Collect garbage rarely, and leave what is there at the end to the operating system.
-
-    That saves a seventh of the instructions of an `install` whose answer is repeated.
-    """
+    """Collect garbage rarely, and leave the rest to the operating system."""
+    # That saves a seventh of the instructions of an `install` whose answer is repeated.
     gc.set_threshold(50000, 20, 20)
-    if hasattr(gc, "freeze"):  # PyPy has none
+    if hasattr(gc, "freeze"):  # not in PyPy
         atexit.register(gc.freeze)
+
+
+def _print_for_shell(printed: bytes) -> int:
+    try:
+        os.write(1, printed)
+    except OSError:  # the shell is gone, and nobody needs it
+        return CANNOT_CREATE
+    return 0
 
 
 def _run(words: Sequence[str], program: str, report: Report, *, module: bool) -> int:
@@ -72,62 +73,50 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
     code: int | None = None
     while code is None:
         context = Context(invocation, ambient())
-        report.debugging = "SAFEPIP_DEBUG" in context.ambient.environ
+        environ = context.ambient.environ
+        report.debugging = "SAFEPIP_DEBUG" in environ
         if report.debugging:
             context.tell = report.debug
         report.terminal = context.ambient.terminal
-        report.colour = report.terminal and not _is_colourless(words, context.ambient.environ)
+        report.colour = report.terminal and not _is_colourless(words, environ)
         if context.due:
             follow(context.due)
             continue
         plan = decided(context)
         report.quiet = context.quiet
         if report.debugging:
-            report.debug(f"plan: {_without_secrets(repr(plan), words)}")
+            report.debug(f"plan: {_clean(repr(plan), words)}")
         code = execute(plan, context, report)
     return code
 
 
 def _is_colourless(words: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Return True if pip would not use colours either: by NO_COLOR, --no-color, or the terminal."""
+    """Return True if pip would not use colours either."""
     if sys.platform == "win32" or environ.get("TERM", "") in {"dumb", "unknown"}:
         return True
-    by_variable = "NO_COLOR" in environ or "PIP_NO_COLOR" in environ
-    return by_variable or any(word.startswith("--no-col") for word in words)  # shorter ones are ambiguous
+    if "NO_COLOR" in environ or "PIP_NO_COLOR" in environ:
+        return True
+    return any(word.startswith("--no-col") for word in words)  # shorter ones are ambiguous
 
 
-def _without_secrets(text: str, words: Sequence[str]) -> str:
-    """Return the text with credentials removed from the `words` of the line in it."""
+def _clean(text: str, words: Sequence[str]) -> str:
+    """Return the text with credentials removed from words of the line."""
     for word, clean in zip(words, without_secrets(words), strict=True):
         if word != clean:
             text = text.replace(word, clean)
     return text
 
 
-def _end_by(number: int) -> int:
-    from safepip.system.process import end_by  # noqa: PLC0415  as in _run
-
-    return end_by(number)
-
-
-def _print_for_shell(printed: bytes) -> int:
-    """Print the answer of a hook; if the shell is gone, nobody needs it."""
-    try:
-        os.write(1, printed)
-    except OSError:
+def _report_error(error: Exception, report: Report) -> int:
+    if isinstance(error, SafepipError):
+        if error.what:
+            report.error(error.what, error.ways, code=error.code)
+        return error.code
+    if isinstance(error, OSError):
+        where = f"{error.filename!s}: " if error.filename else ""
+        report.error(f"{where}{error.strerror or error}")
+        _abandon_stdout()
         return CANNOT_CREATE
-    return 0
-
-
-def _abandon_stdout() -> None:
-    """Keep Python from failing again on what a full or closed stdout did not take."""
-    try:
-        sys.stdout.flush()
-    except (OSError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _internal(error: Exception, report: Report) -> int:
     if report.debugging:
         import traceback
 
@@ -137,3 +126,11 @@ def _internal(error: Exception, report: Report) -> int:
         ("run pip alone: SAFEPIP_BYPASS=1 pip …", "tell us what SAFEPIP_DEBUG=1 shows"),
     )
     return INTERNAL
+
+
+def _abandon_stdout() -> None:
+    # Otherwise Python fails again at its end on what a full or closed stdout did not take.
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

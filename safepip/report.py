@@ -33,7 +33,7 @@ class Report:
             self._write(line)
 
     def warn(self, line: str) -> None:
-        """Print one line even if quiet: something that was asked for is not done."""
+        """Print one line even if quiet."""
         self._write(line)
 
     def passing(self, line: str) -> None:
@@ -46,18 +46,16 @@ class Report:
             return
         # Every terminal knows the carriage return. It does not go up, so that the line must fit the width.
         padded = text.ljust(len(self._passing))[:width]
-        _put(f"\r{padded}" if text else f"\r{padded}\r")
+        _write_to_stderr(f"\r{padded}" if text else f"\r{padded}\r")
         self._passing = text
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
-        """Print an error or a refusal and the ways on, even if quiet."""
-        kind = "error"
-        if code == REFUSED:
-            kind = "refused"
+        """Print an error or a refusal, and the ways on."""
+        kind = "refused" if code == REFUSED else "error"
         if self.colour:
             kind = f"{_RED}{kind}{_NO_COLOUR}"
         self.passing("")
-        _put(f"{PREFIX}{kind}: {printable(what)}\n")
+        _write_to_stderr(f"{PREFIX}{kind}: {printable(what)}\n")
         for line in ways:
             self._write(line)
 
@@ -68,7 +66,7 @@ class Report:
 
     def _write(self, line: str) -> None:
         self.passing("")
-        _put(f"{PREFIX}{printable(line)}\n")
+        _write_to_stderr(f"{PREFIX}{printable(line)}\n")
 
 
 def printable(text: str) -> str:
@@ -110,7 +108,7 @@ def with_tilde(path: str, home: str | None) -> str:
 
 
 def without_credentials(word: str) -> str:
-    """Return a word of a line without the user and password of any URL in it.
+    """Return a word without the credentials of any URL in it.
 
     A lone `git@` stays: it names a service, and such a URL does not work without it.
     """
@@ -119,18 +117,13 @@ def without_credentials(word: str) -> str:
     before, separator, rest = word.partition("://")
     if not separator:
         return word
-    here = _until_space_or_quote(rest)
+    here = rest
+    for mark in " \t\r\n\"'":
+        here = here.partition(mark)[0]
     after = without_credentials(rest[len(here) :])
     user, _, place = _userinfo(here)
     kept = "git@" if user == "git" else ""
     return before + separator + kept + without_credentials(place) + after  # its path may be another URL
-
-
-def _until_space_or_quote(text: str) -> str:
-    for index, char in enumerate(text):
-        if char in " \t\r\n\"'":
-            return text[:index]
-    return text
 
 
 def _userinfo(here: str) -> tuple[str, str, str]:
@@ -185,7 +178,7 @@ def _width() -> int | None:
         return None
 
 
-def _put(text: str) -> None:
+def _write_to_stderr(text: str) -> None:
     try:
         if sys.platform == "win32":  # its console takes characters, not bytes
             sys.stderr.write(text)

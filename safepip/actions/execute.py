@@ -1,4 +1,4 @@
-"""Carry out a plan: one match over its kinds."""
+"""Carry out a plan."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ else:
 
 
 def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
-    """Do what the plan says; return the exit code, or None if the line is to be decided again.
+    """Carry out the plan, and return the exit code.
 
-    Where pip takes over (POSIX) this does not return: the process becomes pip.
+    Return None if the line is to be decided again. Where pip takes over (POSIX) this does not return: the process
+    becomes pip.
     """
     match plan:
         case Pip(handover=handover):
@@ -65,13 +66,8 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
 
             step_down(uid, gid, report)
             return None
-        case Verb(word=word, words=words):
-            _have_stdout()
-            from safepip.verbs import carry_out
-
-            code = carry_out(word, words, context, report)
-            _print("")
-            return code
+        case Verb():
+            return _carry_out(plan, context, report)
         case Version():
             _print(f"safepip {__version__}\n")
             return 0
@@ -79,22 +75,35 @@ def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa
             assert_never(plan)
 
 
+def _carry_out(plan: Verb, context: Context, report: Report) -> int:
+    from safepip.verbs import carry_out
+
+    if sys.stdout is None:  # closed: what is printed goes nowhere
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the rest of the process
+    code = carry_out(plan.word, plan.words, context, report)
+    _print("")  # so that a full disk is noticed
+    return code
+
+
 def hand_over(handover: Handover, context: Context, report: Report) -> int | None:
-    """Become pip: exec it in this process.
+    """Exec pip in this process.
 
     Return None where the environment was removed before its lock could be taken, so that the line is to be decided
     again.
     """
     _answer_about_safepip(handover, context, report)
-    if handover.changes_packages and handover.environment is not None:
-        return _hand_over_change(handover, handover.environment, context, report)
-    if handover.environment is not None and has_doubtful_pip(handover.environment):
-        _care_for_pip(handover.environment, context, report, None)
+    environment = handover.environment
+    if environment is not None and handover.changes_packages:
+        return _hand_over_change(handover, environment, context, report)
+    if environment is not None and has_doubtful_pip(environment):
+        from safepip.envs.sharing import own_pip
+
+        own_pip(environment, context, report, lock=None)
     return _become_pip(handover, context, report, {}, locked=False)
 
 
 def _hand_over_change(handover: Handover, environment: str, context: Context, report: Report) -> int | None:
-    """Repeat the answer of pip if nothing has changed; else become pip under the environment's lock."""
+    """Repeat pip's answer if nothing has changed, else become pip."""
     cache = _noop_cache(handover, context)
     if cache is not None:
         code = _repeat_answer(cache, context, report)
@@ -107,23 +116,29 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
         return None
     _warn_of_root(environment, context, report)
     used(context.state, environment)
-    _prepare_environment(environment, context, report, lock)
+    _recover(environment, context, report, lock)
+    if lock is not None:
+        _make_pip_own(environment, context, report, lock)
     variables = _begin_journal(environment, context)
-    question = cache.question() if cache is not None and variables else None
+    question = None
+    if cache is not None and variables:
+        question = cache.question()
     if question is not None:
         variables["SAFEPIP_RUN_KEEP"] = question
     return _become_pip(handover, context, report, variables, locked=lock is not None)
 
 
 def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report) -> int | None:
-    """Become the pip of an environment that was made for this line, removed again should pip install nothing."""
+    """Become the pip of an environment that a failed install removes."""
     from safepip.envs.removal import discarding
 
     path = made.environment.path
     handover = replace(plan.handover, python=made.environment.python)
     lock = _take_lock(path, context, report)
     used(context.state, path)
-    discard = None if lock is None else discarding(made, plan.called, lock, context, report)
+    discard = None
+    if lock is not None:
+        discard = discarding(made, plan.called, lock, context, report)
     _answer_about_safepip(handover, context, report)
     variables = {}
     if handover.changes_packages:
@@ -137,8 +152,10 @@ def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report
 def _become_pip(
     handover: Handover, context: Context, report: Report, variables: dict[str, str], *, locked: bool
 ) -> int | None:
-    """Exec pip, its environment's lock held through that; wait for it only where something follows its end."""
-    environ = child_environ(handover, locked=locked) | _patterns(context) | variables
+    """Exec pip, or wait for it where something follows its end."""
+    environ = child_environ(handover, locked=locked) | variables
+    if context.cache is not None and context.writes:  # where runner.py keeps compiled regular expressions
+        environ["SAFEPIP_RUN_PATTERNS"] = os.path.join(context.cache, "patterns")
     if context.first_reading.outcome == "main_help":
         _introduce(context)
     if handover.wait:
@@ -150,8 +167,11 @@ def _become_pip(
     return run_and_save(handover, environ, context, report)
 
 
+# -- what is said
+
+
 def _answer_about_safepip(handover: Handover, context: Context, report: Report) -> None:
-    """Say how safepip itself is updated or removed, if the line names it."""
+    """Say how safepip is updated or removed, if the line names it."""
     if report.quiet or not any("safepip" in word.lower() for word in handover.words):
         return
     from safepip.doctor.installation import tell
@@ -160,23 +180,62 @@ def _answer_about_safepip(handover: Handover, context: Context, report: Report) 
 
 
 def _introduce(context: Context) -> None:
-    """Print what safepip can do before pip's help, unless bare pip was typed or asked for."""
-    if context.invocation.shim or context.invocation.system or context.untouched:
+    """Print what safepip can do before pip's help."""
+    if context.invocation.shim or context.invocation.system:
+        return
+    if context.untouched:
         return
     from safepip.verbs.help import overview
 
     _print(overview())
 
 
-def _patterns(context: Context) -> dict[str, str]:
-    """Return where runner.py keeps compiled regular expressions."""
-    if context.cache is None or not context.writes:
-        return {}
-    return {"SAFEPIP_RUN_PATTERNS": os.path.join(context.cache, "patterns")}
+def _say_all(lines: tuple[str, ...], report: Report) -> None:
+    for line in lines:
+        report.say(line)
+
+
+def _locate(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
+    """Return where the packages are that pip will not find."""
+    if report.quiet:
+        return ()
+    from safepip.doctor.locate import locate
+
+    return locate(plan.sought, context) or (plan.otherwise,)
+
+
+def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
+    """Say once how the tool of the project records a dependency."""
+    if hint is None or report.quiet:
+        return
+    if context.invocation.save is not None:  # safepip records it
+        return
+    from safepip.system.project_tools.tools import note_hinted
+
+    root, line = hint
+    report.say(line)
+    note_hinted(context.state, root)
+
+
+def _warn_of_root(environment: str, context: Context, report: Report) -> None:
+    from safepip.envs.health import left_by_root
+
+    left = left_by_root(environment, context.ambient.user)
+    if left is not None:
+        report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
+        report.say(f'sudo chown -R "$USER" {shell_quote(environment)}')
+
+
+def _print(text: str) -> None:
+    if sys.stdout is not None:  # closed
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+# -- an answer that can be foretold
 
 
 def _noop_cache(handover: Handover, context: Context) -> NoopCache | None:
-    """Return the cache of pip's answers, if the answer to this line may be in it."""
     if context.command.subcommand != "install" or not context.settings.fast:
         return None
     if context.invocation.save is not None:
@@ -187,56 +246,24 @@ def _noop_cache(handover: Handover, context: Context) -> NoopCache | None:
 
 
 def _repeat_answer(cache: NoopCache, context: Context, report: Report) -> int | None:
-    """Repeat pip's answer to the same question; return its exit code, or None without an answer."""
+    """Repeat pip's answer to the same question, and return the exit code."""
     from safepip.envs.noop_cache import repeat
 
     printed = cache.answer()
-    code = None if printed is None else repeat(printed)
+    if printed is None:
+        return None
+    code = repeat(printed)
     if code is not None:
         report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
         used(context.state, cache.environment)
     return code
 
 
-def _say_all(lines: tuple[str, ...], report: Report) -> None:
-    for line in lines:
-        report.say(line)
-
-
-def _locate(plan: Pip, context: Context, report: Report) -> tuple[str, ...]:
-    """Return what to say of packages that pip is about to look for in vain."""
-    if report.quiet:
-        return ()
-    from safepip.doctor.locate import locate
-
-    return locate(plan.sought, context) or (plan.otherwise,)
-
-
-def _give_hint(hint: tuple[str, str] | None, context: Context, report: Report) -> None:
-    """Say once per project how the tool that keeps it records a dependency."""
-    is_recorded = context.invocation.save is not None
-    if hint is not None and not report.quiet and not is_recorded:
-        from safepip.system.project_tools.tools import note_hinted
-
-        root, line = hint
-        report.say(line)
-        note_hinted(context.state, root)
-
-
-def _have_stdout() -> None:
-    """Let what is written to a closed stdout go nowhere, as with `print`."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the rest of the process
-
-
-def _print(text: str) -> None:
-    if sys.stdout is not None:  # closed
-        sys.stdout.write(text)
-        sys.stdout.flush()
+# -- environments
 
 
 def _create(plan: Create, context: Context, report: Report) -> int | None:
-    """Make the environment and hand over; None where the rebuild of one was finished instead."""
+    """Make the environment and hand over, or finish its rebuild."""
     from safepip.envs.create import create
 
     if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
@@ -253,18 +280,18 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
 
 
 def _rebuild(plan: Rebuild, context: Context, report: Report) -> int | None:
-    """Rebuild the environment; None where it is whole then: no fault is met twice."""
+    """Rebuild the environment, so that the line can be decided again."""
     from safepip.envs.rebuild import repair
 
     path = plan.environment.path
     repair(path, plan.called, context, report, unasked=True)
-    if context.examine(path, trusted=True).state == BROKEN:
+    if context.examine(path, trusted=True).state == BROKEN:  # it is not rebuilt twice
         return execute(plan.refusal, context, report)
     return None
 
 
 def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
-    """Have pipx do its part; packages that have no programs are installed into the environment instead."""
+    """Have pipx do its part, and the environment what has no programs."""
     from . import pipx
 
     code, without_programs = pipx.run_pipx(plan, context, report)
@@ -278,17 +305,8 @@ def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
     return into
 
 
-def _warn_of_root(environment: str, context: Context, report: Report) -> None:
-    from safepip.envs.health import left_by_root
-
-    left = left_by_root(environment, context.ambient.user)
-    if left is not None:
-        report.say(f"{left} belongs to root, left by an earlier sudo pip; give it back first:")
-        report.say(f'sudo chown -R "$USER" {shell_quote(environment)}')
-
-
 def _take_lock(environment: str, context: Context, report: Report) -> int | None:
-    """Take the lock for a change, or None where there can be none; an interrupted rebuild ends first."""
+    """Take the lock for a change, where there can be one."""
     if context.state is not None and names_in(os.path.join(context.state, "repairs")):
         from safepip.envs.rebuild import resume
 
@@ -298,22 +316,15 @@ def _take_lock(environment: str, context: Context, report: Report) -> int | None
     return acquire(environment, context.settings.lock_timeout, report)
 
 
-def _care_for_pip(environment: str, context: Context, report: Report, lock: int | None) -> None:
-    """Give the environment a pip of its own, if others could change its pip."""
+def _make_pip_own(environment: str, context: Context, report: Report, lock: int) -> None:
+    """Give the environment its own pip, if others could change it."""
+    from safepip.envs.health import has_doubtful_pip_file
+
+    if not has_doubtful_pip_file(environment):
+        return
     from safepip.envs.sharing import own_pip
 
     own_pip(environment, context, report, lock=lock)
-
-
-def _prepare_environment(environment: str, context: Context, report: Report, lock: int | None) -> None:
-    """Make good what an earlier command left behind: an interrupted change, and a pip that others could change."""
-    _recover(environment, context, report, lock)
-    if lock is None:
-        return
-    from safepip.envs.health import has_doubtful_pip_file
-
-    if has_doubtful_pip_file(environment):
-        _care_for_pip(environment, context, report, lock)
 
 
 def _recover(environment: str, context: Context, report: Report, lock: int | None) -> None:
@@ -331,5 +342,6 @@ def _begin_journal(environment: str, context: Context, *, is_new: bool = False) 
     from safepip.envs.journal import begin
 
     # Undo and history show the line as it was typed, not the words that it came to, such as those of `upgrade`.
-    begun = begin(environment, context.invocation.words, context.ambient.cwd, created=is_new)
-    return {"SAFEPIP_RUN_JOURNAL": environment} if begun else {}
+    if not begin(environment, context.invocation.words, context.ambient.cwd, created=is_new):
+        return {}
+    return {"SAFEPIP_RUN_JOURNAL": environment}
