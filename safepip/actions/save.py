@@ -14,6 +14,7 @@ from safepip.report import without_secrets
 from safepip.saving import destination as destinations
 from safepip.saving import edits
 from safepip.saving import entry as entries
+from safepip.saving.destination import Destination
 from safepip.saving.edits import Opened
 from safepip.saving.entry import Asked, Parts
 from safepip.saving.requirements_file import CannotEditError, RequirementsFile
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from safepip.core.plan import Handover
     from safepip.report import Report
-    from safepip.saving.destination import Destination
     from safepip.system.observe import Context
 
 _ATTEMPTS = 5  # where another program changes the file meanwhile
@@ -177,8 +177,8 @@ def _open_with_nested(destination: Destination, context: Context) -> list[Opened
     if not isinstance(first.document, RequirementsFile) or context.project is None:
         return [first]
     files = [first]
-    for inner in destinations.nested(destination, first.document, context.project.root):
-        files.append(_open(inner, context))
+    for path, _ in destinations.nested(destination.path, first.document, context.project.root):
+        files.append(_open(Destination(path=path), context))
     return files
 
 

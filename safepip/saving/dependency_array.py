@@ -1,4 +1,4 @@
-"""An array of dependencies in a pyproject.toml whose entries can be changed: the rest of the text stays as it is.
+"""Change one entry of an array of dependencies in a pyproject.toml.
 
 Where the array stands is found by reading tokens, which needs no full knowledge of TOML: each change is parsed
 again, and refused unless the document differs in nothing but that entry.
@@ -6,13 +6,13 @@ again, and refused unless the document differs in nothing but that entry.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import sys
 
-from safepip.core.record import Record, replace
+from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
+from safepip.system.project_tools.detect import inside
 
 from .requirements_file import CannotEditError
 
@@ -23,39 +23,49 @@ else:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+    Token = re.Match[str]
 
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|(?P<comment>\#[^\n]*)'
     r"|(?P<sign>[\[\]{},=])|(?P<end>\r?\n)|(?P<space>[^\S\n]+)|[^\s\[\]{},=\"'#]+|.",
     re.DOTALL,
 )
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+_REST_OF_LINE = re.compile(r"[^\S\n]*(?:#[^\n]*)?\n")
 _BLANK = ("space", "end", "comment")
+_DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 _INDENT = "    "
 _MOST_DOTS = 1000  # in a line: tomllib takes minutes for a key of very many parts
 
 
 class Item(Record):
-    """An element of the array, by positions in the text; `comma` is None where none follows."""
+    """An element, by positions in the text."""
 
     start: int
     stop: int
-    comma: int | None
+    comma: str  # that follows it, or ""
+    end: int  # behind the comma
 
-    @property
-    def end(self) -> int:
-        """Return the position behind it and its comma."""
-        if self.comma is None:
-            return self.stop
-        return self.comma + 1
+
+class Array(Record):
+    """The positions of an array's brackets in the text, and its elements."""
+
+    start: int
+    stop: int
+    items: list[Item]
 
 
 class DependencyArray(Record):
-    """The text of a pyproject.toml, and the keys that lead to the array: each change returns a new one."""
+    """A pyproject.toml's text, and the table and key of the array.
+
+    Each change returns a new one.
+    """
 
     text: str
-    keys: tuple[str, ...]
+    keys: tuple[str, str]
 
     @property
     def content(self) -> bytes:
@@ -64,158 +74,136 @@ class DependencyArray(Record):
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """Return the elements of the array; one that is not text, as an included group, is an empty entry."""
-        found = _value(_parsed(self.text), self.keys) or []
-        return tuple(map(_text_of, found))
+        """Return the elements. One that is not text is empty."""
+        found = inside(_parsed(self.text), *self.keys)
+        if not isinstance(found, list):
+            return ()
+        # A group may include another: `{include-group = "other"}` (PEP 735).
+        return tuple(item if isinstance(item, str) else "" for item in found)
 
     def put(self, index: int, text: str) -> DependencyArray:
         """Replace an element where it stands."""
-        item = self._items()[index]
-        changed = self.text[: item.start] + self._literal(text) + self.text[item.stop :]
-        return self._proved(changed, lambda array: [*array[:index], text, *array[index + 1 :]])
+        items = self._items()
+        start, stop = items[index].start, items[index].stop
+        changed = self.text[:start] + _literal(text, self.text, items) + self.text[stop:]
+        return self._proved(changed, index, index + 1, [text])
 
     def add(self, text: str) -> DependencyArray:
-        """Add an element at the end; the array or its table is made where it is missing."""
-        found = _array(self.text, self.keys)
-        changed = self._with_array(text)
-        if found is not None:
-            changed = self._with_item(text, *found)
-        return self._proved(changed, lambda array: [*array, text])
+        """Add an element at the end, and the array if missing."""
+        array = _find_array(self.text, self.keys)
+        if array is None:
+            changed = self._with_array(text)
+        else:
+            changed = self._with_item(text, array)
+        end = len(self.entries)
+        return self._proved(changed, end, end, [text])
 
     def remove(self, index: int) -> DependencyArray:
-        """Remove an element, with its line if it has one of its own."""
+        """Remove an element, and its line if it stands alone there."""
         items = self._items()
         start, stop = _own_line(self.text, items[index]) or _span_in_line(items, index)
         gone = self.text[start:stop]
-        changed = self.text[:start] + self.text[stop:]
-        was_last = index == len(items) - 1
-        if was_last and index and items[index].comma is None and gone.endswith("\n"):
-            comma = items[index - 1].comma
-            assert comma is not None
-            changed = changed[:comma] + changed[comma + 1 :]  # the last one has none in this array
+        before = self.text[:start]
+        if index and not items[index].comma and gone.endswith("\n"):
+            comma = items[index - 1].end - 1  # in this array, the last element has none
+            before = before[:comma] + before[comma + 1 :]
         if "#" in gone.replace(self.entries[index], "") and "\n" in gone.rstrip("\r\n"):
             raise CannotEditError("a comment stands where the entry is")
-        return self._proved(changed, lambda array: array[:index] + array[index + 1 :])
+        return self._proved(before + self.text[stop:], index, index + 1, [])
 
     def _items(self) -> list[Item]:
-        items = self._found_items()
-        if len(items) != len(self.entries):
+        array = _find_array(self.text, self.keys)
+        if array is None or len(array.items) != len(self.entries):
             raise CannotEditError(f"{'.'.join(self.keys)} is not written as an array of its own")
-        return items
+        return array.items
 
-    def _found_items(self) -> list[Item]:
-        found = _array(self.text, self.keys)
-        if found is None:
-            return []
-        return _items(self.text, *found)
-
-    def _literal(self, text: str) -> str:
-        """Return a TOML string: quoted as the others are where that needs no escapes."""
-        items = self._found_items()
-        single = bool(items) and self.text[items[-1].start] == "'"
-        if "'" not in text and text.isprintable() and (single or '"' in text):
-            return f"'{text}'"
-        return json.dumps(text, ensure_ascii=False)
-
-    def _with_item(self, text: str, start: int, stop: int) -> str:
-        """Return the text with one more element in the array from `start` to `stop`."""
-        items = _items(self.text, start, stop)
-        literal = self._literal(text)
-        whole, inner = self.text, self.text[start + 1 : stop - 1]
-        if not items:
-            if "\n" not in inner:
-                return f"{whole[: start + 1]}{literal}{whole[start + 1 :]}"
-            line = whole.rindex("\n", start, stop) + 1
-            indent = _indent_before(whole, start) + _INDENT
-            return f"{whole[:line]}{indent}{literal},{self._end()}{whole[line:]}"
-        last = items[-1]
-        end = last.end
-        line = whole.find("\n", end, stop)
-        has_own_line = _own_line(whole, last) is not None
-        if not has_own_line or line < 0:
-            return self._behind(last, literal)
-        indent = _indent_before(whole, last.start)
-        if last.comma is None:
-            return f"{whole[:end]},{whole[end : line + 1]}{indent}{literal}{self._end()}{whole[line + 1 :]}"
-        return f"{whole[: line + 1]}{indent}{literal},{self._end()}{whole[line + 1 :]}"
-
-    def _behind(self, last: Item, literal: str) -> str:
-        """Return the text with an element behind the last one, in its line."""
+    def _with_item(self, text: str, array: Array) -> str:
         whole = self.text
-        if last.comma is None:
-            return f"{whole[: last.stop]}, {literal}{whole[last.stop :]}"
-        return f"{whole[: last.comma + 1]} {literal},{whole[last.comma + 1 :]}"
+        literal = _literal(text, whole, array.items)
+        if not array.items:
+            if "\n" not in whole[array.start : array.stop]:
+                return f"{whole[: array.start + 1]}{literal}{whole[array.start + 1 :]}"
+            line = whole.rindex("\n", array.start, array.stop) + 1
+            first_line = whole[whole.rfind("\n", 0, array.start) + 1 :]
+            indent = first_line[: len(first_line) - len(first_line.lstrip(" \t"))] + _INDENT
+            return f"{whole[:line]}{indent}{literal},{self._newline()}{whole[line:]}"
+        last = array.items[-1]
+        before, after = whole[: last.end], whole[last.end :]
+        if not last.comma:
+            before += ","
+        own_line = _own_line(whole, last)
+        if own_line is None:
+            return f"{before} {literal}{last.comma}{after}"
+        line, next_line = own_line
+        before += whole[last.end : next_line]  # the comment on the last element, if it has one
+        indent = whole[line : last.start]
+        return f"{before}{indent}{literal}{last.comma}{self._newline()}{whole[next_line:]}"
 
     def _with_array(self, text: str) -> str:
-        """Return the text with a new array, at the end of its table or in a new one."""
+        # It goes to the end of its table, or into a new table.
         table, key = self.keys
         if not _PLAIN_KEY.match(key):
             key = json.dumps(key, ensure_ascii=False)
-        end = self._end()
-        line = f"{key} = [{json.dumps(text, ensure_ascii=False)}]{end}"
-        at = _table_end(self.text, table)
-        if at is None:
-            before = self._ended(self.text)
-            if before:
-                before += end
-            return f"{before}[{table}]{end}{line}"
-        return self._ended(self.text[:at]) + line + self.text[at:]
+        newline = self._newline()
+        line = f"{key} = [{json.dumps(text, ensure_ascii=False)}]{newline}"
+        end = _table_end(self.text, table)
+        before = self.text[:end]
+        if before and not before.endswith("\n"):
+            before += newline
+        if end is not None:
+            return before + line + self.text[end:]
+        if before:
+            before += newline
+        return f"{before}[{table}]{newline}{line}"
 
-    def _ended(self, text: str) -> str:
-        """Return the text with a line end at its end, unless it is empty."""
-        if not text or text.endswith("\n"):
-            return text
-        return text + self._end()
+    def _newline(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
 
-    def _end(self) -> str:
-        if "\r\n" in self.text:
-            return "\r\n"
-        return "\n"
+    def _proved(self, text: str, start: int, stop: int, new: list[str]) -> DependencyArray:
+        """Return the changed document if nothing else differs.
 
-    def _proved(self, text: str, change: Any) -> DependencyArray:
-        """Return the changed document, if it differs in nothing but the array, and in that as it should."""
-        wanted = copy.deepcopy(_parsed(self.text))
-        table = wanted
-        if len(self.keys) > 1:
-            table = wanted.setdefault(self.keys[0], {})
+        It must have the elements `new` in the place of those from `start` to `stop`.
+        """
+        table_name, key = self.keys
+        wanted = _parsed(self.text)
+        table = wanted.setdefault(table_name, {})
         if not isinstance(table, dict):
-            raise CannotEditError(f"{self.keys[0]} is not a table")
-        array = table.get(self.keys[-1], [])
+            raise CannotEditError(f"{table_name} is not a table")
+        array = table.setdefault(key, [])
         if not isinstance(array, list):
-            raise CannotEditError(f"{'.'.join(self.keys)} is not an array")
-        table[self.keys[-1]] = change(array)
+            raise CannotEditError(f"{table_name}.{key} is not an array")
+        array[start:stop] = new
         try:
             is_right = tomllib.loads(text) == wanted
         except (ValueError, RecursionError):
             is_right = False
         if not is_right:
-            raise CannotEditError(f"{'.'.join(self.keys)} is written in a way that safepip does not edit")
-        changed: DependencyArray = replace(self, text=text)
-        return changed
+            raise CannotEditError(f"{table_name}.{key} is written in a way that safepip does not edit")
+        return DependencyArray(text=text, keys=self.keys)
 
 
 def read(content: bytes, table: str, key: str) -> DependencyArray:
-    """Take a pyproject.toml; a group's `key` is found whatever way its name is spelled (PEP 735)."""
+    """Read a pyproject.toml to edit, or raise CannotEditError."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise CannotEditError("it is not UTF-8") from None
-    document = _parsed(text)
-    found = document.get(table, {})
+    found = _parsed(text).get(table, {})
     if not isinstance(found, dict):
         raise CannotEditError(f"{table} is not a table")
-    dynamic = found.get("dynamic")
-    if table == "project" and isinstance(dynamic, list) and key in dynamic:
-        raise CannotEditError(f"project.{key} is dynamic: the build backend finds it elsewhere")
-    if table != "project":
-        for name in found:
-            if normalised_name(name) == normalised_name(key):
-                return DependencyArray(text=text, keys=(table, name))
+    if table == "project":
+        dynamic = found.get("dynamic")
+        if isinstance(dynamic, list) and key in dynamic:
+            raise CannotEditError(f"project.{key} is dynamic: the build backend finds it elsewhere")
+        return DependencyArray(text=text, keys=(table, key))
+    for name in found:
+        if normalised_name(name) == normalised_name(key):  # PEP 735: the names of groups are normalised
+            return DependencyArray(text=text, keys=(table, name))
     return DependencyArray(text=text, keys=(table, key))
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    if max(map(_dots, text.split("\n"))) > _MOST_DOTS:
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
         raise CannotEditError("it has a key of too many parts")
     try:
         document: dict[str, Any] = tomllib.loads(text)
@@ -224,55 +212,59 @@ def _parsed(text: str) -> dict[str, Any]:
     return document
 
 
-def _text_of(item: object) -> str:
-    if isinstance(item, str):
-        return item
-    return ""
-
-
-def _dots(line: str) -> int:
-    return line.count(".")
-
-
-def _value(document: Any, keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(key)
-    if isinstance(document, list):
-        return document
-    return None
+def _literal(text: str, document: str, items: list[Item]) -> str:
+    """Return a TOML string, quoted as the last item is if possible."""
+    prefers_single = '"' in text  # which needs no escapes there
+    if items and document[items[-1].start] == "'":
+        prefers_single = True
+    if prefers_single and "'" not in text and text.isprintable():
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False)
 
 
 # -- where things stand in the text
 
 
-def _tokens(text: str, start: int = 0) -> list[re.Match[str]]:
-    return list(_TOKEN.finditer(text, start))
+class Statement(Record):
+    """The header of a table, or a key with its value."""
+
+    path: tuple[str, ...]  # of the value
+    value: list[Token]  # without blanks and comments
+    end: int  # behind its last line
+    table: tuple[str, ...]  # that it opens or stands in
 
 
-def _statements(text: str) -> list[tuple[list[re.Match[str]], int]]:
-    """Return the tokens of each line, one that goes on in brackets as one, with the position behind it."""
-    found: list[tuple[list[re.Match[str]], int]] = []
-    line: list[re.Match[str]] = []
+def _statements(text: str) -> Iterator[Statement]:
+    table: tuple[str, ...] = ()
+    tokens: list[Token] = []
     depth = 0
-    for token in _tokens(text):
-        depth += (token["sign"] in {"[", "{"}) - (token["sign"] in {"]", "}"})
-        if token["end"] and depth <= 0:
-            found.append((line, token.end()))
-            line, depth = [], 0
-        else:
-            line.append(token)
-    return [*found, (line, len(text))]
+    for token in _TOKEN.finditer(text + "\n"):  # so that the last line ends, too
+        depth += _DEEPER.get(token[0], 0)
+        if token.lastgroup not in _BLANK:
+            tokens.append(token)
+        if not token["end"] or depth > 0:
+            continue
+        if not tokens:
+            continue
+        texts = [token[0] for token in tokens]
+        if texts[:2] == ["[", "["]:  # an array of tables, which never holds what is looked for
+            table = ("",)
+        elif texts[0] == "[":
+            table = _path_of(texts[1:-1])
+            yield Statement(path=(), value=[], end=token.end(), table=table)
+        elif "=" in texts:
+            at = texts.index("=")
+            path = (*table, *_path_of(texts[:at]))
+            yield Statement(path=path, value=tokens[at + 1 :], end=token.end(), table=table)
+        tokens, depth = [], 0
 
 
-def _path_of(tokens: list[re.Match[str]]) -> tuple[str, ...]:
+def _path_of(words: list[str]) -> tuple[str, ...]:
     """Return the keys that a dotted key consists of."""
-    source = "".join(token[0] for token in tokens if not token["space"])
     try:
-        document: Any = tomllib.loads(f"{source} = 0")
+        document: Any = tomllib.loads(f"{''.join(words)} = 0")
     except ValueError:
-        return ()
+        return ("",)
     path = []
     while isinstance(document, dict):
         key, document = next(iter(document.items()))
@@ -280,103 +272,57 @@ def _path_of(tokens: list[re.Match[str]]) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _header(tokens: list[re.Match[str]]) -> tuple[str, ...] | None:
-    """Return the path that `[table]` names, () for one of an array of tables, None for another line."""
-    plain = _plain(tokens)
-    if not plain or plain[0]["sign"] != "[":
-        return None
-    is_array_of_tables = len(plain) > 1 and plain[1]["sign"] == "["
-    if is_array_of_tables:
-        return ()
-    return _path_of(plain[1:-1])
-
-
-def _array(text: str, keys: tuple[str, ...]) -> tuple[int, int] | None:
-    """Return where the brackets of the array begin and end, or None without one."""
-    table: tuple[str, ...] = ()
-    for tokens, _ in _statements(text):
-        header = _header(tokens)
-        if header is not None:
-            table = header or ("",)
-            continue
-        path, value = _key_and_value(tokens)
-        if (*table, *path) != keys or not value:
-            continue
-        if value[0]["sign"] == "[" and value[-1]["sign"] == "]":
-            return value[0].start(), value[-1].end()
+def _find_array(text: str, keys: tuple[str, str]) -> Array | None:
+    for statement in _statements(text):
+        value = statement.value
+        if statement.path == keys and value[0][0] == "[":
+            return Array(start=value[0].start(), stop=value[-1].end(), items=_items_of(value[1:-1]))
     return None
 
 
-def _key_and_value(tokens: list[re.Match[str]]) -> tuple[tuple[str, ...], list[re.Match[str]]]:
-    """Return the path that a line's key means, and the tokens of its value; both are empty without an "="."""
-    for at, token in enumerate(tokens):
-        if token["sign"] == "=":
-            return _path_of(tokens[:at]), _plain(tokens[at + 1 :])
-    return (), []
-
-
-def _plain(tokens: list[re.Match[str]]) -> list[re.Match[str]]:
-    return [token for token in tokens if token.lastgroup not in _BLANK]
-
-
-def _table_end(text: str, table: str) -> int | None:
-    """Return the position behind the last key of the table, or its header; None without such a table."""
-    at: int | None = None
-    is_inside = False
-    for tokens, end in _statements(text):
-        header = _header(tokens)
-        if header is not None:
-            is_inside = header == (table,)
-        if is_inside and _plain(tokens):
-            at = end
-    return at
-
-
-def _items(text: str, start: int, stop: int) -> list[Item]:
-    """Return the elements of the array between two brackets."""
+def _items_of(tokens: list[Token]) -> list[Item]:
+    """Return the elements of an array, from what stands between its brackets."""
     found: list[Item] = []
-    depth, begin, end = 0, None, 0
-    for token in _tokens(text[: stop - 1], start + 1):
-        if token.lastgroup in _BLANK:
+    depth = 0
+    item: list[Token] = []
+    for token in tokens:
+        depth += _DEEPER.get(token[0], 0)
+        if token[0] != "," or depth:
+            item.append(token)
             continue
-        depth += (token["sign"] in {"[", "{"}) - (token["sign"] in {"]", "}"})
-        if token["sign"] == "," and not depth:
-            if begin is not None:
-                found.append(Item(start=begin, stop=end, comma=token.start()))
-            begin = None
-            continue
-        if begin is None:
-            begin = token.start()
-        end = token.end()
-    if begin is not None:
-        found.append(Item(start=begin, stop=end, comma=None))
+        found.append(Item(start=item[0].start(), stop=item[-1].end(), comma=",", end=token.end()))
+        item = []
+    if item:
+        stop = item[-1].end()
+        found.append(Item(start=item[0].start(), stop=stop, comma="", end=stop))
     return found
 
 
+def _table_end(text: str, table: str) -> int | None:
+    """Return the position behind the table's last key or its header."""
+    end = None
+    for statement in _statements(text):
+        if statement.table == (table,):
+            end = statement.end
+    return end
+
+
 def _own_line(text: str, item: Item) -> tuple[int, int] | None:
-    """Return the line of an element that shares it with none, nor with a bracket; else None."""
+    """Return the line of an element, None if it stands with others."""
     start = text.rfind("\n", 0, item.start) + 1
-    after = item.end
-    line_end = text.find("\n", after)
-    rest = text[after:line_end].strip()
-    is_alone = not text[start : item.start].strip() and (not rest or rest.startswith("#"))
-    is_in_one_line = "\n" not in text[item.start : after]
-    if is_alone and is_in_one_line and line_end >= 0:
-        return (start, line_end + 1)
-    return None
+    rest = _REST_OF_LINE.match(text, item.end)
+    if rest is None or text[start : item.start].strip():
+        return None
+    if "\n" in text[item.start : item.end]:
+        return None
+    return start, rest.end()
 
 
 def _span_in_line(items: list[Item], index: int) -> tuple[int, int]:
-    """Return the text to take out for an element that stands in a line with others."""
+    """Return what to remove for an element beside others in a line."""
     item = items[index]
     if index:
         return items[index - 1].stop, item.stop
     if len(items) > 1:
         return item.start, items[1].start
     return item.start, item.end
-
-
-def _indent_before(text: str, position: int) -> str:
-    """Return the white space that the line at the position begins with."""
-    line = text[text.rfind("\n", 0, position) + 1 :]
-    return line[: len(line) - len(line.lstrip(" \t"))]

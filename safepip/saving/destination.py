@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 
 from safepip.core.record import Record
 from safepip.core.requirement import requirements_file as opened_for
-from safepip.system.files import read_regular
-from safepip.system.project_tools.detect import content, inside, parsed
+from safepip.system.files import is_in, read_regular
+from safepip.system.project_tools.detect import content, parsed
 
 from . import dependency_array, requirements_file
 from .requirements_file import CannotEditError
@@ -31,20 +30,20 @@ _OTHER_FORMATS = (
     ".toml", ".cfg", ".ini", ".json", ".lock", ".py", ".yaml", ".yml", ".md", ".rst", "Pipfile", "Makefile",
     "Dockerfile",
 )  # fmt: skip
-_MOST_FILES = 64
-_LARGEST = 1 << 20
+_MOST_FILES = 64  # that include each other
+_LARGEST = 1 << 20  # bytes of a file
 
 
 class Destination(Record):
-    """A requirements file, or with a `table` the array `key` in that table of a pyproject.toml."""
+    """A requirements file, or an array of a pyproject.toml."""
 
     path: str
-    table: str = ""
+    table: str = ""  # of the array, empty for a requirements file
     key: str = ""
 
 
 def document(destination: Destination, text: bytes | None) -> Document:
-    """Return the document to edit; raise CannotEditError for what it cannot be."""
+    """Return the document to edit, or raise CannotEditError."""
     if text is None:
         text = b""
     if destination.table:
@@ -53,14 +52,10 @@ def document(destination: Destination, text: bytes | None) -> Document:
 
 
 def named(value: str, cwd: str, root: str | None) -> Destination:
-    """Return what `--save=VALUE` names: a file, or a dependency group of the project."""
+    """Return what `--save=VALUE` names: a file, or a dependency group."""
     if value.startswith(GROUP):
-        folders = folders_up(cwd, root)
-        path = os.path.join(folders[-1], PYPROJECT)
-        for folder in folders:
-            if os.path.lexists(os.path.join(folder, PYPROJECT)):
-                path = os.path.join(folder, PYPROJECT)
-                break
+        paths = [os.path.join(folder, PYPROJECT) for folder in _folders_up(cwd, root)]
+        path = next(filter(os.path.lexists, paths), paths[-1])
         return Destination(path=path, table=_GROUPS, key=value.removeprefix(GROUP).strip())
     path = os.path.normpath(os.path.join(cwd, value))
     if os.path.basename(path) == PYPROJECT:
@@ -69,93 +64,104 @@ def named(value: str, cwd: str, root: str | None) -> Destination:
 
 
 def is_of_another_format(destination: Destination) -> bool:
-    """Return True if the name is that of a file which cannot list requirements, as setup.cfg."""
+    """Return True for a file that cannot list requirements, as setup.cfg."""
     return not destination.table and destination.path.endswith(_OTHER_FORMATS)
 
 
 def of_project(cwd: str, root: str) -> list[Destination]:
-    """Return the files that may list the project's dependencies, the nearest first; the first one is used.
+    """Return the files that may list the project's dependencies, nearest first.
 
     In each directory: requirements.txt, requirements.in, the project table, the only other requirements file. A
-    file that a program writes is not edited where what it is made from is there.
+    file that a program writes is not edited if the file that it is made from exists.
     """
     found: list[Destination] = []
-    for folder in folders_up(cwd, root):
+    for folder in _folders_up(cwd, root):
         found += _in_folder(folder)
     if not found:
         found.append(Destination(path=os.path.join(root, "requirements.txt")))
     return found
 
 
-def folders_up(cwd: str, root: str | None) -> list[str]:
-    """Return the working directory and those above it, up to the project's root."""
+def _folders_up(cwd: str, root: str | None) -> list[str]:
+    """Return the directories from the working directory up to the project's root."""
+    if root is None:
+        return [cwd]
     found = [cwd]
-    while root is not None and found[-1] != root and os.path.dirname(found[-1]) != found[-1]:
-        found.append(os.path.dirname(found[-1]))
-    if root is None or found[-1] == root:
-        return found
-    return [root]
+    while found[-1] != root:
+        parent = os.path.dirname(found[-1])
+        if parent == found[-1]:  # the working directory is not in the project
+            return [root]
+        found.append(parent)
+    return found
 
 
 def _in_folder(folder: str) -> Iterator[Destination]:
     main, source = os.path.join(folder, "requirements.txt"), os.path.join(folder, "requirements.in")
     pyproject = os.path.join(folder, PYPROJECT)
-    text = content(pyproject)
-    document = parsed(text)
-    is_broken = not document and _says_something(text)  # no second list beside it
-    has_table = is_broken or isinstance(inside(document, "project"), dict)
-    has_source = has_table or os.path.lexists(source)
-    if os.path.lexists(main):
-        is_made_from_source = has_source and _is_generated(main)
-        if not is_made_from_source:
-            yield Destination(path=main)
-    if os.path.lexists(source):
+    has_main, has_source = os.path.lexists(main), os.path.lexists(source)
+    has_table = _has_project_table(pyproject)
+    if has_main and (has_source or has_table):
+        found = readable(main)
+        has_main = found is None or not found.is_generated
+    if has_main:
+        yield Destination(path=main)
+    if has_source:
         yield Destination(path=source)
     if has_table:
         yield Destination(path=pyproject, table="project", key="dependencies")
-    if not has_source:
+    if not has_source and not has_table:
         yield from _only_other(folder, main)
 
 
-def _says_something(text: bytes) -> bool:
-    """Return True unless all lines are empty or comments."""
-    return any(line.strip() and not line.lstrip().startswith(b"#") for line in text.splitlines())
-
-
 def _only_other(folder: str, main: str) -> Iterator[Destination]:
-    """Yield the requirements file of another name, if the directory has only that one."""
+    """Yield the requirements file of another name if there is only one."""
     found = glob.glob(os.path.join(glob.escape(folder), "requirements*.txt"))
     if len(found) == 1 and found[0] != main:
         yield Destination(path=found[0])
 
 
-def _is_generated(path: str) -> bool:
+def _has_project_table(pyproject: str) -> bool:
+    text = content(pyproject)
+    document = parsed(text)
+    if document:
+        return isinstance(document.get("project"), dict)
+    # A broken file may have the table, so that no second list is made beside it.
+    lines = map(bytes.lstrip, text.splitlines())
+    return any(line and not line.startswith(b"#") for line in lines)
+
+
+def readable(path: str) -> RequirementsFile | None:
+    """Read the requirements file at `path`, None if that is impossible."""
     text = read_regular(path, _LARGEST)
-    with contextlib.suppress(CannotEditError):
-        return text is not None and requirements_file.read(text).is_generated
-    return False
+    if text is None:
+        return None
+    try:
+        return requirements_file.read(text)
+    except CannotEditError:
+        return None
 
 
-def nested(destination: Destination, found: RequirementsFile, within: str) -> Iterator[Destination]:
-    """Yield the requirements files that a file includes, at any depth, if they lie in the directory `within`."""
-    due = [(destination.path, found)]
-    seen = {os.path.realpath(destination.path)}
+def nested(path: str, found: RequirementsFile, within: str) -> Iterator[tuple[str, RequirementsFile]]:
+    """Yield what the requirements file at `path` includes, at any depth.
+
+    Files outside the directory `within` are left out.
+    """
+    due = [(path, found)]
+    seen = {os.path.realpath(path)}
     while due:
         path, including = due.pop(0)
         for name in including.nested:
             local = opened_for(name)
-            inner = ""
-            if local:
-                inner = os.path.normpath(os.path.join(os.path.dirname(path), local))
+            if not local:
+                continue
+            inner = os.path.normpath(os.path.join(os.path.dirname(path), local))
             real = os.path.realpath(inner)
-            is_inside = real.startswith(os.path.join(os.path.realpath(within), ""))
-            if real in seen or not is_inside:
+            if real in seen or not is_in(real, os.path.realpath(within)):
                 continue
             if len(seen) > _MOST_FILES:
                 return
             seen.add(real)
-            text = read_regular(inner, _LARGEST)
-            with contextlib.suppress(CannotEditError):
-                if text is not None:
-                    due.append((inner, requirements_file.read(text)))
-                    yield Destination(path=inner)
+            file = readable(inner)
+            if file is not None:
+                due.append((inner, file))
+                yield inner, file

@@ -1,4 +1,4 @@
-"""Record packages in open files, and take them out again; nothing is written here."""
+"""Record packages in open files, or remove them. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Opened(Record):
-    """A file that is edited: its content as it was read, None without one, and the document that it becomes."""
+    """A file that is edited in memory."""
 
     destination: Destination
-    before: bytes | None
-    document: Document
+    before: bytes | None  # its content when it was read, None if it is missing
+    document: Document  # that it becomes
 
     @property
     def folder(self) -> str:
@@ -31,9 +31,9 @@ class Opened(Record):
 
 
 def record(one: Asked, files: Sequence[Opened]) -> tuple[Opened, str] | None:
-    """Return the file with the package in it, and its entry; None where the files say already what was asked for.
+    """Return the file with the package in it, and its entry.
 
-    An entry that counts in this environment, by its marker, comes first; a new one goes into the first file.
+    Return None if the files already say what was asked for. A new entry goes into the first file.
     """
     found = _find(one, files)
     if found is None:
@@ -50,8 +50,8 @@ def record(one: Asked, files: Sequence[Opened]) -> tuple[Opened, str] | None:
 
 
 def _find(one: Asked, files: Sequence[Opened]) -> tuple[Opened, int] | None:
-    """Return the file and the number of the entry about the package, one that counts here before others."""
-    first = None
+    """Return the file and the index of the entry about the package."""
+    first = None  # used if no entry counts in this environment by its marker
     for file in files:
         for index, entry in enumerate(file.document.entries):
             if not entries.is_meant(entry, one, file.folder):
@@ -63,7 +63,7 @@ def _find(one: Asked, files: Sequence[Opened]) -> tuple[Opened, int] | None:
 
 
 def _refuse_unfit(text: str, file: Opened) -> None:
-    """Refuse to put into a pyproject.toml what only a requirements file can say."""
+    # What stands in a pyproject.toml is a requirement of PEP 508.
     if file.destination.table and entries.parts_of(text) is None:
         raise CannotEditError("an editable install cannot stand there")
 
@@ -71,7 +71,7 @@ def _refuse_unfit(text: str, file: Opened) -> None:
 def remove(names: Sequence[str], places: Mapping[str, str], file: Opened) -> tuple[Opened, list[str]]:
     """Return the file without the entries of these packages, and those entries.
 
-    `places` tells the name of what was installed from a path, by that path.
+    `places` has the names of what was installed from a path or URL, by that.
     """
     document = file.document
     gone = []
@@ -87,7 +87,7 @@ def remove(names: Sequence[str], places: Mapping[str, str], file: Opened) -> tup
 
 
 def difference(file: Opened, before: Document) -> str:
-    """Return what to do by hand to come from one document to the other."""
+    """Return what a person must do to make the same change."""
     had, have = before.entries, file.document.entries
     gone = [f"remove {entry}" for entry in had if entry not in have]
     new = [f"add {entry}" for entry in have if entry not in had]

@@ -1,4 +1,4 @@
-"""Take a requirement apart as it was typed, and say how it is recorded beside an entry that a file has."""
+"""Say how a package is recorded in a file that lists dependencies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 
 
 class Parts(Record):
-    """A requirement that begins with a name, each part as it was typed."""
+    """A requirement that begins with a name, in parts as typed."""
 
     name: str
     extras: str = ""
@@ -38,33 +38,28 @@ class Parts(Record):
     @property
     def text(self) -> str:
         """Return the requirement as one text."""
+        text = f"{self.name}{self.extras}{self.specifier}"
         if self.url:
-            marker = ""
-            if self.marker:
-                marker = f" ; {self.marker}"
-            return f"{self.name}{self.extras} @ {self.url}{marker}"
-        marker = ""
-        if self.marker:
-            marker = f"; {self.marker}"
-        return f"{self.name}{self.extras}{self.specifier}{marker}"
+            text = f"{self.name}{self.extras} @ {self.url}"
+        if not self.marker:
+            return text
+        if self.url:  # which a semicolon could belong to (PEP 508)
+            text += " "
+        return f"{text}; {self.marker}"
 
 
 class Asked(Record):
-    """A package that was installed: what was `typed` for it, and what `pip freeze` says of it now.
+    """A package that was asked for and is installed."""
 
-    `name` is normalised. `typed` is None where a path or URL was typed, so that only `frozen` tells its form.
-    `marked` are the values for markers that the environment has.
-    """
-
-    name: str
-    typed: Parts | None
-    frozen: str
-    style: str
-    marked: Mapping[str, str]
+    name: str  # normalised
+    typed: Parts | None  # None for a path or URL
+    frozen: str  # what `pip freeze` prints of it now, "" if a marker kept it out
+    style: str  # the setting save-style
+    marked: Mapping[str, str]  # the environment's values for markers
 
     @property
     def version(self) -> str:
-        """Return the installed version, empty where it came from a URL or a directory."""
+        """Return the installed version, "" if it is not from an index."""
         if is_pinned(self.frozen):
             return self.frozen.partition("==")[2].removeprefix("=")
         return ""
@@ -77,29 +72,29 @@ def is_pinned(text: str) -> bool:
 
 
 def parts_of(text: str) -> Parts | None:
-    """Return the parts of a requirement that begins with a name, or None for a path, a URL or a text like it."""
+    """Return the parts of a requirement that begins with a name, else None."""
     found = _NAMED.match(text)
-    if found is None or (is_archive(text) and not found["url"]):
+    if found is None:
         return None
-    told = {key: (value or "").strip() for key, value in found.groupdict().items()}
-    parts = Parts(**told)
-    if _is_sound(parts):
-        return parts
-    return None
-
-
-def _is_sound(parts: Parts) -> bool:
+    if is_archive(text) and not found["url"]:
+        return None
+    told = found.groupdict(default="")
+    parts = Parts(**{key: value.strip() for key, value in told.items()})
     try:
-        SpecifierSet(parts.specifier.strip("()"))
+        _specifiers(parts.specifier)
         if parts.marker:
             Marker(parts.marker)
     except (InvalidSpecifier, InvalidMarker):
-        return False
-    return True
+        return None
+    return parts
+
+
+def _specifiers(text: str) -> SpecifierSet:
+    return SpecifierSet(text.strip("()"))  # PEP 508 allows parentheses
 
 
 def editable_place(text: str) -> str | None:
-    """Return the path or URL of `-e PLACE`, or None for any other text."""
+    """Return the path or URL of `-e PLACE`, else None."""
     found = _EDITABLE.match(text)
     if found:
         return found["place"].strip()
@@ -107,7 +102,7 @@ def editable_place(text: str) -> str | None:
 
 
 def name_of(text: str) -> str:
-    """Return the normalised name that a requirement tells, or "" where only its files do."""
+    """Return the normalised name in a requirement, "" without one."""
     parts = parts_of(text)
     if parts is not None:
         return normalised_name(parts.name)
@@ -121,42 +116,36 @@ def name_of(text: str) -> str:
 
 
 def place_of(text: str, folder: str) -> str:
-    """Return what a path or URL leads to, to compare two texts: a real path, or the URL without its commit."""
+    """Return the real path, or the URL without its commit, to compare."""
     place = editable_place(text)
-    parts = parts_of(text)
     if place is None:
-        place = text.strip()
-        if parts is not None:
-            place = parts.url
+        parts = parts_of(text)
+        place = text.strip() if parts is None else parts.url
     place = place.partition(" ;")[0].partition("#")[0]
     if place.startswith("file:"):
         return os.path.realpath(unquote(urlsplit(place).path))
     if "://" in place:
         start, slash, end = place.rpartition("/")
         return start + slash + end.partition("@")[0].removesuffix(".git")
-    without_extras = re.sub(r"\[[^\]]*\]\Z", "", place)
-    if without_extras:
-        return os.path.realpath(os.path.join(folder, without_extras))
-    return ""
+    path = re.sub(r"\[[^\]]*\]\Z", "", place)  # extras
+    if not path:
+        return ""
+    return os.path.realpath(os.path.join(folder, path))
 
 
 def recorded(asked: Asked) -> str:
-    """Return the text that records the package where nothing does yet."""
+    """Return the new entry for a package."""
     typed = asked.typed
     if typed is None:
-        if asked.version:
-            return _by_style(Parts(name=asked.frozen.partition("==")[0]), asked)
-        return asked.frozen
+        if not asked.version:
+            return asked.frozen
+        typed = Parts(name=asked.frozen.partition("==")[0])
     if typed.specifier or typed.url:
         return typed.text
-    return _by_style(typed, asked)
-
-
-def _by_style(parts: Parts, asked: Asked) -> str:
-    version = ""
+    specifier = ""
     if asked.version:
-        version = specifier_for(asked.version, asked.style)
-    return Parts(name=parts.name, extras=parts.extras, specifier=version, marker=parts.marker).text
+        specifier = specifier_for(asked.version, asked.style)
+    return Parts(name=typed.name, extras=typed.extras, specifier=specifier, marker=typed.marker).text
 
 
 def specifier_for(version: str, style: str) -> str:
@@ -169,36 +158,42 @@ def specifier_for(version: str, style: str) -> str:
         return f">={known.public}"
     if len(known.release) > 1:
         return f"~={known.public}"
-    is_plain = known.public == known.base_version
-    return f"~={known.public}.0" if is_plain else f">={known.public}"  # ~=5 is not a specifier
+    if known.public == known.base_version:
+        return f"~={known.public}.0"  # ~=5 is not a specifier
+    return f">={known.public}"
 
 
 def is_meant(entry: str, asked: Asked, folder: str) -> bool:
-    """Return True if an entry of a file, which lies in `folder`, is about the package."""
+    """Return True if an entry is about the package."""
     name = name_of(entry)
-    if name:
-        return name == asked.name and _has_same_marker(entry, asked)
-    return _leads_there(entry, asked, folder)
-
-
-def _has_same_marker(entry: str, asked: Asked) -> bool:
-    """Return True unless both have a marker, and not the same: such entries stand side by side."""
-    parts, typed = parts_of(entry), asked.typed
-    if parts is None or typed is None or not parts.marker or not typed.marker:
+    if not name:
+        return _leads_there(entry, asked, folder)
+    if name != asked.name:
+        return False
+    marker = _marker_of(entry)
+    if marker is None or asked.typed is None or not asked.typed.marker:
         return True
-    return str(Marker(parts.marker)) == str(Marker(typed.marker))
+    return str(marker) == str(Marker(asked.typed.marker))  # entries for different markers stand side by side
+
+
+def _marker_of(entry: str) -> Marker | None:
+    parts = parts_of(entry)
+    if parts is None or not parts.marker:
+        return None
+    return Marker(parts.marker)
 
 
 def holds(entry: str, marked: Mapping[str, str]) -> bool:
     """Return True if an entry counts in the environment, by its marker."""
-    parts = parts_of(entry)
-    if parts is None or not parts.marker:
-        return True
-    return marker_holds(Marker(parts.marker), marked)
+    marker = _marker_of(entry)
+    return marker is None or marker_holds(marker, marked)
 
 
 def marker_holds(marker: Marker, marked: Mapping[str, str]) -> bool:
-    """Return True if a marker holds where the values `marked` differ from this Python's, or cannot be judged."""
+    """Return True if a marker holds, or cannot be judged.
+
+    The values `marked` are those that differ from this Python's.
+    """
     try:
         return bool(marker.evaluate({"extra": "", **marked}))
     except (UndefinedComparison, UndefinedEnvironmentName):
@@ -206,23 +201,23 @@ def marker_holds(marker: Marker, marked: Mapping[str, str]) -> bool:
 
 
 def beside(entry: str, asked: Asked, folder: str) -> str:
-    """Return what an entry about the package becomes: itself where it still says what was asked for."""
+    """Return what an entry about the package becomes.
+
+    It stays as it is if it still says what was asked for.
+    """
     parts, typed = parts_of(entry), asked.typed
     if parts is None or parts.url:
-        if _leads_there(entry, asked, folder):
-            return entry
-        return recorded(asked)
+        is_right = _leads_there(entry, asked, folder)
+        return entry if is_right else recorded(asked)
     if typed is None:
-        if _allows(parts.specifier, asked.version):
-            return entry
-        return recorded(asked)
+        is_right = _allows(parts.specifier, asked.version)
+        return entry if is_right else recorded(asked)
     if typed.url:
         return recorded(asked)
     extras = _both(parts.extras, typed.extras)
-    counts = bool(typed.marker) or holds(entry, asked.marked)
-    marker = ""
-    if counts:
-        marker = parts.marker
+    marker = parts.marker
+    if not typed.marker and not holds(entry, asked.marked):
+        marker = ""  # it was asked for in an environment where the marker keeps it out
     specifier = _specifier_beside(parts, typed, asked)
     if (extras, marker, specifier) == (parts.extras, parts.marker, parts.specifier):
         return entry
@@ -230,7 +225,7 @@ def beside(entry: str, asked: Asked, folder: str) -> str:
 
 
 def _leads_there(entry: str, asked: Asked, folder: str) -> bool:
-    """Return True if a path or URL is where the installed package came from."""
+    """Return True if the installed package came from this path or URL."""
     if not asked.frozen or asked.version:
         return False
     return place_of(entry, folder) == place_of(asked.frozen, folder)
@@ -238,7 +233,7 @@ def _leads_there(entry: str, asked: Asked, folder: str) -> bool:
 
 def _specifier_beside(parts: Parts, typed: Parts, asked: Asked) -> str:
     if typed.specifier:
-        if _is_same_specifier(parts, typed):
+        if _specifiers(parts.specifier) == _specifiers(typed.specifier):
             return parts.specifier
         return typed.specifier
     if not asked.version or _allows(parts.specifier, asked.version):
@@ -246,25 +241,25 @@ def _specifier_beside(parts: Parts, typed: Parts, asked: Asked) -> str:
     return specifier_for(asked.version, asked.style)
 
 
-def _is_same_specifier(one: Parts, other: Parts) -> bool:
-    return SpecifierSet(one.specifier.strip("()")) == SpecifierSet(other.specifier.strip("()"))
-
-
 def _allows(specifier: str, version: str) -> bool:
     if not version:
         return False
     try:
-        return SpecifierSet(specifier.strip("()")).contains(version, prereleases=True)
+        return _specifiers(specifier).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return specifier.strip() == f"==={version}"
 
 
 def _both(one: str, other: str) -> str:
-    """Return the extras of both, those of `one` as they are written there."""
-    have = [name.strip() for name in one.strip("[]").split(",") if name.strip()]
+    """Return the extras of both, those of `one` as written."""
+    have, more = _extras(one), _extras(other)
     known = set(map(normalised_name, have))
-    more = [name.strip() for name in other.strip("[]").split(",") if name.strip()]
     new = [name for name in more if normalised_name(name) not in known]
-    if new:
-        return f"[{','.join([*have, *new])}]"
-    return one
+    if not new:
+        return one
+    return f"[{','.join([*have, *new])}]"
+
+
+def _extras(text: str) -> list[str]:
+    names = map(str.strip, text.strip("[]").split(","))
+    return list(filter(None, names))

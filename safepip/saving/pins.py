@@ -1,8 +1,7 @@
-"""Read what a project's files say of versions and of where packages come from."""
+"""Read which versions a project's files allow, and from where."""
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import re
@@ -11,13 +10,10 @@ from pathlib import Path
 
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
-from safepip.system.files import read_regular
 from safepip.system.project_tools.detect import content, inside, parsed
 
-from . import requirements_file
-from .destination import PYPROJECT, Destination, nested
+from .destination import PYPROJECT, nested, readable
 from .entry import holds, parts_of
-from .requirements_file import CannotEditError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +29,7 @@ _PATTERNS = (
     "requirements/*.in",
 )
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-# Options of a requirements file that say where packages come from, with the variable of pip for each.
+# The options that pip's files of requirements may hold (`_internal/req/req_file.py`), each with pip's variable.
 _SOURCES = {
     "-i": "PIP_INDEX_URL",
     "--index-url": "PIP_INDEX_URL",
@@ -46,8 +42,8 @@ _SOURCES = {
     "--no-binary": "PIP_NO_BINARY",
 }
 _FLAGS = {"--no-index": "PIP_NO_INDEX", "--pre": "PIP_PRE", "--prefer-binary": "PIP_PREFER_BINARY"}
+# pip adds the values of these, separated by spaces; of the others the last one counts.
 _JOINED = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST")
-_LARGEST = 1 << 20
 
 
 class Pin(Record):
@@ -72,7 +68,10 @@ def of_project(root: str, marked: Mapping[str, str]) -> list[Pin]:
 
 
 def sources(root: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return pip's variables, in addition to `environ`, that say the same as the options in requirements files."""
+    """Return the options of the project's requirements files, as pip's variables.
+
+    An option that adds to others is added to the one in `environ`.
+    """
     found: dict[str, str] = {}
     for path, file in _files(root):
         for line in file.entries_with_options:
@@ -95,8 +94,10 @@ def _entries(root: str) -> Iterator[tuple[str, str]]:
     if isinstance(groups, dict):
         lists += groups.values()
     for texts in lists:
-        for text in texts if isinstance(texts, list) else ():
-            if isinstance(text, str):
+        if not isinstance(texts, list):
+            continue
+        for text in texts:
+            if isinstance(text, str):  # not an included group
                 yield path, text
 
 
@@ -105,23 +106,13 @@ def _files(root: str) -> Iterator[tuple[str, RequirementsFile]]:
     seen: set[str] = set()
     for pattern in _PATTERNS:
         for path in sorted(glob.glob(os.path.join(glob.escape(root), pattern))):
-            first = _read(path)
+            first = readable(path)
             if first is None:
                 continue
-            inner = [one.path for one in nested(Destination(path=path), first, root)]
-            for each in (path, *inner):
-                file = _read(each)
-                if each not in seen and file is not None:
+            for each, file in ((path, first), *nested(path, first, root)):
+                if each not in seen:
                     seen.add(each)
                     yield each, file
-
-
-def _read(path: str) -> RequirementsFile | None:
-    text = read_regular(path, _LARGEST)
-    with contextlib.suppress(CannotEditError):
-        if text is not None:
-            return requirements_file.read(text)
-    return None
 
 
 def _take(line: str, path: str, environ: Mapping[str, str], found: dict[str, str]) -> None:
@@ -137,15 +128,13 @@ def _take(line: str, path: str, environ: Mapping[str, str], found: dict[str, str
         elif name in _SOURCES:
             if not equals and words:
                 value = words.pop(0)
-            if value:
-                _add(_SOURCES[name], value, path, found)
-
-
-def _add(variable: str, value: str, path: str, found: dict[str, str]) -> None:
-    if variable == "PIP_FIND_LINKS":
-        beside = os.path.join(os.path.dirname(path), value)
-        if os.path.exists(beside):  # as pip: relative to the file, if that exists
-            value = Path(beside).resolve().as_uri()
-    if variable in _JOINED and variable in found:
-        value = f"{found[variable]} {value}"
-    found[variable] = value
+            if not value:
+                continue
+            variable = _SOURCES[name]
+            if variable == "PIP_FIND_LINKS":
+                beside = os.path.join(os.path.dirname(path), value)
+                if os.path.exists(beside):  # as pip: relative to the file, if that exists
+                    value = Path(beside).resolve().as_uri()  # which has no spaces
+            if variable in _JOINED and variable in found:
+                value = f"{found[variable]} {value}"
+            found[variable] = value
