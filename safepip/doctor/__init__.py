@@ -1,4 +1,4 @@
-"""The checks of `safepip doctor`, one file a subject: each yields findings and changes nothing."""
+"""The checks of `safepip doctor`, a file a subject: none changes anything."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from . import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from safepip.system.observe import Context
 
     from .finding import Finding
@@ -41,17 +39,14 @@ CHECKS = (
 
 def examine(context: Context) -> tuple[Finding, ...]:
     """Return the findings of all checks for an install typed here."""
-    return tuple(_all(context))
-
-
-def _all(context: Context) -> Iterator[Finding]:
     home = context.ambient.home or context.ambient.environ.get("HOME", "")
+    found = []
     for subject in CHECKS:
         for finding in subject.check(context):
             if len(home) > 1 and home in finding.why:
-                yield replace(finding, why=_with_tilde(finding.why, home))
-            else:
-                yield finding
+                finding = replace(finding, why=_with_tilde(finding.why, home))  # noqa: PLW2901  the same one
+            found.append(finding)
+    return tuple(found)
 
 
 def _with_tilde(text: str, home: str) -> str:

@@ -1,4 +1,4 @@
-"""The decision about an install here: the active environment, the project, the outcome."""
+"""The decision about an install here, step by step."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from .outcome import outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from safepip.core.plan import Plan
-
     from .finding import Context, Environment, Finding, Findings
 
 
@@ -38,7 +36,11 @@ def check(context: Context) -> Findings:
     yield _project(context)
     if context.keeper:
         yield ok("project-keeper", f"{context.keeper} keeps this project")
-    yield from _outcome(plan, context)
+    if not isinstance(plan, Refuse):
+        does = outcome(plan, "install", context.target.python)
+        yield ok("decision", f"an install here {does}, since {plan.because}")
+    elif not _is_told_elsewhere(context):
+        yield problem("decision", f"an install here is refused: {plan.what}", _command_in(plan.ways))
 
 
 def _active(context: Context) -> Finding:
@@ -89,17 +91,8 @@ def _project(context: Context) -> Finding:
     return ok("project", f"{project.root} is a project once something is installed (nothing marks it)")
 
 
-def _outcome(plan: Plan, context: Context) -> Findings:
-    if not isinstance(plan, Refuse):
-        does = outcome(plan, "install", context.target.python)
-        yield ok("decision", f"an install here {does}, since {plan.because}")
-    # One cause, one finding.
-    elif not _is_told_elsewhere(context):
-        yield problem("decision", f"an install here is refused: {plan.what}", _command_in(plan.ways))
-
-
 def _is_told_elsewhere(context: Context) -> bool:
-    """Return True if the finding of another check explains the refusal."""
+    # One cause, one finding: another check explains these refusals.
     if context.target.problem is not None or context.settings.faults:
         return True
     return context.place.state not in {USABLE, ABSENT}

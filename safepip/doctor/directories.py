@@ -1,4 +1,4 @@
-"""The directories of safepip's cache, state and data: whether it can write there."""
+"""The directories of safepip's cache, state and data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(context: Context) -> Findings:
 
 
 def _first_fault(role: str, path: str, at: str, ambient: Ambient) -> Finding | None:
-    """Look at the directory of a role and those in it, or at the existing directory `at` above it."""
+    """Look at the directory and those in it, or at one above it."""
     is_above = at != path
     levels = [at]
     if not is_above:
@@ -62,12 +62,12 @@ def _fault(at: str, ambient: Ambient, *, is_above: bool) -> str:
     if ambient.platform == "win32":  # its modes and owners mean nothing
         return "" if is_writable else "mode"
     is_anothers = ambient.user not in {0, stat.st_uid}
-    if is_above:  # it may be another user's, or open to all
-        return "" if is_writable else _why_read_only(at, ambient.home, is_anothers=is_anothers)
-    if is_anothers:
+    if is_anothers and not is_above:
         return "owner"
     if not is_writable:
-        return _why_read_only(at, ambient.home, is_anothers=False)
+        return _why_read_only(at, ambient.home, is_anothers=is_anothers)
+    if is_above:  # it may be another user's, or open to all
+        return ""
     if stat.st_mode & (_FOR_ALL | _STICKY) == _FOR_ALL:
         return "open"
     return ""

@@ -1,4 +1,4 @@
-"""The environments: active, of this place, the home one, and the remembered ones."""
+"""The environments: active, here, the home one, and the remembered ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ _ELSEWHERE = "export SAFEPIP_ENV=.venv-own"  # beside an environment of another 
 def check(context: Context) -> Findings:
     """Look at each environment once."""
     intact_others = 0
-    for role, found in _each_once(context):
+    seen = set()
+    for role, found in _environments(context):
+        path = os.path.realpath(found.path) if found.path else ""
+        if path in seen:
+            continue
+        seen.add(path)
         faults = list(_faults(role, found, context))
         yield from faults
         if faults:
@@ -53,24 +58,11 @@ def check(context: Context) -> Findings:
         yield ok("environments", "1 other environment is intact")
     elif intact_others:
         yield ok("environments", f"{intact_others} other environments are intact")
-    yield from _gone(context)
-
-
-def _gone(context: Context) -> Findings:
     gone = [entry.registration.path for entry in entries(context.state) if not entry.is_there]
     if gone:
         names = first_of(gone, MOST_NAMES)
         why = f"safepip remembers {names}, no longer there; `safepip env prune --yes` forgets that"
         yield ok("environments-gone", why)
-
-
-def _each_once(context: Context) -> Iterator[tuple[str, Environment]]:
-    seen = set()
-    for role, found in _environments(context):
-        path = os.path.realpath(found.path) if found.path else ""
-        if path not in seen:
-            seen.add(path)
-            yield role, found
 
 
 def _environments(context: Context) -> Iterator[tuple[str, Environment]]:
@@ -115,7 +107,10 @@ def _faults(role: str, found: Environment, context: Context) -> Findings:
     elif found.state == USABLE:
         yield from _faults_inside(role, found, repair, context)
     elif found.state == UNFINISHED:
-        yield from _unfinished(role, found)
+        if os.path.lexists(os.path.join(found.path, CREATING)):  # else an empty directory of the user's
+            where = "" if role == "here" else f"--env {shlex.quote(_name(found))} "
+            why = f"{_name(found)} is unfinished: its creation was interrupted"
+            yield warning("environment-unfinished", why, f"safepip {where}env create")
     else:
         yield from _unusable(found, repair, context)
 
@@ -128,10 +123,12 @@ def _unusable(found: Environment, repair: str, context: Context) -> Findings:
         yield problem("environment-foreign", why, _ELSEWHERE)
     elif found.state == NOWHERE:
         yield problem("environment-nowhere", found.reason, _ELSEWHERE)
-    elif found.state == UNTRUSTED and _was_copied(found):
-        yield problem("environment-moved", why, repair)
     elif found.state == UNTRUSTED:
-        yield problem("environment-untrusted", why, _env("trust", found, context))
+        was_copied = recorded_elsewhere(found.path) is not None and found.reason == made_elsewhere(found.path)
+        if was_copied:
+            yield problem("environment-moved", why, repair)
+        else:
+            yield problem("environment-untrusted", why, _env("trust", found, context))
 
 
 def _name(found: Environment) -> str:
@@ -142,12 +139,6 @@ def _env(word: str, found: Environment, context: Context) -> str:
     return f"safepip env {word} {shlex.quote(context.typed(found))}"
 
 
-def _was_copied(found: Environment) -> bool:
-    if recorded_elsewhere(found.path) is None:
-        return False
-    return found.reason == made_elsewhere(found.path)
-
-
 def _rebuild(found: Environment, repair: str) -> str:
     if found.other_system:
         return _ELSEWHERE
@@ -156,15 +147,6 @@ def _rebuild(found: Environment, repair: str) -> str:
     except SafepipError:  # no Python or list of packages is left to rebuild it from
         return move_aside(_name(found), ".old")
     return repair
-
-
-def _unfinished(role: str, found: Environment) -> Findings:
-    if not os.path.lexists(os.path.join(found.path, CREATING)):  # an empty directory of the user's
-        return
-    path = _name(found)
-    where = "" if role == "here" else f"--env {shlex.quote(path)} "
-    why = f"{path} is unfinished: its creation was interrupted"
-    yield warning("environment-unfinished", why, f"safepip {where}env create")
 
 
 def _faults_inside(role: str, found: Environment, repair: str, context: Context) -> Findings:

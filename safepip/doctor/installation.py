@@ -1,4 +1,4 @@
-"""How safepip itself was installed, and the commands that update, repair and remove it."""
+"""How safepip itself was installed, and how to update and remove it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from .path import on_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from safepip.report import Report
 
     from .finding import Context, Findings
 
 
 class Installation(Record):
-    """How safepip was installed, as "pipx", and the commands; `repair` is for a replaced Python."""
+    """The tool that installed safepip, and its commands.
+
+    `repair` is for a safepip whose Python was replaced.
+    """
 
     by: str
     update: str
@@ -38,7 +39,10 @@ def check(context: Context) -> Findings:
     """Tell how safepip was installed, and find copies that cannot start."""
     own = own_installation(context)
     yield ok("installed-by", f"safepip was installed by {own.by}; to update it: {own.update}")
-    for prefix in _environments_on_path(context):
+    own_prefix = os.path.realpath(context.ambient.prefix)
+    for prefix in [program.serves for program in on_path(("safepip",), context) if program.serves]:
+        if os.path.realpath(prefix) == own_prefix or not os.path.lexists(os.path.join(prefix, "pyvenv.cfg")):
+            continue
         found = context.examine(prefix, trusted=True)
         if found.state == BROKEN:
             why = f"the safepip in {prefix} cannot start: it {found.reason}"
@@ -96,16 +100,20 @@ def _source(prefix: str) -> str:
     # pip notes the URL of a direct install (PEP 610).
     sites = os.path.join(glob.escape(prefix), "lib", "python*", "site-packages")
     for path in glob.glob(os.path.join(sites, "safepip-*.dist-info", "direct_url.json")):
-        try:
-            return str(_json_in(path)["url"]).removeprefix("file://")
-        except (OSError, ValueError, LookupError, TypeError):
-            continue
+        (url,) = _noted(path, "url")
+        if url:
+            return url.removeprefix("file://")
     return "safepip"
 
 
-def _json_in(path: str) -> Any:
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+def _noted(path: str, *keys: str) -> list[str]:
+    """Return the values of these keys of a JSON file; empty ones if it lacks any."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            noted = json.load(file)
+        return [str(noted[key]) for key in keys]
+    except (OSError, ValueError, LookupError, TypeError):
+        return [""] * len(keys)
 
 
 def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
@@ -114,28 +122,15 @@ def _with_words(by: str, update: str, repair: str, remove: str) -> Installation:
 
 def _by_bootstrap(app: str) -> Installation | None:
     # scripts/bootstrap.py leaves a note in the directory that it fills.
-    try:
-        noted = _json_in(os.path.join(app, ".bootstrap"))
-        again, update, remove = str(noted["again"]), str(noted["update"]), str(noted["remove"])
-    except (OSError, ValueError, LookupError, TypeError):
+    again, update, remove = _noted(os.path.join(app, ".bootstrap"), "again", "update", "remove")
+    if not again:
         return None
     by = "safepip.pyz --install" if again.endswith("--install") else "bootstrap.py"
     return Installation(by=by, update=update, repair=again, remove=remove)
 
 
-def _environments_on_path(context: Context) -> list[str]:
-    """Return the environments of other programs called safepip on PATH."""
-    own = os.path.realpath(context.ambient.prefix)
-    found = []
-    for program in on_path(("safepip",), context):
-        config = os.path.join(program.serves or os.devnull, "pyvenv.cfg")
-        if os.path.realpath(program.serves) != own and os.path.lexists(config):
-            found.append(program.serves)
-    return found
-
-
 def tell(environment: str | None, context: Context, report: Report) -> None:
-    """Say how to update safepip itself if the line is about another copy."""
+    """Say how to update safepip if the line changes another copy."""
     # The line is carried out all the same, as pip would: a project may well depend on safepip.
     command = context.command
     names = [normalised_name(name_in(requirement)) for requirement in command.requirements]

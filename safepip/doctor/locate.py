@@ -9,7 +9,7 @@ from safepip.core.app_routing import wanted
 from safepip.core.record import Record
 from safepip.envs.verify import sites
 from safepip.system import registry
-from safepip.system.pipx import has_distribution, home_of, installed_applications
+from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .stray_installs import system_sites, user_sites
 
@@ -24,9 +24,9 @@ _FROM_SYSTEM = "safepip --system uninstall --break-system-packages {}"
 
 
 class Place(Record):
-    """The `folders` of a place, how it is `called`, and the command `remove` with {} for the names.
+    """Where a package may be installed, in one of these folders.
 
-    With `only`, no other package counts there.
+    `called` says where that is. The command `remove` has {} for the names. With `only`, no other package counts.
     """
 
     folders: tuple[str, ...]
@@ -38,14 +38,11 @@ class Place(Record):
         """Return True if the package is installed here."""
         if self.only and name != self.only:
             return False
-        for folder in self.folders:
-            if has_distribution(folder, name):
-                return True
-        return False
+        return any(has_distribution(folder, name) for folder in self.folders)
 
 
 def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
-    """Return a line for each place, with the command that removes from there."""
+    """Return a line for each place, with the command that removes there."""
     left: dict[str, None] = {}  # names in the order of the line, each once
     for one in map(wanted, requirements):
         if one is not None:
@@ -56,13 +53,9 @@ def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
         for name in here:
             del left[name]  # of two places the first is named, since a Python sees that one's first
         if here:
-            lines.append(_line(here, place))
+            are = "is" if len(here) == 1 else "are"
+            lines.append(f"{', '.join(here)} {are} {place.called}: {place.remove.format(' '.join(here))}")
     return tuple(lines[:_MOST])
-
-
-def _line(names: list[str], place: Place) -> str:
-    are = "is" if len(names) == 1 else "are"
-    return f"{', '.join(names)} {are} {place.called}: {place.remove.format(' '.join(names))}"
 
 
 def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:
@@ -70,7 +63,7 @@ def _places(context: Context, names: tuple[str, ...]) -> Iterator[Place]:
     yield from _above(context)
     if context.data is not None:
         yield _environment(os.path.join(context.data, "home"), "in the home environment")
-    venvs = os.path.join(home_of(context), "venvs")
+    venvs = environments_of(context)
     for name in installed_applications(venvs):
         if name in names:
             folders = tuple(sites(os.path.join(venvs, name)))

@@ -1,4 +1,4 @@
-"""Other tools that take the word pip, as scanners do, and whether they and safepip both act."""
+"""Other tools that take the word pip, as scanners do."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def check(context: Context) -> Findings:
 
 
 def neighbours_here(context: Context) -> list[Neighbour]:
-    """Return the other tools on the word pip in the start-up files of the user's shell and on PATH."""
+    """Return them, from the files of the user's shell and PATH."""
     ambient = context.ambient
     home = ambient.home or os.sep
     shell = users_shell(ambient.environ)
     files: list[str] = []
     if language_of(shell) is not None:
         files = [file for file, _ in all_files(shell, home, ambient.environ)]
+    # Without shims on PATH the way on is to write them there.
     shims = os.path.join(context.data or home, "shims")
-    return list(neighbours(files, ambient.environ, home, shims))
+    return neighbours(files, ambient.environ, home, shims)

@@ -1,4 +1,4 @@
-"""safepip's own settings: what is wrong in them, and what removes the fault."""
+"""Faults in safepip's own settings."""
 
 from __future__ import annotations
 

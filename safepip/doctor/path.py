@@ -1,4 +1,4 @@
-"""The programs that PATH gives: safepip, python and pip, and whether they belong together."""
+"""The programs safepip, python and pip on PATH."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PYTHONS = ("python3", "python")
 
 
 class Program(Record):
-    """A program on PATH, and the interpreter in its first line, empty for a binary.
+    """A program on PATH, and the interpreter that its first line `runs`.
 
     `serves` is its environment or real interpreter. `own` is True if safepip wrote it.
     """
@@ -132,7 +132,12 @@ def project_of(program: str) -> str:
     """Return the name of the distribution that installed a program, or ""."""
     name = os.path.basename(program)
     beside = [os.path.realpath(program), python_named(head_of(program))]
-    for distribution in distributions(path=_sites_beside(beside)):
+    sites = []
+    for folder in sorted(set(map(os.path.dirname, filter(None, beside)))):
+        # site-packages, and the dist-packages of Debian
+        prefix = glob.escape(os.path.dirname(folder))
+        sites += glob.glob(os.path.join(prefix, "lib", "python*", "*-packages"))
+    for distribution in distributions(path=sites):
         if _installs(distribution, name):
             return str(distribution.metadata["Name"]).lower()
     return ""
@@ -145,15 +150,6 @@ def _installs(distribution: Distribution, name: str) -> bool:
         if os.fspath(file).endswith(f"/bin/{name}"):
             return True
     return False
-
-
-def _sites_beside(programs: list[str]) -> list[str]:
-    folders = set(map(os.path.dirname, filter(None, programs)))
-    sites = []
-    for prefix in sorted(map(os.path.dirname, folders)):
-        # site-packages, and the dist-packages of Debian
-        sites += glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "*-packages"))
-    return sites
 
 
 # -- pip

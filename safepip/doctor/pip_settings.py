@@ -34,10 +34,10 @@ _LOOKED_AT = {*_FLAGS, *_FILES, *_MEANT}
 
 
 class PipSetting(Record):
-    """A setting of pip, and `where` it stands: a variable's name or a file's path.
+    """A setting of pip.
 
-    `kind` is "variable" or pip's name for the file. `spelled` is the key as the file has it. `simple` is True
-    if `pip config unset` removes it.
+    `where` is a variable's name or a file's path. `kind` is "variable" or pip's name for the file. `spelled` is
+    the key as the file has it. `simple` is True if `pip config unset` removes it.
     """
 
     key: str
@@ -103,8 +103,10 @@ def unset(setting: PipSetting, context: Context) -> str:
 
 def _files(context: Context) -> Sequence[ConfigFile]:
     interpreter = target_interpreter(context)
-    # Strictly, for pip stops at a malformed file whatever the line is.
-    return context.pip_files(interpreter.prefix if interpreter is not None else None, strict=True)
+    site = None
+    if interpreter is not None:
+        site = interpreter.prefix
+    return context.pip_files(site, strict=True)  # pip stops at a malformed file whatever the line is
 
 
 def _in_force(setting: PipSetting, context: Context) -> Finding:
@@ -159,8 +161,11 @@ def _all(files: Sequence[ConfigFile], context: Context) -> Iterator[PipSetting]:
 
 
 def _pip_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    names = sorted(name for name in environ if name.startswith("PIP_"))
-    return [(name, normalised(name.removeprefix("PIP_"))) for name in names]
+    found = []
+    for name in sorted(environ):
+        if name.startswith("PIP_"):
+            found.append((name, normalised(name.removeprefix("PIP_"))))
+    return found
 
 
 def _written_by_pip(files: Sequence[ConfigFile], home: str) -> set[str]:
@@ -185,7 +190,7 @@ def _setting(file: ConfigFile, section: str, key: str, *, is_written: bool = Fal
 
 
 def _spelled(path: str, section: str, key: str) -> str:
-    """Return how the file spells the key, "" if it stands in [DEFAULT]."""
+    """Return how the file spells the key, or "" in [DEFAULT]."""
     at = ""
     for line in os.fsdecode(content(path)).splitlines():
         text = line.strip()

@@ -1,4 +1,4 @@
-"""The rules by which pip takes packages here, and where each is set."""
+"""The rules by which pip takes packages here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(context: Context) -> Findings:
-    """Tell the indexes, the proxy, and which releases and files pip may take."""
+    """Tell the indexes, the proxy, and what else leads or restricts pip."""
     nothing: tuple[Rule, ...] = ()
     found = attempt(lambda: rules_here(context, _prefix(context)), nothing)
     for rule in found:
@@ -32,4 +32,6 @@ def _prefix(context: Context) -> str | None:
     if context.managed and context.reading.state == USABLE:
         return context.reading.path
     interpreter = context.target.interpreter
-    return interpreter.prefix if interpreter is not None else None
+    if interpreter is None:
+        return None
+    return interpreter.prefix

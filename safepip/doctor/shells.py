@@ -1,4 +1,4 @@
-"""The ways by which plain `pip` starts safepip: shims on PATH, the line of `safepip init`."""
+"""Whether plain `pip` starts safepip: by shims, or the line of init."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shlex
 from safepip.shells.startup_files import lines_to_add
 from safepip.system.environment import names_in
 from safepip.system.interpreter import head_of, is_program
-from safepip.system.pipx import home_of, installed_applications
+from safepip.system.pipx import environments_of, installed_applications
 
 from .finding import attempt, is_managed, ok, put_first, warning
 from .path import PIPS, Program, on_path, path_entries
@@ -27,31 +27,20 @@ _PROGRAM = re.compile(
 
 
 def check(context: Context) -> Findings:
-    """Look at shims, the line of init, and the directory of pipx's programs."""
+    """Look at shims, the line of init, and ~/.local/bin."""
     first, *_ = [*on_path(PIPS, context), Program(path="")]
-    for folder in _shim_folders(context):
-        yield from _shims(folder, first.path, context)
+    folders = list(filter(os.path.isabs, path_entries(context)))
+    if context.data:
+        folders.append(os.path.join(context.data, "shims"))
+    for folder in dict.fromkeys(folders):
+        if b"safepip made this" in head_of(os.path.join(folder, "pip")):
+            yield from _shims(folder, first.path, context)
     if first.own and not first.lost:
         yield ok("routed", f"pip is safepip's: {first.path}")
     else:
         yield _init(context)
     if context.ambient.home:
         yield _local_bin(os.path.join(context.ambient.home, ".local", "bin"), context)
-
-
-# -- shims
-
-
-def _shim_folders(context: Context) -> list[str]:
-    """Return the directories of shims on PATH, and safepip's own one."""
-    folders = list(filter(os.path.isabs, path_entries(context)))
-    if context.data:
-        folders.append(os.path.join(context.data, "shims"))
-    return list(filter(_has_shims, dict.fromkeys(folders)))
-
-
-def _has_shims(folder: str) -> bool:
-    return b"safepip made this" in head_of(os.path.join(folder, "pip"))
 
 
 def _shims(folder: str, first_pip: str, context: Context) -> Findings:
@@ -63,9 +52,6 @@ def _shims(folder: str, first_pip: str, context: Context) -> Findings:
         yield warning("shims-off-path", f"the shims in {folder} are not on PATH", put_first(folder))
     elif first_pip and first_pip != os.path.join(folder, "pip"):
         yield warning("shims-shadowed", f"{first_pip} comes before the shims in {folder}", put_first(folder))
-
-
-# -- init
 
 
 def _init(context: Context) -> Finding:
@@ -109,20 +95,11 @@ def _missing_program(line: str) -> str:
     return ""
 
 
-# -- the directory of pipx's programs
-
-
 def _local_bin(folder: str, context: Context) -> Finding:
     if folder in path_entries(context):
         return ok("local-bin", f"{folder} is on PATH")
-    if _has_programs(folder, context):
+    programs = [os.path.join(folder, name) for name in names_in(folder)]
+    if any(map(is_program, programs)) or installed_applications(environments_of(context)):
         why = f"{folder} is not on PATH: programs installed there are not found"
         return warning("local-bin", why, "safepip app ensurepath")
     return ok("local-bin", f"{folder} is not needed on PATH")
-
-
-def _has_programs(folder: str, context: Context) -> bool:
-    for name in names_in(folder):
-        if is_program(os.path.join(folder, name)):
-            return True
-    return bool(installed_applications(os.path.join(home_of(context), "venvs")))

@@ -1,4 +1,4 @@
-"""Packages of earlier installs outside environments: in the user's site, and in a managed Python."""
+"""Packages that earlier installs left outside environments."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _in_system(context: Context) -> Findings:
 
 
 def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
-    """Yield the folders of the user's site, each with the Python version that looks there."""
+    """Yield the user's site folders, each with its Python version."""
     base = ambient.environ.get("PYTHONUSERBASE", "")
     if not base and ambient.home:
         base = os.path.join(ambient.home, ".local")
@@ -90,7 +90,7 @@ def user_sites(ambient: Ambient) -> Iterator[tuple[str, str]]:
 
 
 def system_sites(target: Interpreter) -> Iterator[tuple[str, bool]]:
-    """Yield the folders of packages for all users, and whether only pip writes there."""
+    """Yield folders for all users, and whether only pip writes there."""
     library = f"python{target.minor}"
     if os.path.realpath(target.base_prefix) == "/usr":
         for name in ("dist-packages", "site-packages"):

@@ -1,4 +1,4 @@
-"""The Python that a plain pip command serves here, and whether a system manages it (PEP 668)."""
+"""The Python that pip serves here, and its marker (PEP 668)."""
 
 from __future__ import annotations
 

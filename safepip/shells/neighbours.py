@@ -39,38 +39,31 @@ class Neighbour(Record):
     way: str = ""
 
 
-def neighbours(files: Sequence[str], environ: Mapping[str, str], home: str, shims: str) -> Iterator[Neighbour]:
-    """Yield the other tools on the word pip in these start-up files and on PATH.
+def neighbours(files: Sequence[str], environ: Mapping[str, str], home: str, shims: str) -> list[Neighbour]:
+    """Return the other tools in these start-up files and on PATH.
 
     `shims` is where shims of safepip go if PATH has none.
     """
-    programs = _pips(environ)
-    own = next(filter(_is_shim, programs), "")
-    yield from _in_files(files, home, own, shims)
-    wrapper = next(filter(_is_wrapper, programs), "")
-    if wrapper:
-        yield _on_path(wrapper, programs, own, shims)
-
-
-def _pips(environ: Mapping[str, str]) -> list[str]:
     folders = filter(os.path.isabs, environ.get("PATH", os.defpath).split(os.pathsep))
-    paths = [os.path.join(folder, "pip") for folder in folders]
-    return list(filter(is_program, paths))
+    programs = list(filter(is_program, [os.path.join(folder, "pip") for folder in folders]))
+    own = wrapper = ""
+    for path in programs:
+        content = read_regular(path, _MOST) or b""
+        if b"safepip made this" in content[:256]:
+            own = own or path
+        elif _is_wrapper(content):
+            wrapper = wrapper or path
+    found = list(_in_files(files, home, own, shims))
+    if wrapper:
+        found.append(_on_path(wrapper, programs, own, shims))
+    return found
 
 
-def _is_shim(path: str) -> bool:
-    return b"safepip made this" in (read_regular(path, 256) or b"")
-
-
-def _is_wrapper(path: str) -> bool:
-    content = read_regular(path, _MOST) or b""
+def _is_wrapper(content: bytes) -> bool:
     first, _, body = content.partition(b"\n")
     if not first.startswith(b"#!") or not body.strip():
         return False
-    for text in _PIPS:
-        if text in content:
-            return False
-    return True
+    return not any(text in content for text in _PIPS)
 
 
 # -- on PATH
