@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from safepip.system.interpreter import python_on_path
 from safepip.system.observe import Context
 
 from .arguments import filled, for_verb
+from .output import show, show_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         return _tell_managed(named, context)
     found = examine(_as_install(context))
     if said.json:
-        sys.stdout.write(json.dumps({"findings": list(map(_as_json, found))}) + "\n")
+        show_json({"findings": list(map(_as_json, found))})
     else:
         # https://no-color.org
         colour = sys.stdout.isatty() and "NO_COLOR" not in context.ambient.environ
@@ -115,7 +115,7 @@ def _tell_managed(named: str, context: Context) -> int:
         raise SafepipError(NOT_FOUND, target.problem)
     # PEP 668: the marker says nothing about environments.
     if target.interpreter is None or target.interpreter.is_virtual:
-        sys.stdout.write(printable(f"{target.python} is not managed: it lies in an environment") + "\n")
+        show(f"{target.python} is not managed: it lies in an environment")
         return 1
     marker = target.interpreter.marker
     if asked.managed:
@@ -125,7 +125,7 @@ def _tell_managed(named: str, context: Context) -> int:
     setting = verdict_by_setting(asked)
     if setting:
         reason = f"by {setting}"
-    sys.stdout.write(printable(f"{target.python} {verdict}: {reason}") + "\n")
+    show(f"{target.python} {verdict}: {reason}")
     return code
 
 

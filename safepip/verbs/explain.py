@@ -1,11 +1,9 @@
-"""safepip explain [--json] PIP-ARGS…: print the plan for a line, and change nothing."""
+"""safepip explain PIP-ARGS…: print the plan for a line, and change nothing."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import sys
 
 from safepip.actions.save import destination_of
 from safepip.core.invocation import read_invocation, with_own_words
@@ -14,11 +12,12 @@ from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse,
 from safepip.core.record import replace
 from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
-from safepip.report import printable, without_secrets
+from safepip.report import without_secrets
 from safepip.system.observe import Context, decided
 from safepip.system.policy import rules_here
 
 from .arguments import for_verb
+from .output import show, show_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,10 +79,9 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     as_json = words[:1] == ("--json",)
     explained, plan, seen = explain(words[as_json:], context)
     if as_json:
-        sys.stdout.write(json.dumps(explained) + "\n")
-        return 0
-    for line in _lines(explained, plan, seen):
-        sys.stdout.write(f"{printable(line)}\n")
+        show_json(explained)
+    else:
+        show(*_lines(explained, plan, seen))
     return 0
 
 

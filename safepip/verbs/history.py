@@ -1,4 +1,4 @@
-"""safepip history [--json]: show the changes of the environment of this place, oldest first."""
+"""safepip history: show the changes of an environment, oldest first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import heapq
 import json
 import os
 import shlex
-import sys
 import textwrap
 import time
 
@@ -19,6 +18,7 @@ from safepip.errors import REFUSED, SafepipError
 from safepip.report import printable
 
 from .arguments import for_verb
+from .output import show, show_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,19 +61,24 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         found = usable(context, report)
     entries = list(heapq.merge(legible(found, context), by_pipx, key=lambda entry: entry.time))
     if said.json:
-        sys.stdout.write(json.dumps([_as_json(entry, entries) for entry in entries]) + "\n")
+        show_json([_as_json(entry, entries) for entry in entries])
         return 0
     if not entries:
-        sys.stdout.write(f"nothing was changed in {printable(context.typed(found))} through safepip yet\n")
+        show(f"nothing was changed in {context.typed(found)} through safepip yet")
     for entry in entries:
-        for line in lines(entry, entries):
-            sys.stdout.write(f"{line}\n")
+        show(*lines(entry, entries))
     return 0
 
 
 def legible(found: Environment, context: Context) -> list[Entry]:
     """Return the history of an environment; refuse another user's."""
-    if not _may_read(os.path.join(found.path, journal.HISTORY)):
+    file = os.path.join(found.path, journal.HISTORY)
+    try:
+        os.lstat(file)
+        may_read = os.access(file, os.R_OK)
+    except OSError as error:
+        may_read = not isinstance(error, PermissionError)
+    if not may_read:
         what = f"the history of {context.typed(found)} is another user's, who alone can read it"
         raise SafepipError(REFUSED, what)
     files: dict[str, list[str]] = {}
@@ -81,14 +86,6 @@ def legible(found: Environment, context: Context) -> list[Entry]:
         files.setdefault(saved.entry, []).append(context.typed_path(saved.path))
     entries = history.read(found.path)
     return [replace(entry, files=tuple(files.get(entry.id, ()))) for entry in entries]
-
-
-def _may_read(file: str) -> bool:
-    try:
-        os.lstat(file)
-    except OSError as error:
-        return not isinstance(error, PermissionError)
-    return os.access(file, os.R_OK)
 
 
 def line_of(entry: Entry) -> str:
@@ -109,18 +106,16 @@ def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:
     elif _is_undone(entry, entries):
         remark, made = " (undone)", "made the environment (which stays)"
     head = f"{number:>4}  {stamp(entry)[:16].replace('T', ' ')}  {printable(line_of(entry))}{remark}"
-    changes = list(map(_tied, entry.changes))
+    changes = []
+    for change in entry.changes:
+        text = described(change)
+        if text.startswith(("+ ", "- ")):
+            text = text.replace(" ", _TIED, 1)
+        changes.append(text)
     if entry.further == "created":
         changes.insert(0, made)
     changes += [f"changed {printable(path)}" for path in entry.files]
     return [*_folded(head, 24), *_folded(" " * 6 + ", ".join(changes), 6)]
-
-
-def _tied(change: Change) -> str:
-    text = described(change)
-    if text.startswith(("+ ", "- ")):
-        return text.replace(" ", _TIED, 1)
-    return text
 
 
 def described(change: Change) -> str:

@@ -1,11 +1,9 @@
-"""safepip upgrade [NAME…]: upgrade what is outdated in the environment of this place, in one run of pip."""
+"""safepip upgrade [NAME…]: upgrade what is outdated, in one run of pip."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 import tempfile
 
 from safepip.actions.execute import hand_over
@@ -20,14 +18,15 @@ from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.envs.upgrades import Change, ImpossibleError, Upgrade, UpgradePlan, outdated
 from safepip.errors import USAGE, SafepipError, shell_quote
-from safepip.report import printable
-from safepip.system.pipx import home_of
+from safepip.system.pipx import environments_of
 from safepip.system.process import inherited
 
 from .arguments import for_verb
+from .output import show, show_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterator, Sequence
     from typing import Any
 
@@ -61,12 +60,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     context = of_user_behind_sudo(context, report)
     if said.apps:
-        shows = ""
-        if said.json:
-            shows = "json"
-        elif said.dry_run:
-            shows = "table"
-        return _upgrade_applications(said.names, context, report, shows=shows)
+        return _upgrade_applications(said, context, report)
     found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
     if owner:
@@ -77,12 +71,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             plan = upgrade.plan()
         except ImpossibleError as error:
             raise SafepipError(_FAILED, f"nothing was upgraded: {error}", error.way) from None
-    if said.json:
-        sys.stdout.write(json.dumps(as_json(plan, found.path)) + "\n")
-    else:
-        for line in lines(plan, context.typed(found)):
-            sys.stdout.write(f"{printable(line)}\n")
-    sys.stdout.flush()
+    _show(plan, found.path, context.typed(found), as_json=said.json)
     if said.dry_run or not plan.changes:
         return 0
     if said.json:
@@ -113,14 +102,17 @@ def _refuse_other_than_name(typed: str) -> None:
         raise SafepipError(USAGE, f"{typed!r} is not the name of a package", way)
 
 
-def lines(plan: UpgradePlan, called: str) -> Iterator[str]:
-    """Yield the plan for people: what changes, what stays and why."""
+def _show(plan: UpgradePlan, path: str, called: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(_as_json(plan, path))
+    else:
+        show(*_lines(plan, called))
+
+
+def _lines(plan: UpgradePlan, called: str) -> Iterator[str]:
     width = max([0, *(len(change.name) for change in plan.changes)])
     for change in plan.changes:
-        if change.before is None:
-            yield f"{change.name:{width}}  new -> {change.after}"
-        else:
-            yield f"{change.name:{width}}  {change.before} -> {change.after}"
+        yield f"{change.name:{width}}  {change.before or 'new'} -> {change.after}"
     for held in plan.held:
         yield f"{held.name} stays at {held.version}, {held.latest} exists: {held.because}"
     left = [f"{one.name} {one.version} ({one.left})" for one in plan.left]
@@ -131,7 +123,7 @@ def lines(plan: UpgradePlan, called: str) -> Iterator[str]:
         yield told.removeprefix("; ")
 
 
-def as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
+def _as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
     """Return the plan for programs; `safepip help json` describes the keys."""
     return {
         "environment": environment,
@@ -145,7 +137,7 @@ def as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
 
 
 def _carry_out(plan: UpgradePlan, upgrade: Upgrade, found: Environment, context: Context, report: Report) -> int:
-    """Have the environment's pip install exactly the planned versions, as one entry of the history."""
+    """Have pip install exactly the planned versions."""
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         constraints = os.path.join(folder, "constraints.txt")
         with open(constraints, "w", encoding="utf-8") as file:
@@ -170,25 +162,21 @@ def _carry_out(plan: UpgradePlan, upgrade: Upgrade, found: Environment, context:
     return code
 
 
-def _upgrade_applications(names: Sequence[str], context: Context, report: Report, *, shows: str) -> int:
-    """Have pipx upgrade its applications, all or the named ones, or show what would change."""
+def _upgrade_applications(said: Namespace, context: Context, report: Report) -> int:
     there = applications.held(context)
-    for name in names:
+    for name in said.names:
         _refuse_other_than_name(name)
         if name not in there:
             way = f"install it: safepip app install {shell_quote(name)}"
             raise SafepipError(USAGE, f"pipx has no application {name}", way)
-    wanted = tuple(names or there)
-    if shows:
-        found = os.path.join(home_of(context), "venvs")
+    wanted = tuple(said.names or there)
+    if said.json or said.dry_run:
+        found = environments_of(context)
         plan = UpgradePlan(changes=tuple(_outdated_applications(wanted, found, context)))
-        if shows == "json":
-            sys.stdout.write(json.dumps(as_json(plan, found)) + "\n")
-        else:
-            sys.stdout.writelines(f"{printable(line)}\n" for line in lines(plan, found))
+        _show(plan, found, found, as_json=said.json)
         return 0
     if not wanted:
-        sys.stdout.write("pipx has no applications\n")
+        show("pipx has no applications")
         return 0
     runs = tuple(("upgrade", "--", name) for name in wanted)
     code, _ = run_pipx(Pipx(runs=runs, names=wanted, because="upgrade --apps asks for it"), context, report)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from safepip.core.world import ABSENT, NOWHERE, USABLE, Environment
@@ -11,8 +10,8 @@ from safepip.envs import inventory
 from safepip.envs.in_force import unfit
 from safepip.envs.listing import health, last_use, project_root
 from safepip.errors import NO_ENVIRONMENT, SafepipError
-from safepip.report import printable
 from safepip.system import registry
+from safepip.verbs.output import show
 
 from .size import human
 from .which import add_directory, is_or_was, named_or_in_force
@@ -31,7 +30,7 @@ add_arguments = add_directory
 
 
 def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
-    """Print one fact a line; nothing in the environment is run."""
+    """Print one fact a line, and run nothing in the environment."""
     found = named_or_in_force(said.dir, context)
     if found.state in {ABSENT, NOWHERE}:
         raise unfit(found, context)
@@ -43,7 +42,7 @@ def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
         raise SafepipError(NO_ENVIRONMENT, what)
     for name, fact in _facts(found, context):
         if fact:
-            sys.stdout.write(f"{name + ':':<12} {printable(fact)}\n")
+            show(f"{name + ':':<12} {fact}")
     return 0
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 
 from safepip.envs.listing import Listed, listed
 from safepip.report import printable, with_tilde
+from safepip.verbs.output import show, show_json
 
 from .size import human
 
@@ -34,13 +33,11 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     # The environments of one project stand together.
     rows = sorted(listed(context, report), key=lambda row: (row.project or "", row.path))
     if said.json:
-        sys.stdout.write(json.dumps(list(map(_as_json, rows)), indent=1) + "\n")
-        return 0
-    if not rows:
+        show_json(list(map(_as_json, rows)), indent=1)
+    elif rows:
+        show(*_table(rows, context))
+    else:
         report.say("no environments are known yet")
-        return 0
-    for line in _table(rows, context):
-        sys.stdout.write(f"{printable(line)}\n")
     return 0
 
 

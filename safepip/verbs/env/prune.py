@@ -1,10 +1,9 @@
-"""safepip env prune: show and remove environments that nobody needs any more."""
+"""safepip env prune: show and remove environments that nobody needs."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 
 from safepip.core.record import Record
@@ -12,8 +11,8 @@ from safepip.envs import inventory
 from safepip.envs.listing import last_use
 from safepip.envs.removal import remove
 from safepip.errors import SafepipError
-from safepip.report import printable
 from safepip.system import registry
+from safepip.verbs.output import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _DAY = 86400
 
 
 class Doomed(Record):
-    """A record that is not needed, `why`, and if the environment goes too."""
+    """A record that is not needed, and if the environment goes too."""
 
     entry: Entry
     why: str
@@ -56,7 +55,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         else:
             outcome = "would remove" if one.remove else "would forget"
         if outcome:
-            sys.stdout.write(printable(f"{outcome} {one.entry.registration.path} ({one.why})") + "\n")
+            show(f"{outcome} {one.entry.registration.path} ({one.why})")
     if not said.yes:
         report.say("to do it: add --yes")
     return 0

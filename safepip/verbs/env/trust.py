@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 from safepip.core.world import UNTRUSTED
 from safepip.envs import redirects
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, USAGE, SafepipError
-from safepip.report import printable
 from safepip.system import registry
+from safepip.verbs.output import show
 
 from .which import absolute, add_directory, exists, named_or_of_place
 
@@ -80,8 +79,7 @@ def _list(context: Context) -> int:
     for entry in registry.entries(context.state):
         if entry.registration.how == registry.TRUSTED and entry.is_there:
             paths.append(entry.registration.path)
-    for path in sorted(paths):
-        sys.stdout.write(f"{printable(path)}\n")
+    show(*sorted(paths))
     return 0
 
 

@@ -1,0 +1,21 @@
+"""Print the answer of a verb on stdout, for people or for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from safepip.report import printable
+
+
+def show(*lines: str) -> None:
+    """Print lines, with control characters escaped."""
+    # Flushed, since what pip prints next must come behind it.
+    sys.stdout.write("".join([f"{printable(line)}\n" for line in lines]))
+    sys.stdout.flush()
+
+
+def show_json(value: object, *, indent: int | None = None) -> None:
+    """Print one value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=indent) + "\n")
+    sys.stdout.flush()
