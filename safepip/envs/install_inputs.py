@@ -1,7 +1,8 @@
-"""What an `install` names by path and pip cannot find: such a line can only fail, and needs no environment.
+"""Find what an `install` names and pip cannot find.
 
-Follows pip's own rules (`_internal/req/constructors.py`, `req_file.py`, `req_dependency_group.py`). Where a line
-could succeed after all, nothing is reported: pip then fails in the new environment, which is removed again.
+Such a line can only fail, and needs no environment. This follows pip's own rules (`_internal/req/constructors.py`,
+`req_file.py`, `req_dependency_group.py`). Where a line could succeed after all, nothing is reported: pip then fails
+in the new environment, which is removed again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _QUOTING = frozenset("$\"'\\")
 
 
 def missing_input(command: PipCommand, cwd: str) -> str | None:
-    """Return what this `install` names that pip cannot find, or None where that is not certain."""
+    """Return what pip cannot find, None where that is not certain."""
     return next(_missing(command, cwd), None)
 
 
@@ -54,9 +55,8 @@ def _missing(command: PipCommand, cwd: str) -> Iterator[str]:
 
 
 def _of_source(value: str, cwd: str) -> Iterator[str]:
-    """Look at a value of `-r`: a requirements file, a lock file (PEP 751) or a URL."""
     path = requirements_file(value)
-    if path is None:
+    if path is None:  # a URL
         return
     if not is_lock_file(path):
         yield from _of_file(path, cwd, cwd, (), constraints=False)
@@ -65,10 +65,8 @@ def _of_source(value: str, cwd: str) -> Iterator[str]:
 
 
 def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
-    """Look into a requirements file named relative to `folder`; paths in it are relative to `cwd`."""
-    if "://" in path:
-        return
-    if path.lower().startswith(_REMOTE):
+    """Look into a requirements file, whose path is relative to `folder`."""
+    if "://" in path or path.lower().startswith(_REMOTE):
         return
     full = os.path.abspath(os.path.join(folder, path))
     if not _can_open(full):
@@ -77,24 +75,21 @@ def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constr
     if full in above:
         yield f"{path} names itself"
         return
-    above = (*above, full)
     for line in lines_of(content(full)) or []:
-        if _QUOTING.isdisjoint(line):  # otherwise pip may read another name there
-            yield from _of_line(line, os.path.dirname(full), cwd, above, constraints=constraints)
-
-
-def _of_line(line: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
-    option, value = _option_in(line)
-    if option in _NESTED:
-        yield from _of_file(value, folder, cwd, above, constraints=_NESTED[option])
-    elif option in _EDITABLE:
-        yield from _of_editable(value, cwd)
-    elif option == "" and not constraints:
-        yield from _of_requirement(value, cwd)
+        if not _QUOTING.isdisjoint(line):  # pip may read another name there
+            continue
+        option, value = _option_in(line)
+        if option in _NESTED:
+            inside = os.path.dirname(full)
+            yield from _of_file(value, inside, cwd, (*above, full), constraints=_NESTED[option])
+        elif option in _EDITABLE:
+            yield from _of_editable(value, cwd)
+        elif option == "" and not constraints:
+            yield from _of_requirement(value, cwd)
 
 
 def _option_in(line: str) -> tuple[str, str]:
-    """Return the option that a line begins with and its value; "" and the requirement of other lines."""
+    """Return the option and its value, or "" and the requirement."""
     if line.startswith("--"):
         return split_option(line)
     if line.startswith("-"):  # optparse takes `-rFILE` as well as `-r FILE`
@@ -103,8 +98,7 @@ def _option_in(line: str) -> tuple[str, str]:
 
 
 def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
-    """Look at an operand; with a marker it may be ignored, so only pip can tell."""
-    if ";" in requirement:
+    if ";" in requirement:  # with a marker it may be ignored, so only pip can tell
         return
     requirement = requirement.strip()
     name, at, url = requirement.partition("@")
@@ -118,8 +112,8 @@ def _of_requirement(requirement: str, cwd: str) -> Iterator[str]:
 
 
 def _of_path(path: str, cwd: str) -> Iterator[str]:
-    """Look at an operand that pip may take for a path, as it does if it has a separator or a known ending."""
     plain = without_extras(os.path.normpath(os.path.join(cwd, path)))
+    # pip takes it for a path if it has a separator or a known ending.
     is_path = os.sep in path or path.startswith(".")
     if is_path and os.path.isdir(plain):
         yield from _of_directory(plain, path)
@@ -149,7 +143,6 @@ def _of_editable(editable: str, cwd: str) -> Iterator[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
-    """Look at a `file:` URL; one that is not absolute, or is on another machine, is left to pip."""
     from urllib.parse import urlsplit  # noqa: PLC0415  slow to import, and rarely needed
     from urllib.request import url2pathname  # noqa: PLC0415  likewise
 
@@ -157,6 +150,7 @@ def _of_url(url: str) -> Iterator[str]:
         parts = urlsplit(url)
     except ValueError:
         return
+    # One that is not absolute, or is on another machine, is left to pip.
     if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
         return
     if parts.query or "subdirectory=" in parts.fragment:
@@ -197,7 +191,7 @@ def _of_group(group: str, cwd: str) -> Iterator[str]:
 
 
 def _has_scheme(text: str) -> bool:
-    """Return True for what pip may take for a URL, of version control too."""
+    """Return True if pip may read a URL, as of version control."""
     before, colon, _ = text.partition(":")
     return bool(colon) and os.sep not in before
 

@@ -1,4 +1,4 @@
-"""Repeat pip's answer to an install while nothing that it rests on has changed.
+"""Repeat pip's answer to an install while nothing relevant has changed.
 
 The line, variables, pip's configuration, the files that these name, and what is installed go into one digest. The
 runner keeps what pip printed under that digest, where pip changed nothing and printed nothing on stderr. Where
@@ -52,17 +52,17 @@ _STARTING = (".pth", ".start")  # read when Python starts; the latter since 3.15
 
 
 class NoopCache:
-    """The answer that pip gave to one line, kept for the next time."""
+    """The answer of pip to one line, kept for the next time."""
 
-    def __init__(self, handover: Handover, context: Context) -> None:
-        self.environment = handover.environment or ""
+    def __init__(self, environment: str, handover: Handover, context: Context) -> None:
+        self.environment = environment
         self._context = context
         self._words = handover.words
         self._variables = applied(context.ambient.environ, handover.variables)
         self._line = (*_line(handover, context), *_surroundings(context))
 
     def answer(self) -> bytes | None:
-        """Return what pip printed when it was last asked the same, or None."""
+        """Return what pip printed when last asked the same, or None."""
         # While a change is at work or was killed, what is installed may not be whole.
         if os.path.lexists(os.path.join(self.environment, JOURNAL)):
             return None
@@ -88,12 +88,12 @@ class NoopCache:
         """
         own_files = (*self._places(), os.path.join(self.environment, "pyvenv.cfg"), *_sites(self.environment))
         # Taken before anything is read, so that what is read is not older.
-        before = [f"{signature(path)} {path}" for path in own_files]
+        before = list(map(_line_of, own_files))
         files = self._asked_files()
         if files is None or _installed(self.environment) is None:
             return None
-        named = [f"{signature(path)} {path}" for path, _ in files]
-        if "\n" in "".join((*named, *before)):  # the runner reads a line each
+        named = [_line_of(path) for path, _ in files]
+        if "\n" in "".join((*named, *before)):  # would look like two lines
             return None
         if files != self._asked_files():  # one was changed meanwhile
             return None
@@ -102,13 +102,16 @@ class NoopCache:
     def _slot(self) -> str:
         """Return the name of the file that keeps the answer."""
         number = int(_digest(self._line)[:8], 16) % _SLOTS
-        return f"{number:02d}q" if self._context.command.quiet else f"{number:02d}"  # with "q" it may be empty
+        if self._context.command.quiet:  # then pip may print nothing at all
+            return f"{number:02d}q"
+        return f"{number:02d}"
 
     def _digest(self, files: Iterable[tuple[str, bytes | None]]) -> str:
         """Return the digest of the question, with the content of these files."""
-        configuration = [(path, _content(path)) for path in filter(os.path.lexists, self._places())]
         parts: list[str | bytes] = [*self._line, ""]
-        for path, content in (*configuration, *files):
+        for path in filter(os.path.lexists, self._places()):
+            parts += (path, _content(path) or b"\0")
+        for path, content in files:
             parts += (path, content or b"\0")
         return _digest((*parts, "", _installed(self.environment) or ""))
 
@@ -119,8 +122,8 @@ class NoopCache:
         )
 
     def _asked_files(self) -> list[tuple[str, bytes]] | None:
-        """Return path and content of the files that are named, None where not plain."""
-        from .requirements import asked_files, with_nested  # noqa: PLC0415  an answer is repeated without it
+        """Return path and content of the named files, None where not plain."""
+        from .requirements import named_files  # noqa: PLC0415  an answer is repeated without it
 
         if not self._variables.keys().isdisjoint(_FORBIDDEN):
             return None
@@ -130,36 +133,38 @@ class NoopCache:
         )
         if len(configuration) != sum(map(os.path.lexists, self._places())):
             return None  # one of them is a directory, or cannot be read
-        asked = asked_files(self._words, self._variables, configuration)
-        if asked is None:
-            return None
-        return with_nested(asked, _content)
+        return named_files(self._words, self._variables, configuration, _content)
 
 
 def noop_cache(handover: Handover, context: Context) -> NoopCache | None:
-    """Return the cache for a line, or None where nothing is ever kept."""
+    """Return the cache for a line, None where nothing is ever kept."""
     if os.name == "nt" or blake2b is None:
         return None
     if handover.environment is None or context.ambient.cwd is None:
         return None
-    return NoopCache(handover, context)
+    return NoopCache(handover.environment, handover, context)
 
 
 def repeat(printed: bytes) -> int | None:
-    """Write pip's answer; return its exit code, None if stdout takes nothing."""
+    """Return pip's exit code, its answer written, None if that fails."""
     written = 0
     try:
         while written < len(printed):
             written += os.write(1, printed[written:])
     except OSError:
-        # A reader that goes away half way ends pip too: BrokenStdoutLoggingError, then Python's own 120.
-        return _BROKEN if written else None
+        if not written:
+            return None
+        return _BROKEN  # of pip's BrokenStdoutLoggingError Python itself makes this
     return 0
 
 
-def signature(path: str, folder: int | None = None) -> str:
+def _line_of(path: str) -> str:
+    # after_pip/safepip_notes.py compares it when pip has ended.
+    return f"{_signature(path)} {path}"
+
+
+def _signature(path: str, folder: int | None = None) -> str:
     """Return what changes when a file is written or exchanged."""
-    # The runner compares it when pip has ended: after_pip/safepip_notes.py makes the same.
     try:
         stat = os.stat(path, dir_fd=folder)
     except OSError:
@@ -168,7 +173,7 @@ def signature(path: str, folder: int | None = None) -> str:
 
 
 def _line(handover: Handover, context: Context) -> Iterator[str]:
-    """Yield what is typed, where, and in what name."""
+    """Yield the words, where they were typed, and by whom."""
     yield __version__
     yield from handover.argv
     yield handover.program
@@ -179,7 +184,7 @@ def _line(handover: Handover, context: Context) -> Iterator[str]:
 
 
 def _surroundings(context: Context) -> Iterator[str]:
-    """Yield variables, terminal and system, by which pip's answer may differ."""
+    """Yield the variables, terminal and system that pip's answer depends on."""
     environ = context.ambient.environ
     for name in sorted(environ):
         if name.startswith(_COUNTING) or name in _COUNTING_TOO:
@@ -210,12 +215,12 @@ def _rights(path: str) -> str:
 
 
 def _installed(environment: str) -> str | None:
-    """Return the state of what is installed, None where it is not plain."""
+    """Return the state of all distributions, None where it is not plain."""
     config = configuration(environment)
     sees_itself_only = config.get("include-system-site-packages", "").lower() == "false"
     if "home" not in config or not sees_itself_only:
         return None
-    found = [signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python", "bin")]
+    found = [_signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python", "bin")]
     for folder in _sites(environment):
         site = _distributions(folder)
         if site is None:
@@ -235,13 +240,13 @@ def _sites(environment: str) -> list[str]:
 
 
 def _distributions(site: str) -> str | None:
-    """Return the state of each distribution in a directory, None where one lies elsewhere."""
+    """Return the state of a directory's distributions, None if one lies elsewhere."""
     try:
         folder = os.open(site, os.O_RDONLY)
     except OSError:
         return ""
     try:
-        found = [site, *(signature(name, folder) for name in (".", *_OF_PIP))]
+        found = [site, *(_signature(name, folder) for name in (".", *_OF_PIP))]
         for name in os.listdir(folder):
             suffix = name[name.rfind(".") :].lower()
             if suffix in _ELSEWHERE:
@@ -249,7 +254,7 @@ def _distributions(site: str) -> str | None:
             if suffix in _STARTING and not _is_plain_path_file(os.path.join(site, name), name):
                 return None
             for part in _TELLING.get(suffix, ()):
-                state = signature(name + part, folder)
+                state = _signature(name + part, folder)
                 if part == "/METADATA" and state == "-":
                     return None
                 if part == "/METADATA" and name.startswith("pip-"):
@@ -262,14 +267,11 @@ def _distributions(site: str) -> str | None:
 
 
 def _is_plain_path_file(path: str, name: str) -> bool:
-    """Return True if the file runs no code, which could lead elsewhere another time."""
+    """Return True if the file runs no code, which may look elsewhere."""
     stem, _, suffix = name.rpartition(".")
     if stem in _KNOWN_PATHS:
         return True
-    if suffix != "pth":
-        return False
-    content = _content(path)
-    return content is not None and b"import" not in content
+    return suffix == "pth" and b"import" not in (_content(path) or b"import")
 
 
 def _content(path: str) -> bytes | None:

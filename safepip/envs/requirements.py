@@ -1,4 +1,4 @@
-"""Read what a line or a requirements file asks for, if every pip reads it alike.
+"""Read lines and requirements files that every pip reads alike.
 
 pip decodes a file, joins lines at a backslash, takes comments away and gives the rest to shlex and optparse
 (`_internal/req/req_file.py`). Where one of these steps could read it in more than one way, or lead pip to
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from safepip.core.pip_line import ConfigFile
+    from safepip.core.pip_line import ConfigFile, PipCommand
 
 _MOST_FILES = 64
 _SAFE = keys("idle") | {"requirement", "constraint", "isolated", "config-file"}
@@ -32,76 +32,71 @@ _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes")
 _VALUED = ("-i", "--index-url", "--extra-index-url", "--trusted-host", "--only-binary", "--no-binary")
 
 
-def asked_files(
-    words: Sequence[str], variables: Mapping[str, str], configuration: Sequence[ConfigFile]
-) -> tuple[str, ...] | None:
-    """Return the files that a line names, or None if it asks for more than plain names.
+def named_files(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    configuration: Sequence[ConfigFile],
+    content_of: Callable[[str], bytes | None],
+) -> list[tuple[str, bytes]] | None:
+    """Return path and content of all files that a line names.
 
-    What variables and configuration files say counts as much as the words.
+    Return None where not all is plain. What variables and configuration files say counts as much as the words.
     """
     command = read(words, variables, configuration)
-    if command.outcome != "ok":
+    if command.outcome != "ok" or not all(map(parse, command.requirements)):
         return None
-    if not all(map(parse, command.requirements)):
+    if not _has_safe_options(command, variables, configuration):
         return None
-    for option, _, value in command.options:
-        if not _is_safe(option[2:], value or ""):
-            return None
-    for key, value, where in settings("install", variables, configuration):
-        if key == "cache-dir" and not where.startswith("PIP_"):
-            return None  # whether pip can write there is looked up for the line and for variables alone
-        if not _is_safe(key, value):
-            return None
-    return (*command.r_files, *command.constraints)
-
-
-def _is_safe(key: str, value: str) -> bool:
-    """Return True if the option neither changes what an install does, nor names more requirements."""
-    if key == "find-links":
-        return "~" not in value  # which is the home directory only where the result exists
-    return key in _SAFE
-
-
-def with_nested(asked: Iterable[str], content_of: Callable[[str], bytes | None]) -> list[tuple[str, bytes]] | None:
-    """Return path and content of requirements files, and of those that they name, relative to the first."""
     found: dict[str, bytes] = {}
-    paths = list(asked)
+    paths = [*command.r_files, *command.constraints]
     while paths:
         path = paths.pop()
         if path in found:
             continue
-        if _leads_elsewhere(path) or len(found) == _MOST_FILES:
+        # pip could take such a path for a URL or a lock file (PEP 751).
+        if ":" in path or os.path.basename(path).startswith("pylock"):
             return None
         content = content_of(path)
-        if content is None:
+        if content is None or len(found) == _MOST_FILES:
             return None
         inner = nested(content)
         if inner is None:
             return None
         found[path] = content
-        paths.extend(os.path.join(os.path.dirname(path), name) for name in inner)
+        folder = os.path.dirname(path)
+        paths.extend(os.path.join(folder, name) for name in inner)
     return list(found.items())
 
 
-def _leads_elsewhere(path: str) -> bool:
-    """Return True if pip could take the path for a URL or a lock file (PEP 751)."""
-    if ":" in path:
-        return True
-    return os.path.basename(path).startswith("pylock")
+def _has_safe_options(
+    command: PipCommand, variables: Mapping[str, str], configuration: Sequence[ConfigFile]
+) -> bool:
+    for option, _, value in command.options:
+        if not _is_safe(option[2:], value or ""):
+            return False
+    for key, value, where in settings("install", variables, configuration):
+        if key == "cache-dir" and not where.startswith("PIP_"):
+            return False  # whether pip can write there is looked up for the line and for variables alone
+        if not _is_safe(key, value):
+            return False
+    return True
+
+
+def _is_safe(key: str, value: str) -> bool:
+    """Return True if the option changes neither the install nor its requirements."""
+    if key == "find-links":
+        return "~" not in value  # which is the home directory only where the result exists
+    return key in _SAFE
 
 
 def nested(content: bytes) -> list[str] | None:
-    """Return the files that a requirements file names, as written there; None where that is not plain."""
+    """Return the files that a requirements file names, None where not plain."""
     lines = lines_of(content)
     if lines is None:
         return None
-    found: list[str] = []
+    found = []
     for line in lines:
-        if not line.startswith("-"):
-            if not _is_plain_line(line):
-                return None
-            continue
-        path = _nested(line)
+        path = _nested(line) if line.startswith("-") else _in_requirement(line)
         if path is None:
             return None
         if path:
@@ -119,11 +114,10 @@ def lines_of(content: bytes) -> list[str] | None:
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, those that a backslash continues as one; a comment ends a line, and is not continued."""
+    """Yield the lines, those that a backslash continues as one."""
     begun = ""
     for line in lines:
-        is_comment = line.lstrip().startswith("#")
-        if is_comment:
+        if line.lstrip().startswith("#"):  # ends what was begun, and is not continued
             yield f"{begun} {line}"
         elif line.endswith("\\"):
             begun += line.strip("\\")
@@ -135,7 +129,7 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _text(content: bytes) -> str | None:
-    """Return the text of a file that every pip decodes alike, or None."""
+    """Return the text of a file, None where pips may differ."""
     head = content.split(b"\n", 2)[:2]  # where a line may name the encoding (PEP 263)
     if b"coding" in b"".join(head):
         return None
@@ -149,7 +143,7 @@ def _text(content: bytes) -> str | None:
 
 
 def _without_comment(line: str) -> str:
-    """Return what stands before a `#` that begins the line or follows white space."""
+    # A `#` begins one at the start of a line and after white space.
     at = line.find("#")
     while at > 0 and not line[at - 1].isspace():
         at = line.find("#", at + 1)
@@ -158,21 +152,20 @@ def _without_comment(line: str) -> str:
     return line[:at]
 
 
-def _is_plain_line(line: str) -> bool:
-    """Return True for a plain requirement, with hashes at most."""
+def _in_requirement(line: str) -> str | None:
+    """Return "" (no file) for a plain requirement, which may have hashes."""
     wanted, *hashes = line.split(" --hash=")
     if parse(wanted.strip()) is None:
-        return False
-    return all(map(_is_hash, hashes))
-
-
-def _is_hash(text: str) -> bool:
-    name, _, digits = text.strip().partition(":")
-    return name in {"sha256", "sha384", "sha512"} and digits.isalnum()
+        return None
+    for text in hashes:
+        name, _, digits = text.strip().partition(":")
+        if name not in {"sha256", "sha384", "sha512"} or not digits.isalnum():
+            return None
+    return ""
 
 
 def _nested(line: str) -> str | None:
-    """Return the file that a line of options names, "" if it only says where packages come from, else None."""
+    """Return the file that an option names, "" for other plain options."""
     if not _QUOTES.isdisjoint(line):
         return None
     option, value = split_option(line)
@@ -190,7 +183,7 @@ def _nested(line: str) -> str | None:
 
 
 def split_option(line: str) -> tuple[str, str]:
-    """Return the option that a line begins with and what follows it, as `--index-url=URL` or `-i URL`."""
+    """Return the option and the value of `--index-url=URL` or `-i URL`."""
     separator = " "
     if line.startswith("--") and "=" in line:
         separator = "="
