@@ -1,9 +1,8 @@
-"""pip for new environments, as hard links to an image: installed and compiled once per Python and pip.
+"""Keep pip in images, installed and compiled once per Python and pip.
 
-virtualenv's own seeding copies and leaves 1,500 files uncompiled, which costs more than all the rest of a
-creation, and as much again on pip's first start. pip replaces files by rename, so what it does to itself
-in an environment leaves the image as it is. Programs append their own certificates to cacert.pem, in place:
-that file is always a copy.
+virtualenv's own seeding copies and leaves 1,500 files uncompiled: that costs more than all the rest of a creation,
+and as much again on pip's first start. pip replaces files by rename, so what it does to itself in an environment
+leaves the image as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +16,9 @@ from safepip.core.world import BIN
 from safepip.system.files import make_folder, umask
 from safepip.system.process import inherited
 
+from .copying import copy_folder
 from .digest import record_row
+from .pip import run_silently
 from .seed import lay_out, own_seed
 
 TYPE_CHECKING = False
@@ -26,24 +27,16 @@ if TYPE_CHECKING:
 
     from safepip.core.world import Interpreter
 
-    _Way = Callable[[str, int, int], None]
-
-_DIRECTORY = getattr(os, "O_DIRECTORY", 0)  # absent on Windows, as the next
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_MANIFEST = "manifest"  # written last: an image without it is none
-_NEVER_LINKED = ("cacert.pem", "RECORD")
+_MANIFEST = "manifest"  # written last: an image is not whole without it
 _OTHERS = 0o022  # only this user may write to files that environments share, whatever the umask
-_CHUNK = 1 << 17  # bytes that are copied at once: most files of pip are smaller
-_FICLONE = 0x40049409  # of linux/fs.h, the same on all processors that Python has wheels for
+_OLD = 3600  # seconds; a scratch directory of that age is not being written any more
 _LONGEST_SHEBANG = 127  # bytes; Linux cuts off what is longer
 
 
 def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str], None]) -> str | None:
-    """Return the image for environments of `interpreter`, made now if there is none, or None if it cannot be.
+    """Return the image for an interpreter, made if needed, or None.
 
     It comes from safepip's own pip, else from virtualenv's wheel; `build` makes an empty environment at a path.
-    Every file is checked against the manifest, owner and mode included: what was changed behind our back (a
-    `chown -R` over an environment) is made again.
     """
     if cache is None or os.name == "nt":
         return None
@@ -51,7 +44,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     seed = own_seed(interpreter)
     if seed is not None:
         image = os.path.join(folder, _name(interpreter, seed.version))
-        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made, umask())):
+        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made)):
             return image
     from virtualenv.seed.wheels.embed import get_embed_wheel  # noqa: PLC0415  with virtualenv, slow to import
 
@@ -59,58 +52,44 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     if wheel is None:
         return None
     image = os.path.join(folder, _name(interpreter, wheel.version))
-
-    def install(made: str) -> bool:
-        _install_into(made, str(wheel.path), wheel.version, interpreter, build)
-        return True
-
-    return image if is_whole(image) or _make(image, install) else None
+    if is_whole(image) or _make(image, lambda made: _install_into(made, str(wheel.path), interpreter, build)):
+        return image
+    return None
 
 
 def is_ready(interpreter: Interpreter, cache: str | None) -> bool:
-    """Return True if some image for environments of the interpreter was made before, by its name."""
+    """Return True if an image for the interpreter was made before."""
+    if cache is None:
+        return False
     start = _name(interpreter, "")[: -len("-000")]
     try:
-        return cache is not None and any(
-            name.startswith(start) for name in os.listdir(os.path.join(cache, "images"))
-        )
+        names = os.listdir(os.path.join(cache, "images"))
     except OSError:
         return False
+    return any(name.startswith(start) for name in names)
 
 
 def install_pip(image: str, environment: str, python: str, site: str) -> None:
-    """Put the image's pip into the environment, whose interpreter is `python` and site-packages `site`."""
-    _put(os.path.join(image, "site"), site)
-    scripts = {name: _script(image, name, python) for name in os.listdir(os.path.join(image, BIN))}
-    for name, content in scripts.items():
-        path = os.path.join(environment, BIN, name)
+    """Put the image's pip into `site`, and scripts for `python` beside it."""
+    copy_folder(os.path.join(image, "site"), site)
+    folder = os.path.join(environment, BIN)
+    rows = {}
+    for name in os.listdir(os.path.join(image, BIN)):
+        with open(os.path.join(image, BIN, name), "rb") as file:
+            script = for_python(file.read(), python)
+        path = os.path.join(folder, name)
         with open(path, "wb") as file:
-            file.write(content)
+            file.write(script)
         os.chmod(path, 0o777 & ~umask())
-    _record(site, environment, scripts)
-
-
-def share_file(source: str, target: str) -> None:
-    """Put a file at a new path of the same name, as a clone, a hard link or a copy.
-
-    A link only of a file that this user alone can change, and not for root.
-    """
-    if sys.platform == "win32":
-        from shutil import copy2  # noqa: PLC0415  slow to import, and only needed here
-
-        copy2(source, target)
-        return
-    status = os.lstat(source)
-    ways: list[_Way] = [_clone]
-    if status.st_uid == os.geteuid() != 0 and not status.st_mode & _OTHERS:
-        ways.append(_link)
-    inside = _open_folder(os.path.dirname(source), None)
-    into = _open_folder(os.path.dirname(target), None)
-    try:
-        _put_file(os.path.basename(target), inside, into, ways)
-    finally:
-        os.close(inside)
-        os.close(into)
+        recorded = os.path.relpath(path, site)
+        rows[recorded] = record_row(recorded, script)
+    infos = [name for name in os.listdir(site) if name.endswith(".dist-info")]
+    info = next(name for name in infos if name.startswith("pip-"))
+    record = os.path.join(site, info, "RECORD")
+    with open(record, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    with open(record, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(rows.get(line.partition(",")[0], line) + "\n" for line in lines)
 
 
 def _name(interpreter: Interpreter, pip: str) -> str:
@@ -119,8 +98,8 @@ def _name(interpreter: Interpreter, pip: str) -> str:
     return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{umask() | _OTHERS:03o}"
 
 
-def _make(image: str, fill: Callable[[str], bool]) -> bool:
-    """Have `fill` write a new image, and keep that if it is whole; return True if there is one now."""
+def _make(image: str, fill: Callable[[str], None]) -> bool:
+    """Have `fill` write a new image, and return True if that worked."""
     folder = os.path.dirname(image)
     before = os.umask(umask() | _OTHERS)
     try:
@@ -132,8 +111,7 @@ def _make(image: str, fill: Callable[[str], bool]) -> bool:
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
             made = os.path.join(scratch, "image")
             os.makedirs(os.path.join(made, BIN))
-            if not fill(made):
-                return False
+            fill(made)
             seal(made)
             rmtree(image, ignore_errors=True)
             with contextlib.suppress(OSError):  # another command was faster
@@ -145,54 +123,54 @@ def _make(image: str, fill: Callable[[str], bool]) -> bool:
     return is_whole(image)
 
 
-def _install_into(
-    made: str, wheel: str, version: str, interpreter: Interpreter, build: Callable[[str], None]
-) -> None:
-    """Install pip from its wheel into an environment that is gone afterwards, and move what came to `made`."""
-    environment = os.path.join(os.path.dirname(made), "env")
-    build(environment)
-    before = set(os.listdir(os.path.join(environment, BIN)))
-    _install(os.path.join(environment, BIN, "python"), wheel, version)
-    os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
-    for name in set(os.listdir(os.path.join(environment, BIN))) - before:
-        os.rename(os.path.join(environment, BIN, name), os.path.join(made, BIN, name))
-    for relative in list(_files(os.path.join(made, "site"))):
-        if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
-            os.unlink(os.path.join(made, "site", relative))
-
-
 def _clear_scratch(folder: str) -> None:
-    """Remove what was left by one that was killed while it made an image, an hour ago or more."""
+    """Remove what commands left that were killed while they made an image."""
     for entry in os.scandir(folder):
-        if entry.name.startswith("tmp") and time.time() - entry.stat(follow_symlinks=False).st_mtime > 3600:
+        if entry.name.startswith("tmp") and time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD:
             from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
 
             rmtree(entry.path, ignore_errors=True)
 
 
-def _install(python: str, wheel: str, version: str) -> None:
-    """Install by name, so that no origin is recorded: `pip freeze --all` would show it."""
-    kept = {name: value for name, value in inherited().items() if not name.startswith(("PIP_", "PYTHON"))}
-    pip = [python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps"]
-    argv = [*pip, "--find-links", os.path.dirname(wheel), f"pip=={version}"]
-    import subprocess  # noqa: PLC0415  slow to import, and only needed for a new image
+def _install_into(made: str, wheel: str, interpreter: Interpreter, build: Callable[[str], None]) -> None:
+    """Install pip into a temporary environment, and move it to `made`."""
+    environment = os.path.join(os.path.dirname(made), "env")
+    build(environment)
+    programs = os.path.join(environment, BIN)
+    before = os.listdir(programs)
+    _install(os.path.join(programs, "python"), wheel)
+    os.rename(os.path.join(environment, interpreter.site), os.path.join(made, "site"))
+    for name in set(os.listdir(programs)).difference(before):
+        os.rename(os.path.join(programs, name), os.path.join(made, BIN, name))
+    for relative in list(_files(os.path.join(made, "site"))):
+        if not relative.startswith("pip"):  # virtualenv's own patch of distutils: the environment has its own
+            os.unlink(os.path.join(made, "site", relative))
 
-    null = subprocess.DEVNULL
-    environ = {**kept, "PIP_CONFIG_FILE": os.devnull}
-    ended = subprocess.run(argv, env=environ, check=False, stdin=null, stdout=null, stderr=null, cwd=os.sep)
-    if ended.returncode:
-        raise OSError(f"pip could not be installed for an image: {ended.returncode}")
+
+def _install(python: str, wheel: str) -> None:
+    environ = {name: value for name, value in inherited().items() if not name.startswith(("PIP_", "PYTHON"))}
+    environ["PIP_CONFIG_FILE"] = os.devnull
+    version = os.path.basename(wheel).split("-")[1]
+    # By name, so that no origin is recorded, which `pip freeze --all` would show.
+    argv = (
+        *(python, "-I", os.path.join(wheel, "pip"), "install", "--quiet", "--no-index", "--no-deps"),
+        *("--find-links", os.path.dirname(wheel), f"pip=={version}"),
+    )
+    failed = run_silently(argv, environ, cwd=os.sep)
+    if failed:
+        raise OSError(f"pip could not be installed for an image: {failed}")
 
 
 def seal(image: str) -> None:
-    """Write the manifest, by which `is_whole` knows an image again."""
+    """Write the manifest, with which `is_whole` compares the image."""
     rows = [_row_of(relative, os.lstat(os.path.join(image, relative))) for relative in _files(image)]
     with open(os.path.join(image, _MANIFEST), "w", encoding="utf-8") as file:
         file.write("\n".join(rows))
 
 
 def is_whole(image: str) -> bool:
-    """Return True if every file of the image is as it was sealed, and this user's."""
+    """Return True if each file is this user's, as it was sealed."""
+    # A `chown -R` over an environment, for one, changes the image that it is linked with.
     try:
         with open(os.path.join(image, _MANIFEST), encoding="utf-8") as file:
             rows = file.read().split("\n")
@@ -206,13 +184,13 @@ def is_whole(image: str) -> bool:
 
 
 def _is_as_sealed(folder: str, files: Iterable[tuple[str, str]]) -> bool:
-    """Return True if the files are as their rows say."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)  # the kernel walks the path once, not for each file
     try:
-        return all(
-            _row_of(relative, os.lstat(os.path.basename(relative), dir_fd=descriptor)) == row
-            for relative, row in files
-        )
+        for relative, row in files:
+            status = os.lstat(os.path.basename(relative), dir_fd=descriptor)
+            if _row_of(relative, status) != row:
+                return False
+        return True
     finally:
         os.close(descriptor)
 
@@ -233,127 +211,15 @@ def _files(folder: str, below: str = "") -> Iterator[str]:
                 yield relative
 
 
-def _put(source: str, target: str) -> None:
-    """Put what lies in the directory `source` into `target`.
-
-    As clones where the file system has them; else as hard links, but not for root, whose environments share
-    no file; else as copies.
-    """
-    os.makedirs(target, exist_ok=True)
-    runs_as_root = sys.platform != "win32" and os.geteuid() == 0
-    ways: list[_Way] = [_clone] if runs_as_root else [_clone, _link]
-    _put_folder(_open_folder(source, None), _open_folder(target, None), ways)
-
-
-def _open_folder(name: str, inside: int | None) -> int:
-    return os.open(name, os.O_RDONLY | _DIRECTORY | _NO_LINK, dir_fd=inside)
-
-
-def _put_folder(inside: int, into: int, ways: list[_Way]) -> None:
-    """Put what lies in one open directory into the other, by the first of the ways that works; close both."""
-    try:
-        with os.scandir(inside) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(entry.name, dir_fd=into)
-                    _put_folder(_open_folder(entry.name, inside), _open_folder(entry.name, into), ways)
-                else:
-                    _put_file(entry.name, inside, into, ways)
-    finally:
-        os.close(inside)
-        os.close(into)
-
-
-def _put_file(name: str, inside: int, into: int, ways: list[_Way]) -> None:
-    """Put one file; a way that fails once is not tried again: other file system, or protected links."""
-    possible = [way for way in ways if way is not _link] if name in _NEVER_LINKED else ways
-    way = possible[0] if possible else _copy
-    try:
-        way(name, inside, into)
-    except FileExistsError:
-        os.unlink(name, dir_fd=into)
-        _put_file(name, inside, into, ways)
-    except OSError:
-        if way is _copy:
-            raise
-        ways.remove(way)
-        _put_file(name, inside, into, ways)
-
-
-def _link(name: str, inside: int, into: int) -> None:
-    os.link(name, name, src_dir_fd=inside, dst_dir_fd=into, follow_symlinks=False)
-
-
-def _clone(name: str, inside: int, into: int) -> None:
-    """Copy on write: the file system shares the content until one of the files is changed."""
-    if sys.platform == "win32":
-        raise OSError("there are no clones here")
-    import fcntl  # noqa: PLC0415  not on Windows
-
-    _transfer(name, inside, into, lambda source, target: fcntl.ioctl(target, _FICLONE, source))
-
-
-def _copy(name: str, inside: int, into: int) -> None:
-    def copy(source: int, target: int) -> None:
-        while chunk := os.read(source, _CHUNK):
-            while chunk:  # a disk that is nearly full takes less
-                chunk = chunk[os.write(target, chunk) :]
-
-    _transfer(name, inside, into, copy)
-
-
-def _transfer(name: str, inside: int, into: int, fill: Callable[[int, int], object]) -> None:
-    """Make a new file of the rights and the time of another, with what `fill` puts there.
-
-    The time counts: compiled files are used only if they name that of their source.
-    """
-    source = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=inside)
-    try:
-        status = os.fstat(source)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
-        target = os.open(name, flags, status.st_mode & 0o777, dir_fd=into)
-        try:
-            fill(source, target)
-            if not name.endswith(".pyc"):
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-        except OSError:
-            os.unlink(name, dir_fd=into)
-            raise
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
-
-
-def _script(image: str, name: str, python: str) -> bytes:
-    """Return a launcher of pip's for the interpreter `python`."""
-    with open(os.path.join(image, BIN, name), "rb") as file:
-        return for_python(file.read(), python)
-
-
 def for_python(script: bytes, python: str) -> bytes:
-    """Return a script with the interpreter `python` in its first line, as pip itself would write it."""
+    """Return a script for the interpreter `python`, as pip would write it."""
     body = script.partition(b"\n")[2]
     if body.startswith(b"'''exec' "):  # the image lay too deep for a plain first line
         body = body.partition(b"\n' '''\n")[2]
     path = os.fsencode(python)
-    if len(path) + 3 <= _LONGEST_SHEBANG and not any(char in path for char in b" \t\n"):
+    has_blank = any(char in path for char in b" \t\n")
+    if not has_blank and len(path) + 3 <= _LONGEST_SHEBANG:
         return b"#!" + path + b"\n" + body
-    quoted = b"".join(b"\\" + bytes((char,)) if char in b'\\"$`' else bytes((char,)) for char in path)
-    return b"#!/bin/sh\n'''exec' \"" + quoted + b'" "$0" "$@"\n\' \'\'\'\n' + body
-
-
-def _record(site: str, environment: str, scripts: dict[str, bytes]) -> None:
-    """Have pip's RECORD say what the launchers of this environment are; all other rows are right already."""
-    of_pip = [name for name in os.listdir(site) if name.startswith("pip-")]
-    info = next(name for name in of_pip if name.endswith(".dist-info"))
-    path = os.path.join(site, info, "RECORD")
-    programs = os.path.relpath(os.path.join(environment, BIN), site)
-    rows = {os.path.join(programs, name): content for name, content in scripts.items()}
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        for line in lines:
-            name = line.partition(",")[0]
-            file.write((record_row(name, rows[name]) if name in rows else line) + "\n")
+    for char in (b"\\", b'"', b"$", b"`"):  # which the shell reads between quotes
+        path = path.replace(char, b"\\" + char)
+    return b"#!/bin/sh\n'''exec' \"" + path + b'" "$0" "$@"\n\' \'\'\'\n' + body

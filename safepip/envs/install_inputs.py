@@ -1,8 +1,8 @@
 """Find what an `install` names and pip cannot find.
 
 Such a line can only fail, and needs no environment. This follows pip's own rules (`_internal/req/constructors.py`,
-`req_file.py`, `req_dependency_group.py`). Where a line could succeed after all, nothing is reported: pip then fails
-in the new environment, which is removed again.
+`req_file.py`, `req_dependency_group.py`). Where a line could succeed after all, nothing is reported: pip then
+fails in the new environment, which is removed again.
 """
 
 from __future__ import annotations

@@ -109,18 +109,22 @@ def frozen(handover: Handover) -> dict[str, str] | None:
     return found
 
 
-def run_silently(argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None) -> str:
+def run_silently(
+    argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None, cwd: str | None = None
+) -> str:
     """Return why pip, which inherits `lock`, failed, or ""."""
-    return _run(argv, environ, lock)[2]
+    return _run(argv, environ, lock, cwd)[2]
 
 
-def _run(argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None) -> tuple[int, str, str]:
+def _run(
+    argv: Sequence[str], environ: Mapping[str, str], lock: int | None = None, cwd: str | None = None
+) -> tuple[int, str, str]:
     """Return pip's exit code, output, and last error or ""."""
     import subprocess  # noqa: PLC0415  slow to import, and only needed here
 
     held = () if lock is None else (lock,)
     null = subprocess.DEVNULL
-    done = subprocess.run(argv, env=environ, check=False, stdin=null, capture_output=True, pass_fds=held)
+    done = subprocess.run(argv, env=environ, check=False, stdin=null, capture_output=True, pass_fds=held, cwd=cwd)
     printed = os.fsdecode(done.stdout)
     if not done.returncode:
         return 0, printed, ""

@@ -1,8 +1,8 @@
-"""What virtualenv writes for an environment, kept so that it can be written again without starting virtualenv.
+"""Keep what virtualenv writes for an environment, to write it again.
 
 Importing virtualenv and starting its session takes a third of a creation. virtualenv stays the maker: it makes one
-environment per interpreter, whose every file is noted with placeholders for the path, its last part and
-the creation's token. A path that some shell would quote otherwise than the placeholder is left to virtualenv.
+environment per interpreter, whose every file is noted with placeholders for the path, its last part and the
+creation's token.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from binascii import crc32
 
 from safepip import __version__
 from safepip.core.record import Record
-from safepip.system.environment import CREATING, OWN
-from safepip.system.files import make_folder, replace_file
+from safepip.system.environment import CONFIG, CREATING, OWN
+from safepip.system.files import make_folder, open_folder, replace_file, umask
 from safepip.system.process import spare_pip
 
 TYPE_CHECKING = False
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from safepip.core.world import Interpreter
 
-_DIRECTORY = getattr(os, "O_DIRECTORY", 0)  # absent on Windows, as the next
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, as the next
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _FORMAT = "safepip-template-1"
 # Characters that every shell takes as they are; virtualenv's scripts for some of them quote all others.
@@ -36,7 +35,7 @@ _SIGNED = b"safepip-creation = %s\n"
 
 
 class Entry(Record):
-    """One file, directory ("d") or link ("l") of an environment, relative to it."""
+    """One file ("f"), directory ("d") or link ("l") of an environment."""
 
     kind: str
     path: str
@@ -45,7 +44,7 @@ class Entry(Record):
 
 
 class Template(Record):
-    """What virtualenv wrote, in an order in which it can be written again, and the name of the image with pip."""
+    """What virtualenv wrote, in order, and the name of pip's image."""
 
     entries: tuple[Entry, ...]
     image: str
@@ -54,19 +53,17 @@ class Template(Record):
 def template_for(
     path: str,
     interpreter: Interpreter,
-    cache: str | None,
+    cache: str,
     build: Callable[[str], None],
     image: Callable[[], str | None],
     *,
     system: bool,
 ) -> Template | None:
-    """Return the template for an environment at `path`, made now if there is none; None where there can be none.
+    """Return the template for an environment, made if needed, or None.
 
-    `build` has virtualenv make an environment, and `image` names the image with pip.
+    `build` has virtualenv make an environment, and `image` returns the image with pip.
     """
-    if cache is None or os.name == "nt":
-        return None
-    if interpreter.implementation != "cpython":
+    if os.name == "nt" or interpreter.implementation != "cpython":
         return None
     kind = _kind(path)
     if kind is None or os.path.realpath(path) != path:  # virtualenv follows links
@@ -81,7 +78,7 @@ def template_for(
     if known is not None:
         return known
     try:
-        made = _made(folder, kind, build, image)
+        made = _make(folder, kind, build, image)
         if made is not None:
             replace_file(file, _packed(made, key), durable=False)
     except OSError:
@@ -90,33 +87,26 @@ def template_for(
 
 
 def stamp(template: Template, path: str, token: str) -> None:
-    """Write the environment at `path`, a directory that only the user can change, with the token of its creation.
-
-    All is reached through descriptors of directories, and nothing that exists is opened or followed.
-    """
+    """Write the environment at `path`, signed with the token if given."""
     values = {_PATH: os.fsencode(path), _NAME: os.fsencode(os.path.basename(path)), _TOKEN: token.encode()}
-    folders = {"": os.open(path, os.O_RDONLY | _DIRECTORY | _NO_LINK)}
+    # Directories are reached by descriptors, and nothing that exists is opened: no link is followed.
+    folders = {"": open_folder(path)}
     try:
         for entry in template.entries:
             above, name = os.path.split(entry.path)
             inside = folders[above]
             if entry.kind == "d":
                 os.mkdir(name, entry.mode, dir_fd=inside)
-                flags = os.O_RDONLY | _DIRECTORY | _NO_LINK
-                folders[entry.path] = os.open(name, flags, dir_fd=inside)
+                folders[entry.path] = open_folder(name, inside)
             elif entry.kind == "l":
                 os.symlink(os.fsdecode(entry.content), name, dir_fd=inside)
             else:
-                _write(name, inside, entry.mode, _filled(entry.content, values))
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
+                with open(os.open(name, flags, entry.mode, dir_fd=inside), "wb") as file:
+                    file.write(_filled(entry.content, values))
     finally:
         for descriptor in folders.values():
             os.close(descriptor)
-
-
-def _write(name: str, inside: int, mode: int, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
-    with open(os.open(name, flags, mode, dir_fd=inside), "wb") as file:
-        file.write(content)
 
 
 def _filled(content: bytes, values: dict[bytes, bytes]) -> bytes:
@@ -128,24 +118,22 @@ def _filled(content: bytes, values: dict[bytes, bytes]) -> bytes:
 
 
 def _kind(path: str) -> str | None:
-    """Return "plain" or "quoted", by how the scripts of shells write the path; None where they may differ."""
+    """Return "plain" or "quoted", by how shells' scripts write the path."""
     others = set(path) - _PLAIN
     if not others:
         return "plain"
     if others == {" "}:
         return "quoted"
-    return None
+    return None  # some shell would quote it otherwise than the placeholder
 
 
 def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
-    """Return all that decides what virtualenv writes, beside the path."""
-    mask = os.umask(0o077)
-    os.umask(mask)
+    """Return all that decides what virtualenv writes, besides the path."""
     base = os.stat(interpreter.real)
     maker = os.stat(_maker())
     pip = os.stat(spare_pip() or os.sep)  # another pip has other metadata in that folder
     fields = (
-        _FORMAT, __version__, kind, system, f"{mask:o}", sys.executable, interpreter.path, interpreter.real,
+        _FORMAT, __version__, kind, system, f"{umask():o}", sys.executable, interpreter.path, interpreter.real,
         interpreter.version, interpreter.prefix, interpreter.base_prefix, interpreter.site,
         base.st_dev, base.st_ino, base.st_ctime_ns, base.st_size,
         maker.st_ino, maker.st_mtime_ns, maker.st_size, pip.st_ino, pip.st_mtime_ns,
@@ -154,7 +142,7 @@ def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
 
 
 def _maker() -> str:
-    """Return the file that tells the version of virtualenv, found without importing that."""
+    """Return the file with virtualenv's version, found without importing it."""
     for folder in sys.path:
         file = os.path.join(folder, "virtualenv", "version.py")
         if os.path.isfile(file):
@@ -163,23 +151,20 @@ def _maker() -> str:
 
 
 def _read(file: str, key: bytes) -> Template | None:
-    """Return the template that this user wrote under the same key, whole; else None."""
-    content = _own_content(file)
-    head, _, rest = content.partition(b"\n")
+    """Return the template that this user wrote under the same key."""
+    head, _, rest = _own_content(file).partition(b"\n")
     check, _, packed = rest.partition(b"\n")
     if head != key or check != b"%08x" % crc32(packed):
         return None
     image, *fields = packed.split(b"\0\0\0")
-    rows = zip(*[iter(fields)] * 4, strict=True)
-    entries = [
-        Entry(kind=kind.decode(), path=os.fsdecode(path), mode=int(mode), content=text)
-        for kind, path, mode, text in rows
-    ]
+    entries = []
+    for kind, path, mode, content in zip(*[iter(fields)] * 4, strict=True):
+        entries.append(Entry(kind=kind.decode(), path=os.fsdecode(path), mode=int(mode), content=content))
     return Template(entries=tuple(entries), image=os.fsdecode(image))
 
 
 def _own_content(file: str) -> bytes:
-    """Return the content of a file that nobody else can have written, else nothing."""
+    """Return the content of a file that nobody else can have written."""
     try:
         descriptor = os.open(file, os.O_RDONLY | _NO_LINK | _NO_WAIT)
     except OSError:
@@ -201,10 +186,13 @@ def _packed(template: Template, key: bytes) -> bytes:
     return b"%s\n%08x\n%s" % (key, crc32(packed), packed)
 
 
-def _made(
+def _make(
     folder: str, kind: str, build: Callable[[str], None], image: Callable[[], str | None]
 ) -> Template | None:
-    """Have virtualenv make an environment that is gone afterwards, and note what it wrote."""
+    """Have virtualenv make a temporary environment, and note what it wrote.
+
+    Raise OSError if that cannot be written again.
+    """
     pip = image()
     if pip is None:
         return None
@@ -227,41 +215,32 @@ def _made(
         from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
 
         rmtree(scratch, ignore_errors=True)
-    return Template(entries=entries, image=os.path.basename(pip)) if _is_sound(entries) else None
+    contents = {entry.path: entry.content for entry in entries}
+    is_signed = _SIGNED % _TOKEN in contents.get(CONFIG, b"")
+    if not is_signed or _PATH not in contents.get(os.path.join("bin", "activate"), b""):
+        raise OSError("virtualenv writes other files than were expected")
+    return Template(entries=entries, image=os.path.basename(pip))
 
 
 def _noted(top: str, name: bytes, token: bytes, below: str = "") -> Iterator[Entry]:
-    """Yield what lies in a directory of the environment, that before what lies in it."""
+    """Yield what lies in a directory, each directory before its content."""
     for entry in sorted(os.scandir(os.path.join(top, below)), key=lambda entry: entry.name):
         relative = os.path.join(below, entry.name)
         if relative == OWN:
             continue
         mode = entry.stat(follow_symlinks=False).st_mode & 0o777
         if entry.is_symlink():
-            yield Entry(kind="l", path=relative, mode=mode, content=os.fsencode(os.readlink(entry.path)))
+            target = os.fsencode(os.readlink(entry.path))
+            if b"templates" in target:
+                raise OSError(f"{relative} leads to where the template was made")
+            yield Entry(kind="l", path=relative, mode=mode, content=target)
         elif entry.is_dir():
             yield Entry(kind="d", path=relative, mode=mode)
             yield from _noted(top, name, token, relative)
         else:
             with open(entry.path, "rb") as file:
                 content = file.read(_LARGEST + 1)
-            if b"\0" in content:
-                content = b"\0" * (_LARGEST + 1)  # a program: `_is_sound` refuses it
-            else:
-                content = content.replace(os.fsencode(top), _PATH).replace(name, _NAME).replace(token, _TOKEN)
+            if b"\0" in content or len(content) > _LARGEST:
+                raise OSError(f"{relative} is a program")
+            content = content.replace(os.fsencode(top), _PATH).replace(name, _NAME).replace(token, _TOKEN)
             yield Entry(kind="f", path=relative, mode=mode, content=content)
-
-
-def _is_sound(entries: tuple[Entry, ...]) -> bool:
-    """Return True if the environment can be written again from the entries."""
-    files = {}
-    for entry in entries:
-        if entry.kind == "l" and b"templates" in entry.content:  # it leads to where the template was made
-            return False
-        if entry.kind == "f":
-            files[entry.path] = entry.content
-    if max(map(len, files.values()), default=0) > _LARGEST:
-        return False
-    if _SIGNED % _TOKEN not in files.get("pyvenv.cfg", b""):
-        return False
-    return _PATH in files.get(os.path.join("bin", "activate"), b"")

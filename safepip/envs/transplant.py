@@ -18,7 +18,8 @@ from safepip.core.world import BIN
 from safepip.system.files import replace_file
 from safepip.system.interpreter import head_of, python_named
 
-from .image import for_python, share_file
+from .copying import copy_file
+from .image import for_python
 from .verify import digest_in, record_of, recorded_rows, verify
 
 TYPE_CHECKING = False
@@ -107,7 +108,7 @@ def _put(path: str, at: str, content: bytes | None) -> None:
         return
     os.makedirs(os.path.dirname(at), exist_ok=True)
     if content is None:
-        share_file(path, at)
+        copy_file(path, at)
     else:
         replace_file(at, content, like=path, durable=False)
 

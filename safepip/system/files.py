@@ -150,6 +150,12 @@ def umask() -> int:
     return mask
 
 
+def open_folder(path: str, inside: int | None = None) -> int:
+    """Return a descriptor of a directory, reached through no link in its last part."""
+    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)  # absent on Windows
+    return os.open(path, flags, dir_fd=inside)
+
+
 def make_folder(path: str) -> None:
     """Make the directory `path` and those above it that are missing, each for this user alone."""
     mask = os.umask(0o077)  # as the XDG specification asks

@@ -307,7 +307,6 @@ def users(*dotted):
             [
                 "system.processes",
                 "envs.git",
-                "envs.image",
                 "envs.packages",
                 "envs.pip",
                 "actions.pipx",

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from safepip.envs import image
+from safepip.envs import copying, image
 from safepip.envs.build import build
 from safepip.envs.verify import sites, verdict
 
@@ -69,7 +69,7 @@ def without_clones(monkeypatch):
     def refuse(*_args):
         raise OSError(95, "not supported")
 
-    monkeypatch.setattr(image, "_clone", refuse)
+    monkeypatch.setattr(copying, "_clone", refuse)
 
 
 def put_pip(work, python="/usr/bin/python3"):
