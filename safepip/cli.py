@@ -65,7 +65,8 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
     # Imported here because a shell waits for `safepip hook`, which needs none of it.
     from safepip.actions.execute import execute  # noqa: PLC0415
     from safepip.core.invocation import read_invocation  # noqa: PLC0415
-    from safepip.system.observe import Context, ambient, decided, enter, follow  # noqa: PLC0415
+    from safepip.system.observe import Context, ambient, enter, follow  # noqa: PLC0415
+    from safepip.system.stages import decided  # noqa: PLC0415
 
     invocation = read_invocation(program, words, module=module)
     if invocation.project:

@@ -30,11 +30,12 @@ from safepip.system.directories import at_home
 from safepip.system.environment import CREATING, OWN, is_environment, names_in
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING, candidates, interview, is_program
-from safepip.system.observe import Context, ambient, decided
+from safepip.system.observe import Context, ambient
 from safepip.system.pipx import METADATA, home_of
 from safepip.system.policy import rules_here
 from safepip.system.process import inherited, start
 from safepip.system.registry import MADE, note
+from safepip.system.stages import decided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -143,9 +143,8 @@ class Facts:
 
     if TYPE_CHECKING:
         ambient: Ambient
+        data: str | None
 
-        @property
-        def data(self) -> str | None: ...  # noqa: D102
         @property
         def settings(self) -> Settings: ...  # noqa: D102
         @property

@@ -9,7 +9,7 @@ from safepip.core.plan import Refuse
 from safepip.core.world import ABSENT, BROKEN, USABLE
 from safepip.errors import SafepipError
 from safepip.system.environment import is_environment
-from safepip.system.observe import decided
+from safepip.system.stages import decided
 
 from .finding import attempt, ok, problem, warning
 from .outcome import outcome

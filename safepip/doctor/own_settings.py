@@ -6,7 +6,7 @@ import os
 import shlex
 
 from safepip.core.settings import Settings
-from safepip.system.project_tools.detect import content
+from safepip.system.keeper import content
 
 from .finding import attempt, comment_out, move_aside, problem, warning
 

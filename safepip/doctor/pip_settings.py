@@ -7,7 +7,7 @@ import shlex
 
 from safepip.core.pip_line import as_boolean, normalised, read
 from safepip.core.record import Record, replace
-from safepip.system.project_tools.detect import content
+from safepip.system.keeper import content
 
 from .finding import is_managed, move_aside, ok, problem, sudo, target_interpreter, warning
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safepip.core import refusals
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
-from safepip.system.observe import details
+from safepip.system.stages import details
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from safepip.core.requirement import (
     requirements_file,
     without_extras,
 )
-from safepip.system.project_tools.detect import content, parsed
+from safepip.system.keeper import content, parsed
 
 from .requirements import lines_of, split_option
 

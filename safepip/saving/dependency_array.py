@@ -12,7 +12,7 @@ import sys
 
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
-from safepip.system.project_tools.detect import inside
+from safepip.system.keeper import inside
 
 from .requirements_file import CannotEditError
 

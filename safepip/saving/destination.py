@@ -8,7 +8,7 @@ import os
 from safepip.core.record import Record
 from safepip.core.requirement import requirements_file as opened_for
 from safepip.system.files import is_in, read_regular
-from safepip.system.project_tools.detect import content, parsed
+from safepip.system.keeper import content, parsed
 
 from . import dependency_array, requirements_file
 from .requirements_file import CannotEditError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safepip.core.record import Record
 from safepip.core.requirement import normalised_name
-from safepip.system.project_tools.detect import content, inside, parsed
+from safepip.system.keeper import content, inside, parsed
 
 from .destination import PYPROJECT, nested, readable
 from .entry import holds, parts_of

@@ -1,4 +1,4 @@
-"""Look at what pipx keeps: its home directory, its applications, the distributions in an environment."""
+"""Look at what pipx keeps: its home directory and its applications."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from .directories import at_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .observe import Context
+    from collections.abc import Callable
+
+    from safepip.core.world import Environment, Facts, WithPlace
 
 METADATA = "pipx_metadata.json"
 
 
-def home_of(context: Context) -> str:
-    """Return pipx's home, by the rule in pipx's `paths.py`; empty without a home directory."""
-    ambient = context.ambient
+def home_of(facts: Facts) -> str:
+    """Return pipx's home, by the rule in pipx's `paths.py`, or empty."""
+    ambient = facts.ambient
     named = ambient.environ.get("PIPX_HOME", "")
     if named:
         return os.path.abspath(at_home(named, ambient.home))
@@ -28,15 +30,15 @@ def home_of(context: Context) -> str:
             old = os.path.join(ambient.home, tail)
             if os.path.exists(old):
                 return old
-    if context.data is None:
+    if facts.data is None:
         return ""
     # platformdirs' folder of data, in which safepip's own lies as well
-    return os.path.join(os.path.dirname(context.data), "pipx", *on_windows)
+    return os.path.join(os.path.dirname(facts.data), "pipx", *on_windows)
 
 
-def environments_of(context: Context) -> str:
+def environments_of(facts: Facts) -> str:
     """Return the folder in which pipx keeps an environment for each application."""
-    return os.path.join(home_of(context), "venvs")
+    return os.path.join(home_of(facts), "venvs")
 
 
 def installed_applications(environments: str) -> tuple[str, ...]:
@@ -63,20 +65,18 @@ def has_distribution(site: str, name: str) -> bool:
     return False
 
 
-def look(context: Context) -> Apps:
-    """Return what pipx has, and which of the names on the line the environment here has as well."""
-    folder = environments_of(context)
+def look(world: WithPlace, examine: Callable[..., Environment]) -> Apps:
+    """Return what pipx has, and the environment here as well."""
+    folder = environments_of(world)
     installed = installed_applications(folder)
-    command, place = context.command, context.place
-    asked = {found.name for found in filter(None, map(parse, command.requirements))}
+    command, place = world.command, world.place
+    asked = {requirement.name for requirement in filter(None, map(parse, command.requirements))}
     if command.subcommand != "install":
         asked.intersection_update(installed)
     beside: set[str] = set()
     if place.state == USABLE:
-        for name in asked:
-            if has_distribution(place.site, name):
-                beside.add(name)
+        beside.update(name for name in asked if has_distribution(place.site, name))
     of_asked = None
     if command.subcommand == "show" and len(asked) == 1:
-        of_asked = context.examine(os.path.join(folder, *asked), trusted=True)
+        of_asked = examine(os.path.join(folder, *asked), trusted=True)
     return Apps(folder=folder, installed=installed, beside=frozenset(beside), of_asked=of_asked)

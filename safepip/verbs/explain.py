@@ -13,8 +13,9 @@ from safepip.core.record import replace
 from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
 from safepip.report import without_secrets
-from safepip.system.observe import Context, decided
+from safepip.system.observe import Context
 from safepip.system.policy import rules_here
+from safepip.system.stages import decided
 
 from .arguments import for_verb
 from .output import show, show_json

@@ -23,9 +23,10 @@ from safepip.report import printable, without_credentials
 from safepip.system import registry
 from safepip.system.environment import examine
 from safepip.system.interpreter import behind_shim, interview
+from safepip.system.keeper import keeper as keeper_of
 from safepip.system.pip_config import find as find_pip_files
 from safepip.system.project import find, may_be_root
-from safepip.system.project_tools import detect, tools
+from safepip.system.project_tools import tools
 from safepip.system.settings_files import tables
 from safepip.verbs import history as verb
 
@@ -345,7 +346,7 @@ def _read_kept(folder: str, data: bytes) -> None:
     name = _KEPT[data[0] % len(_KEPT)][0] if data else "pyproject.toml"
     _put(folder, name, data[1:])
     environ = {"POETRY_VIRTUALENVS_PATH": folder} if name == "envs.toml" else {"POETRY_CONFIG_DIR": folder}
-    detect.keeper(folder)
+    keeper_of(folder)
     for keeper in ("uv", "poetry", "pdm", "pipenv", "hatch", "pixi"):
         tools.environment(folder, keeper, environ, folder, None, ask=lambda *_: (0, data[1:]))
     os.unlink(os.path.join(folder, name))

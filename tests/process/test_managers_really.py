@@ -15,7 +15,7 @@ import pytest
 from tree import TOOLS
 
 from safepip.core.world import BIN, EXE
-from safepip.system.project_tools.detect import keeper
+from safepip.system.keeper import keeper
 from safepip.system.project_tools.tools import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="not tried there")]

@@ -35,15 +35,15 @@ ORDER = (
     ("core.app_routing", "core.creation"),
     ("core.decide",),
     ("report", "system.files", "system.processes"),
-    ("system.project_tools.detect", "system.directories"),
+    ("system.keeper", "system.directories"),
     ("system.settings_files", "system.pip_config", "system.interpreter", "system.registry"),
     ("system.environment",),
     ("system.project_tools.project", "system.project"),
     OF_TOOLS,
     ("system.project_tools.tools",),
-    ("system.process",),
+    ("system.process", "system.new_place", "system.pipx"),
     ("system.observe",),
-    ("system.new_place", "system.pipx", "system.policy"),
+    ("system.stages", "system.policy"),
     ("actions.execute",),
     ("cli",),
     ("__main__",),
@@ -69,9 +69,9 @@ COLD_ALONE = (
 LATE = {
     "actions.execute": (*COLD, *COLD_ACTIONS, "system.project_tools.tools"),
     "cli": COLD,
+    "system.stages": ("system.pipx",),
     "system.observe": (
         "system.new_place",
-        "system.pipx",
         "system.processes",
         "envs.trust",
         "envs.install_inputs",
@@ -85,7 +85,14 @@ LATE = {
 }
 # What `safepip hook`, which a shell waits for, does without.
 WITHOUT_HOOK = {
-    "cli": {"actions.execute", "core.decide", "core.invocation", "system.observe", "system.process"},
+    "cli": {
+        "actions.execute",
+        "core.decide",
+        "core.invocation",
+        "system.observe",
+        "system.process",
+        "system.stages",
+    },
 }
 # Under any Python that pip runs on: what it starts with, and what that imports where it is needed.
 ALONE = "after_pip.runner.runner"
@@ -474,14 +481,14 @@ HOT_MODULES = {
     "safepip.system.environment",
     "safepip.system.files",
     "safepip.system.interpreter",
+    "safepip.system.keeper",
     "safepip.system.observe",
     "safepip.system.pip_config",
     "safepip.system.process",
     "safepip.system.project",
-    "safepip.system.project_tools",
-    "safepip.system.project_tools.detect",
     "safepip.system.registry",
     "safepip.system.settings_files",
+    "safepip.system.stages",
 }
 CHANGE_MODULES = {
     "safepip.envs",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from safepip.core.requirement import normalised_name
+from safepip.system.keeper import inside
 
-from .detect import inside
 from .project import Named, Question, is_below, joined, short_digest, text
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from safepip.system.environment import of_python
+from safepip.system.keeper import inside
 
-from .detect import inside
 from .project import Named, joined, names_beginning_with, short_digest
 
 TYPE_CHECKING = False

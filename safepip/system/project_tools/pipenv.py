@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from .detect import inside
+from safepip.system.keeper import inside
+
 from .project import Named, Question, joined, short_digest, without
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from safepip.core.requirement import normalised_name
+from safepip.system.keeper import inside
 
-from .detect import inside
 from .project import Question, is_below, names_beginning_with, short_digest, text, without
 
 TYPE_CHECKING = False

@@ -7,8 +7,7 @@ import os
 
 from safepip.core.record import Record
 from safepip.system.directories import at_home
-
-from .detect import content, parsed
+from safepip.system.keeper import content, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from safepip.errors import shell_quote
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, recall_fields, remember
 from safepip.system.interpreter import candidates
+from safepip.system.keeper import inside
 
-from .detect import inside
 from .project import Named, Project, Question, text
 
 TYPE_CHECKING = False

@@ -18,7 +18,8 @@ from safepip.core.settings import Fault, Settings
 from safepip.core.world import ABSENT, UNTRUSTED, USABLE, Ambient, Environment, Interpreter, Project, Target
 from safepip.errors import BAD_SETTINGS, USAGE
 from safepip.system import pipx
-from safepip.system.observe import Context, decided
+from safepip.system.observe import Context
+from safepip.system.stages import decided
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX ones")
 

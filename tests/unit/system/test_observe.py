@@ -18,10 +18,10 @@ from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNT
 from safepip.envs import redirects
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
-from safepip.system.new_place import central
-from safepip.system.observe import Context, ambient, decided, enter, follow
+from safepip.system.observe import Context, ambient, enter, follow
 from safepip.system.process import ACTIVATED, HANDOVER
 from safepip.system.project_tools.tools import note_hinted
+from safepip.system.stages import decided
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the layout of POSIX")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -831,7 +831,7 @@ def test_central_environments_have_the_name_of_the_project(world, home, name):
 
 def test_the_root_directory_has_a_name_too(world):
     found = world()
-    assert os.path.basename(central("/", found).path).startswith("root-")
+    assert os.path.basename(found.central("/").path).startswith("root-")
 
 
 @pytest.mark.parametrize("name", ["a:b", "caf\udce9"])

@@ -12,8 +12,8 @@ import platformdirs.unix
 import pytest
 
 import safepip
+from safepip.system.keeper import keeper
 from safepip.system.project_tools import tools
-from safepip.system.project_tools.detect import keeper
 from safepip.system.project_tools.project import Project
 from safepip.system.project_tools.tools import hint, hinted, note_hinted
 
@@ -226,7 +226,7 @@ def test_the_parser_is_loaded_only_for_a_table(work, write, name):
     if name:
         write(name)
     code = (
-        "import sys; from safepip.system.project_tools import detect; detect.keeper(sys.argv[1])\n"
+        "import sys; from safepip.system import keeper; keeper.keeper(sys.argv[1])\n"
         "print(sorted({'tomllib', 'tomli', 're', 'hashlib', 'subprocess', 'json'} & set(sys.modules)))"
     )
     root = os.path.dirname(os.path.dirname(os.path.abspath(safepip.__file__)))
