@@ -24,9 +24,9 @@ def obstacle(
 ) -> str | None:
     """Return why no environment can be made at `path`, or None.
 
-    The reason is empty where nothing stands there that a user could move. `root` is the project's, `makers` the user
-    ids whose environments may serve, and `typed` returns a path as the user would type it. `is_root` tells that
-    root acts for itself.
+    The reason is empty where nothing stands there that a user could move. `root` is the project's, `makers` the
+    user ids whose environments may serve, and `typed` returns a path as the user would type it. `is_root` tells
+    that root acts for itself.
     """
     if os.path.lexists(path):
         taken = _taken(path, root, makers, typed)
