@@ -1,4 +1,4 @@
-"""Become the user behind sudo: groups, home, XDG and umask, before any file of the project is read."""
+"""Become the user behind sudo, before a project is read."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
 
 
 def of_user_behind_sudo(context: Context, report: Report) -> Context:
-    """Step down where a pip command would: root reads nothing of the user's project, and would change its own."""
-    if context.sudo_user is None or context.named_environment or context.active:
+    """Return the context, stepped down where pip's commands do."""
+    # Root must not read the user's project, and would change root's own environments.
+    if context.sudo_user is None:
+        return context
+    if context.named_environment or context.active:
         return context
     step_down(*context.sudo_user, report)
     return Context(context.invocation, ambient(), report.debug)
 
 
 def step_down(uid: int, gid: int, report: Report) -> None:
-    """Give up root for the user `uid` for good, and put the variables right that named root's places."""
+    """Give up root for that user, for good."""
     if sys.platform == "win32":
         raise _impossible(uid, "Windows has no such users")
     import pwd  # noqa: PLC0415  not on Windows

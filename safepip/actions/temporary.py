@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_in_temporary(plan: Temporary, context: Context) -> int:
-    """Run the line in a new environment in the temporary directory, remove it, return pip's exit code."""
+    """Run the line in a temporary environment, and return pip's exit code."""
     try:
         with _ending_in_order(), _temporary_directory() as folder:
             path = os.path.join(os.path.realpath(folder), "env")
@@ -44,7 +44,7 @@ def run_in_temporary(plan: Temporary, context: Context) -> int:
 
 @contextlib.contextmanager
 def _temporary_directory() -> Iterator[str]:
-    """Make a directory and remove it again; a signal waits until either is done, so that none is left."""
+    """Make a directory and remove it again. Signals wait meanwhile."""
     before = _hold_back()
     folder = tempfile.mkdtemp(prefix="safepip-")
     try:
@@ -57,7 +57,7 @@ def _temporary_directory() -> Iterator[str]:
 
 
 def _hold_back() -> set[int]:
-    """Let ending signals wait; return the signals that waited before."""
+    """Let ending signals wait, and return the signals that waited before."""
     if sys.platform == "win32":  # has no masks
         return set()
     return set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _ending_signals())))
@@ -75,7 +75,7 @@ def _ending_signals() -> list[int]:
 
 
 class _EndedBy(BaseException):
-    """A signal that is to end this process, once all is put away."""
+    """A signal that is to end this process when all is removed."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -83,17 +83,17 @@ class _EndedBy(BaseException):
 
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Have what would end this process at once leave by way of an exception; what is ignored stays so."""
+    """Turn what would end this process at once into an exception."""
     numbers = _ending_signals()
     before = {number: signal.getsignal(number) for number in numbers}
 
     def leave(number: int, _frame: object) -> None:
         for one in numbers:
-            signal.signal(one, signal.SIG_IGN)  # a second one does not hinder the putting away
+            signal.signal(one, signal.SIG_IGN)  # a second one does not hinder the removal
         raise _EndedBy(number)
 
     for number, handler in before.items():
-        if handler != signal.SIG_IGN:
+        if handler != signal.SIG_IGN:  # as under nohup
             signal.signal(number, leave)
     try:
         yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from safepip.actions.pipx import at_hand, become
+from safepip.actions.pipx import become
+from safepip.envs.pipx_program import at_hand
 
 from .arguments import for_verb, shows_help
 

@@ -316,7 +316,7 @@ def users(*dotted):
                 "envs.git",
                 "envs.packages",
                 "envs.pip",
-                "actions.pipx",
+                "envs.pipx_program",
                 "system.project_tools.tools",
                 "verbs.completion",
             ],
