@@ -1,4 +1,4 @@
-"""The verbs of safepip: a module each, with `parser()` and `main(words, context, report)`."""
+"""The verbs of safepip: a module each, with `parser()` and `main()`."""
 
 from __future__ import annotations
 

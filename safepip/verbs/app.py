@@ -36,7 +36,7 @@ _WORDS = {
 
 
 def parser() -> Parser:
-    """Return the parser of `app`, for its help: the words are pipx's."""
+    """Return the parser of `app`, for its help alone."""
     return for_verb(
         "app",
         usage="safepip app WORD [ARGUMENTS]",

@@ -1,4 +1,4 @@
-"""The argument parser of the verbs: one look of help, one usage error."""
+"""The argument parser of the verbs, with one look of help and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises usage errors and prints its help as it is written."""
+    """A parser that raises usage errors, and keeps lines of help as written."""
 
     def __init__(self, prog: str, *, description: str, example: str = "", usage: str | None = None) -> None:
         # allow_abbrev is off: a new option could make an abbreviation ambiguous.
@@ -32,14 +32,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def for_verb(verb: str, *, example: str, usage: str | None = None, more: str = "") -> Parser:
-    """Return a parser for a verb; VERBS and `more` describe it."""
+    """Return a parser for a verb, described by VERBS and `more`."""
     description = f"{VERBS[verb]}.\n{more}".rstrip()
     return Parser(f"safepip {verb}", description=description, example=example, usage=usage)
 
 
 def filled(text: str) -> str:
-    """Return the name that was typed; refuse an empty one, as from an unset variable."""
-    if not text:
+    """Return the name that was typed, or refuse an empty one."""
+    if not text:  # as from a variable that is not set
         raise argparse.ArgumentTypeError("it is empty")
     return text
 

@@ -1,4 +1,4 @@
-"""Find the words that may stand at a place of a command line, for the completion of shells.
+"""Find the words that may stand at a place of a command line.
 
 A verb's words come from its parser. A verb whose words are another program's has `complete(typed, current,
 context)` instead.
@@ -46,7 +46,11 @@ def completions(before: tuple[str, ...], current: str, context: Context) -> Word
         return {FILES: ""}
     read = read_invocation("safepip", typed)
     if read.verb in VERBS:
-        return _behind(read.verb, read.arguments, current, context)
+        module = import_module(f"safepip.verbs.{read.verb}")
+        if hasattr(module, "complete"):
+            words: Words = module.complete(read.arguments, current, context)
+            return words
+        return _of_parser(module.parser(), read.arguments, context)
     if last == "help":
         pages = dict.fromkeys(TOPICS, "a page of safepip's")
         return {**_verbs(), **pages, **dict.fromkeys(SUBCOMMANDS, "pip's")}
@@ -56,7 +60,8 @@ def completions(before: tuple[str, ...], current: str, context: Context) -> Word
     for word in read.words:
         if not word.startswith("-"):  # the subcommand is there already
             return pips
-    return {**_verbs(), "help": "show help", **_own_options(), **pips}
+    options = {name: meaning for name, (_, meaning) in OPTIONS.items()}
+    return {**_verbs(), "help": "show help", **options, **pips}
 
 
 def _verbs() -> Words:
@@ -65,20 +70,8 @@ def _verbs() -> Words:
     return verbs
 
 
-def _own_options() -> Words:
-    return {name: meaning for name, (_, meaning) in OPTIONS.items()}
-
-
-def _behind(verb: str, typed: tuple[str, ...], current: str, context: Context) -> Words:
-    module = import_module(f"safepip.verbs.{verb}")
-    if hasattr(module, "complete"):
-        words: Words = module.complete(typed, current, context)
-        return words
-    return _of_parser(module.parser(), typed, context)
-
-
 def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context: Context) -> Words:
-    """Return the options that were not typed, and words for the next argument."""
+    """Return the options that are left, and words for the next argument."""
     given = [word for word in typed if not word.startswith("-")]
     last = "".join(typed[-1:])
     found: Words = {}
@@ -91,7 +84,8 @@ def _of_parser(parser: argparse.ArgumentParser, typed: tuple[str, ...], context:
         elif last in action.option_strings and action.nargs != 0:  # its value is being typed
             return _values(action, context)
         else:
-            found.update(_options(action, typed))
+            names = set(action.option_strings).difference(typed)
+            found.update(dict.fromkeys(filter(_is_long, names), action.help or ""))
     for action in positionals[len(given) : len(given) + 1]:
         found.update(_values(action, context))
     return found
@@ -106,9 +100,8 @@ def _of_words(
     return {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
 
 
-def _options(action: argparse.Action, typed: tuple[str, ...]) -> Words:
-    names = {name for name in action.option_strings if name.startswith("--")}
-    return dict.fromkeys(names.difference(typed), action.help or "")
+def _is_long(option: str) -> bool:
+    return option.startswith("--")
 
 
 def _values(action: argparse.Action, context: Context) -> Words:

@@ -1,4 +1,4 @@
-"""safepip doctor: show what is wrong here, and the command that repairs it."""
+"""safepip doctor: show what is wrong here, and what repairs it."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Print the findings, or with --managed one verdict; return 1 if it is bad."""
+    """Print the findings, or a verdict, and return 1 for bad ones."""
     said = parser().parse_args(words)
     context = of_user_behind_sudo(context, report)
     if said.managed is not None:
         named = "" if said.managed is True else said.managed  # without PYTHON the one that pip serves here
         return _tell_managed(named, context)
-    found = examine(_as_install(context))
+    # Doctor answers for an install typed here, with the options that stand before `doctor`.
+    typed: Invocation = replace(context.invocation, words=("install", "x"), verb=None, arguments=())
+    found = examine(Context(typed, context.ambient, context.tell, keep=False))
     if said.json:
         show_json({"findings": list(map(_as_json, found))})
     else:
@@ -62,12 +64,6 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         if one.status == "problem":
             return 1  # for scripts and CI
     return 0
-
-
-def _as_install(context: Context) -> Context:
-    # Doctor answers for an install typed here, with the options that stand before `doctor`.
-    typed: Invocation = replace(context.invocation, words=("install", "x"), verb=None, arguments=())
-    return Context(typed, context.ambient, context.tell, keep=False)
 
 
 def _as_json(one: Finding) -> dict[str, str | None]:
@@ -104,9 +100,10 @@ def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
 
 
 def _tell_managed(named: str, context: Context) -> int:
-    path = _python_at(named, context)
+    is_name = os.sep not in named and not os.path.isdir(named)
     words: tuple[str, ...] = ()
-    if path:
+    if named:
+        path = python_on_path(named, context.ambient.environ) if is_name else named
         words = ("--python", path)
     invocation: Invocation = replace(context.invocation, words=words)
     asked = Context(invocation, context.ambient, context.tell, keep=False)
@@ -127,9 +124,3 @@ def _tell_managed(named: str, context: Context) -> int:
         reason = f"by {setting}"
     show(f"{target.python} {verdict}: {reason}")
     return code
-
-
-def _python_at(named: str, context: Context) -> str:
-    if not named or os.sep in named or os.path.isdir(named):
-        return named
-    return python_on_path(named, context.ambient.environ)

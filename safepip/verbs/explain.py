@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .completion import Words
 
     class Explained(TypedDict):
-        """The JSON object; paths are absolute, secrets are left out."""
+        """The JSON object, with absolute paths and without secrets."""
 
         plan: str
         subcommand: str | None
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 
 _TAKING = ("install", "download", "wheel", "lock", "index")  # subcommands that get packages
-
-
 _NAMES = {
     InEnvironment: "environment", Rebuild: "environment", Create: "create", Temporary: "ephemeral", Pipx: "pipx",
     Refuse: "refuse",
@@ -71,7 +69,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
-    """Print the plan for a line, with `--json` in front as an object."""
+    """Print the plan for a line, for people or as an object."""
     if words in {("--help",), ("-h",)}:  # alone: `explain --help install` is a line
         parser().print_help()
         return 0
@@ -118,7 +116,7 @@ def _ambient_of(typed: Invocation, context: Context) -> Ambient:
 
 
 def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the version of a leading `pip3.12` or `python3.12 -m pip`, and the rest."""
+    # The line may begin with `pip3.12` or `python3.12 -m pip`.
     name, rest = os.path.basename("".join(words[:1])), words[1:]
     if name.startswith("python") and rest[:2] in {("-m", "pip"), ("-m", "safepip")}:
         name, rest = f"pip{name.removeprefix('python')}", rest[2:]
@@ -130,13 +128,14 @@ def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 
 def _explained(plan: Plan, seen: Context) -> Explained:
     environment, argv = _parts(plan)
+    project = _found(lambda: seen.project)
     return {
         "plan": _NAMES.get(type(plan), "pip"),
         "subcommand": _found(lambda: seen.command.subcommand),
         "interpreter": _found(lambda: seen.target.python),
         "managed": _found(lambda: seen.managed),
         "environment": environment,
-        "project": _root(seen),
+        "project": None if project is None else str(project.root),
         "because": plan.because,
         "argv": without_secrets(argv),  # the answer may be pasted into an issue
         "records": _found(lambda: destination_of(seen)),
@@ -145,7 +144,6 @@ def _explained(plan: Plan, seen: Context) -> Explained:
 
 
 def _policy(environment: str | None, seen: Context) -> list[dict[str, str]]:
-    """Return the rules by which pip would take packages, and where each is set."""
     if _found(lambda: seen.command.subcommand) not in _TAKING:
         return []
     prefix = environment or _found(lambda: seen.target.interpreter and seen.target.interpreter.prefix)
@@ -166,13 +164,6 @@ def _parts(plan: Plan) -> tuple[str | None, list[str]]:
             return None, []
 
 
-def _root(seen: Context) -> str | None:
-    project = _found(lambda: seen.project)
-    if project is None:
-        return None
-    return str(project.root)
-
-
 def _found(look: Any) -> Any:
     """Return the result of `look`, or None if it fails."""
     try:
@@ -182,7 +173,6 @@ def _found(look: Any) -> Any:
 
 
 def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
-    """Yield the same for people; the first line is the outcome."""
     yield outcome(plan, explained["subcommand"] or "run pip", explained["interpreter"])
     if isinstance(plan, Refuse):
         for way in plan.ways:
@@ -190,21 +180,17 @@ def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
     yield f"  because  {explained['because']}"
     if explained["managed"] and seen.target.interpreter is not None:
         yield f"           (marker: {seen.target.interpreter.marker})"
-    yield from _runs(explained, plan)
+    if explained["argv"]:
+        yield f"  runs     {shlex.join(explained['argv'])}"
+    if isinstance(plan, Pipx):
+        for words in plan.runs[1:]:
+            yield f"           {shlex.join(['pipx', *words])}"
     if explained["records"]:
         yield f"  records  it in {explained['records']}"
     heading = "policy"
     for rule in explained["policy"]:
         yield f"  {heading:<8} {rule['option']} {rule['value']} ({rule['from']})"
         heading = ""
-
-
-def _runs(explained: Explained, plan: Plan) -> Iterator[str]:
-    if explained["argv"]:
-        yield f"  runs     {shlex.join(explained['argv'])}"
-    if isinstance(plan, Pipx):
-        for words in plan.runs[1:]:
-            yield f"           {shlex.join(['pipx', *words])}"
 
 
 def complete(typed: tuple[str, ...], current: str, _context: Context) -> Words:

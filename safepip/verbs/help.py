@@ -28,7 +28,7 @@ _SETTINGS = "<!-- settings -->"
 
 
 def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
-    """Print the page that `words` name: in a terminal wrapped to its width, and with a pager."""
+    """Print the page that `words` name, in a terminal with a pager."""
     text = page(words[0])
     if not sys.stdout.isatty():
         sys.stdout.write(rendered(text, _PLAIN, colour=False))
@@ -44,43 +44,34 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
 
 
 def overview() -> str:
-    """Return the lines on safepip's own verbs and options that stand before pip's help."""
+    """Return the lines on safepip that stand before pip's help."""
     return _read("help.txt")
 
 
 def page(topic: str) -> str:
     """Return a page in Markdown, with the table of settings filled in."""
     text = _read(os.path.join("help", f"{topic}.md"))
-    return text.replace(_SETTINGS, "\n".join(_settings()))
+    rows = ["| key | what it does | default |", "|---|---|---|", *map(_row, TABLE)]
+    return text.replace(_SETTINGS, "\n".join(rows))
 
 
-def _settings() -> list[str]:
-    rows = [f"| `{row.key}` | {row.help}{_values(row)} | {_default(row)} |" for row in TABLE]
-    return ["| key | what it does | default |", "|---|---|---|", *rows]
-
-
-def _values(row: Row) -> str:
-    """Return the choices of a setting that has some, and whether a project may make them."""
-    text = ""
+def _row(row: Row) -> str:
+    meaning = row.help
     choices = row.kind.wants.split(" or ")
     if row.default in choices:
-        text = ": " + ", ".join(map("`{}`".format, choices))
+        meaning += ": " + ", ".join(map("`{}`".format, choices))
     if row.users_only:
-        text += " (not in a project)"
-    return text
-
-
-def _default(row: Row) -> str:
-    """Return the default of a setting as it is written in TOML, or in words where TOML has none."""
-    if row.default is None:
-        return {"python": "the first on PATH", "lock-timeout": "wait for ever"}[row.key]
+        meaning += " (not in a project)"
+    default = f"`{str(row.default).lower()}`"
     if row.default == ():
-        return "`[]`"
-    return f"`{str(row.default).lower()}`"
+        default = "`[]`"
+    if row.default is None:  # TOML has no such value
+        default = {"python": "the first on PATH", "lock-timeout": "wait for ever"}[row.key]
+    return f"| `{row.key}` | {meaning} | {default} |"
 
 
 def _pager(variables: Mapping[str, str]) -> list[str] | None:
-    """Return the command that shows long texts; None without one, or where PAGER is empty or `cat`."""
+    """Return the command that shows long texts, or None for no pager."""
     named = variables.get("PAGER", "less")
     if variables.get("TERM") == "dumb":
         return None
@@ -93,7 +84,7 @@ def _pager(variables: Mapping[str, str]) -> list[str] | None:
 
 
 def _paged(text: str, pager: list[str], variables: Mapping[str, str]) -> bool:
-    """Show `text` with the pager; return False where it cannot be started."""
+    """Show `text` with the pager, or return False if it does not start."""
     # As git starts less: end at once if the text fits on the screen, show colours, leave the screen as it is.
     environ = {"LESS": "FRX", "MORE": "FRX", **variables}
     try:

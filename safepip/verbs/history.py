@@ -71,7 +71,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def legible(found: Environment, context: Context) -> list[Entry]:
-    """Return the history of an environment; refuse another user's."""
+    """Return the history of an environment, or refuse another user's."""
     file = os.path.join(found.path, journal.HISTORY)
     try:
         os.lstat(file)
@@ -160,7 +160,7 @@ def _origin(state: State | None) -> str | None:
 
 
 def _as_json(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return an entry for programs; `safepip help json` describes the keys."""
+    # `safepip help json` describes the keys.
     came, went, changed = [], [], []
     for change in entry.changes:
         if change.before is None:

@@ -1,4 +1,4 @@
-"""safepip hook SHELL complete AT WORD…: print the words that may stand there, for a shell's completion.
+"""safepip hook SHELL complete AT WORD…: print the words that may stand there.
 
 The other questions of a hook are answered by shells/hook.py, before any of this is loaded.
 """
@@ -31,9 +31,16 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     if shows_help(words):
         sys.stdout.write(f"usage: {_USAGE}\n")
         return 0
-    shell, line, at = _question(words)
+    match words:
+        case (shell, "complete", number, *line) if shell in LANGUAGES and number.isdecimal():
+            at = int(number)
+        case _:
+            raise SafepipError(USAGE, f"usage: {_USAGE}")
     if shell == "tcsh":
-        line, at = _line_of_tcsh(context.ambient.environ.get("COMMAND_LINE", ""))
+        # tcsh has its whole line in a variable, and no place of the cursor.
+        typed = context.ambient.environ.get("COMMAND_LINE", "")
+        line = typed.split()
+        at = len(line) if typed.endswith(" ") else len(line) - 1
     current = "".join(line[at : at + 1])
     found = completions(tuple(line[:at]), current, context)
     # FILES is not a word, but says that names of files fit here.
@@ -44,21 +51,6 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
     for word, meaning in matching.items():
         sys.stdout.write(_line(shell, word, meaning))
     return 0
-
-
-def _question(words: tuple[str, ...]) -> tuple[str, list[str], int]:
-    match words:
-        case (shell, "complete", number, *line) if shell in LANGUAGES and number.isdecimal():
-            return shell, line, int(number)
-    raise SafepipError(USAGE, f"usage: {_USAGE}")
-
-
-def _line_of_tcsh(typed: str) -> tuple[list[str], int]:
-    # tcsh has its whole line in a variable, and no place of the cursor.
-    line = typed.split()
-    if typed.endswith(" "):
-        return line, len(line)
-    return line, len(line) - 1
 
 
 def _matching(found: Words, current: str) -> Words:

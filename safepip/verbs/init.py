@@ -1,4 +1,4 @@
-"""safepip init: print the code that makes a shell's pip safepip's, or set up the line that evaluates it."""
+"""safepip init: print or set up the code that makes a shell's pip safepip's."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Print the code for a shell, or set up the line that evaluates it."""
+    """Print the code for a shell, or set up its line."""
     said = parser().parse_args(words)
     if said.shell is not None and language_of(said.shell) is None:
         raise SafepipError(USAGE, f"unsupported shell: {said.shell}", f"supported: {_SUPPORTED}")
@@ -72,10 +72,16 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             _write(shell, lines, context, report)
         else:
             _show(lines, context, report)
-        _name_neighbours(context, report)
+        for found in neighbours_here(context):  # other tools that take the word pip
+            report.say(found.what)
+            if not found.both_act:
+                report.say(f"to have both act: {found.way}")
         return 0
     language = LANGUAGES[name_of(said.shell)]
-    _prepare(language, context)
+    refresh(context.data)
+    if language == "fish" and context.data is not None:
+        search = context.ambient.environ.get("PATH", os.defpath)
+        write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(code(language, context, activate=not said.no_activate)))
     return 0
@@ -98,14 +104,6 @@ def code(language: str, context: Context, *, activate: bool = True) -> str:
     return "\n".join([*parts, ""])
 
 
-def _prepare(language: str, context: Context) -> None:
-    """Write the files that the code needs."""
-    refresh(context.data)
-    if language == "fish" and context.data is not None:
-        search = context.ambient.environ.get("PATH", os.defpath)
-        write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
-
-
 def _show(lines: Lines, context: Context, report: Report) -> None:
     # With the file as a comment the output can be appended or evaluated.
     sys.stdout.write("".join(f"# {file}\n{line}\n" for file, line in lines))
@@ -123,14 +121,6 @@ def _write(shell: str, lines: Lines, context: Context, report: Report) -> None:
             report.say(f"already in {file}")
     if written:
         report.say(f"new shells read it; remove it again: {typed_program(context)} init --undo")
-
-
-def _name_neighbours(context: Context, report: Report) -> None:
-    """Say which other tools take the word pip, and how both act."""
-    for found in neighbours_here(context):
-        report.say(found.what)
-        if not found.both_act:
-            report.say(f"to have both act: {found.way}")
 
 
 def _undo(named: str | None, context: Context, report: Report) -> int:

@@ -1,4 +1,4 @@
-"""Print the answer of a verb on stdout, for people or for programs."""
+"""Print the answers of verbs on stdout."""
 
 from __future__ import annotations
 

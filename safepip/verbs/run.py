@@ -1,4 +1,4 @@
-"""safepip run [--] CMD…: run the program CMD in the environment of this place."""
+"""safepip run CMD…: run the program CMD in the environment here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST = 16 << 20  # bytes of a script that are searched for it
 
 
 def parser() -> Parser:
-    """Return the parser of `run`, for its help: the words are another program's."""
+    """Return the parser of `run`, for its help alone."""
     made = for_verb(
         "run",
         usage="safepip run [--] PROGRAM [ARGUMENTS], safepip run FILE.py, safepip run -m MODULE",
@@ -135,7 +135,7 @@ def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple
 
 
 def _by_python(python: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the line that runs a file, whose name Python must not take for an option."""
+    # Python must not take the name of a file for an option.
     if words[0].startswith("-"):
         return (python, "--", *words)
     return (python, *words)

@@ -29,7 +29,7 @@ def parser() -> Parser:
 
 
 def main(words: tuple[str, ...], context: Context, report: Report) -> int:
-    """Become the user's shell; refuse one within another."""
+    """Become the user's shell, or refuse one within another."""
     if shows_help(words):
         parser().print_help()
         return 0
@@ -49,8 +49,9 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def _in_front(shell: str, variables: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return how the shell is started so that the environment comes first, whatever its rc files do to PATH.
+    """Return how the shell is started, and the variables for that.
 
+    The environment comes first, whatever the rc files do to PATH.
     tcsh, xonsh and nushell have no way to add to their own files: there PATH is as those leave it.
     """
     match language_of(shell):

@@ -1,4 +1,4 @@
-"""safepip shims [DIR] [--python | --undo]: write programs called pip, pip3, pip3.N that start safepip."""
+"""safepip shims [DIR]: write programs pip, pip3, pip3.N that start safepip."""
 
 from __future__ import annotations
 
@@ -43,30 +43,26 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     folder = _folder(said.dir, context)
     if said.undo:
-        folders = [folder]
-        if said.dir is None:
-            folders += _remembered(context)
-        return _undo(folders, report)
+        others = _remembered(context) if said.dir is None else []
+        return _undo([folder, *others], report)
     names = ["pip", "pip3", *map("pip{}".format, _versions(context))]
     if said.python:
         names += PYTHONS
-    _refuse_others(folder, names, context)
+    for path in [os.path.join(folder, name) for name in names]:
+        if not is_free(path):
+            way = f"name another directory: {typed_program(context)} shims DIR"
+            raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
     if said.dir is None:
         make_folder(folder)
     write_shims(folder, tuple(names), own_program())
-    _remember(folder, context)
+    # `shims --undo` removes them all, before safepip itself is removed.
+    folders = _remembered(context)
+    if context.state is not None and folder not in folders:
+        remember(os.path.join(context.state, _FOLDERS), "\n".join([*folders, folder]))
     report.say(f"wrote {' '.join(names)} to {folder}; put it first: PATH={shlex.quote(folder)}:$PATH")
     if said.python and program_on_path("python", context.ambient.environ) is None:
         report.say("there is no python on PATH: the one in that directory starts python3")
     return 0
-
-
-def _refuse_others(folder: str, names: list[str], context: Context) -> None:
-    for name in names:
-        path = os.path.join(folder, name)
-        if not is_free(path):
-            way = f"name another directory: {typed_program(context)} shims DIR"
-            raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
 
 
 def _undo(folders: list[str], report: Report) -> int:
@@ -75,13 +71,6 @@ def _undo(folders: list[str], report: Report) -> int:
         if removed:
             report.say(f"removed {' '.join(removed)} from {folder}")
     return 0
-
-
-def _remember(folder: str, context: Context) -> None:
-    # `shims --undo` removes them all, before safepip itself is removed.
-    folders = _remembered(context)
-    if context.state is not None and folder not in folders:
-        remember(os.path.join(context.state, _FOLDERS), "\n".join([*folders, folder]))
 
 
 def _remembered(context: Context) -> list[str]:

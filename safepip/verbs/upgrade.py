@@ -80,7 +80,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def _upgrade(names: Sequence[str], found: Environment, context: Context) -> Upgrade:
-    """Return the upgrade to plan; refuse names of what is not installed."""
+    """Return the upgrade to plan, or refuse names of what is not installed."""
     root = None
     if context.project is not None:
         root = context.project.root
@@ -124,7 +124,7 @@ def _lines(plan: UpgradePlan, called: str) -> Iterator[str]:
 
 
 def _as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
-    """Return the plan for programs; `safepip help json` describes the keys."""
+    # `safepip help json` describes the keys.
     return {
         "environment": environment,
         "changes": [{"name": one.name, "from": one.before, "to": one.after} for one in plan.changes],

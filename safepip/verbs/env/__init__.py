@@ -47,7 +47,10 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         whole.error("env needs a word")
     word = words[0]
     if not word.startswith("-") and word not in WORDS:
-        raise SafepipError(USAGE, f"env has no word {word}", _way_on(word, whole))
+        way = " ".join(whole.format_usage().split())
+        for near in difflib.get_close_matches(word, WORDS, n=1):
+            way = f"maybe: safepip env {near}"
+        raise SafepipError(USAGE, f"env has no word {word}", way)
     # argparse would name the usage of `env` for an unknown option of the word.
     said, unknown = whole.parse_known_args(words)
     if unknown:
@@ -59,10 +62,3 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         step_down(*context.sudo_user, report)
         context = Context(context.invocation, ambient(), report.debug)
     return int(said.main(said, context, report))
-
-
-def _way_on(word: str, whole: Parser) -> str:
-    near = difflib.get_close_matches(word, WORDS, n=1)
-    if near:
-        return f"maybe: safepip env {near[0]}"
-    return " ".join(whole.format_usage().split())

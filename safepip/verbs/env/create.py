@@ -41,10 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
-    """Make the environment; an existing one stays as it is."""
+    """Make the environment, unless it exists."""
     there = context
     if said.dir is not None:
-        there = _context_of(said.dir, context)
+        path = directory(said.dir, context)
+        if exists(path):
+            what = f"{said.dir} is an environment, not the directory of a project"
+            way = f"name it before the word: safepip --env {shell_quote(said.dir)} env create"
+            raise SafepipError(USAGE, what, way)
+        there = Context(context.invocation, replace(context.ambient, cwd=path), context.tell)
     found = of_place(there)
     if said.like is not None:
         return _create_alike(said, found, there, context, report)
@@ -61,15 +66,6 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     plan = _plan(found, base, there, context.typed(found), sees_system=said.system_site_packages)
     create(plan, there, report)
     return 0
-
-
-def _context_of(typed: str, context: Context) -> Context:
-    """Return the context of a project's directory."""
-    path = directory(typed, context)
-    if exists(path):
-        what = f"{typed} is an environment, not the directory of a project"
-        raise SafepipError(USAGE, what, f"name it before the word: safepip --env {shell_quote(typed)} env create")
-    return Context(context.invocation, replace(context.ambient, cwd=path), context.tell)
 
 
 def _is_there(found: Environment, context: Context) -> SafepipError:
@@ -99,7 +95,10 @@ def _create_alike(
     from safepip.envs.alike import Model, fill  # noqa: PLC0415  virtualenv takes 0.1 s to import
     from safepip.envs.create import create  # noqa: PLC0415  likewise
 
-    roots = Model(environment=model, root=_root_of(model, context), new_root=_new_root(there))
+    new_root = there.ambient.cwd or os.sep
+    if there.project is not None:
+        new_root = there.project.root
+    roots = Model(environment=model, root=_root_of(model, context), new_root=new_root)
     sees_system = said.system_site_packages or model.sees_system
     plan = _plan(found, base, there, context.typed(found), sees_system=sees_system)
     plan = replace(plan, purpose=f"like {context.typed(model)}")
@@ -113,10 +112,9 @@ def _create_alike(
 def _is_no_model(model: Environment, context: Context) -> SafepipError:
     if is_conda(model.path):
         return SafepipError(NO_ENVIRONMENT, f"{context.typed(model)} is conda's, which makes another like it")
-    refusal = unfit(model, context)
     if model.state in {ABSENT, UNFINISHED}:
         return SafepipError(NO_ENVIRONMENT, f"{context.typed(model)} does not exist")
-    return refusal
+    return unfit(model, context)
 
 
 def _root_of(model: Environment, context: Context) -> str:
@@ -128,19 +126,12 @@ def _root_of(model: Environment, context: Context) -> str:
     return project_root(entry.registration, context) or beside
 
 
-def _new_root(there: Context) -> str:
-    if there.project is not None:
-        root: str = there.project.root
-        return root
-    return there.ambient.cwd or os.sep
-
-
 def _base(wanted: str | None, context: Context) -> Interpreter:
     """Return the interpreter to make an environment from."""
     if wanted is None:
         base = context.base
     else:
-        base = _asked(_path_of(wanted, context), context)
+        base = _named(wanted, context)
     if base is None:
         raise SafepipError(NOT_FOUND, f"there is no Python behind {context.target.python}", _NEWER)
     if base.version < OLDEST:
@@ -149,16 +140,12 @@ def _base(wanted: str | None, context: Context) -> Interpreter:
     return base
 
 
-def _path_of(wanted: str, context: Context) -> str:
-    if os.sep not in wanted:
-        return python_on_path(wanted, context.ambient.environ)
+def _named(wanted: str, context: Context) -> Interpreter:
     path = absolute(wanted, context)
-    if os.path.isdir(path):
-        return os.path.join(path, BIN, "python" + EXE)
-    return path
-
-
-def _asked(path: str, context: Context) -> Interpreter:
+    if os.sep not in wanted:
+        path = python_on_path(wanted, context.ambient.environ)
+    elif os.path.isdir(path):
+        path = os.path.join(path, BIN, "python" + EXE)
     found = interview(path, context.ambient.environ, context.cache)
     if not isinstance(found, Interpreter):
         raise SafepipError(NOT_FOUND, found, _NEWER)

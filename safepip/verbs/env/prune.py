@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(said: argparse.Namespace, context: Context, report: Report) -> int:
-    """Show the environments and the reasons; with --yes remove them."""
+    """Show the environments and the reasons, or remove them."""
     doomed = []
     for entry in registry.entries(context.state):
         one = _doom(entry, said.unused, context)
@@ -75,38 +75,27 @@ def _days(text: str) -> int:
 
 
 def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
+    path = entry.registration.path
     if not entry.is_there:
-        return _gone(entry)
+        if device_of(path) != entry.device:  # its disk is not mounted now
+            return None
+        why = "another one is there now" if os.path.lexists(path) else "it is gone"
+        return Doomed(entry=entry, why=why, remove=False)
     if entry.registration.how != registry.MADE:
         return None
     project = entry.registration.project
     if project and not os.path.lexists(project):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
-    if unused is None:
-        return None
-    return _unused(entry, unused, context)
-
-
-def _gone(entry: Entry) -> Doomed | None:
-    path = entry.registration.path
-    if device_of(path) != entry.device:  # its disk is not mounted now
-        return None
-    why = "another one is there now" if os.path.lexists(path) else "it is gone"
-    return Doomed(entry=entry, why=why, remove=False)
-
-
-def _unused(entry: Entry, least: int, context: Context) -> Doomed | None:
-    path = entry.registration.path
-    if context.data is not None and path == os.path.join(context.data, "home"):
+    if unused is None or path == os.path.join(context.data or "", "home"):
         return None
     days = int((time.time() - last_use(entry)) // _DAY)
-    if days < least or inventory.users(path):
+    if days < unused or inventory.users(path):
         return None
     return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
 
 
 def _carry_out(one: Doomed, context: Context, report: Report) -> str:
-    """Remove or forget it; return the outcome, "" for an error."""
+    """Remove or forget it, and return the outcome, "" for an error."""
     if not one.remove:
         registry.discard(one.entry)
         return "forgot"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from safepip.core.world import Environment
     from safepip.report import Report
     from safepip.system.observe import Context
 
@@ -45,23 +44,17 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise SafepipError(REFUSED, what, "see what it made: safepip env list")
     if found.state == UNTRUSTED and said.dir is None:  # a repository brought a redirect to it
         raise unfit(found, context)
-    if not said.yes:
-        _refuse_used(found, context)
+    contents = "" if said.yes else "; ".join(_contents(path))
+    if contents:
+        what = f"{path} holds {contents} ({human(inventory.size(path))})"
+        way = f"to remove it with that: safepip env remove --yes {shell_quote(context.typed(found))}"
+        raise SafepipError(USAGE, what, way)
     remove(entry, context, report)
     if os.path.lexists(path):  # its parent may be closed to the user, as at a mount point
         report.say(f"{path} is empty now; the folder itself stays")
     else:
         report.say(f"{path} is removed")
     return 0
-
-
-def _refuse_used(found: Environment, context: Context) -> None:
-    contents = "; ".join(_contents(found.path))
-    if not contents:
-        return
-    what = f"{found.path} holds {contents} ({human(inventory.size(found.path))})"
-    way = f"to remove it with that: safepip env remove --yes {shell_quote(context.typed(found))}"
-    raise SafepipError(USAGE, what, way)
 
 
 def _contents(path: str) -> Iterator[str]:

@@ -83,23 +83,18 @@ def _rebuild(found: Environment, context: Context, report: Report) -> None:
 
 
 def _repair_all(context: Context, report: Report) -> int:
-    """Repair all broken environments and pipx's applications; return the highest exit code."""
+    """Repair all that is broken, and return the highest exit code."""
     highest = 0
     for found in broken_environments(context):
-        highest = max(highest, _try_to_rebuild(found, context, report))
+        try:
+            permit(found, context, named=False)
+            _rebuild(found, context, report)
+        except SafepipError as error:
+            report.error(error.what, error.ways, code=error.code)
+            highest = max(highest, error.code)
     from safepip.actions.pipx import repair_applications  # noqa: PLC0415
 
     return repair_applications(context, report) or highest
-
-
-def _try_to_rebuild(found: Environment, context: Context, report: Report) -> int:
-    try:
-        permit(found, context, named=False)
-        _rebuild(found, context, report)
-    except SafepipError as error:
-        report.error(error.what, error.ways, code=error.code)
-        return error.code
-    return 0
 
 
 def _name_broken(context: Context, report: Report) -> None:
