@@ -22,7 +22,7 @@ from .output import show, show_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any, TypedDict
 
     from safepip.core.invocation import Invocation
@@ -177,19 +177,23 @@ def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:
     if isinstance(plan, Refuse):
         for way in plan.ways:
             yield f"  {way}"
-    yield f"  because  {explained['because']}"
+    reasons = [explained["because"]]
     if explained["managed"] and seen.target.interpreter is not None:
-        yield f"           (marker: {seen.target.interpreter.marker})"
-    if explained["argv"]:
-        yield f"  runs     {shlex.join(explained['argv'])}"
+        reasons.append(f"(marker: {seen.target.interpreter.marker})")
+    yield from _headed("because", reasons)
+    runs = [shlex.join(explained["argv"])]
     if isinstance(plan, Pipx):
-        for words in plan.runs[1:]:
-            yield f"           {shlex.join(['pipx', *words])}"
+        runs += [shlex.join(["pipx", *words]) for words in plan.runs[1:]]
+    yield from _headed("runs", filter(None, runs))
     if explained["records"]:
-        yield f"  records  it in {explained['records']}"
-    heading = "policy"
-    for rule in explained["policy"]:
-        yield f"  {heading:<8} {rule['option']} {rule['value']} ({rule['from']})"
+        yield from _headed("records", [f"it in {explained['records']}"])
+    rules = explained["policy"]
+    yield from _headed("policy", [f"{rule['option']} {rule['value']} ({rule['from']})" for rule in rules])
+
+
+def _headed(heading: str, lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"  {heading:<8} {line}"
         heading = ""
 
 

@@ -77,21 +77,28 @@ def _days(text: str) -> int:
 def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
     path = entry.registration.path
     if not entry.is_there:
-        if device_of(path) != entry.device:  # its disk is not mounted now
-            return None
-        why = "another one is there now" if os.path.lexists(path) else "it is gone"
-        return Doomed(entry=entry, why=why, remove=False)
+        return _gone(entry)
     if entry.registration.how != registry.MADE:
         return None
     project = entry.registration.project
     if project and not os.path.lexists(project):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
-    if unused is None or path == os.path.join(context.data or "", "home"):
+    if unused is None:
+        return None
+    if path == os.path.join(context.data or "", "home"):
         return None
     days = int((time.time() - last_use(entry)) // _DAY)
     if days < unused or inventory.users(path):
         return None
     return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
+
+
+def _gone(entry: Entry) -> Doomed | None:
+    path = entry.registration.path
+    if device_of(path) != entry.device:  # its disk is not mounted now
+        return None
+    why = "another one is there now" if os.path.lexists(path) else "it is gone"
+    return Doomed(entry=entry, why=why, remove=False)
 
 
 def _carry_out(one: Doomed, context: Context, report: Report) -> str:
