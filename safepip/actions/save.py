@@ -37,11 +37,11 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
     Return pip's exit code, or raise SafepipError where the file could not be written.
     """
     candidates = _candidates(context)
-    number = ""
+    number = ""  # that the run will have in the history, if it changes something
     if handover.environment:
         number = journal.next_number(handover.environment)
     code = spawn(handover.argv, environ)
-    if code or handover.is_dry_run:
+    if code or handover.is_dry_run:  # safepip keeps pip from installing anything
         return code
     if not _names_packages(context):
         return code
@@ -52,6 +52,7 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
     installed = frozen(handover)
     if installed is None:
         raise SafepipError(CANNOT_CREATE, "not recorded: pip freeze failed, so versions are not known")
+    # Each attempt reads the files again, and edits what is in them then.
     for attempt in range(_ATTEMPTS):
         recording = _Recording(handover.environment, number, installed, context)
         if recording.carry_out(candidates):
@@ -170,6 +171,7 @@ class _Recording:
         """Read a file to edit, or raise SafepipError."""
         shown, project = self._shown(destination), self.context.project
         if project is not None and not self.context.invocation.save:
+            # A link that came with the project could lead to any file of the user's.
             real = os.path.realpath(destination.path)
             if not real.startswith(os.path.join(os.path.realpath(project.root), "")):
                 way = f"if you mean that file: safepip --save={shell_quote(real)} …"
@@ -236,7 +238,7 @@ class _Recording:
                 continue
             known = self.installed.get(name, "")
             url = known.partition(" @ ")[2]
-            if typed is not None and typed.url and url:
+            if typed is not None and typed.url and url:  # pip freeze has the commit, too
                 typed = Parts(name=typed.name, extras=typed.extras, url=url, marker=typed.marker)
             yield Asked(name=name, typed=typed, frozen=known, style=style, marked=marked)
 

@@ -90,25 +90,28 @@ def decide(world: World) -> Plan | Need:
     - `install` without a place for an environment, or a Python to make it from (73), or a too old one (3).
     """
     invocation = world.invocation
+    # Row 1.
     if invocation.show_version:
         return Version()
     if invocation.error:
         return Refuse(code=USAGE, what=invocation.error, because=invocation.error)
     if invocation.verb:
         return Verb(word=invocation.verb, words=invocation.arguments)
+    # Row 2.
     if world.untouched:
         return pip_as_typed(world, f"{world.untouched} asks for pip itself")
     if invocation.system:
         return pip_as_typed(world, "--system asks for pip itself")
+    # Row 3: the outer pip holds the lock, and waits for this one.
     if world.inside:
         return pip_of(world, world.inside, "a pip that safepip started there is at work")
-    late = _late_option(world)
+    late = _late_option(world)  # which pip would reject in its own words
     if late:
         return Refuse(code=USAGE, what=late, because=late)
     if not isinstance(world, WithTarget):
         return Need(stage=TARGET)
     if invocation.route == "app" and not world.named_environment:
-        return _routed(world)
+        return _routed(world)  # even where an environment is active, or the target is not managed
     plan = _named(world) or _active(world) or _left_to_pip(world) or _routed(world)
     return _with_answer_to_slip(world, plan)
 
@@ -129,7 +132,7 @@ def _with_answer_to_slip(world: WithTarget, plan: Plan | Need) -> Plan | Need:
         return plan
     if not isinstance(plan, Pip | InEnvironment):
         return plan
-    if world.quiet or world.invocation.shim:
+    if world.quiet or world.invocation.shim:  # called as pip, it is pip
         return plan
     from .slips import answer_to_slip
 
@@ -146,6 +149,7 @@ def _named(world: WithTarget) -> Plan | Need | None:
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
     what, environment = world.named_environment
+    # To pip, `--python` names what exists.
     return _into(world, environment, f"{what} names {environment.known_as}", may_create=what != "--python")
 
 
@@ -211,7 +215,7 @@ def _routed(world: WithTarget) -> Plan | Need:
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who should own what is installed")
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
-    if harmless:
+    if harmless:  # row 9
         because = f"{reason_to_route(world)}, but {harmless}"
         if world.reading.state == USABLE:
             return pip_of(world, world.reading, because)
@@ -302,7 +306,7 @@ def _without_environment(world: WithPlace, environment: Environment, because: st
     if world.named_environment and subcommand != "freeze":
         about = f"there is no environment at {environment.known_as}; this is about {plan.handover.python}"
         plan = replace(plan, notices=(about, *plan.notices))
-    if subcommand == "uninstall":
+    if subcommand == "uninstall":  # pip says only that it is not installed here
         otherwise = f"{missing}, so nothing is installed in it"
         plan = replace(plan, sought=world.command.requirements, otherwise=otherwise)
     return plan

@@ -136,7 +136,9 @@ def changes_packages(command: PipCommand) -> bool:
     """Return True if pip may change what is installed where it runs."""
     if command.subcommand not in CHANGING or command.dry_run:
         return False
-    return command.outcome in {"ok", "parse_error"} and directory_named(command) is None
+    if directory_named(command):
+        return False
+    return command.outcome in {"ok", "parse_error"}  # a newer pip may know the option that is wrong here
 
 
 def directory_named(command: PipCommand) -> str | None:
@@ -193,7 +195,7 @@ def _run_hint(world: WithPlace, environment: Environment) -> RunHint | None:
     if world.quiet or not world.settings.hints:
         return None
     environ = world.ambient.environ
-    is_activated_by_hook = environ.get("SAFEPIP_HOOK", "0") != "0"
+    is_activated_by_hook = environ.get("SAFEPIP_HOOK", "0") != "0"  # 0 where a shell activates nothing
     if is_activated_by_hook or "SAFEPIP_ACTIVATED" in environ:
         return None
     activate = shell_quote(os.path.join(world.typed(environment), BIN, "activate"))

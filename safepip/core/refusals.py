@@ -55,7 +55,7 @@ def unfit(facts: Facts, environment: Environment, details: Details, because: str
         ways = (way, *ways_to_trust_folder(environment.reason, os.path.dirname(environment.known_as)))
         return Refuse(code=REFUSED, what=what, ways=ways, because=because)
     meant = details.environment_of_named_project
-    if meant is not None:
+    if meant is not None:  # as with `--env .`
         what = f"{path} is a project, not an environment; its environment is {meant.path}"
         way = f"as if started there: safepip --project {shell_quote(path)} …"
         return Refuse(code=NO_ENVIRONMENT, what=what, ways=(way,), because=because)
@@ -89,6 +89,7 @@ def to_be_rebuilt(environment: Environment, details: Details, settings: Settings
     """Return True if a broken environment is to be rebuilt unasked."""
     if environment.state != BROKEN or not settings.auto_repair:
         return False
+    # A rebuild would ruin another system's environment for that system, and what was never one may hold anything.
     if environment.other_system or environment.never_environment:
         return False
     return details.is_known
