@@ -34,7 +34,7 @@ def neighbours_here(context: Context) -> list[Neighbour]:
     shell = users_shell(ambient.environ)
     files: list[str] = []
     if language_of(shell) is not None:
-        files = [file for file, _ in all_files(shell, home, ambient.environ)]
+        files = all_files(shell, home, ambient.environ)
     # Without shims on PATH the way on is to write them there.
     shims = os.path.join(context.data or home, "shims")
     return neighbours(files, ambient.environ, home, shims)

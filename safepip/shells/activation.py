@@ -1,4 +1,4 @@
-"""Decide which environment a shell's hook activates in a directory, and list the changed variables."""
+"""Decide which environment a shell's hook activates in a directory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST = 64  # characters of a name in the prompt
 
 
 class Place:
-    """The world of a hook: the variables, the working directory, and the owners whose files count."""
+    """The world of a hook, in which the files of `owners` count."""
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ def activated_in(project: Project | None, state: str | None, environ: Mapping[st
 
 
 def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
-    """Return the steps of a shell in this place; `off` is the environment that the user deactivated.
+    """Return the steps of a shell in this place, and take them there.
 
-    The steps are taken in the place's own variables as well.
+    `off` is the environment that the user deactivated.
     """
     active = place.environ.get("VIRTUAL_ENV", "")
     if active and active != place.at:  # the user activated it, so it stays
@@ -108,7 +108,7 @@ def _switched_off(place: Place, off: str) -> str:
 
 
 def leave(environ: dict[str, str]) -> list[Step]:
-    """Return the steps out of a hook's environment; take them in `environ`."""
+    """Return the steps out of a hook's environment, taken in `environ`."""
     at = environ.pop(ACTIVATED, "")
     if not at:
         return []
@@ -126,7 +126,7 @@ def leave(environ: dict[str, str]) -> list[Step]:
 
 
 def enter(environ: dict[str, str], path: str, *, prompt: bool) -> list[Step]:
-    """Return the steps into an environment; take them in `environ`."""
+    """Return the steps into an environment, taken in `environ`."""
     search = os.path.join(path, BIN)
     if environ.get("PATH"):
         search += os.pathsep + environ["PATH"]
@@ -145,7 +145,7 @@ def enter(environ: dict[str, str], path: str, *, prompt: bool) -> list[Step]:
 
 
 def due(at: str, project: Project | None, state: str | None, environ: Mapping[str, str]) -> Changes:
-    """Return the variables that a prompt in the command's directory would have changed.
+    """Return the variables that a prompt in this directory would change.
 
     A hook's environment `at` is not the user's choice: `cd there && pip install`, a recipe of make and
     `bash -c` go by the directory, which is in the `project`.
@@ -187,19 +187,16 @@ def _is_same(one: str, other: str) -> bool:
 
 def _name_for_prompt(path: str) -> str:
     name = os.path.basename(path)
-    for line in _lines_of(os.path.join(path, _CONFIG)):
+    try:
+        with open(os.path.join(path, _CONFIG), encoding="utf-8", errors="replace") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
         key, equals, value = line.partition("=")
         if equals and key.strip() == "prompt":
             name = value.strip().strip("'\"")
     return "".join(map(_plain, name[:_LONGEST])).strip() or ENVIRONMENT
-
-
-def _lines_of(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(65536).splitlines()
-    except OSError:
-        return []
 
 
 def _plain(char: str) -> str:

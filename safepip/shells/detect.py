@@ -1,4 +1,4 @@
-"""Find out which shell the user is in: the one that started safepip, else the login shell."""
+"""Find out which shell the user is in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script th
 
 
 def users_shell(environ: Mapping[str, str]) -> str:
-    """Return the absolute path of the user's shell."""
+    """Return the path of the shell that started safepip, else the login shell."""
     # SHELL may be relative, or name a shell that was removed.
     login = environ.get("SHELL", "")
     has_login = os.path.isabs(login) and is_program(login)
@@ -37,12 +37,13 @@ def language_of(shell: str) -> str | None:
 
 
 def name_of(shell: str) -> str:
-    """Return the name of a shell, without the dash of a login shell."""
+    """Return the name of a shell."""
+    # A login shell has a dash in front; Debian calls tcsh's other name bsd-csh.
     return os.path.basename(shell).lstrip("-").lower().removesuffix(".exe").removeprefix("bsd-")
 
 
 def _parent() -> str:
-    """Return the program of the parent process, "" on systems without /proc."""
+    # There is no /proc on macOS and Windows.
     folder = f"/proc/{os.getppid()}"
     try:
         program = os.readlink(os.path.join(folder, "exe"))

@@ -1,6 +1,7 @@
-"""safepip hook SHELL …: answer a shell when the directory has changed, and after a pip command.
+"""safepip hook SHELL …: answer a shell's hook.
 
-The shell evaluates the answer and waits for it, so that this imports next to nothing.
+It asks when the directory has changed, and after a pip command. It evaluates the answer and waits for it, so that
+this imports next to nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _QUESTIONS = ("1", "plain", "0", "start", "leave", "bin")
 
 
 def answer(words: Sequence[str]) -> bytes | None:
-    """Return the code for the shell to evaluate, or None if `words` are not a question of a hook.
+    """Return the code for the shell to evaluate, or None for other words.
 
     After the shell's name comes the question:
     - `1 OFF`: follow the directory; OFF is the environment that the user deactivated
@@ -62,7 +63,7 @@ def answer(words: Sequence[str]) -> bytes | None:
 
 
 def begins(environ: dict[str, str], hooked: str) -> list[Step]:
-    """Return the steps of a shell that begins: PATH, and those for the working directory."""
+    """Return the steps of a shell that begins."""
     environ["PATH"] = os.pathsep.join(_completed(environ))
     steps: list[Step] = []
     is_active = environ.get(ACTIVATED, "") == environ.get("VIRTUAL_ENV")

@@ -1,4 +1,4 @@
-"""Links to the home environment's programs, and its packages, for shells outside of projects.
+"""Links to the home environment's programs and packages, for shells.
 
 `init` puts the links last on PATH. A Python that is typed outside of projects gets `<data>/python` as
 PYTHONUSERBASE, and so sees the home environment's packages as it would those of `pip install --user`: before the
@@ -37,7 +37,10 @@ def refresh(data: str | None) -> None:
 
 
 def _exchange(links: str, programs: str) -> None:
-    wanted = _wanted(programs)
+    wanted = set()
+    for name in names_in(programs):
+        if is_program(os.path.join(programs, name)) and not name.startswith(_NOT):
+            wanted.add(name)
     for name in set(os.listdir(links)) - wanted:
         link = os.path.join(links, name)
         if os.path.islink(link) and os.path.dirname(os.readlink(link)) == programs:  # others are the user's
@@ -62,11 +65,3 @@ def _show_packages(data: str) -> None:
         lines = map("import site; site.addsitedir({!a})\n".format, (packages, user))
         make_folder(own)
         replace_file(os.path.join(own, "safepip.pth"), "".join(lines).encode(), durable=False)
-
-
-def _wanted(programs: str) -> set[str]:
-    wanted = set()
-    for name in names_in(programs):
-        if is_program(os.path.join(programs, name)) and not name.startswith(_NOT):
-            wanted.add(name)
-    return wanted

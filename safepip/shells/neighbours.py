@@ -1,4 +1,4 @@
-"""Other tools that take the word pip: an alias or a function in a start-up file, or a program on PATH.
+"""Other tools that take the word pip, in start-up files or on PATH.
 
 Both act if the other tool comes first and finds safepip's shims as the next pip on PATH.
 """
@@ -32,7 +32,7 @@ _PIPS = (
 
 
 class Neighbour(Record):
-    """Another tool on the word pip: `what` it is, whether it and safepip both act, and the `way` to have that."""
+    """Another tool on the word pip, and the `way` to have both act."""
 
     what: str
     both_act: bool
@@ -85,36 +85,27 @@ def _on_path(wrapper: str, programs: Sequence[str], own: str, shims: str) -> Nei
 
 
 def _in_files(files: Sequence[str], home: str, own: str, shims: str) -> Iterator[Neighbour]:
-    """Yield the aliases and functions of files, and of those that they read."""
+    """Yield the aliases and functions of files and of those they read."""
     for file in files:
-        lines = list(map(_without_comment, _lines(file)))
+        lines = [line.partition("#")[0] for line in _lines(file)]
         start = _start_of_safepip(lines)
         for number, line in enumerate(lines, start=1):
             where, taken = f"{file}, line {number},", _taken(line)
             sourced = _sourced(line, home)
             if sourced and sourced not in files:
                 where += f" by way of {sourced}"
-                taken = _taken_in(sourced)
+                taken = next(filter(None, map(_taken, _lines(sourced))), "")
             if taken:
                 is_replaced = taken == _A_FUNCTION and number < start
                 yield _told(f"{where} makes pip {taken}", own, shims, is_replaced=is_replaced)
 
 
-def _without_comment(line: str) -> str:
-    return line.partition("#")[0]
-
-
 def _start_of_safepip(lines: list[str]) -> int:
-    """Return the number of the first line that starts safepip, 0 without one."""
+    """Return the number of the first line that starts safepip, or 0."""
     for number, line in enumerate(lines, start=1):
         if "safepip" in line and " init " in line:
             return number
     return 0
-
-
-def _taken_in(file: str) -> str:
-    """Return what the file makes of the word pip, or ""."""
-    return next(filter(None, map(_taken, _lines(file))), "")
 
 
 def _sourced(line: str, home: str) -> str:
@@ -137,7 +128,7 @@ def _told(what: str, own: str, shims: str, *, is_replaced: bool) -> Neighbour:
 
 
 def _taken(line: str) -> str:
-    """Return what the line makes of the word pip: a function, or an alias and what it runs; else ""."""
+    """Return what the line makes of the word pip, or ""."""
     if "safepip" in line:
         return ""
     if _FUNCTION.match(line):

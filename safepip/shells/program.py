@@ -1,4 +1,4 @@
-"""Find the program that starts safepip, for the commands and files that name it."""
+"""Find the program that starts safepip."""
 
 from __future__ import annotations
 

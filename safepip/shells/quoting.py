@@ -1,4 +1,4 @@
-"""Write assignments and calls in the language of each shell, for it to evaluate."""
+"""Write assignments and calls in the language of each shell."""
 
 from __future__ import annotations
 
@@ -103,12 +103,10 @@ def _json_character(char: str) -> str:
 
 
 def _json_object(values: dict[str, str | None]) -> str:
-    pairs = [f"{_json(name)}: {_json_value(value)}" for name, value in values.items()]
+    pairs = []
+    for name, value in values.items():
+        pairs.append(f"{_json(name)}: {'null' if value is None else _json(value)}")
     return "{" + ", ".join(pairs) + "}"
-
-
-def _json_value(value: str | None) -> str:
-    return "null" if value is None else _json(value)
 
 
 _QUOTES: dict[str, Callable[[str], str]] = {

@@ -1,16 +1,21 @@
-"""Write and remove shims: sh programs called pip or python that start safepip."""
+"""Write and remove shims: programs called pip or python that start safepip."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 
 from safepip.core.world import EXE
 from safepip.system.files import replace_file, replace_link, sweep
 from safepip.system.interpreter import candidates
 
-from .files import filled, read_file
+from . import read_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PYTHONS = ("python", "python3")
 _NAMED = ".safepip"  # links to safepip itself: the name that it is called by tells it what was typed
@@ -18,7 +23,7 @@ _MADE = b"safepip made this"
 
 
 def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: bool = True) -> None:
-    """Write the shims called `names` to `folder`; `program` is the path of safepip.
+    """Write the shims called `names`, which start safepip at `program`.
 
     With `project` those of Python serve the project's environment.
     """
@@ -34,7 +39,10 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
     for name in names:
         path = os.path.join(folder, name)
         if EXE:
-            _write_copy(path, name, program)
+            if name not in PYTHONS:
+                # On Windows a shim is a copy of safepip, which acts by the name that it is called by.
+                with open(program, "rb") as file:
+                    replace_file(path + EXE, file.read(), mode=0o755)
         elif name in PYTHONS:
             values = {"NAME": name, "PROGRAM": program, "PROJECT": "1" if project else ""}
             _write(path, "shim-python.sh", values)
@@ -44,16 +52,8 @@ def write_shims(folder: str, names: tuple[str, ...], program: str, *, project: b
             _write(path, "shim-pip.sh", {"NAME": name, "PROGRAM": link})
 
 
-def _write_copy(path: str, name: str, program: str) -> None:
-    # On Windows a shim is a copy of safepip, which acts by the name that it is called by.
-    if name in PYTHONS:
-        return
-    with open(program, "rb") as file:
-        replace_file(path + EXE, file.read(), mode=0o755)
-
-
 def write_python_shims(folder: str, program: str, search: str) -> None:
-    """Write shims of the Pythons on PATH that send `-m pip` to safepip."""
+    """Write shims of Pythons that send `-m pip` to safepip."""
     names = filter(lambda name: any(candidates((name,), search, ())), PYTHONS)
     write_shims(folder, tuple(names), program, project=False)
 
@@ -103,3 +103,14 @@ def _is_shim(folder: str, name: str) -> bool:
 def _write(path: str, name: str, values: dict[str, str]) -> None:
     text = filled(read_file(name), {"NEXT": read_file("shim-next.sh").rstrip()}, str)
     replace_file(path, os.fsencode(filled(text, values, shlex.quote)), mode=0o755)
+
+
+def filled(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    """Return `text` with each __NAME__ replaced by its value, quoted."""
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            return found[0]
+        return quote(values[found[1]])
+
+    return re.sub("__([A-Z]+)__", one, text)

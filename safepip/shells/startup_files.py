@@ -1,4 +1,4 @@
-"""Write the line of `safepip init` into the files that shells read when they start, or remove it.
+"""Write the line of `safepip init` into the start-up files of shells.
 
 The line names safepip by its absolute path, because login shells read these files before PATH is complete. If
 safepip is missing or broken, each start of a shell prints one line, and pip stays the plain one.
@@ -21,7 +21,7 @@ from .quoting import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from safepip.system.observe import Context
 
@@ -65,6 +65,7 @@ _PLAIN_LINES = (
 )
 # Login shells of bash read other files. Many systems, but not all, let these read ~/.bashrc.
 _READ_BASHRC = '[ -z "$BASH_VERSION" ] || case $- in *i*) . ~/.bashrc ;; esac # safepip init bash'
+_LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")  # bash reads the first that exists
 _OF_SH = {"ksh": ".kshrc", "ksh93": ".kshrc", "mksh": ".mkshrc", "yash": ".yashrc"}
 # safepip, as people write it in the line.
 _PROGRAM = r"""(?:(?:&\ )?'[^'\n]*safepip'|\^?"[^"\n]*safepip"|\^?[^\s'"]*safepip)"""
@@ -83,24 +84,18 @@ def chosen_shell(named: str | None, context: Context) -> str:
 
 
 def lines_to_add(context: Context, shell: str | None = None, options: str = "") -> Lines:
-    """Return the files of a shell, by default the user's, and their lines."""
-    ambient = context.ambient
-    home = ambient.home or os.sep
+    """Return the files of a shell, by default the user's, with their lines."""
     if shell is None:
         shell = chosen_shell(None, context)
-    return lines_for(shell, own_program(), home, ambient.environ, options=options)
-
-
-def lines_for(shell: str, program: str, home: str, environ: Mapping[str, str], *, options: str = "") -> Lines:
-    """Return the files of the shell of this path or name, and their lines."""
+    home = context.ambient.home or os.sep
     language = LANGUAGES[name_of(shell)]
-    word = program
+    word = program = own_program()
     if language == "xonsh" or re.search(r"[^\w@%+=:,./-]", program):
         word = quote(language, program)
     templates = _LINES[language]
     if language == "tcsh" and word != program:
         templates = (_TCSH_QUOTED,)
-    files = _files(language, shell, home, environ)
+    files = _files(language, shell, home, context.ambient.environ)
     lines = []
     for file, template in zip(files, templates, strict=True):
         lines.append((file, template.replace("@PROGRAM@", word).replace("@SHELL@", language + options)))
@@ -112,7 +107,7 @@ def lines_for(shell: str, program: str, home: str, environ: Mapping[str, str], *
 
 
 def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
-    """Write each line to the end of its file, and return those written."""
+    """Write lines at the ends of their files, and return those written."""
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     written = []
     for file, line in lines:
@@ -130,24 +125,18 @@ def write(lines: Lines, shell: str) -> list[tuple[str, str]]:
     return written
 
 
-def remove(lines: Lines, shell: str) -> list[tuple[str, str]]:
+def remove(files: Iterable[str], shell: str) -> list[tuple[str, str]]:
     """Remove safepip's lines from the files, and return them."""
     of_safepip = _pattern(LANGUAGES[name_of(shell)])
     removed: list[tuple[str, str]] = []
-    for file in dict(lines):
+    for file in files:
         _sweep(file)
         before = _read(file)
         kept = _without(before, of_safepip)
         if kept != before:
             _write(file, kept)
-            removed += _pairs(file, before, kept)
+        removed += [(file, line.strip()) for line in before if line not in kept]
     return removed
-
-
-def _pairs(file: str, before: list[str], kept: list[str]) -> Iterator[tuple[str, str]]:
-    for line in before:
-        if line not in kept:
-            yield file, line.strip()
 
 
 def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
@@ -158,17 +147,13 @@ def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
     return kept
 
 
-def all_files(shell: str, home: str, environ: Mapping[str, str]) -> Lines:
-    """Return all files of the shell that may hold a line of safepip."""
+def all_files(shell: str, home: str, environ: Mapping[str, str]) -> list[str]:
+    """Return all files of the shell that may have a line of safepip."""
     language = LANGUAGES[name_of(shell)]
     files = list(_files(language, shell, home, environ))
     if language == "bash":
-        for name in _LOGIN_FILES:
-            files.append(os.path.join(home, name))
-    return tuple(zip(files, ("",) * len(files), strict=True))
-
-
-_LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")  # bash reads the first that exists
+        files += [os.path.join(home, name) for name in _LOGIN_FILES]
+    return files
 
 
 def _files(language: str, shell: str, home: str, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def for_verb(verb: str, *, example: str, usage: str | None = None, more: str = "
     return Parser(f"safepip {verb}", description=description, example=example, usage=usage)
 
 
-def filled(text: str) -> str:
+def not_empty(text: str) -> str:
     """Return the name that was typed, or refuse an empty one."""
     if not text:  # as from a variable that is not set
         raise argparse.ArgumentTypeError("it is empty")

@@ -15,7 +15,7 @@ from safepip.report import printable, without_credentials
 from safepip.system.interpreter import python_on_path
 from safepip.system.observe import Context
 
-from .arguments import filled, for_verb
+from .arguments import for_verb, not_empty
 from .output import show, show_json
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def parser() -> Parser:
     either = made.add_mutually_exclusive_group()
     either.add_argument("--json", action="store_true", help="print one JSON object instead of lines for people")
     managed = "only tell whether PYTHON, or the one that pip serves here, is managed by a system (PEP 668)"
-    either.add_argument("--managed", metavar="PYTHON", nargs="?", const=True, type=filled, help=managed)
+    either.add_argument("--managed", metavar="PYTHON", nargs="?", const=True, type=not_empty, help=managed)
     return made
 
 

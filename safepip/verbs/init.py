@@ -7,9 +7,8 @@ import sys
 
 from safepip.doctor.neighbours import neighbours_here
 from safepip.errors import USAGE, SafepipError
-from safepip.shells import LANGUAGES, startup_files
+from safepip.shells import FOLDER, LANGUAGES, read_file, startup_files
 from safepip.shells.detect import language_of, name_of
-from safepip.shells.files import FOLDER, read_file
 from safepip.shells.hook import begins
 from safepip.shells.links import refresh
 from safepip.shells.program import own_program, typed_program
@@ -131,5 +130,5 @@ def _undo(named: str | None, context: Context, report: Report) -> int:
     for file, line in removed:
         report.say(f"removed from {file}: {line}")
     if not removed:
-        report.say(f"{files[0][0]} has no line of safepip's")
+        report.say(f"{files[0]} has no line of safepip's")
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from safepip.errors import USAGE, SafepipError
+from safepip.shells import FOLDER
 from safepip.shells.detect import language_of, users_shell
-from safepip.shells.files import FOLDER
 from safepip.system.process import entered, inherited, start
 
 from .arguments import for_verb, shows_help

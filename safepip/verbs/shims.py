@@ -14,7 +14,7 @@ from safepip.system.environment import names_in
 from safepip.system.files import make_folder, recall, remember
 from safepip.system.interpreter import program_on_path
 
-from .arguments import filled, for_verb
+from .arguments import for_verb, not_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def parser() -> Parser:
     """Return the parser of this verb's arguments."""
     made = for_verb("shims", example="safepip shims ~/bin")
     where = "where to write them (default: a directory of safepip's)"
-    made.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=where)
+    made.add_argument("dir", metavar="DIR", nargs="?", type=not_empty, help=where)
     either = made.add_mutually_exclusive_group()
     either.add_argument("--python", action="store_true", help="also write python and python3")
     either.add_argument("--undo", action="store_true", help="remove them")

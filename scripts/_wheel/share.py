@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 
 import safepip
 from safepip.core.invocation import TOPICS
-from safepip.shells.files import read_file
+from safepip.shells import read_file
 from safepip.verbs import help as pages
 from safepip.verbs.markdown import CODE, HEADING, ITEM, TABLE, blocks, cells, spans
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox import Sandbox, make_wheel
 from tree import TOOLS
 
-from safepip.shells.files import FOLDER
+from safepip.shells import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

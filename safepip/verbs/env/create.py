@@ -15,7 +15,7 @@ from safepip.system import registry
 from safepip.system.environment import is_conda
 from safepip.system.interpreter import interview, python_on_path
 from safepip.system.observe import Context
-from safepip.verbs.arguments import filled
+from safepip.verbs.arguments import not_empty
 
 from .which import absolute, directory, exists, of_place, serving
 
@@ -31,12 +31,12 @@ _NEWER = "name a newer one: safepip env create --python PYTHON"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
     whose = "for this project instead of the one here"
-    parser.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=whose)
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=not_empty, help=whose)
     like = "with the same packages as this environment or project has"
-    parser.add_argument("--like", metavar="MODEL", type=filled, help=like)
+    parser.add_argument("--like", metavar="MODEL", type=not_empty, help=like)
     parser.epilog = "for a worktree: git worktree add ../fix && safepip env create --like . ../fix"
     python = "the Python to make it from: a path, a name or a version"
-    parser.add_argument("--python", metavar="P", type=filled, help=python)
+    parser.add_argument("--python", metavar="P", type=not_empty, help=python)
     parser.add_argument("--system-site-packages", action="store_true", help="let it see that Python's packages")
 
 

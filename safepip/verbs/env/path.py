@@ -7,7 +7,7 @@ import sys
 from safepip.core.world import FOREIGN, NOWHERE, UNTRUSTED
 from safepip.envs.in_force import in_force, unfit
 from safepip.report import printable
-from safepip.verbs.arguments import filled
+from safepip.verbs.arguments import not_empty
 
 from .which import serving
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this word."""
     whose = "for this directory (default: the working directory)"
-    parser.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=whose)
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=not_empty, help=whose)
 
 
 def main(said: argparse.Namespace, context: Context, _report: Report) -> int:

@@ -10,7 +10,7 @@ from safepip.envs.in_force import in_force
 from safepip.errors import NO_ENVIRONMENT, SafepipError
 from safepip.system.environment import OWN, is_conda, is_environment
 from safepip.system.observe import Context
-from safepip.verbs.arguments import filled
+from safepip.verbs.arguments import not_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """Let the word take a directory."""
     whose = "an environment or a project (default: of the working directory)"
-    parser.add_argument("dir", metavar="DIR", nargs="?", type=filled, help=whose)
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=not_empty, help=whose)
 
 
 def named_or_in_force(typed: str | None, context: Context, *, trusted: bool = False) -> Environment:

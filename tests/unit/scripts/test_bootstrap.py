@@ -17,6 +17,8 @@ import pytest
 from forked import code_of_child
 from tree import SCRIPTS
 
+from safepip.shells import LANGUAGES, startup_files
+
 SCRIPT = Path(SCRIPTS, "bootstrap.py")
 _spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
 bootstrap = importlib.util.module_from_spec(_spec)
@@ -37,6 +39,12 @@ def test_an_old_python_can_read_the_script(name):
     text = (SCRIPT.parent / name).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 7))
     assert "from __future__ import annotations" not in text, "Python 3.6 does not know it"
+
+
+def test_it_undoes_init_in_the_start_up_files_of_all_shells():
+    """The script stands alone, so it has its own list of the shells that safepip knows."""
+    known = {file for shell in LANGUAGES for file in startup_files.all_files(shell, "/home/x", {})}
+    assert {file for shell in bootstrap.SHELLS for file in startup_files.all_files(shell, "/home/x", {})} == known
 
 
 def test_a_usage_error_is_64():

@@ -11,9 +11,9 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.errors import SafepipError
 from safepip.report import Report
-from safepip.shells import LANGUAGES, detect, links, shim, startup_files
-from safepip.shells.files import FOLDER, filled
+from safepip.shells import FOLDER, LANGUAGES, detect, links, shim, startup_files
 from safepip.shells.quoting import assignments
+from safepip.shells.shim import filled
 from safepip.system.observe import Context, ambient
 from safepip.verbs import init
 
