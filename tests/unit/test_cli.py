@@ -35,7 +35,7 @@ def failing(run, monkeypatch):
         def fail(*_args):
             raise error
 
-        monkeypatch.setattr("safepip.system.observe.decided", fail)
+        monkeypatch.setattr("safepip.system.stages.decided", fail)
         return run(*words)
 
     return failing
@@ -127,7 +127,7 @@ def test_errors_are_said_even_when_quiet(failing):
 def test_a_refusal_ends_with_its_code(run, monkeypatch):
     for code, word in ((77, "refused"), (73, "error")):
         monkeypatch.setattr(
-            "safepip.system.observe.decided",
+            "safepip.system.stages.decided",
             lambda _context, code=code: Refuse(code=code, what="w", ways=("y",), because=""),
         )
         assert run("list") == (code, "", f"safepip: {word}: w\nsafepip: y\n")
@@ -183,7 +183,7 @@ def test_the_plan_can_be_seen(run, monkeypatch):
 
 def test_after_stepping_down_everything_is_looked_at_again(run, monkeypatch):
     seen = []
-    monkeypatch.setattr("safepip.system.observe.decided", lambda context: seen.append(context) or PLAN)
+    monkeypatch.setattr("safepip.system.stages.decided", lambda context: seen.append(context) or PLAN)
     codes = iter((None, 5))
     monkeypatch.setattr("safepip.actions.execute.execute", lambda *_args: next(codes))
     assert run("list")[0] == 5
@@ -193,7 +193,7 @@ def test_after_stepping_down_everything_is_looked_at_again(run, monkeypatch):
 def test_a_relative_project_is_entered_once_although_decided_again(run, monkeypatch, work):
     os.mkdir("sub")
     seen = []
-    monkeypatch.setattr("safepip.system.observe.decided", lambda context: seen.append(context.ambient.cwd) or PLAN)
+    monkeypatch.setattr("safepip.system.stages.decided", lambda context: seen.append(context.ambient.cwd) or PLAN)
     codes = iter((None, 5))
     monkeypatch.setattr("safepip.actions.execute.execute", lambda *_args: next(codes))
     run("--project", "sub", "list")
