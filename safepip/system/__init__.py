@@ -1,1 +1,1 @@
-"""What safepip reads of the world, one file per thing looked at, and how it starts programs."""
+"""Read the world, one file for each thing looked at."""

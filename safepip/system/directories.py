@@ -1,7 +1,7 @@
-"""Expand `~`, and find the directories in which safepip keeps its cache, state and data.
+"""Find the directories of safepip's cache, state and data.
 
-Computed by hand because importing platformdirs costs more than all the rest of a start; a test
-holds the two equal.
+Computed by hand because importing platformdirs costs more than all the rest of a start; a test holds the two
+equal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "safepip"
 
 
 def at_home(path: str, home: str | None) -> str:
-    """Return `path` with a leading ~ replaced by the home directory, if there is one; ~name stays as it is."""
+    """Return `path` with a leading ~ replaced by the home directory."""
     if not home:
         return path
     if path in {"~", "~/", "~" + os.sep}:
@@ -27,17 +27,17 @@ def at_home(path: str, home: str | None) -> str:
 
 
 def cache_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    """Return the folder of what may vanish at any time, or None where the user has no home."""
+    """Return the folder of files that may vanish, or None."""
     return _place(environ, home, platform, "XDG_CACHE_HOME", ".cache", "Library/Caches", "Cache")
 
 
 def state_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    """Return the folder of the registry and the locks, or None where the user has no home."""
+    """Return the folder of the registry and the locks, or None."""
     return _place(environ, home, platform, "XDG_STATE_HOME", ".local/state", "Library/Application Support", "")
 
 
 def data_dir(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    """Return the folder of environments outside projects, or None where the user has no home."""
+    """Return the folder of environments outside projects, or None."""
     return _place(environ, home, platform, "XDG_DATA_HOME", ".local/share", "Library/Application Support", "")
 
 

@@ -42,10 +42,12 @@ PROBED_PIP_FILES = (
 
 
 def examine(path: str, interview: Interview, vet: Vet) -> Environment:
-    """Return what lies at the absolute `path`; `interview` tells of the interpreter that it stands on.
+    """Return what lies at the absolute `path`, as an environment.
 
-    Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and
-    that interpreter's: it returns a reason against it, or None.
+    `interview` returns what an interpreter answers, or why it does not.
+
+    Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and that
+    interpreter's: it returns a reason against it, or None.
 
     A file may redirect to it, see `target_of`.
     """
@@ -58,11 +60,13 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
 
 
 def target_of(path: str) -> tuple[str, str]:
-    """Return the directory that the place `path` leads to; else "" and why it leads to none.
+    """Return the directory that the place leads to, or why none.
+
+    One of the two texts is empty.
 
     A file may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed, relative to its own
-    folder. virtualenv writes a bare name there, and so do tools to which it means an environment of that name
-    kept elsewhere. The reason completes a sentence that begins with the name of the place.
+    folder. virtualenv writes a bare name there, and so do tools to which it means an environment of that name kept
+    elsewhere. The reason completes a sentence that begins with the name of the place.
     """
     try:
         mode = os.stat(path).st_mode
@@ -83,7 +87,6 @@ def target_of(path: str) -> tuple[str, str]:
 
 
 def _redirected(path: str, line: str) -> tuple[str, str]:
-    """Return the environment that the first line of the file `path` names; else "" and why it names none."""
     if "\0" in line:
         return "", _NO_TEXT
     target = os.path.normpath(os.path.join(os.path.dirname(path), line))
@@ -99,7 +102,10 @@ def _redirected(path: str, line: str) -> tuple[str, str]:
 
 
 def is_disposable(target: str, project: str) -> bool:
-    """Return True for an environment of tox's or nox's, below the folder `project` or elsewhere."""
+    """Return True for an environment of tox's or nox's.
+
+    It may lie below the folder `project` or elsewhere.
+    """
     way = os.path.relpath(os.path.realpath(target), os.path.realpath(project)).split(os.sep)
     if ".tox" in way or ".nox" in way:
         return True
@@ -107,12 +113,15 @@ def is_disposable(target: str, project: str) -> bool:
 
 
 def is_environment(path: str) -> bool:
-    """Return True if an interpreter in `path` would take it for a virtual environment (PEP 405)."""
+    """Return True for a virtual environment (PEP 405)."""
     return os.path.isfile(os.path.join(path, CONFIG))
 
 
 def is_conda(path: str) -> bool:
-    """Return True if `path` is a conda environment other than base, or one of pixi's, that safepip may use."""
+    """Return True for a conda environment that safepip may use.
+
+    The base environment is not one. pixi's are.
+    """
     if not os.path.isdir(os.path.join(path, "conda-meta")):  # Python itself sees nothing virtual in it
         return False
     if os.path.isdir(os.path.join(path, "condabin")):  # conda's own commands: base
@@ -132,7 +141,7 @@ def of_python(path: str) -> str | None:
 
 
 def configuration(path: str) -> dict[str, str]:
-    """Return the keys, in lower case, and values of the environment's pyvenv.cfg; unreadable is empty."""
+    """Return what pyvenv.cfg says, with its keys in lower case."""
     found = {}
     for line in _start_of(os.path.join(path, CONFIG)).splitlines():
         key, equals, value = line.partition("=")
@@ -146,7 +155,7 @@ def _start_of(file: str) -> str:
 
 
 def is_finished_by_another(path: str) -> bool:
-    """Return True if another tool completed the environment that safepip once began at `path`."""
+    """Return True if another tool completed what safepip began."""
     config = configuration(path)
     if not config.get("home"):  # pyvenv.cfg is just being written
         return False
@@ -159,7 +168,7 @@ def is_finished_by_another(path: str) -> bool:
 
 
 def has_doubtful_pip(path: str) -> bool:
-    """Return True if pip in the environment is damaged, or somebody else could change its files."""
+    """Return True if pip is damaged, or others could change it."""
     library = os.path.join(path, "lib")
     for name in names_in(library):
         sizes = []
@@ -178,7 +187,7 @@ def has_doubtful_pip(path: str) -> bool:
 
 
 def is_open(status: os.stat_result) -> bool:
-    """Return True if a file has other names, and another user owns it or can write to it."""
+    """Return True if other users can write to a shared file."""
     if status.st_nlink < 2 or not hasattr(os, "geteuid"):  # Windows has no such owners
         return False
     if status.st_uid not in {0, os.geteuid()}:
@@ -212,7 +221,7 @@ def _no_environment(path: str, named: str) -> Environment:
 
 
 def _is_hardly_begun(path: str) -> bool:
-    """Return True if the directory holds only what is written before the mark of a creation."""
+    """Return True if a creation has not yet written its mark."""
     own = os.path.join(path, OWN)
     if not {OWN, ".lock"}.issuperset(os.listdir(path)):
         return False
@@ -225,7 +234,6 @@ def _is_hardly_begun(path: str) -> bool:
 
 
 def _is_marked_conda(path: str) -> bool:
-    """Return True if a standard library of the conda environment at `path` has a marker (PEP 668)."""
     if os.path.isfile(os.path.join(path, "Lib", MARKER)):
         return True
     libraries = os.path.join(path, "lib")
@@ -264,7 +272,8 @@ def _without_python(path: str, named: str, python: str) -> Environment:
 
 
 def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
-    """Prove that this Python with this prefix is that environment: its base is asked, never itself."""
+    """Prove that this Python with this prefix is that environment."""
+    # Its base is asked, never itself: an untrusted environment's Python must not run.
     config = configuration(path)
     if not config.get("home"):
         return Environment(path=path, known_as=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
@@ -301,7 +310,7 @@ def as_usable(
 
 
 def _base_of(path: str, python: str, config: dict[str, str]) -> str:
-    """Return the interpreter outside the environment that its Python is a link to, or a copy of."""
+    """Return the Python outside the environment that its own stands on."""
     real = os.path.realpath(python)
     if not real.startswith(os.path.join(os.path.realpath(path), "")):
         return real
@@ -330,7 +339,7 @@ def named_version(config: dict[str, str]) -> str:
 
 
 def names_in(folder: str) -> list[str]:
-    """Return the names in a folder; none where it is not there or cannot be read."""
+    """Return the names in a folder, none if it cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:

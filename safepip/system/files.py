@@ -14,7 +14,9 @@ SCRATCH = ".safepip-scratch-"  # in the names of files that are being written; `
 def replace_file(
     path: str, content: bytes, *, mode: int = 0o600, like: str | None = None, durable: bool = True
 ) -> None:
-    """Write the file by rename, completely or not at all, or raise OSError.
+    """Write the file by rename, completely or not at all.
+
+    Raise OSError if that fails.
 
     It has the mode `mode`, or owner and mode of the file `like`. `durable` content is on the disk first.
     """
@@ -52,7 +54,9 @@ def is_in(path: str, folder: str) -> bool:
 
 
 def sweep(folder: str, name: str = "") -> None:
-    """Remove scratch files of killed commands from a folder, of all files in it or of `name`.
+    """Remove scratch files of killed commands from a folder.
+
+    With `name`, only those of that file.
 
     Those that are being written are locked.
     """
@@ -68,7 +72,7 @@ def sweep(folder: str, name: str = "") -> None:
 
 
 def remember(path: str, text: str, *, durable: bool = False) -> None:
-    """Write `text` to the file `path` of this user alone, by rename. Write errors are ignored.
+    """Write `text` to a file of this user alone. Errors are ignored.
 
     Text that decides about an environment is `durable`; what only saves time need not be on the disk at once.
     """
@@ -85,7 +89,6 @@ def _scratch_for(path: str) -> str:
 
 
 def _open_scratch(path: str) -> tuple[str, int]:
-    """Open a new file beside `path` that only its owner can read, locked while it is written."""
     scratch = _scratch_for(path)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
     _try_lock(descriptor)
@@ -151,13 +154,13 @@ def umask() -> int:
 
 
 def open_folder(path: str, inside: int | None = None) -> int:
-    """Return a descriptor of a directory, reached through no link in its last part."""
+    """Return a descriptor of a directory that is not a link."""
     flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)  # absent on Windows
     return os.open(path, flags, dir_fd=inside)
 
 
 def make_folder(path: str) -> None:
-    """Make the directory `path` and those above it that are missing, each for this user alone."""
+    """Make a directory and its parents, for this user alone."""
     mask = os.umask(0o077)  # as the XDG specification asks
     try:
         os.makedirs(path, exist_ok=True)
@@ -166,7 +169,7 @@ def make_folder(path: str) -> None:
 
 
 def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
-    """Return the first `most` bytes of a regular file, or None for anything else."""
+    """Return the first `most` bytes of a regular file, else None."""
     flags = _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     if not follow:
         flags |= getattr(os, "O_NOFOLLOW", 0)
@@ -188,19 +191,22 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
 
 
 def recall_fields(path: str) -> tuple[str, ...]:
-    """Return the fields that were remembered with NULs between them; one empty field otherwise."""
+    """Return the fields between NULs that were remembered.
+
+    Without them it is one empty field.
+    """
     return tuple((recall(path) or "").split("\0"))
 
 
 def number(text: str) -> int | None:
-    """Return the number that a field of such a file holds, or None."""
+    """Return the number in such a field, or None."""
     if len(text) > _MOST_DIGITS:  # Python itself reads only so many
         return None
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def recall(path: str) -> str | None:
-    """Return the text that `remember` wrote, or None if there is none or another user wrote it."""
+    """Return the text that `remember` wrote for this user, or None."""
     try:
         flags = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(path, os.O_RDONLY | flags)

@@ -45,10 +45,10 @@ _FORMAT = "safepip-interpreter-2"
 
 
 def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> Iterator[str]:
-    """Yield the paths of the programs called `names` in the order of the PATH `search`.
+    """Yield the programs called `names` in the order of PATH.
 
-    All of the first name come before any of the second. Empty and relative entries mean the working
-    directory and are skipped, as are the folders in `skip` and safepip's own shims.
+    All of the first name come before any of the second. Empty and relative entries mean the working directory and
+    are skipped, as are the folders in `skip` and safepip's own shims.
     """
     folders = list(filter(os.path.isabs, search.split(os.pathsep)))
     for name in names:
@@ -61,7 +61,7 @@ def candidates(names: tuple[str, ...], search: str, skip: tuple[str, ...]) -> It
 
 
 def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the first program of this name on PATH, or None; safepip's own shims are skipped."""
+    """Return the first program of this name on PATH, or None."""
     return next(candidates((name,), environ.get("PATH", os.defpath), ()), None)
 
 
@@ -82,18 +82,19 @@ def is_program(path: str) -> bool:
 
 
 def is_script(path: str) -> bool:
-    """Return True if `path` is a script, as the shims of version managers are, and not a binary."""
+    """Return True for a script, such as a version manager's shim."""
     return head_of(path, 2) == b"#!"
 
 
 def is_store_alias(path: str) -> bool:
-    """Return True for an empty file that Windows put there for its Store; it may start a Python or not."""
+    """Return True for an empty file of the Windows Store."""
+    # It may start a Python, or only offer one.
     folder = os.path.dirname(path).replace("\\", "/").lower()
     return folder.endswith("/microsoft/windowsapps") and os.path.getsize(path) == 0
 
 
 def lasting(path: str) -> str:
-    """Return a path of the interpreter at `path` that outlives Homebrew's upgrades, if it is Homebrew's."""
+    """Return a path of the interpreter that outlives Homebrew's upgrades."""
     found = keg(path)
     if found is None:
         return path
@@ -102,7 +103,10 @@ def lasting(path: str) -> str:
 
 
 def keg(path: str) -> tuple[str, str] | None:
-    """Return the folder of a Homebrew Python's version, and the stable link to it; None for other Pythons."""
+    """Return a Homebrew Python's versioned folder and the stable link.
+
+    For other Pythons it is None.
+    """
     # Cellar/FORMULA/VERSION is removed when the next version comes; opt/FORMULA leads to the present one.
     before, _, after = os.path.realpath(path).partition("/Cellar/")
     formula, _, below = after.partition("/")
@@ -117,7 +121,7 @@ def keg(path: str) -> tuple[str, str] | None:
 
 
 def behind_shim(path: str, environ: Mapping[str, str], ask: Ask | None = None) -> str:
-    """Return the interpreter that a version manager's shim would run here and now."""
+    """Return the interpreter that a version manager's shim runs here."""
     # Asked each time: the answer depends on variables, files up the tree and the manager's own state.
     if ASKING in environ:
         what = f"{path} leads back to safepip, which was asking it what Python it runs"
@@ -147,11 +151,11 @@ def interview(
     ask: Ask | None = None,
     real: str = "",
 ) -> Interpreter | str:
-    """Return what is known of the interpreter at `path`, or the reason why nothing could be learned.
+    """Return what the interpreter at `path` is, or the reason against it.
 
-    The answer is kept in the folder `cache` under real path, device, inode, ctime and size of the
-    binary: mtimes say nothing on Nix and ostree, where every file has the same. `real` is the real path, if that
-    is known already.
+    The answer is kept in the folder `cache` under real path, device, inode, ctime and size of the binary: mtimes
+    say nothing on Nix and ostree, where every file has the same. `real` is the real path, if that is known
+    already.
     """
     real = real or os.path.realpath(path)
     try:
@@ -175,15 +179,15 @@ def interview(
 
 
 def is_marked(interpreter: Interpreter) -> bool:
-    """Return True if the marker (PEP 668) is a regular file, links followed, as in pip's own test."""
+    """Return True if the marker (PEP 668) exists, as pip tests it."""
     return os.path.isfile(interpreter.marker)
 
 
 def started_as(python: str) -> str:
-    """Return the name of `python` by which its own pip's launcher starts it, in the same folder.
+    """Return the name by which the pip of `python` starts it.
 
-    Scripts that pip installs begin with the path that it was started by, so RECORD and scripts come out
-    as bare pip's only if that name is kept.
+    Scripts that pip installs begin with the path that it was started by, so RECORD and scripts come out as bare
+    pip's only if that name is kept.
     """
     folder = os.path.dirname(python)
     named = python_named(head_of(os.path.join(folder, "pip")))
@@ -198,7 +202,7 @@ def started_as(python: str) -> str:
 
 
 def python_named(head: bytes) -> str:
-    """Return the absolute path of the Python that a script's first lines name; "" for other scripts."""
+    """Return the Python that a script's first lines name, or empty."""
     first, _, rest = head.partition(b"\n")
     if not first.startswith(b"#!"):
         return ""
@@ -214,7 +218,7 @@ def python_named(head: bytes) -> str:
 
 
 def head_of(path: str, size: int = 1024) -> bytes:
-    """Return the first bytes of a file; empty if it cannot be read."""
+    """Return the first bytes of a file, empty if unreadable."""
     try:
         with open(path, "rb") as file:
             return file.read(size)
@@ -236,7 +240,6 @@ def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _checksum(answer: tuple[str, ...]) -> str:
-    """Return a checksum, so that a damaged file is not taken for an answer."""
     # Outside of distributions' builds, zlib and binascii are shared libraries, slower to load than this is to run.
     found = 0
     for byte in os.fsencode("\0".join(answer)):
@@ -277,7 +280,7 @@ def _interrogate(path: str, environ: Mapping[str, str], ask: Ask) -> tuple[str, 
 
 
 def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int, bytes]:
-    """Run a program to its end; a signal that ends this process ends it as well."""
+    """Run a program to its end, unless a signal ends this process."""
     import signal
     import subprocess
 

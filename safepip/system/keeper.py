@@ -1,4 +1,4 @@
-"""Tell which tool keeps a project: uv, Poetry, PDM, Pipenv, Hatch, pixi, or none.
+"""Find out which tool keeps a project.
 
 This is asked on every call in a project. tools.py has the rest, and is loaded only where a tool keeps the project.
 The rules come from the tools' own sources.
@@ -44,10 +44,12 @@ _MOST_DOTS = 1000  # in a line, as in configfiles: tomllib takes minutes for a k
 
 
 def keeper(root: str) -> str | None:
-    """Return the tool that keeps the project at `root`: uv, poetry, pdm, pipenv, hatch, pixi, or None.
+    """Return the name of the tool that keeps the project, or None.
 
-    Only its files are read. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its
-    tables do not show who keeps the project.
+    It is uv, poetry, pdm, pipenv, hatch or pixi.
+
+    Only its files are read. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its tables do not
+    show who keeps the project.
     """
     for tool, name in _FILES:
         if _is_there(os.path.join(root, name)):
@@ -59,12 +61,11 @@ def keeper(root: str) -> str | None:
 
 
 def _is_there(path: str) -> bool:
-    """Return True if the file exists; access() comes first, since it is cheaper for missing files."""
     return os.access(path, os.F_OK) and os.path.isfile(path)
 
 
 def _by_table(data: bytes) -> str | None:
-    """Return the tool whose table a pyproject.toml has; it is parsed only if a table is likely."""
+    """Return the tool whose table a pyproject.toml has."""
     candidates = _likely_tools(data)
     if not candidates:
         return None
@@ -76,7 +77,7 @@ def _by_table(data: bytes) -> str | None:
 
 
 def _likely_tools(data: bytes) -> list[str]:
-    """Return the tools whose table the text seems to have, without parsing it."""
+    """Return the tools whose table the text seems to have."""
     squeezed = (b"\n" + data.translate(None, b" \t\"'")).replace(b"\n[[", b"\n[")
     for text in (b"\n[tool]", b"\ntool.", b"\ntool="):
         if text in squeezed:  # dotted keys: any tool's
@@ -99,7 +100,7 @@ def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
 
 
 def content(path: str) -> bytes:
-    """Return a regular file's bytes; empty for one that is missing, too large, or would block."""
+    """Return a regular file's bytes, empty if it cannot serve."""
     found = read_regular(path, _LARGEST + 1)
     if found is None or len(found) > _LARGEST:
         return b""
@@ -107,7 +108,7 @@ def content(path: str) -> bytes:
 
 
 def parsed(data: bytes) -> dict[str, Any]:
-    """Return the parsed document; empty without data, or if it is not TOML."""
+    """Return the parsed document, empty if it is not TOML."""
     if not data:
         return {}
     for line in data.split(b"\n"):

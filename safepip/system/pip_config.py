@@ -57,14 +57,13 @@ def find(
 def paths(
     environ: Mapping[str, str], home: str | None, *, platform: str = sys.platform, site_prefix: str | None
 ) -> tuple[str, ...]:
-    """Return where pip would look for its files, whether they exist or not, in `find`'s order."""
+    """Return where pip would look for its files, in `find`'s order."""
     return tuple(_kinds(environ, home, platform, site_prefix))
 
 
 def _kinds(
     environ: Mapping[str, str], home: str | None, platform: str, site_prefix: str | None
 ) -> dict[str, Kind]:
-    """Return the places to look at, and of what kind a file there is."""
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return {}
@@ -139,7 +138,6 @@ def _named(environ: Mapping[str, str], variable: str, default: str) -> str:
 
 
 def _in_each(search: str) -> list[str]:
-    """Return pip's folder in each of the absolute paths; the XDG specification has relative ones ignored."""
     found = []
     for path in map(str.strip, search.split(os.pathsep)):
         if path.startswith("/"):
@@ -162,7 +160,7 @@ def _read(path: str, kind: Kind, encoding: str | None, *, strict: bool) -> Confi
 
 
 def plain(content: bytes) -> dict[str, dict[str, str]] | None:
-    """Return the sections of a file, or None where only configparser can tell what it says.
+    """Return a file's sections, or None if only configparser can read it.
 
     A plain file is ASCII and has one setting a line, no section or key twice and no [DEFAULT].
     """
@@ -194,7 +192,7 @@ def _plain_sections(lines: list[str]) -> dict[str, dict[str, str]] | None:
 
 
 def _section_name(header: str) -> str:
-    """Return the name in a header such as [install]; empty where only configparser can tell it."""
+    """Return the name in a plain header such as [install], or empty."""
     name = header[1:-1]
     if header != f"[{name}]" or not _BRACKETS.isdisjoint(name):
         return ""
@@ -204,7 +202,7 @@ def _section_name(header: str) -> str:
 
 
 def _add_setting(line: str, section: dict[str, str]) -> bool:
-    """Add the setting of a line to the section; return False where only configparser can tell it."""
+    """Add the setting of a line, or return False if not plain."""
     name, equals, _ = line.replace(":", "=").partition("=")
     key = normalised(name.rstrip())
     if key == "" or key in section:
@@ -214,7 +212,7 @@ def _add_setting(line: str, section: dict[str, str]) -> bool:
 
 
 def _matters(content: bytes) -> bool:
-    """Return True if a line could set one of the keys; a comment or a continued value may look so too."""
+    """Return True if a line could set a key that counts."""
     keys = {"version"}
     for names, _, _, _, _, field, _ in SPECS:
         if field:  # of PipCommand

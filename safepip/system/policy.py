@@ -1,4 +1,4 @@
-"""What pip may take, and from where, by the line, the user's variables and configuration files."""
+"""Find out what pip may install, and from where."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy
 
 
 class Rule(Record):
-    """An option of pip's in force, without its dashes; `origin` is a variable, a file, or the command line."""
+    """An option of pip's in force, without its dashes.
+
+    `origin` is a variable, a file, or the command line.
+    """
 
     option: str
     value: str
@@ -34,12 +37,12 @@ class Rule(Record):
 
 
 def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
-    """Return the rules for the line of the context; `prefix` is that of the Python whose pip runs."""
+    """Return the rules for the context's line, for a pip at `prefix`."""
     return rules(context.command_in(prefix), context.ambient.environ, context.pip_files(prefix))
 
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
-    """Return what restricts or leads the installs of this line, credentials left out."""
+    """Return what restricts or leads the installs, without credentials."""
     found = _set(variables, files, command)
     if "--isolated" in command.argv:  # as pip: no variable, and no file of the user's
         found = _set({}, [file for file in files if file.kind != "user"], command)
@@ -54,7 +57,7 @@ def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[Con
 
 
 def _set(variables: Mapping[str, str], files: Sequence[ConfigFile], command: PipCommand) -> dict[str, list[Rule]]:
-    """Return what variables and files set, by the name that pip calls the option by; the later wins."""
+    """Return what variables and files set, by pip's own name."""
     names: dict[str, str] = {}
     for aliases, *_ in SPECS:
         names.update((alias[2:], aliases[0][2:]) for alias in aliases)
@@ -83,7 +86,6 @@ def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
 
 
 def _plainly(rule: Rule) -> Rule:
-    """Return the rule without credentials, and one way of writing for what is switched on."""
     value = rule.value
     if rule.option in _FLAGS:
         value = "true"

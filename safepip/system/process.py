@@ -1,4 +1,4 @@
-"""Start programs: exec, spawn, signals, and the variables that a child process gets."""
+"""Start programs, and choose the variables that they get."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ _LEFT_BEHIND = (
 
 
 def inherited() -> dict[str, str]:
-    """Return this process's variables as they are, empty ones too, for a program that it is to start."""
+    """Return this process's variables for a program to start."""
+    # Empty ones stay: only safepip's own settings take them for unset.
     return dict(os.environ)
 
 
 def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
-    """Replace this process by the program `argv[0]`, an absolute path; on Windows wait for it instead."""
+    """Replace this process by a program, but on Windows wait for it."""
     if sys.platform == "win32":
         return spawn(argv, environ)
     try:
@@ -52,7 +53,9 @@ def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
 def spawn(
     argv: tuple[str, ...], environ: dict[str, str], *, stdin: int | None = None, stdout: int | None = None
 ) -> int:
-    """Run the program as a child that inherits all that is open; return its exit code, -N if signal N ended it.
+    """Run a program as a child, and return its exit code.
+
+    It is -N if signal N ended the child, which inherits all open files.
 
     Ctrl-C is left to it, for the terminal sends it to both; what would end this process is passed on.
     """
@@ -91,7 +94,10 @@ def spawn(
 
 
 def end_by(number: int) -> int:
-    """End this process by the signal that ended its child; where it lives on, return the exit code of a shell."""
+    """End this process by the signal that ended its child.
+
+    If it lives on, return the exit code that a shell would.
+    """
     import signal
 
     signal.signal(number, signal.SIG_DFL)
@@ -100,18 +106,19 @@ def end_by(number: int) -> int:
 
 
 def entered(environment: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with the environment active, as its own activation would have them."""
+    """Return the variables with the environment active."""
     return applied(environ, _entering(environment, environ.get("PATH", os.defpath)))
 
 
 def child_environ(handover: Handover, *, locked: bool = False) -> dict[str, str]:
-    """Return the variables that pip gets: the user's, changed only where the plan says so."""
+    """Return the variables that pip gets."""
     environ = inherited()
     return applied(environ, _changes(handover, environ.get("PATH", os.defpath), locked=locked))
 
 
 def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
-    """Return the changes of variables as data; the SAFEPIP_RUN_* are for runner.py, which removes them."""
+    """Return the changes of variables as data."""
+    # runner.py reads the SAFEPIP_RUN_* and removes them.
     environment = handover.environment
     changes: Changes = [("SAFEPIP_RUN_AS", handover.program), ("__PYVENV_LAUNCHER__", None)]
     spare = spare_pip()
@@ -131,7 +138,6 @@ def _changes(handover: Handover, search: str, *, locked: bool) -> Changes:
 
 
 def _packed(hint: RunHint) -> str:
-    """Return the hint as runner.py reads it: the names asked for, a colon (which is in no name), and `how`."""
     return f"{' '.join(hint.asked)}:{printable(hint.how)}"
 
 
@@ -141,7 +147,7 @@ def _entering(environment: str, search: str) -> Changes:
 
 
 def applied(environ: Mapping[str, str], changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """Return a copy of the variables with the changes made; None removes."""
+    """Return a copy of the variables with the changes made."""
     changed = dict(environ)
     for name, value in changes:
         if value is None:

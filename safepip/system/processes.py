@@ -1,4 +1,4 @@
-"""Find the processes that this one descends from; used only inside a pip that safepip started."""
+"""Find the processes that this one descends from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def is_ancestor(process: int, parent: Callable[[int], int] | None = None) -> bool:
-    """Return True if `process` is this one or a living ancestor; `parent` returns a process's parent, or 0."""
+    """Return True if `process` is this one or a living ancestor.
+
+    `parent` returns a process's parent, or 0.
+    """
     at = os.getpid()
     while at > 1:
         if at == process:
@@ -35,7 +38,7 @@ def _parent(process: int) -> int:
 
 
 def parent_by_ps(process: int) -> int:
-    """Return the parent's process id, which ps prints on each POSIX system, or 0."""
+    """Return the parent that ps prints, or 0."""
     import subprocess
 
     try:

@@ -1,4 +1,4 @@
-"""Find the project that a directory belongs to, by a walk up the tree."""
+"""Find the project that a directory belongs to."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def find(
     folder: str = ENVIRONMENT,
     makers: frozenset[int] | None = None,
 ) -> Project | None:
-    """Return the project that the directory `cwd` belongs to by the markers on the way up, or None.
+    """Return the project of the directory `cwd`, by markers, or None.
 
-    The way ends with the root of the enclosing version control, else with the first directory that has a
-    marker; it does not cross a file system, enter the home directory, nor pass a directory whose owner is
-    not in `owners` (user ids). The nearest environment on the way serves, if its owner is in `makers`
-    (the `owners` by default); `folder` is the name that the settings give environments.
+    The way ends with the root of the enclosing version control, else with the first directory that has a marker;
+    it does not cross a file system, enter the home directory, nor pass a directory whose owner is not in `owners`
+    (user ids). The nearest environment on the way serves, if its owner is in `makers` (the `owners` by default);
+    `folder` is the name that the settings give environments.
 
-    Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where
-    no other marker stands all the way up.
+    Requirement files, and a `.venv` that leads to no environment, are weak markers: they count only where no other
+    marker stands all the way up.
     """
     real_home = None
     if home:
@@ -93,7 +93,7 @@ def find(
 
 
 def _project_of(marked: list[_Found]) -> Project | None:
-    """Return the project of these directories, which stand from the nearest upwards; None without any."""
+    """Return the project of these directories, nearest first, or None."""
     if not marked:
         return None
     nearest, disposable = marked[0], None
@@ -108,10 +108,10 @@ def _project_of(marked: list[_Found]) -> Project | None:
 
 
 def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
-    """Return True if a directory without a marker may become a project by an install in it.
+    """Return True if an install may make the directory a project.
 
-    Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
-    system, the temporary directory itself, or another user's.
+    Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the system, the
+    temporary directory itself, or another user's.
     """
     if owner(cwd) not in owners or _is_of_windows(cwd, environ):
         return False
@@ -153,7 +153,8 @@ class _Folder:
         return os.stat(self.path if self.descriptor is None else self.descriptor)
 
     def holds(self, name: str) -> bool:
-        """Return True if such a name exists, links followed; cheaper than a stat if it does not."""
+        """Return True if such a name exists, links followed."""
+        # A stat costs more for the many names that do not exist.
         return os.access(self._at(name), os.F_OK, dir_fd=self.descriptor)
 
     def lstat(self, name: str) -> os.stat_result | None:
@@ -164,7 +165,7 @@ class _Folder:
             return None
 
     def owner(self, name: str) -> int:
-        """Return the user id that owns an entry, links not followed, or -1 where it does not exist."""
+        """Return the user id that owns an entry, or -1."""
         found = self.lstat(name)
         return -1 if found is None else found.st_uid
 
@@ -180,7 +181,10 @@ class _Folder:
 
 
 class _Found(Record):
-    """What a directory on the way up holds; `marker` is empty where nothing makes it a project."""
+    """What a directory on the way up holds.
+
+    `marker` is empty where nothing makes it a project.
+    """
 
     path: str
     marker: str
@@ -191,7 +195,7 @@ class _Found(Record):
 
 
 def _way(cwd: str, real_home: str | None, owners: frozenset[int]) -> Iterator[_Folder]:
-    """Yield the directories from `cwd` upwards that may be looked at, each open until the next."""
+    """Yield the directories upwards that count, each open until the next."""
     device = None
     for at in _upwards(cwd, real_home):
         try:
@@ -243,7 +247,10 @@ def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[in
 
 
 def _marker(at: _Folder, owners: frozenset[int], environment: str) -> str:
-    """Return the name that makes the directory a project; `environment` is that of its environment, or empty."""
+    """Return the name that makes the directory a project, or empty.
+
+    `environment` is the name of its environment, or empty.
+    """
     names: tuple[str, ...] = MARKERS
     if at.is_home:  # where many keep a Pipfile or a repository of dotfiles
         names = HOME_MARKERS
@@ -262,7 +269,7 @@ def _is_version_controlled(at: _Folder, owners: frozenset[int]) -> bool:
 
 
 def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None, str | None, bool]:
-    """Return the environment, else the disposable one, and whether the place is taken by something else.
+    """Return the environment, the disposable one, and whether another thing stands there.
 
     A directory is an environment, whatever its state.
     """
@@ -286,7 +293,7 @@ def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None
 
 
 def _other_environment(at: _Folder, makers: frozenset[int]) -> str | None:
-    """Return the environment under another usual name; the newest of direnv's."""
+    """Return the environment under another usual name."""
     for name in NAMED_ENVIRONMENTS:
         if not at.holds(f"{name}/pyvenv.cfg"):
             continue
@@ -320,7 +327,7 @@ def _number(text: str) -> int:
 
 
 def _name(environment: str | None, folder: str) -> str:
-    """Return how an environment in the directory `folder` is known, empty for None."""
+    """Return how an environment of the directory is known, or empty."""
     if environment is None:
         return ""
     if os.path.dirname(environment) == os.path.join(folder, DIRENV):
@@ -329,7 +336,7 @@ def _name(environment: str | None, folder: str) -> str:
 
 
 def _by_weak_marker(passed: list[_Found], owners: frozenset[int]) -> list[_Found]:
-    """Return the first of these directories, which have no other marker, that has a weak one."""
+    """Return the first of these directories that has a weak marker."""
     for found in passed:
         name = ENVIRONMENT if found.is_weak else _requirements(found.path, owners)
         if name:
@@ -351,7 +358,10 @@ def _requirements(path: str, owners: frozenset[int]) -> str | None:
 
 
 def owner(path: str, *, follow: bool = False) -> int:
-    """Return the user id that owns `path`, or -1 where there is nothing; of a link its own, unless to `follow`."""
+    """Return the user id that owns `path`, or -1.
+
+    A link's own owner counts, unless to `follow`.
+    """
     try:
         return os.stat(path, follow_symlinks=follow).st_uid
     except (OSError, ValueError):
@@ -364,7 +374,7 @@ def _temporary(environ: Mapping[str, str]) -> list[str]:
 
 
 def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
-    """Return True for the root of a drive and below the directories of Windows itself, by its variables."""
+    """Return True for a drive's root and the directories of Windows."""
     if os.path.dirname(cwd) == cwd:
         return True
     within = os.path.join(os.path.normcase(cwd), "")
@@ -376,7 +386,6 @@ def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
 
 
 def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
-    """Return True if the directory is one of the user's folders, links followed."""
     return any(_is_same(path, cwd) for path in _folders(home, environ))
 
 

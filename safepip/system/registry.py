@@ -1,10 +1,12 @@
-"""Remember environments in the user's state: one small file each, found by device and inode.
+"""Remember environments in the user's state, a small file each.
 
-Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it,
-which travels in archives. A random id in both tells a directory from a later one that got its inode, and proves
-that it is the same one where its device has another number, as after a reboot. The record's own mtime tells of
-the last use. What may be computed again, an environment's size, is kept beside it, so that the record itself
-stays small and seldom written.
+A record is found by device and inode.
+
+Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it, which
+travels in archives. A random id in both tells a directory from a later one that got its inode, and proves that it
+is the same one where its device has another number, as after a reboot. The record's own mtime tells of the last
+use. What may be computed again, an environment's size, is kept beside it, so that the record itself stays small
+and seldom written.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ _SATISFIED = os.path.join(".safepip", "satisfied")
 
 
 class Registration(Record):
-    """How safepip came to know the environment at `path`: MADE, ADOPTED or TRUSTED.
+    """How safepip came to know an environment: MADE, ADOPTED, TRUSTED.
 
-    `index` identifies the state of git's index at adoption, empty outside a repository. `project` is the root
-    of the project that an environment kept elsewhere is for, else empty.
+    `index` identifies the state of git's index at adoption, empty outside a repository. `project` is the root of
+    the project that an environment kept elsewhere is for, else empty.
     """
 
     path: str
@@ -46,7 +48,9 @@ class Registration(Record):
 
 
 class Entry(Record):
-    """A record as it lies in the state: the `file`, its `registration`, of which directory, `used` last when (s).
+    """A record as it lies in the state.
+
+    `used` is the time of the last use, in seconds.
 
     `identity` is the id that the directory was given, empty where it could keep none.
     """
@@ -60,7 +64,7 @@ class Entry(Record):
 
     @property
     def is_there(self) -> bool:
-        """Return True if the directory that was noted is still at its path."""
+        """Return True if the directory is still at its path."""
         return self.is_at(self.registration.path)
 
     def is_at(self, path: str) -> bool:
@@ -80,7 +84,7 @@ class Entry(Record):
 
 
 class _Content(Record):
-    """What the `file` of a record holds: device and inode as written there, and the environment's id."""
+    """What a record's `file` holds, its numbers as written there."""
 
     file: str
     device: str
@@ -90,7 +94,7 @@ class _Content(Record):
 
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
-    """Remember how the environment at the absolute `path` came to be known. Write errors are ignored."""
+    """Remember how an environment came to be known. Errors are ignored."""
     kept = _record(state, path)
     if kept is None:
         return
@@ -102,7 +106,10 @@ def note(state: str | None, path: str, how: str, index: str = "", project: str =
 
 
 def registration(state: str | None, path: str) -> Registration | None:
-    """Return what is remembered of the directory at `path`, or None; a copied or moved one is new."""
+    """Return what is known of the directory at `path`, or None.
+
+    A copied or moved one is not known.
+    """
     found = _found(state, path)
     if found is None:
         return None
@@ -110,7 +117,7 @@ def registration(state: str | None, path: str) -> Registration | None:
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
-    """Return the record of the directory at `path` from before it was moved here, or None."""
+    """Return the record of a directory from before it was moved."""
     kept = _record(state, path)
     if kept is None:
         return None
@@ -123,7 +130,7 @@ def moved_from(state: str | None, path: str) -> Entry | None:
 
 
 def used(state: str | None, path: str) -> None:
-    """Remember that the environment at `path` is being used; one that is not known stays so."""
+    """Note that a known environment is being used."""
     kept = _record(state, path)
     if kept is None:
         return
@@ -134,20 +141,20 @@ def used(state: str | None, path: str) -> None:
 
 
 def forget(state: str | None, path: str) -> bool:
-    """Forget the environment at `path`; return True if it was known."""
+    """Forget the environment at `path`. Return True if it was known."""
     found = entry(state, path)
     return found is not None and discard(found)
 
 
 def discard(found: Entry) -> bool:
-    """Forget a record, whatever lies at its path now; return True if that succeeded."""
+    """Forget a record. Return True if that succeeded."""
     _remove(_size_of_record(found.file))
     _remove(found.file)
     return not os.path.lexists(found.file)
 
 
 def entry(state: str | None, path: str) -> Entry | None:
-    """Return the record of the directory at `path`, or None as `registration` does."""
+    """Return the record of the directory at `path`, or None."""
     found = _found(state, path)
     if found is None:
         return None
@@ -155,14 +162,15 @@ def entry(state: str | None, path: str) -> Entry | None:
 
 
 def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
-    """Return the record of a directory by its identity, wherever that is now."""
+    """Return the record of a directory by its identity, or None."""
     if state is None:
         return None
     return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}"))
 
 
 def entries(state: str | None) -> Iterator[Entry]:
-    """Yield all records, whether their environments exist or not; unreadable ones are ignored."""
+    """Yield all records, whether their environments exist or not."""
+    # Unreadable ones are ignored: another version may have written them.
     if state is None:
         return
     folder = os.path.join(state, _FOLDER)
@@ -177,13 +185,16 @@ def entries(state: str | None) -> Iterator[Entry]:
 
 
 def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
-    """Remember the size in bytes and the number of packages, for as long as `stamp` marks the last change."""
+    """Remember the size (bytes) and number of packages under `stamp`.
+
+    The stamp marks the last change.
+    """
     fields = (_SIZE_FORMAT, found.registration.path, stamp, str(size), str(packages))
     remember(_size_of_record(found.file), "\0".join(fields))
 
 
 def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
-    """Return the size and the number of packages that were measured under this stamp, or None."""
+    """Return the size and number of packages under this stamp."""
     fields = recall_fields(_size_of_record(found.file))
     if fields[:3] != (_SIZE_FORMAT, found.registration.path, stamp):
         return None
@@ -195,7 +206,10 @@ def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
 
 
 def _identified(path: str, before: str) -> str:
-    """Return the environment's id: the one from `before`, else a new one; empty if it cannot be written."""
+    """Return the environment's id, a new one if `before` does not hold.
+
+    It is empty if it cannot be written.
+    """
     file = os.path.join(path, _ID)
     if before and recall(file) == before:
         return before
@@ -241,7 +255,10 @@ def _found(state: str | None, path: str) -> _Content | None:
 
 
 def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
-    """Return the record that was made under another number of the device, moved to `kept` if possible."""
+    """Return the record made under another number of the device.
+
+    It is moved to `kept` if possible.
+    """
     # Path, inode and id prove that it is the same directory: an archive brings the id, and not the inode.
     identity = recall(os.path.join(path, _ID))
     if not identity:
@@ -266,7 +283,7 @@ def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
 
 
 def _renumber(file: str, found: _Content, kept: str, stat: os.stat_result) -> str:
-    """Move a record, its time and its size to `kept`; return where it is."""
+    """Move a record, its time and its size, and return its place."""
     try:
         used = os.stat(file).st_mtime_ns
         os.replace(file, kept)  # first: two records would be listed as two environments

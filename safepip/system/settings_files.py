@@ -1,4 +1,4 @@
-"""Read the tables that hold settings: the system's, the user's and the project's.
+"""Read the tables that hold settings: system's, user's and project's.
 
 safepip stands before every pip call, so TOML's parser (15 ms) is loaded only where a file holds a table.
 """
@@ -35,10 +35,12 @@ def tables(
     platform: str = sys.platform,
     system: str = SYSTEM,
 ) -> tuple[Table, ...]:
-    """Return one table per place looked at, the system's first; empty without a file.
+    """Return one table a place, the system's first.
 
-    `root` is the project's, None outside of any. Windows has no place for the whole system. A user's or
-    the system's file that exists but cannot be read is an error; a project's counts as absent.
+    It is empty without a file.
+
+    `root` is the project's, None outside of any. Windows has no place for the whole system. A user's or the
+    system's file that exists but cannot be read is an error; a project's counts as absent.
     """
     found = []
     if platform != "win32":
@@ -66,7 +68,7 @@ def user_file(environ: Mapping[str, str], home: str, *, platform: str = sys.plat
 
 
 def _own(path: str, level: Level) -> Table:
-    """Return the table that a file of safepip's own is as a whole."""
+    """Return the table that a file of safepip's is."""
     data, problem = _content(path)
     if problem is not None:
         return Table(origin=path, level=level, error=Fault(origin=path, what=problem))
@@ -77,7 +79,8 @@ def _own(path: str, level: Level) -> Table:
 
 
 def _project(path: str) -> Table:
-    """Return the [tool.safepip] of a pyproject.toml; broken TOML matters only where it may hold one."""
+    """Return the [tool.safepip] of a pyproject.toml."""
+    # Broken TOML matters only where it may hold the table.
     data, _problem = _content(path)
     if not may_hold_table(data):
         return Table(origin=path, level="project")
@@ -90,7 +93,7 @@ def _project(path: str) -> Table:
 
 
 def _content(path: str) -> tuple[bytes, str | None]:
-    """Return a file's bytes and None, or nothing and why it cannot be read; an absent one is empty."""
+    """Return a file's bytes, empty if absent, and why it is unreadable."""
     try:
         # Opening a FIFO would wait for its writer, a terminal could become the controlling one.
         quick = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -123,11 +126,13 @@ def _regular(file: int) -> tuple[bytes, str | None]:
 
 
 def may_hold_table(data: bytes) -> bool:
-    """Return False only if a pyproject.toml cannot hold the table; nothing is parsed.
+    """Return False only if a pyproject.toml cannot hold the table.
 
-    A key is spelled bare, quoted, or quoted with escapes. Blanks aside, it is followed by `.`, `=` or
-    `]`, and begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a
-    comment or a project's name does not load the parser; what looks like a key within a text does.
+    Nothing is parsed.
+
+    A key is spelled bare, quoted, or quoted with escapes. Blanks aside, it is followed by `.`, `=` or `]`, and
+    begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a comment or a project's
+    name does not load the parser; what looks like a key within a text does.
     """
     at = data.find(_WORD)
     while at >= 0:
@@ -155,7 +160,7 @@ def _is_key(data: bytes, start: int) -> bool:
 
 
 def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], Fault | None]:
-    """Return the document and None, or an empty one and where it is broken."""
+    """Return the document, and where it is broken."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -179,7 +184,8 @@ def _broken(path: str, reason: str, line: int = 0) -> Fault:
 
 
 def _lines(data: bytes, base: tuple[str, ...]) -> dict[str, int]:
-    """Return the line of each key of the table `base`, for messages: well-kept files only, no parser."""
+    """Return the line of each key of the table `base`."""
+    # For messages only, so well-kept files must do, without a parser.
     lines: dict[str, int] = {}
     header: tuple[str, ...] = ()
     for number, line in enumerate(data.decode(errors="replace").split("\n"), start=1):

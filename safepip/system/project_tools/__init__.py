@@ -1,1 +1,1 @@
-"""The tools that keep projects (uv, Poetry, PDM, Pipenv, Hatch, pixi) and the environments they make."""
+"""Find the environments of the tools that keep projects."""

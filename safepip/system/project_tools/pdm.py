@@ -19,7 +19,8 @@ _FALSE = {"false", "no", "0"}
 
 
 def environments(project: Project) -> Found:
-    """Yield PDM's environments, in PDM's order; PDM is never asked: `pdm info` makes one if there is none."""
+    """Yield PDM's environments, in PDM's order."""
+    # PDM is never asked: `pdm info` makes an environment if there is none.
     user_settings: dict[str, Any] = {}
     config = project.environ.get("PDM_CONFIG_FILE") or joined(project.folder("config", "pdm"), "config.toml")
     if config:
@@ -44,7 +45,7 @@ def environments(project: Project) -> Found:
 
 
 def _saved_python(project: Project) -> str | None:
-    """Return the interpreter that PDM saved for the project, if it exists and PDM does not ignore it."""
+    """Return the interpreter that PDM saved for the project, or None."""
     if project.environ.get("PDM_IGNORE_SAVED_PYTHON", "no").lower() not in _FALSE:
         return None
     saved = project.path(project.environ.get("PDM_PYTHON") or project.line(".pdm-python"))

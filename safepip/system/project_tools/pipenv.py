@@ -57,7 +57,10 @@ def _leads_back(project: Project, path: str | None) -> bool:
 
 
 def _in_project(project: Project) -> bool | None:
-    """Return whether the environment belongs in the project; None if the existing one decides."""
+    """Return whether the environment belongs in the project.
+
+    None lets the existing one decide.
+    """
     for variable, value_means_yes in (("PIPENV_VENV_IN_PROJECT", True), ("PIPENV_NO_VENV_IN_PROJECT", False)):
         value = project.environ.get(variable, "").lower()
         if value in _TRUE:

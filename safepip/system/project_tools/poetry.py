@@ -59,7 +59,7 @@ def _tables(project: Project) -> list[dict[str, Any]]:
 
 
 def _setting(project: Project, tables: list[dict[str, Any]], *keys: str) -> object:
-    """Return one of Poetry's settings, by variable or file, or None (poetry/config/config.py: `get`)."""
+    """Return one of Poetry's settings (poetry/config/config.py: `get`)."""
     variable = "POETRY_" + "_".join(keys).upper().replace("-", "_")
     named = project.environ.get(variable)
     if named:
@@ -72,7 +72,7 @@ def _setting(project: Project, tables: list[dict[str, Any]], *keys: str) -> obje
 
 
 def _folder(project: Project, tables: list[dict[str, Any]]) -> str | None:
-    """Return the folder of Poetry's environments; None if Poetry makes none, or without a home."""
+    """Return the folder of Poetry's environments, or None."""
     created = _setting(project, tables, "virtualenvs", "create")
     if created is False:
         return None

@@ -1,4 +1,4 @@
-"""A project as its tool sees it, and small helpers that several tools' rules share."""
+"""Describe a project as its tool sees it."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ class Project(Record):
 
     @property
     def real(self) -> str:
-        """Return the root as the tools see it: they ask the system for the working directory."""
+        """Return the root with links resolved."""
+        # The tools ask the system for the working directory.
         return os.path.realpath(self.root)
 
     def path(self, *parts: str) -> str:
-        """Return a path relative to the root, with a leading ~ taken for the home directory."""
+        """Return a path from the root on, or from home after ~."""
         return os.path.join(self.root, at_home(os.path.join(*parts), self.home))
 
     def toml(self, path: str, *words: bytes) -> dict[str, Any]:
-        """Return a TOML file's content; empty if none of the `words` occurs in it, or it is not TOML."""
+        """Return a TOML file's content, empty if none of the `words` occurs."""
         data = content(self.path(path))
         if not words:
             return parsed(data)
@@ -58,14 +59,14 @@ class Project(Record):
         return {}
 
     def line(self, path: str) -> str:
-        """Return the first line of a file, white space trimmed; empty for a missing file."""
+        """Return the first line of a file, empty if it is missing."""
         text = os.fsdecode(content(self.path(path))[:_LONGEST_LINE]).strip()
         if "\0" in text:
             return ""
         return text.partition("\n")[0].strip()
 
     def folder(self, kind: str, tool: str) -> str | None:
-        """Return where platformdirs puts a tool's files of that kind, or None without a home."""
+        """Return where platformdirs puts a tool's files, or None."""
         if self.platform == "win32":
             variable, below = _ON_WINDOWS.get((kind, tool), ("LOCALAPPDATA", tool))
             return joined(self.environ.get(variable), below)
@@ -78,7 +79,10 @@ class Project(Record):
 
 
 class Question(Record):
-    """What to ask `program` where files do not tell; the answer depends on the paths in `watch`."""
+    """A program to ask where files do not tell.
+
+    The answer depends on the paths in `watch`.
+    """
 
     program: str
     words: tuple[str, ...]
@@ -86,7 +90,7 @@ class Question(Record):
 
 
 class Named(Record):
-    """An environment at `path` whose place stands in a `file` of the project."""
+    """An environment whose path stands in a project's `file`."""
 
     path: str
     file: str
@@ -97,7 +101,8 @@ if TYPE_CHECKING:
 
 
 def text(value: object) -> str:
-    """Return text as it is, and "" for anything else: a number may have more digits than Python prints."""
+    """Return text as it is, and anything else as empty."""
+    # A number may have more digits than Python prints.
     if isinstance(value, str):
         return value
     return ""
@@ -111,7 +116,7 @@ def joined(folder: str | None, *parts: str) -> str | None:
 
 
 def names_beginning_with(start: str, folder: str) -> list[str]:
-    """Return the names in `folder` that begin with `start`, in the folder's order."""
+    """Return the names in `folder` that begin with `start`."""
     try:
         return [name for name in os.listdir(folder) if name.startswith(start)]
     except (OSError, ValueError):
@@ -129,6 +134,7 @@ def without(name: str, unsafe: str) -> str:
 
 
 def short_digest(digest: bytes) -> str:
-    """Return 8 characters of URL-safe base64 for the first 6 bytes; the module base64 would load re."""
+    """Return 8 characters of URL-safe base64 for the first 6 bytes."""
+    # The module base64 would load re.
     encoded = binascii.b2a_base64(digest[:6], newline=False).decode()
     return encoded.replace("+", "-").replace("/", "_")

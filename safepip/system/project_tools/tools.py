@@ -1,8 +1,8 @@
-"""Find the environment of the tool that keeps a project: uv, Poetry, PDM, Pipenv, Hatch or pixi.
+"""Find the environment of the tool that keeps a project.
 
-Read from the tools' own sources and tried with uv 0.13.9, Poetry 2.5.1, PDM 2.29.3, Pipenv 2026.10.3 and
-Hatch 1.18.2; pixi.py follows pixi's published source, untried. The result is only a path: the
-caller judges whether it may be used, since a project's files can name any directory.
+Read from the tools' own sources and tried with uv 0.13.9, Poetry 2.5.1, PDM 2.29.3, Pipenv 2026.10.3 and Hatch
+1.18.2; pixi.py follows pixi's published source, untried. The result is only a path: the caller judges whether it
+may be used, since a project's files can name any directory.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def environment(
     ask: Ask | None = None,
     platform: str = sys.platform,
 ) -> Named | None:
-    """Return the environment that the tool `keeper` has for the project at `root`, if it exists.
+    """Return the environment that the tool `keeper` has, if it exists.
 
     Its `file` is empty unless a file of the project names the path. Nothing of the environment is run to find it.
     Where files do not tell, the tool is asked with a time-out, and its answer kept in the folder `cache` until a
@@ -88,7 +88,7 @@ def environment(
 
 
 def hint(keeper: str, requirements: Sequence[str]) -> str:
-    """Return the line that says how these `requirements`, as typed, are recorded; empty if none can be.
+    """Return how these `requirements` are recorded, or empty.
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
@@ -103,7 +103,7 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
 
 def recording(keeper: str, subcommand: str, requirements: Sequence[str]) -> str:
-    """Return which tool keeps the project, and its command that records what `subcommand` did."""
+    """Return which command of the tool records what `subcommand` did."""
     named = [shell_quote(requirement) for requirement in requirements if parse(requirement)]
     name, add = _COMMANDS[keeper]
     command = add if subcommand == "install" else _REMOVING[keeper]
@@ -114,20 +114,19 @@ def recording(keeper: str, subcommand: str, requirements: Sequence[str]) -> str:
 
 
 def hinted(state: str | None, root: str) -> bool:
-    """Return True if the user has seen the hint for the project at `root`; `state` remembers it."""
+    """Return True if the user has seen the project's hint."""
     path = _note(state, "hinted", root)
     return path is not None and recall(path) == os.path.realpath(root)
 
 
 def note_hinted(state: str | None, root: str) -> None:
-    """Remember in the folder `state` that the user was given the hint for the project at `root`."""
+    """Remember that the user has seen the project's hint."""
     path = _note(state, "hinted", root)
     if path is not None:
         remember(path, os.path.realpath(root))
 
 
 def _environments(keeper: str, project: Project) -> Found:
-    """Yield what the rules of one tool find; only its module is loaded, since pip calls wait for it."""
     from importlib import import_module
 
     found: Found = import_module(f".{keeper}", __package__).environments(project)
@@ -138,7 +137,7 @@ def _environments(keeper: str, project: Project) -> Found:
 
 
 def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -> Sequence[str]:
-    """Return the paths that the tool names, from the last time if nothing changed since; none if it fails."""
+    """Return the paths that the tool names, perhaps from last time."""
     environ = project.environ
     program = next(candidates((question.program,), environ.get("PATH", os.defpath), ()), None)
     if program is None:
@@ -175,7 +174,7 @@ def _changed(path: str) -> str:
 
 
 def _paths(out: bytes) -> tuple[str, ...]:
-    """Return the absolute paths of an answer: one in a line, or in the JSON of `pixi info`."""
+    """Return the absolute paths of an answer, lines or pixi's JSON."""
     answer = os.fsdecode(out)
     if not answer.startswith("{"):
         return tuple(filter(os.path.isabs, map(str.strip, answer.splitlines())))
@@ -205,7 +204,6 @@ def _ask(argv: list[str], environ: Mapping[str, str], cwd: str) -> tuple[int, by
 
 
 def _note(folder: str | None, kind: str, root: str) -> str | None:
-    """Return the file in which something is remembered of the project at `root`."""
     try:
         found = os.stat(root)
     except (OSError, ValueError):
