@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 
+from safepip.core.record import replace
 from safepip.core.world import BIN, BROKEN, EXE, OLDEST, Environment, Interpreter
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, SafepipError
 from safepip.system import registry
@@ -300,8 +301,9 @@ def _carry_over(old: str, made: Environment) -> None:
 
 def _examined(path: str, named: str, base: Interpreter) -> Environment:
     """Return the environment as it is once it is finished."""
-    python, site = os.path.join(path, BIN, "python" + EXE), os.path.join(path, base.site)
-    return as_usable(path, named, python, base, site, configuration(path))
+    python = os.path.join(path, BIN, "python" + EXE)
+    made: Environment = replace(as_usable(path, python, base, configuration(path)), known_as=named)
+    return made
 
 
 # -- the environment

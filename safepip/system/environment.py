@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from safepip.core.record import replace
 from safepip.core.world import (
     ABSENT,
     BIN,
@@ -18,12 +19,14 @@ from safepip.core.world import (
     Environment,
 )
 
+from .files import names_in as names_in  # noqa: PLC0414  many look into environments with it
 from .files import read_regular, recall
 from .interpreter import is_program, started_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from safepip.core.world import Interpreter
 
@@ -44,29 +47,28 @@ PROBED_PIP_FILES = (
 def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     """Return what lies at the absolute `path`, as an environment.
 
-    `interview` returns what an interpreter answers, or why it does not.
-
-    Before that interpreter is run, `vet` is asked whether the environment may be trusted, by its path and that
-    interpreter's: it returns a reason against it, or None.
-
-    A file may redirect to it, see `target_of`.
+    `interview` returns what an interpreter answers, or why it does not. Before it is asked, `vet` returns why the
+    environment may not be trusted, or None, given its path and that of the interpreter.
     """
     if not os.path.lexists(path):
         return Environment(path=path, known_as=path, state=ABSENT)
     target, reason = target_of(path)
     if not target:
-        return Environment(path=path, known_as=path, state=BROKEN, reason=reason, never_environment=True)
-    return _directory(target, path, interview, vet)
+        return _broken(path, reason, never_environment=True)
+    found = _directory(target, interview, vet)
+    if target == path:
+        return found
+    redirected: Environment = replace(found, known_as=path)
+    return redirected
 
 
 def target_of(path: str) -> tuple[str, str]:
     """Return the directory that the place leads to, or why none.
 
-    One of the two texts is empty.
-
-    A file may redirect elsewhere (PEP 832, a draft): its first line, white space trimmed, relative to its own
-    folder. virtualenv writes a bare name there, and so do tools to which it means an environment of that name kept
-    elsewhere. The reason completes a sentence that begins with the name of the place.
+    One of the two texts is empty. A file may redirect elsewhere (PEP 832, a draft): its first line, white space
+    trimmed, relative to its own folder. virtualenv writes a bare name there, and so do tools to which it means an
+    environment of that name kept elsewhere. The reason completes a sentence that begins with the name of the
+    place.
     """
     try:
         mode = os.stat(path).st_mode
@@ -195,29 +197,27 @@ def is_open(status: os.stat_result) -> bool:
     return bool(status.st_mode & 0o022)
 
 
-def _directory(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
+def _directory(path: str, interview: Interview, vet: Vet) -> Environment:
     if os.path.lexists(os.path.join(path, CREATING)) and not is_finished_by_another(path):
-        return Environment(path=path, known_as=named, state=UNFINISHED)
+        return Environment(path=path, known_as=path, state=UNFINISHED)
     if is_environment(path):
         python = os.path.join(path, BIN, "python" + EXE)
         if not is_program(python):
-            return _without_python(path, named, python)
-        return _with_python(path, named, python, interview, vet)
+            return _without_python(path, python)
+        return _with_python(path, python, interview, vet)
     if is_conda(path):
-        return _conda(path, named, interview, vet)
-    return _no_environment(path, named)
-
-
-def _no_environment(path: str, named: str) -> Environment:
+        return _conda(path, interview, vet)
     try:
         if _is_hardly_begun(path):
-            return Environment(path=path, known_as=named, state=UNFINISHED)
+            return Environment(path=path, known_as=path, state=UNFINISHED)
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        return Environment(path=path, known_as=named, state=BROKEN, reason=reason, is_unreadable=True)
-    reason = "is not an environment: it has no pyvenv.cfg"
+        return _broken(path, f"cannot be read: {error.strerror}", is_unreadable=True)
     never = os.path.basename(path) != ".venv" and not os.path.isdir(os.path.join(path, OWN))
-    return Environment(path=path, known_as=named, state=BROKEN, reason=reason, never_environment=never)
+    return _broken(path, "is not an environment: it has no pyvenv.cfg", never_environment=never)
+
+
+def _broken(path: str, reason: str, **more: Any) -> Environment:
+    return Environment(path=path, known_as=path, state=BROKEN, reason=reason, **more)
 
 
 def _is_hardly_begun(path: str) -> bool:
@@ -243,62 +243,55 @@ def _is_marked_conda(path: str) -> bool:
     return False
 
 
-def _conda(path: str, named: str, interview: Interview, vet: Vet) -> Environment:
-    """Return a conda environment: its Python has itself for a base."""
+def _conda(path: str, interview: Interview, vet: Vet) -> Environment:
+    """Return a conda environment, whose Python has itself for a base."""
     python = os.path.join(path, "python" + EXE) if EXE else os.path.join(path, BIN, "python")
     objection = vet(path, os.path.realpath(python))
     if objection:
-        return Environment(path=path, known_as=named, state=UNTRUSTED, reason=objection)
+        return Environment(path=path, known_as=path, state=UNTRUSTED, reason=objection)
     if not is_program(python):
-        reason = f"cannot be used: there is no Python in {path}"
-        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
+        return _broken(path, f"cannot be used: there is no Python in {path}")
     base = interview(python)
     if isinstance(base, str):
-        return Environment(path=path, known_as=named, state=BROKEN, reason=f"cannot be used: {base}")
-    site = os.path.join(path, base.site)
-    return as_usable(path, named, python, base, site, {})
+        return _broken(path, f"cannot be used: {base}")
+    return as_usable(path, python, base, {})
 
 
-def _without_python(path: str, named: str, python: str) -> Environment:
+def _without_python(path: str, python: str) -> Environment:
+    if os.path.exists(python):
+        return _broken(path, f"has a {python} that cannot be run")
     other = {"bin": "Scripts", "Scripts": "bin"}[BIN]
-    is_others = not os.path.lexists(python) and os.path.isdir(os.path.join(path, other))
-    if is_others:
-        reason = OTHER_SYSTEM
-    elif os.path.exists(python):
-        reason = f"has a {python} that cannot be run"
-    else:
-        reason = f"was made with Python {_made_with(path)}, which is gone"
-    return Environment(path=path, known_as=named, state=BROKEN, reason=reason, other_system=is_others)
+    if os.path.isdir(os.path.join(path, other)) and not os.path.lexists(python):
+        return _broken(path, OTHER_SYSTEM, other_system=True)
+    return _broken(path, f"was made with Python {_made_with(path)}, which is gone")
 
 
-def _with_python(path: str, named: str, python: str, interview: Interview, vet: Vet) -> Environment:
+def _with_python(path: str, python: str, interview: Interview, vet: Vet) -> Environment:
     """Prove that this Python with this prefix is that environment."""
     # Its base is asked, never itself: an untrusted environment's Python must not run.
     config = configuration(path)
     if not config.get("home"):
-        return Environment(path=path, known_as=named, state=BROKEN, reason="has a pyvenv.cfg that names no Python")
+        return _broken(path, "has a pyvenv.cfg that names no Python")
     stands_on = _base_of(path, python, config)
     objection = vet(path, stands_on)
     if objection:
-        return Environment(path=path, known_as=named, state=UNTRUSTED, reason=objection)
+        return Environment(path=path, known_as=path, state=UNTRUSTED, reason=objection)
     base = interview(stands_on)
     if isinstance(base, str):
-        reason = f"was made with Python {_made_with(path)}, which is gone ({base})"
-        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
-    site = os.path.join(path, base.site)
-    if not os.path.isdir(site) and _made_with(path) != base.minor:  # else pip removed it with the last package
-        reason = f"was made with Python {_made_with(path)}, which is gone: its Python is {base.minor} now"
-        return Environment(path=path, known_as=named, state=BROKEN, reason=reason)
-    return as_usable(path, named, python, base, site, config)
+        return _broken(path, f"was made with Python {_made_with(path)}, which is gone ({base})")
+    # Without its libraries it is broken, unless pip removed them with the last package.
+    if not os.path.isdir(os.path.join(path, base.site)) and _made_with(path) != base.minor:
+        made_with = _made_with(path)
+        return _broken(path, f"was made with Python {made_with}, which is gone: its Python is {base.minor} now")
+    return as_usable(path, python, base, config)
 
 
-def as_usable(
-    path: str, named: str, python: str, base: Interpreter, site: str, config: dict[str, str]
-) -> Environment:
+def as_usable(path: str, python: str, base: Interpreter, config: dict[str, str]) -> Environment:
     """Return the environment at `path`, which nothing keeps from being used."""
+    site = os.path.join(path, base.site)
     return Environment(
         path=path,
-        known_as=named,
+        known_as=path,
         state=USABLE,
         python=started_as(python),
         version=base.minor,
@@ -336,11 +329,3 @@ def named_version(config: dict[str, str]) -> str:
         if config.get(key):
             return ".".join(config[key].split(".")[:2])
     return ""
-
-
-def names_in(folder: str) -> list[str]:
-    """Return the names in a folder, none if it cannot be read."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

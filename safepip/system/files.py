@@ -61,11 +61,9 @@ def sweep(folder: str, name: str = "") -> None:
     Those that are being written are locked.
     """
     sought = f".{name[:100]}{SCRATCH}" if name else SCRATCH
-    try:
-        names = [found for found in os.listdir(folder) if sought in found]
-    except OSError:
-        return
-    for found in names:
+    for found in names_in(folder):
+        if sought not in found:
+            continue
         path = os.path.join(folder, found)
         if os.path.islink(path) or not _is_being_written(path):
             _remove(path)
@@ -188,6 +186,14 @@ def read_regular(path: str, most: int, *, follow: bool = True) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder, none if it cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def recall_fields(path: str) -> tuple[str, ...]:

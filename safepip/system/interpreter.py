@@ -284,36 +284,33 @@ def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int,
     import signal
     import subprocess
 
-    null, pipe = subprocess.DEVNULL, subprocess.PIPE
     children: list[subprocess.Popen[bytes]] = []
-    came: list[int] = []
+    early: list[int] = []  # signals that came before there was a child
 
     def end(number: int, _frame: object) -> None:
-        came.append(number)
-        if children:
-            raise KeyboardInterrupt
+        if not children:
+            early.append(number)
+            return
+        children[0].kill()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     before = {}
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
-        one = getattr(signal, name, None)
-        if one is None:  # on Windows
+        number = getattr(signal, name, None)
+        if number is None:  # on Windows
             continue
-        handler = signal.getsignal(one)
+        handler = signal.getsignal(number)
         if handler in {signal.SIG_DFL, signal.default_int_handler}:  # nohup has one ignored
-            before[one] = handler
-            signal.signal(one, end)
-    stderr = None if aloud else null
+            before[number] = handler
+            signal.signal(number, end)
+    null, stderr = subprocess.DEVNULL, None if aloud else subprocess.DEVNULL
     try:
-        children.append(subprocess.Popen(argv, env=environ, stdin=null, stdout=pipe, stderr=stderr))
-        if came:
-            end(came[0], None)
+        children.append(subprocess.Popen(argv, env=environ, stdin=null, stdout=subprocess.PIPE, stderr=stderr))
+        for number in early:
+            end(number, None)
         answer, _ = children[0].communicate()
-    except KeyboardInterrupt:
-        children[0].kill()
-        signal.signal(came[0], signal.SIG_DFL)
-        os.kill(os.getpid(), came[0])
-        raise
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return children[0].returncode, answer

@@ -22,6 +22,8 @@ _OPTIONS = (
 )  # fmt: skip
 _FLAGS = ("no-index", "require-hashes")
 _ADDED = ("extra-index-url", "find-links", "trusted-host", "only-binary", "no-binary", "constraint")
+# Every spelling of an option, without dashes, to the name that pip calls it by.
+_NAMES = {alias[2:]: aliases[0][2:] for aliases, *_ in SPECS for alias in aliases}
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -43,42 +45,26 @@ def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
     """Return what restricts or leads the installs, without credentials."""
-    found = _set(variables, files, command)
+    obeyed = variables
     if "--isolated" in command.argv:  # as pip: no variable, and no file of the user's
-        found = _set({}, [file for file in files if file.kind != "user"], command)
-    _add_options(found, command)
-    if "proxy" not in found and not _is_on(found, "no-proxy-env"):
-        found["proxy"] = _proxies(variables)
-    shown: list[Rule] = []
-    for name in _OPTIONS:
-        if name not in _FLAGS or _is_on(found, name):
-            shown += map(_plainly, found.get(name, ()))
-    return tuple(shown)
-
-
-def _set(variables: Mapping[str, str], files: Sequence[ConfigFile], command: PipCommand) -> dict[str, list[Rule]]:
-    """Return what variables and files set, by pip's own name."""
-    names: dict[str, str] = {}
-    for aliases, *_ in SPECS:
-        names.update((alias[2:], aliases[0][2:]) for alias in aliases)
-    found = {}
-    for key, value, origin in settings(command.subcommand or "install", variables, files):
-        name = names.get(key, key)
-        found[name] = [Rule(option=name, value=value, origin=origin)]
-    return found
-
-
-def _add_options(found: dict[str, list[Rule]], command: PipCommand) -> None:
-    for option, _, value in command.options:
+        obeyed, files = {}, [file for file in files if file.kind != "user"]
+    found: dict[str, list[Rule]] = {}
+    for key, value, origin in settings(command.subcommand or "install", obeyed, files):
+        name = _NAMES.get(key, key)
+        found[name] = [Rule(option=name, value=value, origin=origin)]  # the later wins
+    for option, _, typed in command.options:
         name = option[2:]
         if name not in _ADDED:
             found.pop(name, None)
-        found.setdefault(name, []).append(Rule(option=name, value=value or "true", origin=LINE))
-
-
-def _proxies(variables: Mapping[str, str]) -> list[Rule]:
-    """Return the proxies that every program is told of."""
-    return [Rule(option="proxy", value=variables[name], origin=name) for name in _PROXIES if variables.get(name)]
+        found.setdefault(name, []).append(Rule(option=name, value=typed or "true", origin=LINE))
+    if "proxy" not in found and not _is_on(found, "no-proxy-env"):
+        named = filter(variables.get, _PROXIES)
+        found["proxy"] = [Rule(option="proxy", value=variables[name], origin=name) for name in named]
+    shown: list[Rule] = []
+    for name in _OPTIONS:
+        if name not in _FLAGS or _is_on(found, name):
+            shown.extend(map(_plainly, found.get(name, ())))
+    return tuple(shown)
 
 
 def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:

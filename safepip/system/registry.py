@@ -1,21 +1,19 @@
-"""Remember environments in the user's state, a small file each.
+"""Remember environments in the user's state, a small file for each.
 
-A record is found by device and inode.
-
-Proof that safepip made an environment, or that the user trusts it, is this record, never a file inside it, which
-travels in archives. A random id in both tells a directory from a later one that got its inode, and proves that it
-is the same one where its device has another number, as after a reboot. The record's own mtime tells of the last
-use. What may be computed again, an environment's size, is kept beside it, so that the record itself stays small
-and seldom written.
+The file is found by device and inode. Proof that safepip made an environment, or that the user trusts it, is this
+record, never a file inside it, which travels in archives. A random id in both tells a directory from a later one
+that got its inode, and proves that it is the same one where its device has another number, as after a reboot. The
+record's own mtime tells of the last use. What may be computed again, an environment's size, is kept beside it, so
+that the record itself stays small and seldom written.
 """
 
 from __future__ import annotations
 
 import os
 
-from safepip.core.record import Record
+from safepip.core.record import Record, replace
 
-from .files import number, recall, recall_fields, remember, sweep
+from .files import names_in, number, recall, recall_fields, remember, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +46,7 @@ class Registration(Record):
 
 
 class Entry(Record):
-    """A record as it lies in the state.
-
-    `used` is the time of the last use, in seconds.
+    """A record as it lies in the state, of the directory `device`, `inode`.
 
     `identity` is the id that the directory was given, empty where it could keep none.
     """
@@ -59,8 +55,15 @@ class Entry(Record):
     registration: Registration
     device: int
     inode: int
-    used: float
     identity: str = ""
+
+    @property
+    def used(self) -> float:
+        """Return the time of the last use, in seconds."""
+        try:
+            return os.stat(self.file).st_mtime
+        except OSError:
+            return 0.0
 
     @property
     def is_there(self) -> bool:
@@ -69,40 +72,29 @@ class Entry(Record):
 
     def is_at(self, path: str) -> bool:
         """Return True if the directory that was noted is at `path`."""
-        try:
-            stat = os.stat(path)
-        except (OSError, ValueError):
-            return False
-        if stat.st_ino != self.inode:
+        status = _status(path)
+        if status is None or status.st_ino != self.inode:
             return False
         if self.identity == "":  # nothing could be written into the environment
-            return stat.st_dev == self.device
+            return status.st_dev == self.device
         # A device gets another number with a reboot or a new mount; the id proves that it is the same directory.
-        if stat.st_dev != self.device and path != self.registration.path:
+        if status.st_dev != self.device and path != self.registration.path:
             return False
         return recall(os.path.join(path, _ID)) == self.identity
 
 
-class _Content(Record):
-    """What a record's `file` holds, its numbers as written there."""
-
-    file: str
-    device: str
-    inode: str
-    registration: Registration
-    identity: str
-
-
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
     """Remember how an environment came to be known. Errors are ignored."""
-    kept = _record(state, path)
-    if kept is None:
+    status = _status(path)
+    if status is None or not state:
         return
-    stat = os.stat(path)
-    before = _read(_renumbered(kept, path, stat) or kept)
+    file = _file(state, status)
+    before = _read(file)
+    if before is None or before.device != status.st_dev:
+        before = _renumbered(file, path, status) or before
     identity = _identified(path, "" if before is None else before.identity)
     noted = Registration(path=path, how=how, index=index, project=project)
-    _write(kept, noted, (str(stat.st_dev), str(stat.st_ino)), identity)
+    _write(Entry(file=file, registration=noted, device=status.st_dev, inode=status.st_ino, identity=identity))
 
 
 def registration(state: str | None, path: str) -> Registration | None:
@@ -110,18 +102,50 @@ def registration(state: str | None, path: str) -> Registration | None:
 
     A copied or moved one is not known.
     """
-    found = _found(state, path)
-    if found is None:
+    found = entry(state, path)
+    return None if found is None else found.registration
+
+
+def entry(state: str | None, path: str) -> Entry | None:
+    """Return the record of the directory at `path`, or None."""
+    status = _status(path)
+    if status is None or not state:
         return None
-    return found.registration
+    file = _file(state, status)
+    found = _read(file)
+    if found is None or found.device != status.st_dev:
+        return _renumbered(file, path, status)
+    if found.inode != status.st_ino or found.registration.path != path:  # moved, or a mount shows it twice
+        return None
+    if found.identity and recall(os.path.join(path, _ID)) != found.identity:  # another got its inode
+        return None
+    return found
+
+
+def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
+    """Return the record of a directory by its identity, or None."""
+    if state is None:
+        return None
+    return _read(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}"))
+
+
+def entries(state: str | None) -> Iterator[Entry]:
+    """Yield all records, whether their environments exist or not."""
+    if state is None:
+        return
+    folder = os.path.join(state, _FOLDER)
+    for name in sorted(names_in(folder)):
+        found = _read(os.path.join(folder, name))
+        if found is not None:  # another version of safepip may have written it
+            yield found
 
 
 def moved_from(state: str | None, path: str) -> Entry | None:
     """Return the record of a directory from before it was moved."""
-    kept = _record(state, path)
-    if kept is None:
+    status = _status(path)
+    if status is None or not state:
         return None
-    found = _entry(kept)
+    found = _read(_file(state, status))
     if found is None or found.registration.path == path:
         return None
     if found.is_there or not found.is_at(path):
@@ -131,11 +155,11 @@ def moved_from(state: str | None, path: str) -> Entry | None:
 
 def used(state: str | None, path: str) -> None:
     """Note that a known environment is being used."""
-    kept = _record(state, path)
-    if kept is None:
+    status = _status(path)
+    if status is None or not state:
         return
     try:
-        os.utime(kept)  # the time of the record is the time of the last use
+        os.utime(_file(state, status))  # the time of the record is the time of the last use
     except OSError:
         return
 
@@ -151,37 +175,6 @@ def discard(found: Entry) -> bool:
     _remove(_size_of_record(found.file))
     _remove(found.file)
     return not os.path.lexists(found.file)
-
-
-def entry(state: str | None, path: str) -> Entry | None:
-    """Return the record of the directory at `path`, or None."""
-    found = _found(state, path)
-    if found is None:
-        return None
-    return _entry(found.file)
-
-
-def entry_of(state: str | None, device: int, inode: int) -> Entry | None:
-    """Return the record of a directory by its identity, or None."""
-    if state is None:
-        return None
-    return _entry(os.path.join(state, _FOLDER, f"{device:x}-{inode:x}"))
-
-
-def entries(state: str | None) -> Iterator[Entry]:
-    """Yield all records, whether their environments exist or not."""
-    # Unreadable ones are ignored: another version may have written them.
-    if state is None:
-        return
-    folder = os.path.join(state, _FOLDER)
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return
-    for name in names:
-        found = _entry(os.path.join(folder, name))
-        if found is not None:
-            yield found
 
 
 def measured(found: Entry, stamp: str, size: int, packages: int) -> None:
@@ -205,6 +198,17 @@ def size_of(found: Entry, stamp: str) -> tuple[int, int] | None:
             return None
 
 
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _file(state: str, status: os.stat_result) -> str:
+    return os.path.join(state, _FOLDER, f"{status.st_dev:x}-{status.st_ino:x}")
+
+
 def _identified(path: str, before: str) -> str:
     """Return the environment's id, a new one if `before` does not hold.
 
@@ -216,7 +220,10 @@ def _identified(path: str, before: str) -> str:
     # Without that id, its journal, notes of damage and kept answers may come from an archive.
     for name in (_JOURNAL, _DAMAGE):
         _remove(os.path.join(path, name))
-    _empty(os.path.join(path, _SATISFIED))
+    answers = os.path.join(path, _SATISFIED)
+    if os.path.isdir(answers) and not os.path.islink(answers):  # an archive's link may lead anywhere
+        for name in names_in(answers):
+            _remove(os.path.join(answers, name))
     identity = os.urandom(16).hex()
     sweep(os.path.dirname(file), "id")  # what a killed command was writing
     remember(file, identity, durable=True)
@@ -225,77 +232,41 @@ def _identified(path: str, before: str) -> str:
     return identity
 
 
-def _record(state: str | None, path: str) -> str | None:
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if not state:
-        return None
-    return os.path.join(state, _FOLDER, f"{stat.st_dev:x}-{stat.st_ino:x}")
-
-
-def _found(state: str | None, path: str) -> _Content | None:
-    """Return the record of the directory at `path`, or None."""
-    kept = _record(state, path)
-    if kept is None:
-        return None
-    found = _read(kept)
-    stat = os.stat(path)
-    if found is None or found.device != str(stat.st_dev):
-        renumbered = _renumbered(kept, path, stat)
-        if renumbered is None:
-            return None
-        return _read(renumbered)
-    if found.inode != str(stat.st_ino) or found.registration.path != path:  # moved, or a mount shows it twice
-        return None
-    if found.identity and recall(os.path.join(path, _ID)) != found.identity:  # another got its inode
-        return None
-    return found
-
-
-def _renumbered(kept: str, path: str, stat: os.stat_result) -> str | None:
+def _renumbered(file: str, path: str, status: os.stat_result) -> Entry | None:
     """Return the record made under another number of the device.
 
-    It is moved to `kept` if possible.
+    It is moved to `file` if possible.
     """
     # Path, inode and id prove that it is the same directory: an archive brings the id, and not the inode.
     identity = recall(os.path.join(path, _ID))
     if not identity:
         return None
-    found = _read(kept)
-    if found is not None and found.device == str(stat.st_dev):
-        return None
-    folder = os.path.dirname(kept)
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return None
-    wanted = (str(stat.st_ino), path, identity)
-    for name in names:
-        if not name.endswith(f"-{stat.st_ino:x}"):
+    folder = os.path.dirname(file)
+    for name in names_in(folder):
+        if not name.endswith(f"-{status.st_ino:x}"):
             continue
-        file = os.path.join(folder, name)
-        found = _read(file)
-        if found is not None and (found.inode, found.registration.path, found.identity) == wanted:
-            return _renumber(file, found, kept, stat)
+        found = _read(os.path.join(folder, name))
+        if found is None or found.inode != status.st_ino:
+            continue
+        if found.registration.path == path and found.identity == identity:
+            return _moved(found, replace(found, file=file, device=status.st_dev))
     return None
 
 
-def _renumber(file: str, found: _Content, kept: str, stat: os.stat_result) -> str:
-    """Move a record, its time and its size, and return its place."""
+def _moved(found: Entry, to: Entry) -> Entry:
+    """Move a record, its time and its size, and return where it is."""
     try:
-        used = os.stat(file).st_mtime_ns
-        os.replace(file, kept)  # first: two records would be listed as two environments
+        last_use = os.stat(found.file).st_mtime_ns
+        os.replace(found.file, to.file)  # first: two records would be listed as two environments
     except OSError:
-        return file
-    _write(kept, found.registration, (str(stat.st_dev), found.inode), found.identity)
+        return found
+    _write(to)
     try:
-        os.utime(kept, ns=(used, used))
-        os.replace(_size_of_record(file), _size_of_record(kept))
+        os.utime(to.file, ns=(last_use, last_use))
+        os.replace(_size_of_record(found.file), _size_of_record(to.file))
     except OSError:  # most have no size yet
-        return kept
-    return kept
+        return to
+    return to
 
 
 def _size_of_record(file: str) -> str:
@@ -310,50 +281,22 @@ def _remove(file: str) -> None:
         return
 
 
-def _empty(folder: str) -> None:
-    """Remove the files in a folder."""
-    if os.path.islink(folder):  # an archive's may lead anywhere
-        return
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        _remove(os.path.join(folder, name))
+def _write(noted: Entry) -> None:
+    known = noted.registration
+    numbers = (str(noted.device), str(noted.inode))
+    fields = (_FORMAT, known.path, *numbers, known.how, known.index, known.project, noted.identity)
+    remember(noted.file, "\0".join(fields), durable=True)
 
 
-def _entry(kept: str) -> Entry | None:
-    found = _read(kept)
-    if found is None:
-        return None
-    try:
-        used = os.stat(kept).st_mtime
-    except OSError:
-        return None
-    device, inode = number(found.device), number(found.inode)
-    if device is None or inode is None:  # the file is damaged
-        return None
-    return Entry(
-        file=kept,
-        registration=found.registration,
-        device=device,
-        inode=inode,
-        used=used,
-        identity=found.identity,
-    )
-
-
-def _write(kept: str, known: Registration, numbers: tuple[str, str], identity: str) -> None:
-    fields = (_FORMAT, known.path, *numbers, known.how, known.index, known.project, identity)
-    remember(kept, "\0".join(fields), durable=True)
-
-
-def _read(kept: str) -> _Content | None:
-    fields = recall_fields(kept)
+def _read(file: str) -> Entry | None:
+    fields = recall_fields(file)
     if len(fields) != 8:
         return None
     written_as, path, device, inode, how, index, project, identity = fields
     if written_as != _FORMAT or how not in {MADE, ADOPTED, TRUSTED}:
         return None
     noted = Registration(path=path, how=how, index=index, project=project)
-    return _Content(file=kept, device=device, inode=inode, registration=noted, identity=identity)
+    device_number, inode_number = number(device), number(inode)
+    if device_number is None or inode_number is None:  # the file is damaged
+        return None
+    return Entry(file=file, registration=noted, device=device_number, inode=inode_number, identity=identity)

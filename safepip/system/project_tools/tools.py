@@ -27,21 +27,14 @@ if TYPE_CHECKING:
 
     Ask = Callable[[list[str], Mapping[str, str], str], tuple[int, bytes]]
 
+# What a tool is called, and its commands that record an added and a removed requirement; Hatch has none.
 _COMMANDS = {
-    "uv": ("uv", "uv add"),
-    "poetry": ("Poetry", "poetry add"),
-    "pdm": ("PDM", "pdm add"),
-    "pipenv": ("Pipenv", "pipenv install"),
-    "hatch": ("Hatch", ""),
-    "pixi": ("pixi", "pixi add --pypi"),
-}
-_REMOVING = {
-    "uv": "uv remove",
-    "poetry": "poetry remove",
-    "pdm": "pdm remove",
-    "pipenv": "pipenv uninstall",
-    "hatch": "",
-    "pixi": "pixi remove --pypi",
+    "uv": ("uv", "uv add", "uv remove"),
+    "poetry": ("Poetry", "poetry add", "poetry remove"),
+    "pdm": ("PDM", "pdm add", "pdm remove"),
+    "pipenv": ("Pipenv", "pipenv install", "pipenv uninstall"),
+    "hatch": ("Hatch", "", ""),
+    "pixi": ("pixi", "pixi add --pypi", "pixi remove --pypi"),
 }
 _PATIENCE = 10  # seconds for a tool to answer; the slowest seen took 4
 _FORMAT = "safepip-manager-1"
@@ -92,10 +85,10 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
     Paths, archives and URLs are left out: the tools spell them differently from pip.
     """
-    named = list(map(shell_quote, filter(parse, requirements)))
+    named = _named(requirements)
     if not named:
         return ""
-    name, command = _COMMANDS[keeper]
+    name, command, _ = _COMMANDS[keeper]
     how = "add it to [project.dependencies]"
     if command:
         how = " ".join((command, *named))
@@ -104,13 +97,18 @@ def hint(keeper: str, requirements: Sequence[str]) -> str:
 
 def recording(keeper: str, subcommand: str, requirements: Sequence[str]) -> str:
     """Return which command of the tool records what `subcommand` did."""
-    named = [shell_quote(requirement) for requirement in requirements if parse(requirement)]
-    name, add = _COMMANDS[keeper]
-    command = add if subcommand == "install" else _REMOVING[keeper]
-    if command and named:
-        return f"this project is kept by {name}: {' '.join((command, *named))}"
-    verb = "add to" if subcommand == "install" else "remove from"
-    return f"this project is kept by {name}: {verb} [project.dependencies] {' '.join(named)}".rstrip()
+    named = _named(requirements)
+    name, command, removing = _COMMANDS[keeper]
+    by_hand = "add to [project.dependencies]"
+    if subcommand != "install":
+        command, by_hand = removing, "remove from [project.dependencies]"
+    if not command or not named:
+        command = by_hand
+    return f"this project is kept by {name}: {' '.join((command, *named))}"
+
+
+def _named(requirements: Sequence[str]) -> list[str]:
+    return list(map(shell_quote, filter(parse, requirements)))
 
 
 def hinted(state: str | None, root: str) -> bool:

@@ -312,7 +312,7 @@ def test_a_record_of_no_identity_is_none(state, made, field):
     assert list(entries(state)) == []
 
 
-def test_a_record_that_goes_while_it_is_read_is_none(state, made, monkeypatch):
+def test_a_record_that_goes_while_it_is_read_has_no_last_use(state, made, monkeypatch):
     """Another command forgets it in that moment."""
     stat, record = os.stat, records(state)[0]
 
@@ -322,7 +322,7 @@ def test_a_record_that_goes_while_it_is_read_is_none(state, made, monkeypatch):
         return stat(path, **how)
 
     monkeypatch.setattr(os, "stat", gone)
-    assert list(entries(state)) == []
+    assert [found.used for found in entries(state)] == [0]
 
 
 def test_a_record_knows_whether_its_directory_is_there(state, made):

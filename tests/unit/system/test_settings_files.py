@@ -375,6 +375,8 @@ def test_without_a_table_nothing_is_imported(world):
         "__future__",
         "safepip",
         "safepip.core",
+        "safepip.core.pip_line",
+        "safepip.core.pip_options",
         "safepip.core.record",
         "safepip.core.settings",
         "safepip.system",
