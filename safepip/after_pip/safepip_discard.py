@@ -1,12 +1,15 @@
-"""Removes an environment that was made for an install which failed, if nothing was installed in it.
+"""Remove an environment that was made for an install which failed.
 
-Imported by safepip_notes.py before pip starts, under any Python that pip runs on: `os` and `stat` must do. Where
-that Python has no directory descriptors or no locks (Windows, Python 2), the environment stays.
+Imported by runner.py before it starts pip, under any Python that pip runs on. From pip 26.3 on nothing can be
+imported when pip has ended. Where that Python has no directory descriptors or no locks (Windows, Python 2), the
+environment stays.
 """
 
 import os
 import stat
 import sys
+
+from safepip_notes import KINDS, read, sites_of
 
 try:
     import fcntl
@@ -21,14 +24,14 @@ LOCK = ".lock"
 # What virtualenv and safepip put into a new environment; anything else is somebody's work.
 NEW = frozenset((OWN, LOCK, "bin", "lib", "lib64", "include", "share", "pyvenv.cfg", ".gitignore", "CACHEDIR.TAG"))
 NEW_NOTES = ("id", "satisfied", "distributions")
-KINDS = (".dist-info", ".egg-info", ".egg-link", ".pth")
+INSTALLED = KINDS + (b".pth",)  # noqa: RUF005  Python 2
 
 
 class Discarding:
-    """Removes the environment that `discarding` in envs/removal.py describes, unless another command uses it."""
+    """Removes the environment that `discarding` in envs/removal.py describes."""
 
-    def __init__(self, told):
-        fields = told.split("\n")
+    def __init__(self, description):
+        fields = description.split("\n")
         self.identity = (int(fields[0]), int(fields[1]))
         self.lock = int(fields[2])
         self.existed, self.quiet = bool(fields[3]), bool(fields[4])
@@ -50,40 +53,44 @@ class Discarding:
             sys.stderr.write("safepip: nothing was installed; %s is removed again\n" % self.called)
 
     def _remove(self, around, folder, creation_lock):
-        if not self._is_mine(folder):
+        if not self._is_mine(folder) or not self._is_unused(creation_lock):
             return False
-        if not self._is_unused(creation_lock) or not _is_new(folder):
+        if not _is_new(folder, self.path):
             return False
-        _mark(folder)
-        self._forget()
+        own = os.open(OWN, FOLDER, dir_fd=folder)
+        # The mark: what a kill leaves counts as absent, and is made again.
+        os.close(os.open(CREATING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=own))
+        os.close(own)
+        record = "%x-%x" % self.identity
+        for kind in ("environments", "sizes"):
+            _unlink(os.path.join(self.state, kind, record))
+        _unlink(self.redirect)
         remove_content(folder, last=(OWN, LOCK))
         if not self.existed:
             os.rmdir(os.path.basename(self.path), dir_fd=around)
         return True
 
     def _is_mine(self, folder):
-        """Return True if this is the directory that was made, and this process holds its lock."""
+        """Return True if this process made it, and holds its lock."""
         found = os.fstat(folder)
         if _identity(found) != self.identity or found.st_uid != os.geteuid():
             return False
         return _is_open_as(self.lock, LOCK, folder)
 
     def _is_unused(self, creation_lock):
-        """Return True if no other command waits for the environment, makes it, or was started from it."""
-        if not _is_free(creation_lock) or not _is_open_as(creation_lock, self.creation_lock):
+        """Return True if no other command makes, awaits or uses it."""
+        try:
+            fcntl.flock(creation_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (IOError, OSError):
+            return False
+        if not _is_open_as(creation_lock, self.creation_lock):
             return False
         return not _is_waited_for(self.lock) and not _is_run(self.path)
 
-    def _forget(self):
-        """Remove what the user's state and the project remember of the environment."""
-        record = "%x-%x" % self.identity
-        for kind in ("environments", "sizes"):
-            _unlink(os.path.join(self.state, kind, record))
-        _unlink(self.redirect)
-
 
 def remove_content(folder, last=()):
-    """Remove what is in an open directory, the names `last` in the end; never through a link or a mount."""
+    """Remove what an open directory holds, the names `last` in the end."""
+    # Never through a link or a mount.
     device = os.fstat(folder).st_dev
     present = os.listdir(folder)
     for name in present:
@@ -120,36 +127,26 @@ def _identity(found):
 
 
 def _is_open_as(descriptor, name, folder=None):
-    """Return True if the open file is still the one of that name."""
+    # Another file may have taken its place.
     try:
-        there = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
-    return _identity(os.fstat(descriptor)) == _identity(there)
-
-
-def _is_free(descriptor):
-    """Take the lock under which environments are made; False if another command makes one here."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (IOError, OSError):
-        return False
-    return True
+    return _identity(os.fstat(descriptor)) == _identity(found)
 
 
 def _is_waited_for(lock):
-    """Return True if a process sleeps until the lock is free, as uv does; safepip asks again and again."""
+    """Return True if a process sleeps until the lock is free."""
+    # As uv does; safepip asks again and again.
     inode = ":%d" % os.fstat(lock).st_ino
-    for line in _read("/proc/locks").decode("ascii", "replace").splitlines():
-        if "->" not in line:
-            continue
-        if any(word.endswith(inode) for word in line.split()):
+    for line in read("/proc/locks").decode("ascii", "replace").splitlines():
+        if "->" in line and any(word.endswith(inode) for word in line.split()):
             return True
     return False
 
 
 def _is_run(path):
-    """Return True if another process was started from the environment, where the system tells (Linux)."""
+    """Return True if another process was started from it (told on Linux)."""
     begin = os.fsencode(os.path.join(path, ""))
     active = b"VIRTUAL_ENV=" + os.fsencode(path)
     if not os.path.isdir("/proc"):
@@ -157,56 +154,26 @@ def _is_run(path):
     for process in os.listdir("/proc"):
         if not process.isdigit() or int(process) == os.getpid():
             continue
-        words = b"\0" + _read("/proc/%s/cmdline" % process)  # NUL before each
+        words = b"\0" + read("/proc/%s/cmdline" % process)  # NUL before each
         if b"\0" + begin in words:
             return True
-        if active in _read("/proc/%s/environ" % process).split(b"\0"):
+        if active in read("/proc/%s/environ" % process).split(b"\0"):
             return True
     return False
 
 
-def _read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (IOError, OSError):
-        return b""
-
-
-def _is_new(folder):
-    """Return True if all that is in the environment came with its creation: pip, and no notes of a change."""
+def _is_new(folder, path):
+    """Return True if all that is there came with the creation."""
     if not NEW.issuperset(os.listdir(folder)):
         return False
     own = os.open(OWN, FOLDER, dir_fd=folder)
     notes = os.listdir(own)
     os.close(own)
-    return set(NEW_NOTES).issuperset(notes) and _has_only_pip(folder)
-
-
-def _has_only_pip(folder):
-    for library in ("lib", "lib64"):
-        for site in _sites(folder, library):
-            names = os.listdir(site)
-            os.close(site)
-            for name in names:
-                if name.endswith(KINDS) and not name.startswith(("pip-", "_virtualenv.pth")):
-                    return False
+    if not set(NEW_NOTES).issuperset(notes):
+        return False
+    path = os.fsencode(path)
+    for site in sites_of(path):
+        for name in os.listdir(os.path.join(path, site)):
+            if name.endswith(INSTALLED) and not name.startswith((b"pip-", b"_virtualenv.pth")):
+                return False
     return True
-
-
-def _sites(folder, library):
-    """Yield the folders of packages, each open; `lib64` is a link to the other library, or its like."""
-    try:
-        libraries = os.open(library, FOLDER, dir_fd=folder)
-    except OSError:
-        return
-    for version in os.listdir(libraries):
-        yield os.open(os.path.join(version, "site-packages"), FOLDER, dir_fd=libraries)
-    os.close(libraries)
-
-
-def _mark(folder):
-    """Mark the environment as unfinished, so that what a kill leaves counts as absent and is made again."""
-    own = os.open(OWN, FOLDER, dir_fd=folder)
-    os.close(os.open(CREATING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=own))
-    os.close(own)

@@ -1,4 +1,4 @@
-"""Spends less of pip's time on what shows in nothing else: cyclic garbage, and compiling regular expressions.
+"""Spare pip the time for cyclic garbage and for compiling expressions.
 
 Imported by runner.py before it starts pip; safepip_notes.py beside it tells why it lies here. It does nothing on
 a Python without `gc.freeze` (2.7 to 3.6, PyPy): pip runs there as it would alone.
@@ -27,15 +27,11 @@ NOT_KEPT = 0x80 | 0x04  # re.DEBUG prints, re.LOCALE depends on the locale
 
 
 def hasten(folder):
-    """Make the pip that follows faster; `folder` keeps compiled expressions, "" stands for nowhere.
-
-    At exit Python frees everything object by object, which takes pip up to a fifth of its time. Frozen objects
-    are left to the operating system. Exit handlers run last in, first out: pip's own and those of its
-    plug-ins come before.
-    """
+    """Make the pip that follows faster, with compiled expressions in `folder`."""
     if not hasattr(gc, "freeze") or sys.implementation.name != "cpython":
         return
     gc.set_threshold(*THRESHOLDS)
+    # Exit handlers run last in, first out: pip's own and those of its plug-ins come before.
     atexit.register(_freeze)
     if folder and hasattr(os, "geteuid"):
         try:
@@ -45,10 +41,9 @@ def hasten(folder):
 
 
 def _freeze():
-    """Keep the interpreter from freeing objects at its end, where they are pip's and the standard library's.
-
-    Modules of others may count on it: a file that they never close is flushed only when it is freed.
-    """
+    """Leave freeing objects at the end to the operating system."""
+    # Freeing them one by one takes pip up to a fifth of its time. Modules other than pip's and Python's may count
+    # on it: a file that they never close is flushed only when it is freed.
     library = os.path.dirname(os.__file__) + os.sep
     for name, module in list(sys.modules.items()):
         if name == "pip" or name.startswith(KNOWN):
@@ -59,10 +54,10 @@ def _freeze():
 
 
 class _Patterns:
-    """The expressions that `re` has compiled, put into its own table at the start and kept at the end.
+    """Compiled expressions, put into the table of `re` at the start.
 
-    The same expression compiles to the same code under the same Python, whatever imports it. `re` looks into
-    its table first, so neither pip nor a traceback shows that an expression was not compiled just now.
+    They are kept at the end. The same expression compiles to the same code under the same Python, whatever imports
+    it. `re` looks into its table first, so neither pip nor a traceback shows that it was not compiled just now.
     """
 
     def __init__(self, folder):
@@ -94,10 +89,12 @@ class _Patterns:
         return marshal.loads(packed)
 
     def _keep(self):
-        """Write the expressions to the file, if pip has compiled many that are not in it."""
+        """Write the expressions to the file, if pip has compiled many others."""
         try:
-            plain = [row for row in self.table if row[0] in KINDS]
-            new = [_key(*row) for row in plain if not row[2] & NOT_KEPT]
+            new = []
+            for kind, pattern, flags in self.table:
+                if kind in KINDS and not flags & NOT_KEPT:
+                    new.append((KINDS.index(kind), pattern, int(flags)))  # not RegexFlag, which cannot be written
             new = [key for key in new if key not in self.known]
             if len(new) > FEW and len(self.known) < MOST:
                 rows = self._kept()
@@ -107,7 +104,7 @@ class _Patterns:
             pass
 
     def _compiled(self, keys):
-        """Compile once more, to see what `re` hands to its engine; expressions that it warns of are left out."""
+        """Compile once more, to see what `re` hands to its engine."""
         import warnings
 
         rows = {}
@@ -119,7 +116,7 @@ class _Patterns:
                     warnings.simplefilter("error")
                     try:
                         self.compiler.compile(pattern, flags)
-                    except Warning:
+                    except Warning:  # would not be shown another time
                         continue
                 if self.compiled is not None and not self.compiled[0] & NOT_KEPT:
                     rows[kind, pattern, flags] = self.compiled
@@ -156,12 +153,8 @@ class _Patterns:
             raise
 
 
-def _key(kind, pattern, flags):
-    return KINDS.index(kind), pattern, int(flags)  # not RegexFlag, which cannot be written
-
-
 def _content(path):
-    """Return the content of a file that this user, and nobody else, can have written; else nothing."""
+    """Return what a file holds that only this user can have written."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

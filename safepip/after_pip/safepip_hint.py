@@ -1,4 +1,4 @@
-"""What is said when pip has ended: how to run what was asked for, or where a package is that pip did not find.
+"""Say how to run what was installed, or where a package is.
 
 Imported by runner.py before it starts pip, under any Python that pip runs on, and only where there is something to
 say. From pip 26.3 on nothing can be imported when pip has ended: `os` and `sys` must do.
@@ -7,55 +7,51 @@ say. From pip 26.3 on nothing can be imported when pip has ended: `os` and `sys`
 import os
 import sys
 
-from safepip_notes import names_in, sites_of
+from safepip_notes import name_and_version, names_in, read, sites_of
 
 PLAIN = "-.+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # signs of a name that may be shown
 
 
-class Hinting:
-    """Calls pip, and says how to run what came with the packages that were asked for.
+def hinting(pip_main, hint):
+    """Return a function that calls pip, then says how to run things.
 
     `hint` is the names on the line, a colon, and how a program is run, with {} where its name goes.
     """
+    names, _, how = hint.partition(":")
+    asked = [_folded(name) for name in names.split(" ")]
 
-    def __init__(self, pip_main, hint):
-        self.pip_main = pip_main
-        asked, _, self.how = hint.partition(":")
-        self.asked = list(map(_folded, asked.split(" ")))
-
-    def __call__(self):
-        """Call pip, and return its exit code."""
+    def run():
         before = _infos()
-        code = self.pip_main()
+        code = pip_main()
         if not code:
-            _say_how(sorted(_infos() - before), self.asked, self.how)
+            _say_how(sorted(_infos() - before), asked, how)
         return code
 
+    return run
 
-class Closing:
-    """Calls pip, and says the lines behind whatever pip said."""
 
-    def __init__(self, pip_main, lines):
-        self.pip_main = pip_main
-        self.lines = lines.split("\n")
+def closing(pip_main, lines):
+    """Return a function that calls pip, and then says the lines."""
 
-    def __call__(self):
-        """Call pip, and return its exit code."""
+    def run():
         try:
-            code = self.pip_main()
+            code = pip_main()
         except SystemExit:  # pip rejects an option
-            self._say()
+            _say(lines)
             raise
-        self._say()
+        _say(lines)
         return code
 
-    def _say(self):
-        for line in self.lines:
-            sys.stderr.write("safepip: %s\n" % line)
+    return run
+
+
+def _say(lines):
+    for line in lines.split("\n"):
+        sys.stderr.write("safepip: %s\n" % line)
 
 
 def _infos():
-    """Return the folders with the metadata of what is installed in this environment."""
+    """Return the folders with the metadata of what is installed."""
     environment = getattr(os, "fsencode", str)(sys.prefix)  # Python 2 has bytes
     found = set()
     for site in sites_of(environment):
@@ -65,22 +61,18 @@ def _infos():
 
 
 def _say_how(new, asked, how):
-    """Say how to run the program of a new package that was asked for, else the user's own code.
-
-    pip marks a package that the line or a requirements file named with a file REQUESTED; before pip 20.2 the
-    names on the line must do.
-    """
+    """Say how to run a requested package's program, else the user's code."""
     requested = []
     for info in new:
-        name = _name_of(info)
+        name = name_and_version(info)[0].decode("utf-8", "replace")
         if name == "pip":
             continue
         if name in asked:
             requested.append((asked.index(name), name, info))
-        elif os.path.exists(os.path.join(info, b"REQUESTED")):
+        elif os.path.exists(os.path.join(info, b"REQUESTED")):  # of a requirements file, since pip 20.2
             requested.append((len(asked), name, info))
     for _, name, info in sorted(requested):
-        program = _main_program(name, _programs(info))
+        program = _main_program(name, _entry_points(info) or _scripts(info))
         if program:
             sys.stderr.write("safepip: run it with: %s\n" % how.replace("{}", program, 1))
             return
@@ -88,26 +80,21 @@ def _say_how(new, asked, how):
         sys.stderr.write("safepip: run your code with: %s\n" % how.replace("{}", "FILE.py", 1))
 
 
-def _name_of(info):
-    name = os.path.basename(info).rpartition(b".")[0].partition(b"-")[0]
-    return _folded(name.decode("utf-8", "replace"))
-
-
 def _folded(name):
-    """Return a name as names of packages are compared."""
     return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _main_program(name, programs):
-    """Return the program that a package is known for, or "" for a library; `programs` are pairs with the module.
+    """Return the program that a package is known for, or "".
 
-    One called like the package, or like a part of its name (django-admin, aws of awscli); else the only one. It
-    does not count if it is a tool of one part of the package (f2py of numpy.f2py) or for builds (numpy-config).
+    `programs` are pairs with the module. It is one called like the package, or like a part of its name
+    (django-admin, aws of awscli), else the only one.
     """
     others = []
     related = []
     for program, module in programs:
         folded = _folded(program)
+        # A tool of one part of the package (f2py of numpy.f2py), or for builds (numpy-config).
         if folded.endswith("-config") or folded in module.split(".")[1:]:
             continue
         if program.strip(PLAIN):  # a terminal could take other signs for commands
@@ -133,11 +120,6 @@ def _is_related(program, name):
     return program.startswith(name + "-") or program.endswith("-" + name)
 
 
-def _programs(info):
-    """Return the programs of a distribution, each with the module that it calls, "" for a plain script."""
-    return _entry_points(info) or [(name, "") for name in _scripts(info)]
-
-
 def _entry_points(info):
     section, found = "", []
     for line in _lines(info, b"entry_points.txt"):
@@ -154,14 +136,10 @@ def _scripts(info):
     for line in _lines(info, b"RECORD"):
         folder, _, name = line.partition(",")[0].replace("\\", "/").rpartition("/")
         if folder.startswith("../") and folder.endswith(("/bin", "/Scripts")):
-            found.append(name)
+            found.append((name, ""))  # its module is not known
     return found
 
 
 def _lines(info, name):
-    try:
-        with open(os.path.join(info, name), "rb") as file:
-            text = file.read().decode("utf-8", "replace")
-    except (IOError, OSError):
-        return []
-    return [str(line.strip()) for line in text.splitlines() if not line.strip(PLAIN + " \t,=:[]()/\\;#+~")]
+    lines = read(os.path.join(info, name)).decode("utf-8", "replace").splitlines()
+    return [str(line.strip()) for line in lines if not line.strip(PLAIN + " \t,=:[]()/\\;#+~")]

@@ -1,11 +1,10 @@
-"""What is noted and kept when pip has ended.
+"""Note what changed, and keep pip's answer, when pip has ended.
 
-It is named and lies so that it can be imported beside pip: the runner's own folder holds nothing else, for that
+It is named and lies so that it can be imported beside pip: the runner's own folder holds nothing else, since that
 comes first on sys.path; this one is there for the import alone, and hides no module of anybody's.
 
-Imported by runner.py before it starts pip, under any Python that pip runs on, where safepip left a journal of
-what is installed. From pip 26.3 on nothing can be imported when pip has ended: `os` and
-`sys` must do.
+Imported by runner.py before it starts pip, under any Python that pip runs on, where safepip left a journal of what
+is installed. From pip 26.3 on nothing can be imported when pip has ended: `os` and `sys` must do.
 """
 
 import os
@@ -17,52 +16,37 @@ KINDS = (b".dist-info", b".egg-info", b".egg-link")
 IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in links: ", "Ignoring ")
 
 
-def noted(pip_main, journal, keep, discard):
-    """Return pip's main function, which then notes what changed.
+def noting(pip_main, environment, keep, discard):
+    """Return a function that calls pip, and then notes what changed.
 
-    `discard` removes a new environment again if nothing was installed, and may be None.
+    `keep` is the question whose answer is to be kept, or "". `discard` removes a new environment again if nothing
+    was installed. If it is killed, the journal that is left tells.
     """
-    return _Noting(pip_main, journal, keep, discard)
+    if not isinstance(environment, bytes):
+        environment = os.fsencode(environment)
+    is_open = sys.stdout and sys.stderr
+    listening = _Listening(pip_main) if keep and is_open else None
 
-
-class _Noting:
-    """Calls pip, and notes what changed however it ends, unless it is killed: then the journal tells."""
-
-    def __init__(self, pip_main, environment, keep, discard):
-        self.discard = discard
-        self.keep = keep
-        if not sys.stdout or not sys.stderr:  # one of them is closed
-            self.keep = ""
-        self.pip_main = pip_main
-        if self.keep:
-            self.pip_main = _Keeping(pip_main)
-        self.environment = environment
-        if not isinstance(environment, bytes):
-            self.environment = os.fsencode(environment)
-
-    def __call__(self):
+    def run():
         failed = True
         try:
-            code = self.pip_main()
+            code = (listening or pip_main)()
             failed = bool(code)
             return code
         finally:
             try:
-                is_idle = _note(self.environment, failed)
-                self._keep_or_discard(is_idle, failed)
+                is_idle = _note(environment, failed)
+                if is_idle and failed and discard:
+                    discard()
+                elif is_idle and not failed and listening:
+                    _keep(environment, keep, listening.answer())
             except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
                 pass
 
-    def _keep_or_discard(self, is_idle, failed):
-        if not is_idle:
-            return
-        if failed and self.discard:
-            self.discard()
-        elif self.keep and not failed:
-            _keep(self.environment, self.keep, self.pip_main.answer())
+    return run
 
 
-class _Keeping:
+class _Listening:
     """Calls pip, and listens to what it prints."""
 
     def __init__(self, pip_main):
@@ -79,7 +63,7 @@ class _Keeping:
             sys.stdout, sys.stderr = before
 
     def answer(self):
-        """Return the bytes that pip printed, None where that is not all, or more than its being idle."""
+        """Return what pip printed, as bytes, None if it was not idle."""
         if self.out.bypassed or self.err.bypassed:
             return None
         text = "".join(self.out.heard)
@@ -89,7 +73,7 @@ class _Keeping:
 
 
 class _Heard:
-    """A stream whose text is heard while it is written; to pip it is the stream itself."""
+    """A stream whose text is heard, otherwise the stream itself."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -111,7 +95,7 @@ class _Heard:
 
 
 def _keep(environment, keep, answer):
-    """Keep pip's answer for the question, if nothing that the question rests on has changed meanwhile."""
+    """Keep pip's answer, if nothing that it rests on has changed meanwhile."""
     slot, digest, read, files = keep.split("\n", 3)
     files = files.split("\n")
     if answer is None:
@@ -129,7 +113,7 @@ def _keep(environment, keep, answer):
 
 
 def _is_unchanged(line):
-    """Return True if a file still has the signature that envs/noop_cache.py gave it."""
+    # As `_line_of` in envs/noop_cache.py wrote it.
     before, _, path = line.partition(" ")
     try:
         stat = os.stat(path)
@@ -139,7 +123,7 @@ def _is_unchanged(line):
 
 
 def _sees_itself_only(environment):
-    """Return True if modules come from the environment and the standard library alone."""
+    """Return True if modules come from the environment and Python alone."""
     library = os.path.dirname(os.__file__)
     archive = os.path.join(os.path.dirname(library), "python%d%d.zip" % sys.version_info[:2])
     programs = os.path.join(environment, "bin")  # where the script `pip` lies, and so first on sys.path
@@ -152,11 +136,7 @@ def _sees_itself_only(environment):
 
 
 def _note(environment, failed):
-    """Note what is other than the journal says, then take the journal away.
-
-    pip leaves things half done when it is interrupted (Ctrl-C). Then the journal stays, for the next change to
-    recover. Return whether all is as before.
-    """
+    """Note what changed since the journal, and return True if nothing did."""
     own = os.path.join(environment, b".safepip")
     with open(os.path.join(own, b"journal"), "rb") as file:
         lines = file.read().split(b"\n")
@@ -169,13 +149,14 @@ def _note(environment, failed):
         _, number, time, _, _, created, words, cwd, outside = lines[0].split(b"\t")
         fields = [number, time, b"pip", words, cwd, outside, created]
         _append(os.path.join(own, b"history"), b"\t".join(fields + changes))
+    # pip leaves things half done when it is interrupted (Ctrl-C): the next change recovers by the journal.
     if not failed or rows == before:
         os.unlink(os.path.join(own, b"journal"))
     return rows == before
 
 
 def _listing(environment):
-    """Return what is installed, as rows of bytes: what `snapshot` in safepip's envs/journal.py writes."""
+    """Return what is installed, as rows of bytes like `snapshot` in envs/journal.py."""
     distributions, folders = [], []
     programs = b"bin"
     if os.name == "nt":
@@ -193,7 +174,7 @@ def _listing(environment):
 
 
 def sites_of(environment):
-    """Return the folders of modules in an environment, relative to it, as bytes."""
+    """Return the folders of modules in an environment, relative, as bytes."""
     if os.name == "nt":
         return [b"Lib/site-packages"]
     found = []
@@ -207,7 +188,7 @@ def sites_of(environment):
 
 
 def names_in(folder):
-    """Return the names in a folder, sorted; none where it cannot be read."""
+    """Return the sorted names in a folder, none if it is unreadable."""
     try:
         return sorted(os.listdir(folder))
     except OSError:
@@ -216,20 +197,20 @@ def names_in(folder):
 
 def _row(environment, relative):
     path = os.path.join(environment, relative)
-    requested = told = b""
+    requested = content = b""
     if os.access(path + b"/REQUESTED", os.F_OK):
         requested = b"1"
     origin = path + b"/direct_url.json"
     if relative.endswith(b".egg-link"):
         origin = path
     if os.access(origin, os.F_OK):
-        told = _content(origin)
-    fields = [b"d", _escaped(relative), _stamp_of(path), requested, _escaped(told)]
+        content = read(origin)
+    fields = [b"d", _escaped(relative), _stamp_of(path), requested, _escaped(content)]
     return b"\t".join(fields)
 
 
 def _stamp_of(path):
-    """Return what identifies a folder and its entries, as `stamp_of` in safepip's envs/journal.py."""
+    # As in envs/journal.py.
     try:
         stat = os.stat(path)
     except OSError:
@@ -238,7 +219,8 @@ def _stamp_of(path):
     return ("%d:%d" % (stat.st_ino, since)).encode("ascii")
 
 
-def _content(path):
+def read(path):
+    """Return the bytes of a regular file, none if it is unreadable."""
     try:
         if os.path.islink(path) or not os.path.isfile(path):
             return b""
@@ -256,18 +238,18 @@ def _escaped(text):
 
 
 def _installed(rows):
-    """Return version, whether requested, and origin of what the rows tell of, by name; all escaped."""
+    """Return the escaped version, whether requested, and origin in rows, by name."""
     found = {}
     for row in rows:
         fields = row.split(b"\t")
         if fields[0] == b"d":
-            name, version = _name_and_version(fields[1])
+            name, version = name_and_version(fields[1])
             found[name] = (version, fields[3], fields[4])
     return found
 
 
-def _name_and_version(path):
-    """Return the normalised name and the version, as `name_and_version` in safepip's envs/journal.py."""
+def name_and_version(path):
+    """Return the normalised name and the version in a path of metadata."""
     stem, _, kind = path.rpartition(b"/")[2].rpartition(b".")
     if kind == b"dist-info":
         name, _, version = stem.rpartition(b"-")
@@ -284,7 +266,7 @@ def _name_and_version(path):
 
 
 def _changes(before, after):
-    """Return a field of the history for each name that `pip freeze` would show otherwise than before."""
+    """Return a field of the history for each changed distribution."""
     found = []
     for name in sorted(set(before) | set(after)):
         was, now = before.get(name, (b"",) * 3), after.get(name, (b"",) * 3)
@@ -314,7 +296,7 @@ def _write(path, content):
 
 
 def _append(path, line):
-    """Put the line behind the others in one piece; the end of one that was torn is made up for."""
+    """Append the line in one piece."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | RAW, 0o600)
     try:
         line += b"\n"

@@ -1,4 +1,4 @@
-"""The pip to start where the interpreter's own is of old, or there is none.
+"""Find a pip where the interpreter's own is old, damaged or absent.
 
 Imported by runner.py, under any Python that pip runs on; safepip_notes.py beside it tells why it lies here.
 """
@@ -8,7 +8,7 @@ import sys
 
 
 def find_pip(spare, changes):
-    """Return the main function of the interpreter's own old pip, else of that in the folder `spare`, or None."""
+    """Return the main function of the interpreter's old pip, else of `spare`."""
     if not _has_pip():
         return _spare_pip(spare)
     found = replace_damaged(spare, changes)
@@ -20,9 +20,9 @@ def find_pip(spare, changes):
 
 
 def replace_damaged(spare, changes):
-    """Return the main function of the pip in `spare` if the environment's own is damaged, else None.
+    """Return the main function of `spare` if the environment's pip is damaged.
 
-    It says so in one line. A line that `changes` something ends there: a repair comes first.
+    One line says so. A line that `changes` something ends there: a repair comes first.
     """
     path = _damage()
     if path is None:
@@ -39,26 +39,21 @@ def replace_damaged(spare, changes):
 
 
 def is_damaged():
-    """Return True if an exception of pip's may come from damaged files of the environment's own pip."""
+    """Return True if an exception of pip's may come from damaged files."""
     return _damage() is not None and not _is_replaced()
 
 
 def _damage():
     """Return what is damaged in the environment's own pip, or None."""
     found = _damaged_file()
-    if found is None and _is_cut_bytecode():
-        return "bytecode"
-    return found
-
-
-def _is_cut_bytecode():
-    """Return True if an import ended early; the same exception has another cause where pip asked for input."""
     kind, _, trace = sys.exc_info()
-    if kind is not EOFError:
-        return False
+    if found is not None or kind is not EOFError:
+        return found
     while trace.tb_next:
         trace = trace.tb_next
-    return "importlib" in trace.tb_frame.f_code.co_filename
+    if "importlib" in trace.tb_frame.f_code.co_filename:  # else pip asked for input
+        return "bytecode"
+    return None
 
 
 def _forget_pip(modules):
@@ -68,7 +63,7 @@ def _forget_pip(modules):
 
 
 def _damaged_file():
-    """Return a file of the environment's pip that is missing, or smaller than its RECORD says, or None."""
+    """Return a missing or cut-off file of pip, or None."""
     if sys.prefix == getattr(sys, "base_prefix", sys.prefix):
         return None  # the system's own: it fails as bare pip would
     for entry in sys.path:
@@ -81,7 +76,7 @@ def _damaged_file():
 
 
 def _is_replaced():
-    """Return True if pip lacks whole parts: then somebody has put another program in its place on purpose."""
+    """Return True if pip lacks whole parts, as another program does."""
     pip = sys.modules.get("pip")
     folder = os.path.dirname(getattr(pip, "__file__", None) or "")
     for part in ("_vendor", os.path.join("_internal", "utils")):
@@ -129,7 +124,7 @@ def _has_pip():
 
 
 def _refuse_old_python(spare):
-    """End plainly where this Python is older than what the spare pip says that it needs."""
+    """End plainly where this Python is too old for the spare pip."""
     needs = (0,)
     with open(os.path.join(spare, "pip", "__pip-runner__.py")) as file:
         for line in file:
@@ -146,7 +141,7 @@ def _refuse_old_python(spare):
 
 
 class _OnlyPip:
-    """Finds pip, and nothing else, in one folder: the rest of that folder stays out of sight."""
+    """Finds pip in one folder, whose other modules stay out of sight."""
 
     def __init__(self, folder, find_in):
         self.folder = folder

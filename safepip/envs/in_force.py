@@ -1,4 +1,4 @@
-"""Which environment is in force at this place, and why it cannot be used if it cannot: for all verbs alike."""
+"""Find the environment in force here, or why it cannot be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def repaired(context: Context, report: Report) -> Environment:
-    """Return the environment in force here, rebuilt first if it is broken and the settings say so."""
+    """Return the environment in force, rebuilt first if settings say so."""
     found = in_force(context)
     if found.state != BROKEN:
         return found
@@ -29,7 +29,7 @@ def repaired(context: Context, report: Report) -> Environment:
 
 
 def in_force(context: Context) -> Environment:
-    """Return the environment in force here, whatever its state: a named or active one, else that of the place."""
+    """Return the environment in force: named, active, or that of the place."""
     if context.named_environment:
         named: Environment = context.named_environment[1]
         return named
@@ -45,7 +45,7 @@ def usable(context: Context, report: Report) -> Environment:
 
 
 def unfit(found: Environment, context: Context) -> SafepipError:
-    """Return why an environment that is not usable cannot be used, as `decide` says it of an install."""
+    """Return why an environment cannot be used, in the words of `decide`."""
     if found.state in {ABSENT, UNFINISHED}:
         what = f"there is no {context.display(found)} here yet"
         ways: tuple[str, ...] = ("make it by installing something: safepip install …",)

@@ -1,4 +1,7 @@
-"""Another Python for the launcher whose own is gone, or does not run safepip; Python 3.6 can read this."""
+"""Find another Python for the launcher.
+
+Its own is gone, or does not run safepip. Python 3.6 can read this.
+"""
 
 import contextlib
 import os

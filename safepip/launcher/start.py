@@ -1,14 +1,15 @@
-"""Runs safepip out of the directory that scripts/bootstrap.py filled: python3 -IS start.py PROGRAM ARGS...
+"""Run safepip out of the directory that scripts/bootstrap.py filled.
 
-`-I` and `-S` keep out the caller's PYTHON* variables, and site-packages with its .pth files, which take time and
-could run anything. Python compiles this file at each start, so it is short; any Python may read it.
+It is run as `python3 -IS start.py PROGRAM ARGS...`: `-I` and `-S` keep out the caller's PYTHON* variables, and
+site-packages with its .pth files, which take time and could run anything. Python compiles this file at each start,
+so it is short; any Python may read it.
 """
 
 import sys
 
 
 def main() -> int:
-    """Run safepip under the name PROGRAM, or with --fits say if it can."""
+    """Run safepip as PROGRAM, or with --fits say if it can."""
     sys.path.insert(0, sys.argv.pop(0)[: -len("/safepip/launcher/start.py")])
     if sys.argv[0] == "--fits":
         from safepip.launcher.other_python import offer

@@ -24,7 +24,7 @@ AFTER_PIP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def main():
-    """Start pip under the name and in the surroundings that were asked for; return its exit code."""
+    """Start pip as it was asked for, and return its exit code."""
     program = os.environ.pop(PROGRAM, "pip")
     spare = os.environ.pop(SPARE, "")
     hint = os.environ.pop(HINT, "")
@@ -36,9 +36,18 @@ def main():
     _put_launcher_folder(program)
     _own("safepip_faster").hasten(patterns)
     pip_main = _find_pip(spare, journal)
-    sys.argv[0] = _module_path() if program == "-m" else program
-    if journal or hint or closing:
-        pip_main = _with_what_follows(pip_main, journal, keep, discard, hint, closing)
+    if program == "-m":
+        import pip
+
+        program = os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
+    sys.argv[0] = program
+    if journal:
+        discard = discard and _own("safepip_discard").Discarding(discard)
+        pip_main = _own("safepip_notes").noting(pip_main, journal, keep, discard)
+    if hint:
+        pip_main = _own("safepip_hint").hinting(pip_main, hint)
+    if closing:
+        pip_main = _own("safepip_hint").closing(pip_main, closing)
     _expose_damage()
     try:
         return pip_main()
@@ -50,10 +59,8 @@ def main():
 
 
 def _expose_damage():
-    """Let an exception pass where pip would print its traceback, if a damaged file of pip is why.
-
-    pip imports some modules only while it works. All versions log what they did not expect in the same words.
-    """
+    """Raise what pip would log, if a damaged file is why."""
+    # pip imports some modules only while it works. All versions log what they did not expect in the same words.
     if "logging" not in sys.modules:  # pip always loads it; what stands in for pip in a measurement does not
         return
     logger = sys.modules["logging"].Logger
@@ -75,53 +82,29 @@ def _is_damaged():
 
 
 def _put_launcher_folder(program):
-    """Exchange this file's folder on sys.path, if it is there, for the folder of the interpreter's programs.
-
-    It is not there with PYTHONSAFEPATH, nor would a launcher's be. `python -m pip` has the working directory
-    there, whose modules would be imported in place of pip's own: left out.
-    """
+    """Exchange this file's folder on sys.path for that of the programs."""
     here = os.path.dirname(os.path.abspath(__file__))
-    if sys.path and os.path.abspath(sys.path[0]) == here:
-        if program == "-m":
-            del sys.path[0]
-        else:
-            sys.path[0] = os.path.dirname(sys.executable)
+    if not sys.path or os.path.abspath(sys.path[0]) != here:  # with PYTHONSAFEPATH a launcher has none either
+        return
+    if program == "-m":  # has the working directory there, whose modules would come in place of pip's own
+        del sys.path[0]
+    else:
+        sys.path[0] = os.path.dirname(sys.executable)
 
 
 def _find_pip(spare, journal):
-    """Return the main function of the interpreter's own pip, else of the spare one.
-
-    Its name has changed: `cli` from pip 26.3 on (it blocks imports once something was installed, so what is
-    needed afterwards is imported before), `main` from 19.3 on.
-    """
+    """Return the main function of the interpreter's pip, else of the spare."""
     try:
         import pip._internal.cli.main as entry
 
+        # `cli` from pip 26.3 on (it blocks imports once something was installed, so what is needed afterwards is
+        # imported before), `main` from 19.3 on.
         return getattr(entry, "cli", None) or entry.main
     except Exception:  # without pip, or with a damaged one
         found = _own("safepip_spare").find_pip(spare, bool(journal))
         if found is None:
             raise
         return found
-
-
-def _module_path():
-    """Return what `python -m pip` has as its program, so that pip names itself as there."""
-    import pip
-
-    return os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
-
-
-def _with_what_follows(pip_main, journal, keep, discard, hint, closing):
-    """Return pip's main function with what is to be noted and said when it has ended."""
-    if journal:
-        discarding = _own("safepip_discard").Discarding(discard) if discard else None
-        pip_main = _own("safepip_notes").noted(pip_main, journal, keep, discarding)
-    if hint:
-        pip_main = _own("safepip_hint").Hinting(pip_main, hint)
-    if closing:
-        pip_main = _own("safepip_hint").Closing(pip_main, closing)
-    return pip_main
 
 
 def _own(name):

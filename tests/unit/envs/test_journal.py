@@ -116,7 +116,7 @@ def test_the_runner_lists_the_same(place):
 )
 def test_name_and_version_are_read_off_the_metadatas_name(path, expected):
     assert name_and_version(f"{SITE}/{path}") == expected
-    in_runner = runpy.run_path(NOTES)["_name_and_version"](os.fsencode(f"{SITE}/{path}"))
+    in_runner = runpy.run_path(NOTES)["name_and_version"](os.fsencode(f"{SITE}/{path}"))
     assert tuple(map(os.fsdecode, in_runner)) == expected
 
 
