@@ -1,4 +1,7 @@
-"""Fill a new environment with the distributions of another: by its files where they can serve, else by pip."""
+"""Fill a new environment with what another has.
+
+Its files are used if they can serve there, else pip installs the same.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ import os
 import shutil
 import tempfile
 import time
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from safepip.core.record import Record, replace
 from safepip.core.world import BIN, EXE
@@ -31,35 +32,16 @@ if TYPE_CHECKING:
 
 
 class Model(Record):
-    """The environment to be like, and the roots of its project and of the new one's."""
+    """The environment to be like."""
 
     environment: Environment
-    root: str
-    new_root: str
+    root: str  # of its project
+    new_root: str  # of the new environment's project
 
 
 def fill(path: str, base: Interpreter, model: Model, context: Context, report: Report) -> None:
-    """Install what the model has into the new environment at `path`, which is not usable yet."""
-    made = _to_be(path, base, model)
-    entries = history.read(model.environment.path)
-    everything, by_pip = [], []
-    for name, found in _distributions(made, model).items():
-        folder = _folder(found, model)
-        if folder is not None and not folder.is_project:
-            report.say(f"{name} is left out: it is installed from {folder.old}, and {folder.new} is not a project")
-            continue
-        wanted = packages.again(name, _state(found, folder), entries)
-        everything.append(wanted)
-        if not _is_put(found, folder, made, model):
-            by_pip.append(wanted)
-    if by_pip:
-        _have_pip_install(by_pip, made, context, report)
-    _note(everything, made, context)
-
-
-def _to_be(path: str, base: Interpreter, model: Model) -> Environment:
-    """Return what the environment will be once it is finished."""
-    made: Environment = replace(
+    """Install what the model has into the new, unfinished environment."""
+    made = replace(  # what it will be
         model.environment,
         path=path,
         known_as=path,
@@ -69,63 +51,56 @@ def _to_be(path: str, base: Interpreter, model: Model) -> Environment:
         base=base,
         has_pip=True,
     )
-    return made
+    entries = history.read(model.environment.path)
+    everything, by_pip = [], []
+    for name, found in _distributions(made, model).items():
+        folder, state = _moved_folder(found, model), found.state
+        if folder is not None:
+            if not folder.is_project:
+                where = f"it is installed from {folder.old}, and {folder.new} is not a project"
+                report.say(f"{name} is left out: {where}")
+                continue
+            origin = json.dumps({"dir_info": {"editable": True}, "url": folder.url})
+            state = replace(state, origin=origin)
+        wanted = packages.again(name, state, entries)
+        everything.append(wanted)
+        if not _put_without_pip(found, folder, made, model):
+            by_pip.append(wanted)
+    if by_pip:
+        _have_pip_install(by_pip, made, context, report)
+    _note(everything, made, context)
 
 
 def _distributions(made: Environment, model: Model) -> dict[str, Distribution]:
-    """Return what the model has by name, without pip where the new environment came with the right one."""
+    """Return what the model has that the new environment needs."""
     found = inventory.distributions(model.environment.path)
     seeded = inventory.distributions(made.path).get("pip")
     pip = found.get("pip")
     if pip is None or seeded is None:
         return found
     if seeded.state.version == pip.state.version or made.version != model.environment.version:
-        del found["pip"]
+        del found["pip"]  # another Python may need another pip
     return found
 
 
-# -- what is installed from a folder of the model's project, in place
-
-
-def _folder(found: Distribution, model: Model) -> Folder | None:
-    """Return the folder of the model's project that it is installed from, and that of the new one; or None."""
+def _moved_folder(found: Distribution, model: Model) -> Folder | None:
+    """Return the folder in the model's project that it is installed from."""
     if model.root == model.new_root:
         return None
-    old = _installed_from(found)
+    option, *folders = packages.requirement(found.name, found.state)
+    if option != "-e":
+        return None
+    (old,) = folders
     root = os.path.realpath(model.root)
     real = os.path.realpath(old)
-    if not old or not is_in(real, root):
+    if not is_in(real, root):
         return None
     new = os.path.normpath(os.path.join(model.new_root, os.path.relpath(real, root)))
     return Folder(old=old, new=new)
 
 
-def _installed_from(found: Distribution) -> str:
-    """Return the folder that a distribution is installed from in place, empty for others."""
-    if not found.state.origin:
-        return ""
-    try:
-        origin = json.loads(found.state.origin)
-    except ValueError:  # an egg-link: the first line is the folder
-        return found.state.origin.split("\n")[0]
-    if not origin.get("dir_info", {}).get("editable"):
-        return ""
-    return url2pathname(urlsplit(origin["url"]).path)
-
-
-def _state(found: Distribution, folder: Folder | None) -> history.State:
-    if folder is None:
-        return found.state
-    origin = json.dumps({"dir_info": {"editable": True}, "url": folder.url})
-    state: history.State = replace(found.state, origin=origin)
-    return state
-
-
-# -- installed
-
-
-def _is_put(found: Distribution, folder: Folder | None, made: Environment, model: Model) -> bool:
-    """Put a distribution there without pip; return False if that cannot be."""
+def _put_without_pip(found: Distribution, folder: Folder | None, made: Environment, model: Model) -> bool:
+    """Return False if only pip can install it."""
     before = model.environment.base
     if made.base is None or before is None or made.base.real != before.real:
         return False
@@ -152,7 +127,7 @@ def _have_pip_install(wanted: list[Wanted], made: Environment, context: Context,
 
 
 def _note(wanted: list[Wanted], made: Environment, context: Context) -> None:
-    """Write into the history how everything came, so that it can be got again, and taken back."""
+    # Recovery gets packages again from where the history says, and undo removes them.
     groups: dict[tuple[str, ...], list[Wanted]] = {}
     for one in wanted:
         groups.setdefault(one.sources, []).append(one)

@@ -1,7 +1,8 @@
-"""What `--save` changed in the project's files: `<env>/.safepip/saved`, so that `undo` takes that back as well.
+"""Note what `--save` changes in the project's files, so that `undo` can revert it.
 
-A line has the id of the entry in the history, the file's path, and its content before and after, each behind "=",
-or "-" where the file did not exist. It is written before the file, and counts only if the file has that content.
+A line of `<env>/.safepip/saved` has the id of the entry in the history, the file's path, and its content before
+and after, each behind "=", or "-" where the file did not exist. It is written before the file, and counts only if
+the file has that content.
 """
 
 from __future__ import annotations
@@ -24,30 +25,33 @@ if TYPE_CHECKING:
     from .history import Entry
 
 LARGEST = 1 << 20  # bytes of a file that lists dependencies
-_MOST = 1 << 28  # bytes of what is noted of them
+_MOST = 1 << 28  # bytes of the notes
 
 
 class Saved(Record):
-    """One change of a file: `path` is absolute; None is a file that does not exist."""
+    """One change of a file."""
 
-    entry: str
-    path: str
-    before: bytes | None
+    entry: str  # its id in the history
+    path: str  # absolute
+    before: bytes | None  # None for a file that does not exist
     after: bytes | None
 
 
 def read(environment: str) -> list[Saved]:
-    """Return the changes of files, oldest first; torn lines are ignored."""
+    """Return the changes of files, oldest first."""
     found = []
     for line in _lines(environment):
-        one = _saved(line, environment)
-        if one is not None:
-            found.append(one)
+        fields = line.split("\t")
+        if len(fields) != 4 or "" in fields:  # torn by a kill or a full disk
+            continue
+        entry, name, before, after = fields
+        path = os.path.normpath(os.path.join(os.path.dirname(environment), unescaped(name)))
+        found.append(Saved(entry=entry, path=path, before=_content(before), after=_content(after)))
     return found
 
 
 def note(environment: str, one: Saved) -> bool:
-    """Note a change that is about to be made; return True if that is on the disk."""
+    """Note a change about to be made, and return True if that is on the disk."""
     lines = _lines(environment)
     path = one.path
     around = os.path.dirname(environment)
@@ -65,16 +69,16 @@ def _lines(environment: str) -> list[str]:
 
 
 class Back(Record):
-    """How a file goes back: from the content expected there to `aimed`, unless somebody edited it between."""
+    """How a file goes back, unless it has other content than expected."""
 
     path: str
     expected: bytes | None
     aimed: bytes | None
-    is_edited: bool
+    is_edited: bool  # by somebody, between the changes
 
 
 def back(environment: str, gone: Sequence[Entry]) -> list[Back]:
-    """Return how files change when the entries `gone`, oldest first, are taken back."""
+    """Return how files go back when the entries `gone`, oldest first, are undone."""
     ids = {entry.id for entry in gone}
     of_file: dict[str, list[Saved]] = {}
     for row in read(environment):
@@ -85,12 +89,21 @@ def back(environment: str, gone: Sequence[Entry]) -> list[Back]:
         while rows and not _is_written(rows[-1]):
             rows.pop()
         if rows:
-            found.append(_way_back(path, rows))
+            is_edited = _is_edited(rows)
+            found.append(Back(path=path, expected=rows[-1].after, aimed=rows[0].before, is_edited=is_edited))
     return found
 
 
+def _is_edited(rows: Sequence[Saved]) -> bool:
+    """Return True if somebody edited the file between these changes."""
+    # Where a file could not be written, the next change finds the same content before.
+    done = [row for row, later in itertools.pairwise(rows) if row.before != later.before]
+    done.append(rows[-1])
+    return any(row.after != later.before for row, later in itertools.pairwise(done))
+
+
 def _is_written(last: Saved) -> bool:
-    """Return False where the file still has the content before its last change: that was killed, or failed."""
+    """Return False if a command was killed, or failed, before it wrote the file."""
     try:
         now = content_of(last.path)
     except OSError:
@@ -98,15 +111,8 @@ def _is_written(last: Saved) -> bool:
     return now != last.before or now == last.after
 
 
-def _way_back(path: str, rows: Sequence[Saved]) -> Back:
-    # One whose file could not be written has the next one's content before.
-    done = [row for row, after in itertools.pairwise(rows) if after.before != row.before] + [rows[-1]]
-    is_edited = any(row.after != after.before for row, after in itertools.pairwise(done))
-    return Back(path=path, expected=done[-1].after, aimed=rows[0].before, is_edited=is_edited)
-
-
 def content_of(path: str) -> bytes | None:
-    """Return the content of a file, None where there is none; raise OSError for what cannot be edited."""
+    """Return the content of a file to edit, None without one, or raise OSError."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -120,9 +126,10 @@ def content_of(path: str) -> bytes | None:
 
 
 def change(path: str, before: bytes | None, after: bytes | None) -> bool:
-    """Write or remove a file if its content is still `before`; return False if it is not, or raise OSError.
+    """Write or remove a file if its content is still `before`.
 
-    A link stays: the file that it leads to is replaced, by rename, with the same rights.
+    Return False if it is not, or raise OSError. A link stays: the file that it leads to is replaced, by rename,
+    with the same rights.
     """
     real = os.path.realpath(path)
     with _alone_in(os.path.dirname(real)):
@@ -140,7 +147,7 @@ def change(path: str, before: bytes | None, after: bytes | None) -> bool:
 
 
 def _refuse_foreign(path: str) -> None:
-    """Raise OSError for another user's file, which a rename would take over, and for one that is read-only."""
+    # A rename would give this user the file of another, and overwrite one that is read-only.
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -153,7 +160,7 @@ def _refuse_foreign(path: str) -> None:
 
 @contextlib.contextmanager
 def _alone_in(folder: str) -> Iterator[None]:
-    """Let no other --save change a file in the folder meanwhile, whatever environment it is for."""
+    """Let no --save for another environment change a file in the folder."""
     if sys.platform == "win32":
         yield
         return
@@ -166,14 +173,6 @@ def _alone_in(folder: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _saved(line: str, environment: str) -> Saved | None:
-    fields = line.split("\t")
-    if len(fields) != 4 or "" in fields:
-        return None
-    path = os.path.normpath(os.path.join(os.path.dirname(environment), unescaped(fields[1])))
-    return Saved(entry=fields[0], path=path, before=_content(fields[2]), after=_content(fields[3]))
 
 
 def _field(content: bytes | None) -> str:

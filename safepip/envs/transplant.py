@@ -1,7 +1,7 @@
-"""Put an installed distribution into another environment of the same Python, file by file, with no index.
+"""Copy an installed distribution into another environment of the same Python.
 
-Only what is exactly as its RECORD says is taken. Programs get the other environment's Python, and what is
-installed from a folder in place can be led to another folder. Everything else is pip's to install.
+Only files that are exactly as RECORD says are copied. Scripts get the other environment's Python, and what is
+installed from a folder in place can be led to another folder. pip must install everything else.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _IN_QUOTES = re.compile(rb"""['"]([^'"\r\n]*)['"]""")
 
 
 class Folder(Record):
-    """The folder that a distribution is installed from in place, and the one that is to take its place."""
+    """The folder that a distribution is installed from in place."""
 
     old: str
-    new: str
+    new: str  # to install it from instead
 
     @property
     def url(self) -> str:
-        """Return the URL of the new one."""
+        """Return the URL of the new folder."""
         return pathlib.Path(self.new).as_uri()
 
     @property
     def is_project(self) -> bool:
-        """Return True if something can be installed from the new one."""
+        """Return True if something can be installed from the new folder."""
         return any(_content(self.new, name) for name in _BUILD_FILES)
 
     @property
@@ -57,14 +57,18 @@ class Folder(Record):
 def transplant(
     found: Distribution, source: Environment, target: Environment, folder: Folder | None = None
 ) -> bool:
-    """Put the distribution of `source` into `target`; return False if only pip can, with nothing put there.
+    """Put the distribution of `source` into `target`.
 
-    With `folder` it is one that is installed from there in place, and is to be installed from the new one.
+    Return False if only pip can, with nothing put there. `folder` is given for one that is installed in place.
     """
-    rows = _rows_if_intact(found)
-    site = os.path.dirname(found.info)
-    paths = [os.path.normpath(os.path.join(site, name)) for name, _, _ in rows]
-    paths = [path for path in paths if os.path.isfile(path)]
+    site, record = os.path.dirname(found.info), os.path.join(found.info, "RECORD")
+    if not os.path.isfile(record):
+        return False
+    rows = list(recorded_rows(record))
+    if not rows or not _is_intact(found, len(rows)):
+        return False
+    recorded = [os.path.normpath(os.path.join(site, name)) for name, _, _ in rows]
+    paths = list(filter(os.path.isfile, recorded))
     try:
         changed = _programs(paths, source, target)
         if folder is not None:
@@ -73,66 +77,47 @@ def transplant(
     except _OnlyPipError:
         return False
     for path in paths:
-        _put(path, _moved(path, source, target), changed.get(path))
-    if rows:
-        _write_record(found, rows, changed, _moved(_record(found.info), source, target))
-    return bool(rows)
+        at = _moved(path, source, target)
+        if path == record or os.path.lexists(at):  # another distribution has the same file, too
+            continue
+        os.makedirs(os.path.dirname(at), exist_ok=True)
+        if path in changed:
+            replace_file(at, changed[path], like=path, durable=False)
+        else:
+            copy_file(path, at)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for path, row in zip(recorded, rows, strict=True):
+        if path in changed:
+            writer.writerow((row[0], f"sha256={digest_in(changed[path])}", len(changed[path])))
+        else:
+            writer.writerow(row)
+    replace_file(_moved(record, source, target), os.fsencode(text.getvalue()), like=record, durable=False)
+    return True
 
 
-def _rows_if_intact(found: Distribution) -> list[tuple[str, str, str]]:
-    """Return the rows of RECORD; none unless every file is as it says, and in the environment itself."""
+def _is_intact(found: Distribution, rows: int) -> bool:
+    """Return True if every file is as its row of RECORD says."""
     site = os.path.dirname(found.info)
-    if not os.path.isfile(_record(found.info)):
-        return []
-    rows = list(recorded_rows(_record(found.info)))
-    files = [row.path for row in record_of(found.info, site)]
-    if len(files) != len(rows) or any(map(os.path.islink, files)):
-        return []
-    return [] if verify(found.info, site, hashed=True) else rows
+    files = [row.path for row in record_of(found.info, site)]  # those in the environment itself
+    if len(files) != rows or any(map(os.path.islink, files)):
+        return False
+    return not verify(found.info, site, hashed=True)
 
 
 class _OnlyPipError(Exception):
-    """A file names the environment, or the folder, in a way that is not known."""
-
-
-def _record(info: str) -> str:
-    return os.path.join(info, "RECORD")
+    """A file names the environment, or the folder, in an unknown way."""
 
 
 def _moved(path: str, source: Environment, target: Environment) -> str:
     return os.path.join(target.path, os.path.relpath(path, source.path))
 
 
-def _put(path: str, at: str, content: bytes | None) -> None:
-    if os.path.basename(at) == "RECORD" or os.path.lexists(at):  # another distribution's too, and the same
-        return
-    os.makedirs(os.path.dirname(at), exist_ok=True)
-    if content is None:
-        copy_file(path, at)
-    else:
-        replace_file(at, content, like=path, durable=False)
-
-
-def _write_record(
-    found: Distribution, rows: list[tuple[str, str, str]], changed: dict[str, bytes], at: str
-) -> None:
-    site = os.path.dirname(found.info)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for name, digest, size in rows:
-        content = changed.get(os.path.normpath(os.path.join(site, name)))
-        if content is None:
-            writer.writerow((name, digest, size))
-        else:
-            writer.writerow((name, f"sha256={digest_in(content)}", len(content)))
-    replace_file(at, os.fsencode(text.getvalue()), like=_record(found.info), durable=False)
-
-
 # -- files that name the environment, or the folder
 
 
 def _programs(paths: list[str], source: Environment, target: Environment) -> dict[str, bytes]:
-    """Return the scripts of the environment, with the other environment's Python in their first line."""
+    """Return the scripts, with the other environment's Python in them."""
     folder = os.path.join(source.path, BIN)
     found = {}
     for path in paths:
@@ -150,39 +135,38 @@ def _programs(paths: list[str], source: Environment, target: Environment) -> dic
 
 
 def _led(paths: list[str], found: Distribution, folder: Folder) -> dict[str, bytes]:
-    """Return the files that lead to a folder, with the new one in it."""
+    """Return the files that lead to the folder, led to the new one."""
     changed = {}
     origin = os.path.join(found.info, "direct_url.json")
     for path in paths:
         if path == origin:
-            changed[path] = _origin(path, folder)
+            with open(path, "rb") as file:  # packaging.python.org, "Direct URL Data Structure"
+                content = {**json.load(file), "url": folder.url}
+            changed[path] = json.dumps(content, sort_keys=True).encode()
         elif os.path.dirname(path) != found.info and path.endswith((".pth", ".py")):
             led = _led_to(path, folder)
-            changed.update({} if led is None else {path: led})
+            if led is not None:
+                changed[path] = led
     if not changed.keys() - {origin}:
         raise _OnlyPipError
     return changed
 
 
-def _origin(path: str, folder: Folder) -> bytes:
-    """Return a direct_url.json (packaging.python.org, "Direct URL Data Structure") that names the new folder."""
-    with open(path, "rb") as file:
-        origin = json.load(file)
-    return json.dumps({**origin, "url": folder.url}, sort_keys=True).encode()
-
-
 def _led_to(path: str, folder: Folder) -> bytes | None:
-    """Return the file with the new folder in place of the old one; None if it names neither."""
+    """Return the file led to the new folder, None if it names neither."""
     old, new = os.fsencode(folder.old), os.fsencode(folder.new)
     named = re.compile(re.escape(old) + rb"""(?=[/'"\r\n]|$)""")
     with open(path, "rb") as file:
         content = file.read()
-    led = named.sub(lambda _found: new, content)
+    led = named.sub(lambda _found: new, content)  # a text would have its backslashes read
     if led == content:
         return None
-    names = led.splitlines() if path.endswith(".pth") else _IN_QUOTES.findall(led)
-    if not all(os.path.exists(name) for name in names if name.startswith(new)):
-        raise _OnlyPipError
+    names = _IN_QUOTES.findall(led)
+    if path.endswith(".pth"):
+        names = led.splitlines()
+    for name in names:
+        if name.startswith(new) and not os.path.exists(name):
+            raise _OnlyPipError
     return led
 
 

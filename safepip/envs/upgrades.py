@@ -1,4 +1,4 @@
-"""Plan an upgrade: one run of pip's resolver sees all that is installed, and nothing is changed by it.
+"""Plan an upgrade in one run of pip's resolver, which changes nothing.
 
 What is installed goes into a wheel of requirements, with no package in it: each package at its version or a newer
 one. pip resolves that wheel (`install --dry-run --report`), so what it finds breaks nothing.
@@ -44,26 +44,26 @@ _UNREACHED = re.compile(  # in pip's log; an index that lacks a package is not o
 _WANTED = ("constraint", "pre", "uploaded-prior-to")  # settings of pip's that say which versions may come
 
 
-class Installed(Record):
-    """A distribution: `requires` are its requirements that count here, `left` is why it may not change, or ""."""
+class Package(Record):
+    """An installed package, or one that pip would install."""
 
     name: str
     version: str
     requested: bool = False
-    requires: tuple[Requirement, ...] = ()
-    left: str = ""
+    requires: tuple[Requirement, ...] = ()  # without those whose markers do not hold
+    left: str = ""  # why it may not change
 
 
-class Change(Record):
-    """A package that gets another version; `before` is None for one that others need from now on."""
+class NewVersion(Record):
+    """A package that gets another version."""
 
     name: str
-    before: str | None
+    before: str | None  # None if it is not installed, and others need it from now on
     after: str
 
 
 class Held(Record):
-    """A package that has a newer version, and why it does not get it."""
+    """A package that does not get its newest version."""
 
     name: str
     version: str
@@ -72,61 +72,50 @@ class Held(Record):
 
 
 class UpgradePlan(Record):
-    """An upgrade: `words` and `pins` (lines of constraints) are for the pip that carries it out."""
+    """What changes, what does not, and pip's words for that."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[NewVersion, ...] = ()
     held: tuple[Held, ...] = ()
-    left: tuple[Installed, ...] = ()
+    left: tuple[Package, ...] = ()
     words: tuple[str, ...] = ()
-    pins: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()  # lines of a file of constraints
 
 
 class ImpossibleError(Exception):
-    """pip found no such set of versions, or could not ask; the text is its error, `way` what to do."""
+    """pip found no set of versions, or no index.
+
+    The text is its error, `way` a command to type.
+    """
 
     def __init__(self, what: str, way: str = "try one: safepip upgrade NAME") -> None:
         super().__init__(what)
         self.way = way
 
 
-def installed_in(found: Environment) -> dict[str, Installed]:
-    """Return what lies in the environment itself, by normalised name."""
-    marked = _marked(found)
-    distributions = {}
-    for one in metadata.distributions(path=[found.site]):
-        name = _name_of(one)
-        if not name:
+def _installed_in(site: str, marked: Mapping[str, str]) -> dict[str, Package]:
+    found = {}
+    for one in metadata.distributions(path=[site]):
+        try:
+            name = one.metadata["Name"]
+        except (OSError, TypeError, KeyError, metadata.PackageNotFoundError):  # damaged
             continue
-        distributions[name] = Installed(
+        if not name or not one.version:
+            continue
+        name = normalised_name(name)
+        found[name] = Package(
             name=name,
             version=one.version,
             requested=one.read_text("REQUESTED") is not None,
-            requires=_requirements(one.requires or (), marked),
+            requires=_requirements(one.requires, marked),
             left=_why_left(one.read_text("direct_url.json")),
         )
-    return distributions
+    return found
 
 
-def _name_of(one: metadata.Distribution) -> str:
-    """Return the normalised name, or "" where the metadata is damaged."""
-    try:
-        name = one.metadata["Name"]
-    except (OSError, TypeError, KeyError, metadata.PackageNotFoundError):
-        return ""
-    if not name or not one.version:
-        return ""
-    return normalised_name(name)
-
-
-def _marked(found: Environment) -> dict[str, str]:
-    """Return the values for markers that differ from those of the Python that safepip runs on."""
-    return {"python_version": found.version, "python_full_version": f"{found.version}.0", "extra": ""}
-
-
-def _requirements(texts: Iterable[str], marked: Mapping[str, str]) -> tuple[Requirement, ...]:
+def _requirements(texts: Iterable[str] | None, marked: Mapping[str, str]) -> tuple[Requirement, ...]:
     """Return the requirements whose markers hold without any extra."""
     found = []
-    for text in texts:
+    for text in texts or ():
         try:
             one = Requirement(text)
         except InvalidRequirement:
@@ -137,105 +126,117 @@ def _requirements(texts: Iterable[str], marked: Mapping[str, str]) -> tuple[Requ
 
 
 def _why_left(origin: str | None) -> str:
-    """Return why a distribution with this direct_url.json stays, or "" for one from an index."""
-    if origin is None:
+    """Return why a package with this direct_url.json stays, or ""."""
+    if origin is None:  # from an index
         return ""
-    try:
+    with contextlib.suppress(ValueError, AttributeError):
         if json.loads(origin).get("dir_info", {}).get("editable"):
             return "editable"
-    except (ValueError, AttributeError):
-        pass
     return "from a URL or directory"
 
 
 class Upgrade:
-    """All that is known for planning one upgrade of an environment, of the named packages or of all."""
+    """An upgrade of the named packages of an environment, or of all."""
 
     def __init__(
         self, found: Environment, names: Sequence[str], root: str | None, environ: Mapping[str, str]
     ) -> None:
         self.found = found
         self.names = tuple(names)
-        self.installed = installed_in(found)
+        # The markers of another Python than safepip's own.
+        self.marked = {"python_version": found.version, "python_full_version": f"{found.version}.0", "extra": ""}
+        self.installed = _installed_in(found.site, self.marked)
+        self.variables: dict[str, str] = {}  # pip's, that say which versions may come, and from where
+        self.hashes_required_by = ""
         files = pip_config.find(environ, os.path.expanduser("~"), site_prefix=found.path, strict=True)
-        in_force = list(settings("install", environ, files))
-        self.hashes_required_by = _who_requires_hashes(in_force)
-        self.variables = _variables(in_force, root, environ)
+        for key, value, where in settings("install", environ, files):
+            if key in _WANTED:
+                self.variables[f"PIP_{key.upper().replace('-', '_')}"] = value
+            if key == "require-hashes":  # the last one counts
+                self.hashes_required_by = ""
+                if as_boolean(value):
+                    self.hashes_required_by = where
         self.pins: list[Pin] = []
         if root is not None:
-            self.pins = self._in_force(project_pins.of_project(root, _marked(found)))
+            self.variables.update(project_pins.sources(root, environ))
+            self.pins = self._in_force(project_pins.of_project(root, self.marked))
 
     def plan(self) -> UpgradePlan:
-        """Ask pip what is outdated and what can change; raise ImpossibleError if it finds no way."""
-        self._refuse_old_pip()
-        self._refuse_without_hashes()
+        """Ask pip what is outdated and what can change, or raise ImpossibleError."""
+        self._refuse_what_pip_cannot_resolve()
         latest = self._latest()
-        left = tuple(filter(self._is_left, self.installed.values()))
+        asked = filter(self._is_asked_for, self.installed)
+        left = tuple(self.installed[name] for name in asked if self.installed[name].left)
         if not latest:
             return UpgradePlan(left=left)
-        after, requires = {}, {}
-        for name, one in self.installed.items():
-            after[name], requires[name] = one.version, one.requires
+        after = dict(self.installed)
         changes = []
         for item in self._resolve():
             name, version = normalised_name(item["name"]), item["version"]
-            before = None
             if name == _NAME:
                 continue
+            before = None
             if name in after:
-                before = after[name]
-            changes.append(Change(name=name, before=before, after=version))
-            after[name] = version
-            requires[name] = _requirements(item.get("requires_dist", ()), _marked(self.found))
+                before = after[name].version
+            changes.append(NewVersion(name=name, before=before, after=version))
+            requires = _requirements(item.get("requires_dist"), self.marked)
+            after[name] = Package(name=name, version=version, requires=requires)
         changes.sort(key=lambda change: (change.before is None, change.name))
-        held = self._held(latest, after, requires)
-        words = self._words(changes, after, requires)
         return UpgradePlan(
-            changes=tuple(changes), held=held, left=left, words=words, pins=tuple(map("==".join, after.items()))
+            changes=tuple(changes),
+            held=self._held(latest, after),
+            left=left,
+            words=self._words(changes, after),
+            pins=tuple(f"{name}=={one.version}" for name, one in after.items()),
         )
 
-    def _is_left(self, one: Installed) -> bool:
-        return bool(one.left) and self._is_asked_for(one.name)
+    def _refuse_what_pip_cannot_resolve(self) -> None:
+        own = self.installed.get("pip")
+        if own is not None and _is_older(own.version, _REPORTS_SINCE):
+            why = f"its pip {own.version} cannot tell what it would install"
+            raise ImpossibleError(why, "upgrade that first: safepip install -U pip")
+        if self.hashes_required_by:
+            why = f"require-hashes is set ({self.hashes_required_by}), and newer versions have no hashes yet"
+            way = "bring your requirements file up to date, and install that: safepip install -r requirements.txt"
+            raise ImpossibleError(why, way)
 
     def _is_asked_for(self, name: str) -> bool:
         return not self.names or name in self.names
 
     def _in_force(self, pins: Sequence[Pin]) -> list[Pin]:
-        """Return the pins of what is installed.
-
-        One that does not fit the installed version counts only if no other does: it may be another environment's.
-        """
+        """Return the pins of what is installed."""
         fitting: list[Pin] = []
         others: list[Pin] = []
+        known = set()
         for pin in pins:
             one = self.installed.get(pin.name)
             if one is None:
                 continue
             if _allows(pin.specifier, one.version):
                 fitting.append(pin)
+                known.add(pin.name)
             else:
                 others.append(pin)
-        known = {pin.name for pin in fitting}
+        # Beside one that fits, these are another environment's.
         return fitting + [pin for pin in others if pin.name not in known]
 
     def _constraints(self) -> list[str]:
-        """Return the pins as lines; what only older versions would satisfy stays as it is."""
         lines = []
         for pin in self.pins:
             version = self.installed[pin.name].version
             if _allows(pin.specifier, version) or _names_newer(pin.specifier, version):
                 lines.append(f"{pin.name}{pin.specifier}\n")
-            else:
+            else:  # only older versions would satisfy it, and nothing gets older
                 lines.append(f"{pin.name}=={version}\n")
         return lines
 
-    def _may_change(self, one: Installed) -> bool:
+    def _may_change(self, one: Package) -> bool:
         if one.name == "pip":
             return "pip" in self.names
         return not one.left
 
     def _latest(self) -> dict[str, str]:
-        """Return the newest version of what is outdated, may change and was asked for."""
+        """Return the newest versions of what is outdated and may change."""
         found = {}
         for row in outdated(self.found, self.variables):
             name = normalised_name(row["name"])
@@ -246,25 +247,25 @@ class Upgrade:
         return found
 
     def _resolve(self) -> list[dict[str, str]]:
-        """Return name, version and requirements of what pip would install."""
+        """Return the metadata of what pip would install."""
         kept = list(self.installed.values())
         try:
-            return self._resolved(kept)
+            return self._resolve_with(kept)
         except ImpossibleError:
-            whole = [one for one in kept if not self._broken(one)]
+            whole = [one for one in kept if not self._is_broken(one)]
             if len(whole) == len(kept):
                 raise
-            return self._resolved(whole)  # what does not fit together now need not fit afterwards
+            return self._resolve_with(whole)  # what does not fit together now need not fit afterwards
 
-    def _broken(self, one: Installed) -> bool:
-        """Return True if something that an installed package needs is missing, or has another version."""
+    def _is_broken(self, one: Package) -> bool:
+        """Return True if a requirement is not installed, or in another version."""
         for need in one.requires:
             other = self.installed.get(normalised_name(need.name))
             if other is None or not need.specifier.contains(other.version, prereleases=True):
                 return True
         return False
 
-    def _resolved(self, kept: Sequence[Installed]) -> list[dict[str, str]]:
+    def _resolve_with(self, kept: Sequence[Package]) -> list[dict[str, str]]:
         with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
             wheel, constraints = _write_wheel(folder, self._lines(kept)), os.path.join(folder, "constraints.txt")
             with open(constraints, "w", encoding="utf-8") as file:
@@ -283,20 +284,8 @@ class Upgrade:
             with open(report, encoding="utf-8") as file:
                 return [item["metadata"] for item in json.load(file)["install"]]
 
-    def _refuse_old_pip(self) -> None:
-        own = self.installed.get("pip")
-        if own is not None and _is_older(own.version, _REPORTS_SINCE):
-            why = f"its pip {own.version} cannot tell what it would install"
-            raise ImpossibleError(why, "upgrade that first: safepip install -U pip")
-
-    def _refuse_without_hashes(self) -> None:
-        if self.hashes_required_by:
-            why = f"require-hashes is set ({self.hashes_required_by}), and newer versions have no hashes yet"
-            way = "bring your requirements file up to date, and install that: safepip install -r requirements.txt"
-            raise ImpossibleError(why, way)
-
-    def _lines(self, kept: Sequence[Installed]) -> list[str]:
-        """Return the requirements that keep what is installed: nothing is removed or gets older."""
+    def _lines(self, kept: Sequence[Package]) -> list[str]:
+        """Return requirements that let nothing be removed or get older."""
         lines = []
         for one in kept:
             try:
@@ -309,51 +298,41 @@ class Upgrade:
                 lines.append(f"{one.name}=={one.version}")
         return lines
 
-    def _held(
-        self, latest: Mapping[str, str], after: Mapping[str, str], requires: Mapping[str, Sequence[Requirement]]
-    ) -> tuple[Held, ...]:
+    def _held(self, latest: Mapping[str, str], after: Mapping[str, Package]) -> tuple[Held, ...]:
         found = []
         for name, newest in sorted(latest.items()):
-            if _is_older(after[name], newest):
-                because = self._why(name, newest, after, requires)
-                found.append(Held(name=name, version=after[name], latest=newest, because=because))
+            version = after[name].version
+            if _is_older(version, newest):
+                because = self._why_held(name, newest, after)
+                found.append(Held(name=name, version=version, latest=newest, because=because))
         return tuple(found)
 
-    def _why(
-        self, name: str, newest: str, after: Mapping[str, str], requires: Mapping[str, Sequence[Requirement]]
-    ) -> str:
+    def _why_held(self, name: str, newest: str, after: Mapping[str, Package]) -> str:
         for pin in self.pins:
             if pin.name == name and not _allows(pin.specifier, newest):
                 return f"{os.path.basename(pin.file)} says {name}{pin.specifier}"
-        for other, needs in sorted(requires.items()):
-            for need in needs:
+        for other, one in sorted(after.items()):
+            for need in one.requires:
                 if normalised_name(need.name) == name and not _allows(str(need.specifier), newest):
-                    return f"{other} {after[other]} needs {name}{need.specifier}"
+                    return f"{other} {one.version} needs {name}{need.specifier}"
         return "it does not fit with what else is installed, or your constraints for pip"
 
-    def _words(
-        self,
-        changes: Sequence[Change],
-        after: Mapping[str, str],
-        requires: Mapping[str, Sequence[Requirement]],
-    ) -> tuple[str, ...]:
-        """Return what pip is to be asked for, so that it marks as requested only what was so before.
-
-        Packages that nobody asked for come by way of one that was asked for and needs them.
-        """
+    def _words(self, changes: Sequence[NewVersion], after: Mapping[str, Package]) -> tuple[str, ...]:
+        """Return what pip is asked for."""
+        # pip marks that as requested, so that others come by way of one that was requested before and needs them.
         due = {change.name for change in changes}
-        asked = [name for name, one in sorted(self.installed.items()) if one.requested]
-        roots = list(filter(due.__contains__, asked))
-        for name in [*roots, *asked]:
-            reached = _reached(name, requires)
+        requested = [name for name, one in sorted(self.installed.items()) if one.requested]
+        roots = [name for name in requested if name in due]
+        for name in [*roots, *requested]:
+            reached = _reached(name, after)
             if due & reached:
                 due -= reached
                 roots.append(name)
-        return tuple(f"{name}=={after[name]}" for name in dict.fromkeys([*roots, *sorted(due)]))
+        return tuple(f"{name}=={after[name].version}" for name in dict.fromkeys([*roots, *sorted(due)]))
 
 
 def outdated(found: Environment, variables: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the rows of `pip list --outdated`; raise ImpossibleError if it fails, or no index answers."""
+    """Return the rows of `pip list --outdated`, or raise ImpossibleError."""
     with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
         log = os.path.join(folder, "log")
         words = ("list", "--outdated", "--format", "json", "--log", log)
@@ -364,13 +343,13 @@ def outdated(found: Environment, variables: Mapping[str, str]) -> list[dict[str,
         unreached = None
         with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
             unreached = _UNREACHED.search(file.read())
-    if unreached is not None and not rows:
+    if unreached is not None and not rows:  # pip itself says that nothing is outdated
         what = unreached["error"] or unreached["host"]
         raise ImpossibleError(what, "see the index and the proxy in force: safepip doctor")
     return rows
 
 
-def _reached(start: str, requires: Mapping[str, Sequence[Requirement]]) -> set[str]:
+def _reached(start: str, packages: Mapping[str, Package]) -> set[str]:
     """Return the package and all that it needs, by normalised name."""
     found: set[str] = set()
     due = [start]
@@ -378,7 +357,8 @@ def _reached(start: str, requires: Mapping[str, Sequence[Requirement]]) -> set[s
         name = due.pop()
         if name not in found:
             found.add(name)
-            due += [normalised_name(need.name) for need in requires.get(name, ())]
+            if name in packages:
+                due += [normalised_name(need.name) for need in packages[name].requires]
     return found
 
 
@@ -397,7 +377,7 @@ def _is_older(version: str, other: str) -> bool:
 
 
 def _names_newer(specifier: str, version: str) -> bool:
-    """Return True if a specifier asks for a newer version than the given one."""
+    """Return True if a specifier asks for a version newer than `version`."""
     for one in SpecifierSet(specifier):
         asks_for_it = one.operator in {"==", "===", "~=", ">=", ">"}
         if asks_for_it and _is_older(version, one.version.removesuffix(".*")):
@@ -405,40 +385,13 @@ def _names_newer(specifier: str, version: str) -> bool:
     return False
 
 
-def _who_requires_hashes(in_force: Sequence[tuple[str, str, str]]) -> str:
-    """Return what sets require-hashes, or ""."""
-    found = ""
-    for key, value, where in in_force:
-        if key == "require-hashes":
-            found = where if as_boolean(value) else ""
-    return found
-
-
-def _variables(
-    in_force: Sequence[tuple[str, str, str]], root: str | None, environ: Mapping[str, str]
-) -> dict[str, str]:
-    """Return pip's variables that say which versions may come, and from where, by its settings and the project."""
-    variables = {}
-    for key, value, _ in in_force:
-        if key in _WANTED:
-            variables[f"PIP_{key.upper().replace('-', '_')}"] = value
-    if root is not None:
-        variables.update(project_pins.sources(root, environ))
-    return variables
-
-
 def _write_wheel(folder: str, lines: Sequence[str]) -> str:
-    """Write a wheel that holds nothing but requirements; return its path."""
+    """Write a wheel that has nothing but requirements, and return its path."""
     stem = _NAME.replace("-", "_")
     path = os.path.join(folder, f"{stem}-0-py3-none-any.whl")
-    described = [
-        "Metadata-Version: 2.1",
-        f"Name: {_NAME}",
-        "Version: 0",
-        *(f"Requires-Dist: {line}" for line in lines),
-    ]
+    requirements = "".join(f"Requires-Dist: {line}\n" for line in lines)
     members = {
-        "METADATA": "\n".join(described) + "\n",
+        "METADATA": f"Metadata-Version: 2.1\nName: {_NAME}\nVersion: 0\n{requirements}",
         "WHEEL": "Wheel-Version: 1.0\nGenerator: safepip\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "RECORD": "",
     }

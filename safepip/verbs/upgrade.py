@@ -16,7 +16,7 @@ from safepip.envs import applications
 from safepip.envs.in_force import usable
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
-from safepip.envs.upgrades import Change, ImpossibleError, Upgrade, UpgradePlan, outdated
+from safepip.envs.upgrades import ImpossibleError, NewVersion, Upgrade, UpgradePlan, outdated
 from safepip.errors import USAGE, SafepipError, shell_quote
 from safepip.system.pipx import environments_of
 from safepip.system.process import inherited
@@ -183,7 +183,7 @@ def _upgrade_applications(said: Namespace, context: Context, report: Report) -> 
     return code
 
 
-def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -> Iterator[Change]:
+def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -> Iterator[NewVersion]:
     for name in names:
         found = context.examine(os.path.join(venvs, name), trusted=True)
         if found.state != USABLE:
@@ -194,4 +194,4 @@ def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -
             raise SafepipError(_FAILED, f"{name} cannot be looked at: {error}") from None
         for row in rows:
             if normalised_name(row["name"]) == name:
-                yield Change(name=name, before=row["version"], after=row["latest_version"])
+                yield NewVersion(name=name, before=row["version"], after=row["latest_version"])
