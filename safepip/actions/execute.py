@@ -138,7 +138,7 @@ def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report
     used(context.state, path)
     discard = None
     if lock is not None:
-        discard = discarding(made, plan.called, lock, context, report)
+        discard = discarding(path, plan.called, made.redirect, lock, context, report, existed=made.existed)
     _answer_about_safepip(handover, context, report)
     variables = {}
     if handover.changes_packages:
@@ -267,7 +267,7 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     from safepip.envs.create import create
 
     if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
-        from safepip.envs.rebuild import resume
+        from safepip.envs.exchange import resume
 
         if resume(plan.environment.path, plan.called, context, report):
             return None
@@ -308,7 +308,7 @@ def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 def _take_lock(environment: str, context: Context, report: Report) -> int | None:
     """Take the lock for a change, where there can be one."""
     if context.state is not None and names_in(os.path.join(context.state, "repairs")):
-        from safepip.envs.rebuild import resume
+        from safepip.envs.exchange import resume
 
         resume(environment, context.typed(context.examine(environment, trusted=True)), context, report)
     from safepip.envs.lock import acquire

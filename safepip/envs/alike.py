@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import time
 
 from safepip.core.record import Record, replace
@@ -116,7 +115,7 @@ def _put_without_pip(found: Distribution, folder: Folder | None, made: Environme
 
 def _have_pip_install(wanted: list[Wanted], made: Environment, context: Context, report: Report) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder,
+        packages.scratch_folder() as folder,
         shown_while("installing packages", context, report),
     ):
         try:
@@ -128,10 +127,7 @@ def _have_pip_install(wanted: list[Wanted], made: Environment, context: Context,
 
 def _note(wanted: list[Wanted], made: Environment, context: Context) -> None:
     # Recovery gets packages again from where the history says, and undo removes them.
-    groups: dict[tuple[str, ...], list[Wanted]] = {}
-    for one in wanted:
-        groups.setdefault(one.sources, []).append(one)
-    for sources, group in groups.items():
+    for sources, group in packages.by_sources(wanted).items():
         entry = history.Entry(
             id=journal.next_number(made.path),
             time=int(time.time()),

@@ -1,4 +1,4 @@
-"""Find the files that pip has moved aside or begun to write, by the names that it gives them.
+"""Find by name what pip has moved aside or begun to write.
 
 pip moves a folder of an old version to `~ame` beside itself (AdjacentTempDirectory), a single file into
 `pip-uninstall-*` in the temporary directory, and writes metadata as `RECORDabcdefgh.tmp` first.
@@ -14,26 +14,26 @@ import tempfile
 from safepip.core.requirement import normalised_name
 from safepip.system.environment import OWN, names_in
 
-from .lock import acquire
+from .creation_lock import change_lock
 from .verify import is_as_recorded, metadata_fields, sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from safepip.report import Report
     from safepip.system.observe import Context
 
-    from .journal import Row as Listed
+    from .journal import Listed
     from .verify import Row
 
-_LEFT = os.path.join(OWN, "left")
+LEFT = os.path.join(OWN, "left")  # where what lay in the way is kept
 _SIGNS = frozenset("-~.=%0123456789")  # what pip puts behind the first ~
 _BEGUN_METADATA = frozenset(("INSTALLER", "RECORD", "REQUESTED", "direct_url.json"))
 
 
 class Asides:
-    """The folders in an environment that pip has moved aside since a journal listed the names in each folder."""
+    """The folders that pip has moved aside since a journal listed their names."""
 
     def __init__(self, environment: str, site: str, listed: Mapping[str, frozenset[str]]) -> None:
         self.environment = environment
@@ -41,7 +41,7 @@ class Asides:
         self.listed = listed
 
     def of(self, folders: Iterable[str]) -> list[tuple[str, str]]:
-        """Return those of the folders that pip may have moved, each with where it lies now."""
+        """Return the folders that pip may have moved, with where they lie."""
         asides: dict[str, list[str]] = {}  # by the folder that they lie in, which is listed once
         found = []
         for folder in folders:
@@ -67,32 +67,27 @@ class Asides:
         """Return True if pip has moved a folder of these files aside."""
         return bool(self.of(self.with_above(map(os.path.dirname, paths))))
 
-    def metadata(self) -> list[str]:
-        """Return the metadata folders that pip has moved aside."""
-        new = set(filter(is_aside_metadata, names_in(self.site))) - self._names_before(self.site)
-        return list(filter(is_mine, [os.path.join(self.site, name) for name in sorted(new)]))
+    def metadata(self, before: Mapping[str, Sequence[Listed]]) -> Iterator[tuple[str, str]]:
+        """Yield where metadata that pip moved aside belongs, and where it lies."""
+        for name in sorted(set(names_in(self.site)) - self._names_before(self.site)):
+            if not name.startswith("~") or not name.endswith(".dist-info"):
+                continue
+            moved = os.path.join(self.site, name)
+            if not is_mine(moved):
+                continue
+            for original in _metadata_names(moved, before):
+                if is_aside(name, original):
+                    yield os.path.join(self.site, original), moved
+                    break
 
-    def origin_of(self, metadata: str, before: Mapping[str, Sequence[Listed]]) -> str:
-        """Return where metadata that pip has moved aside belongs, by the name and version in it; or empty."""
-        said, version = metadata_fields(metadata)
-        if not said:
-            return ""
-        originals = [os.path.basename(row.path) for row in before.get(normalised_name(said), ())]
-        for name in (said, said.replace("-", "_"), normalised_name(said).replace("-", "_")):
-            originals.append(f"{name}-{version.replace('-', '_')}.dist-info")
-        for original in originals:
-            if is_aside(os.path.basename(metadata), original):
-                return os.path.join(self.site, original)
-        return ""
-
-    def folders_of(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Return the folders of these files that pip has moved away, with where they lie now.
+    def folders_of(self, files: Mapping[str, Row]) -> dict[str, str]:
+        """Return the folders that pip has moved aside, with where they lie now.
 
         At least one file in such a folder is as recorded.
         """
         inside: dict[str, list[Row]] = {}
-        for row in rows:
-            for folder in self.with_above([os.path.dirname(row.path)]):
+        for path, row in files.items():
+            for folder in self.with_above([os.path.dirname(path)]):
                 inside.setdefault(folder, []).append(row)
         found: dict[str, str] = {}
         for folder, moved in self.of(inside):
@@ -101,7 +96,7 @@ class Asides:
         return found
 
     def with_above(self, folders: Iterable[str]) -> list[str]:
-        """Return these folders and those above them, below the folder of all distributions."""
+        """Return these folders and those above them, up to the distributions' own."""
         found: dict[str, None] = {}
         for folder in folders:
             # pip's thousand files lie in a hundred folders: those above a known one are known.
@@ -115,7 +110,7 @@ class Asides:
 
 
 def is_aside(name: str, original: str) -> bool:
-    """Return True if pip would give this name to the folder `original` while it is moved aside.
+    """Return True if pip would move the folder `original` aside under this name.
 
     A ~ takes the place of the first letter, further signs that of the next ones. Or all stand in front.
     """
@@ -129,13 +124,20 @@ def is_aside(name: str, original: str) -> bool:
     return end < len(name) and _SIGNS.issuperset(name[1:end])
 
 
-def is_aside_metadata(name: str) -> bool:
-    """Return True if the name is that of metadata which pip has moved aside."""
-    return name[:1] == "~" and name.endswith(".dist-info")
+def _metadata_names(moved: str, before: Mapping[str, Sequence[Listed]]) -> list[str]:
+    """Return the names that a metadata folder may have had, by its content."""
+    said, version = metadata_fields(moved)
+    if not said:
+        return []
+    normalised = normalised_name(said)
+    originals = [os.path.basename(row.path) for row in before.get(normalised, ())]
+    for name in (said, said.replace("-", "_"), normalised.replace("-", "_")):
+        originals.append(f"{name}-{version.replace('-', '_')}.dist-info")
+    return originals
 
 
 def stashed(row: Row) -> str | None:
-    """Return where pip has moved a single file in the temporary directory, if its content is as recorded."""
+    """Return where pip has moved a single file, if its content is as recorded."""
     parts = row.path.split(os.sep)
     folders = glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*"))
     for folder in filter(is_mine, folders):
@@ -155,8 +157,8 @@ def is_begun_bytecode(name: str) -> bool:
 
 
 def is_begun_metadata(name: str) -> bool:
-    """Return True if the file is metadata that pip was writing; tempfile adds eight signs."""
-    stem, end = os.path.splitext(name)
+    """Return True if the file is metadata that pip was writing."""
+    stem, end = os.path.splitext(name)  # to the stem tempfile adds eight signs
     return end == ".tmp" and stem[:-8] in _BEGUN_METADATA
 
 
@@ -170,14 +172,15 @@ def is_mine(path: str) -> bool:
 
 
 def is_own_folder(path: str) -> bool:
-    """Return True for a folder of this user's, not for a link to one."""
+    """Return True for a folder of this user's, but not a link."""
     if os.path.islink(path) or not os.path.isdir(path):
         return False
     return is_mine(path)
 
 
 def half_removed(environment: str) -> list[str]:
-    """Return the paths of what an interrupted pip moved aside, which it warns of at every command."""
+    """Return what an interrupted pip moved aside."""
+    # Later pips warn of it at every command.
     found = []
     for site in sites(environment):
         for name in sorted(names_in(site)):
@@ -187,20 +190,16 @@ def half_removed(environment: str) -> list[str]:
 
 
 def set_aside(environment: str, context: Context, report: Report) -> list[str]:
-    """Move what is left into safepip's own folder, where pip does not look; return the names.
+    """Move what is left to where pip does not look; return the names.
 
-    Call it after a repair, which puts back what it can from there. A pip at work holds the lock.
+    Call it after a repair, which puts back what it can from there.
     """
     if not half_removed(environment):
         return []
-    lock = acquire(environment, context.settings.lock_timeout, report)
-    try:
+    with change_lock(environment, context, report):  # a pip at work holds it
         paths = half_removed(environment)
-        folder = os.path.join(environment, _LEFT, secrets.token_hex(4))
+        folder = os.path.join(environment, LEFT, secrets.token_hex(4))
         os.makedirs(folder, mode=0o700)
         for path in paths:
             os.rename(path, os.path.join(folder, os.path.basename(path)))
-    finally:
-        if lock is not None:
-            os.close(lock)
     return [os.path.basename(path) for path in paths]

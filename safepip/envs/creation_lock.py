@@ -1,6 +1,7 @@
-"""Lock the making, rebuilding and removing of an environment.
+"""The two locks of an environment, held for a block.
 
-The lock is in the user's state, because the environment's directory may not exist yet.
+The one for making, rebuilding and removing it is in the user's state, keyed by the real path. The one for
+changing what is in it is its own (see lock.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from safepip.errors import LOCK_TIMEOUT, SafepipError
 from safepip.system.files import make_folder
 
 from .digest import sha256
-from .lock import acquire_file
+from .lock import acquire, acquire_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
     lock = acquire_file(file, timeout, report, waiting, (what, way), warn=False)
     try:
         yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def change_lock(path: str, context: Context, report: Report) -> Iterator[int | None]:
+    """Hold the environment's own lock; give its descriptor, None where nothing can be locked."""
+    lock = acquire(path, context.settings.lock_timeout, report)
+    try:
+        yield lock
     finally:
         if lock is not None:
             os.close(lock)

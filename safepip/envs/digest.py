@@ -1,4 +1,7 @@
-"""SHA-256 without hashlib, which loads OpenSSL: that takes longer than all that is to be hashed here."""
+"""SHA-256 without hashlib.
+
+That loads OpenSSL, which takes longer than everything hashed here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ else:
         except ImportError:  # a Python without modules of its own for that
             from hashlib import sha256
 
-__all__ = ["record_row", "row_with", "sha256"]
+__all__ = ["encoded", "record_row", "row_with", "sha256"]
 
 
 def record_row(name: str, content: bytes) -> str:
@@ -26,6 +29,9 @@ def record_row(name: str, content: bytes) -> str:
 
 def row_with(digest: bytes, name: str, size: int) -> str:
     """Return the row of a file with this SHA-256 in a RECORD."""
-    packed = b2a_base64(digest, newline=False).decode()
-    written = packed.rstrip("=").replace("+", "-").replace("/", "_")
-    return f"{name},sha256={written},{size}"
+    return f"{name},sha256={encoded(digest)},{size}"
+
+
+def encoded(digest: bytes) -> str:
+    """Return a digest as RECORD writes it: base64 for URLs, not padded."""
+    return b2a_base64(digest, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")

@@ -1,8 +1,8 @@
-"""Exchange an environment for a new one at the same path, so that at any time one of the two is complete.
+"""Exchange an environment for a new one at the same path.
 
-The old environment is renamed, since scripts carry their path, and what is under way is noted in the user's state
-first. After a kill the next command finishes the exchange or takes it back. The new environment counts from the
-moment that its mark of a creation under way (`.safepip/creating`) is removed.
+At any time one of the two is complete. The old one is renamed, since scripts carry their path, and what is under
+way is noted in the user's state first. After a kill the next command finishes the exchange or takes it back. The
+new environment counts from the moment that its mark of a creation under way (`.safepip/creating`) is removed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import os
 import secrets
 import stat
 
-from safepip.core.record import Record, replace
+from safepip.core.record import Record, fields_of, replace
 from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError
 from safepip.system import registry
 from safepip.system.environment import CREATING, OWN, configuration
-from safepip.system.files import number, recall, remember, replace_file, sweep
+from safepip.system.files import number, recall, recall_fields, remember, replace_file, sweep
 
 from . import inventory
-from .creation_lock import key_of
-from .lock import acquire
+from .creation_lock import change_lock, creation_lock, key_of
 from .modified_files import edited
 from .on_disk import sync
 from .removal import empty
@@ -39,7 +38,7 @@ _REMOVING = "removing"  # the new one is complete, and the old one goes
 
 
 class Exchange(Record):
-    """The exchange of the environment known as `path`, whose old directory is moved `aside`.
+    """An exchange under way: `path` gets a new environment, the old one moves `aside`.
 
     `device` and `inode` are the old directory's, and `token` signs the new one. `how` and `project` are those of
     the registry.
@@ -69,8 +68,9 @@ class Exchange(Record):
             found = os.lstat(self.aside)
         except OSError:
             return False
-        is_same = found.st_ino == self.inode or found.st_dev != self.device
-        return is_same and stat.S_ISDIR(found.st_mode)
+        if not stat.S_ISDIR(found.st_mode):
+            return False
+        return found.st_ino == self.inode or found.st_dev != self.device
 
     @property
     def has_complete_new(self) -> bool:
@@ -80,7 +80,7 @@ class Exchange(Record):
 
     @property
     def has_begun_new(self) -> bool:
-        """Return True if the path holds what this exchange began to write, or nothing."""
+        """Return True if the path holds only what this exchange wrote, if anything."""
         if recall(os.path.join(self.real, CREATING)) == self.token:
             return True
         try:
@@ -93,18 +93,21 @@ class Exchange(Record):
 
 
 def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange:
-    """Note in the user's state that the environment is about to be exchanged; without that nothing happens."""
+    """Note in the user's state that the environment is about to be exchanged."""
     real = os.path.realpath(path)
     status = os.stat(real)
     token = secrets.token_hex(16)
+    how = project = ""
+    if entry is not None:
+        how, project = entry.registration.how, entry.registration.project
     begun = Exchange(
         path=path,
         aside=f"{real}.old-{token[:8]}",
         device=status.st_dev,
         inode=status.st_ino,
         token=token,
-        how=entry.registration.how if entry else "",
-        project=entry.registration.project if entry else "",
+        how=how,
+        project=project,
     )
     note(begun, context)
     return begun
@@ -112,25 +115,33 @@ def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange
 
 @contextlib.contextmanager
 def new_directory(begun: Exchange, context: Context, report: Report) -> Iterator[int | None]:
-    """Make the new directory, marked unfinished until the body has ended; give its lock."""
+    """Make the new directory, marked unfinished until the block ends; give its lock."""
     os.makedirs(os.path.join(begun.real, OWN), 0o700)
     mode = os.stat(begun.aside).st_mode & 0o7777
     os.chmod(begun.real, mode | 0o700)  # one that may not be written is made so at the end
     mark = os.path.join(begun.real, CREATING)
     replace_file(mark, begun.token.encode())
-    lock = acquire(begun.real, context.settings.lock_timeout, report)
-    try:
+    with change_lock(begun.real, context, report) as lock:
         yield lock
         sync(begun.real)
         os.chmod(begun.real, mode)
         os.unlink(mark)
-    finally:
-        if lock is not None:
-            os.close(lock)
 
 
 def resume(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back an exchange that was killed, under the lock; return True if there was one."""
+    """Finish or take back a killed exchange; return True if there was one.
+
+    Ask this before an environment is made there: the old one, which is complete, would be left aside.
+    """
+    if noted(path, context) is None:
+        return False
+    with creation_lock(path, context, report):
+        resume_locked(path, called, context, report)
+    return True
+
+
+def resume_locked(path: str, called: str, context: Context, report: Report) -> bool:
+    """Do as `resume`, for a caller that holds the lock."""
     begun = noted(path, context)
     if begun is None:
         return False
@@ -152,7 +163,7 @@ def resume(path: str, called: str, context: Context, report: Report) -> bool:
 
 
 def left_aside(path: str, context: Context) -> str:
-    """Return where an exchange of `path` that has not ended left the old environment; or empty."""
+    """Return where an interrupted exchange left the old environment, or empty."""
     begun = noted(path, context)
     if begun is None or begun.stage != _EXCHANGING or not begun.has_old_aside:
         return ""
@@ -160,7 +171,7 @@ def left_aside(path: str, context: Context) -> str:
 
 
 def finish(begun: Exchange, called: str, context: Context, report: Report) -> None:
-    """Register the new environment, and remove the old one, if safepip made all that is in it."""
+    """Remove the old environment if safepip made all that is in it."""
     old = registry.entry_of(context.state, begun.device, begun.inode)
     if old is not None:
         registry.discard(old)
@@ -170,29 +181,24 @@ def finish(begun: Exchange, called: str, context: Context, report: Report) -> No
     else:
         note(replace(begun, stage=_REMOVING), context)
         with contextlib.suppress(OSError):
-            os.chmod(begun.aside, 0o700)
-        with contextlib.suppress(OSError):
-            empty(begun.aside)
-            os.rmdir(begun.aside)
+            _discard(begun.aside)
         if os.path.lexists(begun.aside):
             report.say(f"not all of the old {called} can be removed: {begun.aside}")
     _forget(begun, context)
 
 
 def put_back(begun: Exchange, context: Context, report: Report) -> None:
-    """Move the old environment to its path again, once no pip writes to the new one any more."""
+    """Move the old environment back once no pip writes to the new one."""
     if begun.has_old_aside:
-        if os.path.isdir(begun.real):
-            lock = acquire(begun.real, context.settings.lock_timeout, report)
+        with change_lock(begun.real, context, report):
             _discard(begun.real)
-            if lock is not None:
-                os.close(lock)
         os.rename(begun.aside, begun.real)
     _forget(begun, context)
 
 
 def _why_kept(begun: Exchange) -> str:
-    """Return why the old environment is not to go, or empty: what safepip did not put there would be lost."""
+    """Return why the old environment must stay, or empty."""
+    # What safepip did not put there would be lost.
     if begun.how != registry.MADE:
         return "was not made by safepip"
     if begun.stage == _REMOVING:
@@ -201,11 +207,14 @@ def _why_kept(begun: Exchange) -> str:
     if strays:
         return f"holds {strays[0]}, which no package put there"
     by_hand = edited(begun.aside, begun.real)
-    return f"holds {by_hand[0]}, which was changed by hand" if by_hand else ""
+    if by_hand:
+        return f"holds {by_hand[0]}, which was changed by hand"
+    return ""
 
 
 def _discard(path: str) -> None:
-    """Remove the unfinished environment; its mark goes last, so that a kill leaves it one."""
+    """Remove an environment, safepip's folder in it last."""
+    # The mark of an unfinished one lies there: a kill leaves it marked.
     with contextlib.suppress(OSError):
         os.chmod(path, 0o700)
     with contextlib.suppress(FileNotFoundError):
@@ -219,8 +228,7 @@ def _discard(path: str) -> None:
 def note(begun: Exchange, context: Context) -> None:
     """Write what is under way into the user's state, or raise SafepipError."""
     file = _file(begun.path, context)
-    fields = (begun.path, begun.aside, str(begun.device), str(begun.inode), begun.token, begun.how, begun.project)
-    text = "\0".join((_FORMAT, *fields, begun.stage))
+    text = "\0".join((_FORMAT, *map(str, fields_of(begun).values())))
     if file is not None:
         sweep(os.path.dirname(file))
         remember(file, text, durable=True)
@@ -230,33 +238,31 @@ def note(begun: Exchange, context: Context) -> None:
 
 
 def noted(path: str, context: Context) -> Exchange | None:
-    """Return the exchange of `path` that is under way, or None. Notes get damaged: it must be about this path."""
+    """Return the exchange of `path` that is under way, or None."""
     file = _file(path, context)
-    fields = (recall(file) or "").split("\0") if file else []
+    if file is None:
+        return None
+    fields = recall_fields(file)
     if len(fields) != 9 or fields[0] != _FORMAT:
         return None
-    device, inode = map(number, fields[3:5])
-    if device is None or inode is None or not _is_of(path, fields[1], fields[2]):
+    _, noted_path, aside, *numbers, token, how, project, stage = fields
+    device, inode = map(number, numbers)
+    if device is None or inode is None:
+        return None
+    # Notes get damaged: it must be about this environment, with the old one beside it.
+    real = os.path.realpath(noted_path)
+    if real != os.path.realpath(path) or os.path.dirname(aside) != os.path.dirname(real):
         return None
     return Exchange(
-        path=fields[1],
-        aside=fields[2],
+        path=noted_path,
+        aside=aside,
         device=device,
         inode=inode,
-        token=fields[5],
-        how=fields[6],
-        project=fields[7],
-        stage=fields[8],
+        token=token,
+        how=how,
+        project=project,
+        stage=stage,
     )
-
-
-def _is_of(path: str, noted_path: str, aside: str) -> bool:
-    """Return True if a note is about this environment, with the old one beside it."""
-    try:
-        real = os.path.realpath(noted_path)
-    except ValueError:
-        return False
-    return real == os.path.realpath(path) and os.path.dirname(aside) == os.path.dirname(real)
 
 
 def _forget(begun: Exchange, context: Context) -> None:
@@ -267,4 +273,6 @@ def _forget(begun: Exchange, context: Context) -> None:
 
 
 def _file(path: str, context: Context) -> str | None:
-    return context.state and os.path.join(context.state, _FOLDER, key_of(path))
+    if context.state is None:
+        return None
+    return os.path.join(context.state, _FOLDER, key_of(path))

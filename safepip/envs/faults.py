@@ -1,4 +1,7 @@
-"""Say why an environment has to be rebuilt, without the means to do it: virtualenv takes 0.3 s to import."""
+"""Say why an environment has to be rebuilt.
+
+This stands apart from rebuild.py, which imports virtualenv: that takes 0.3 s.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def fault(found: Environment, state: str | None = None) -> str | None:
-    """Return why the environment has to be rebuilt, or None; the reason completes a sentence with its name."""
+    """Return why the environment has to be rebuilt, to complete a sentence, or None."""
     if found.state == BROKEN and was_environment(found.path):
         return found.reason
     if found.state in {ABSENT, UNFINISHED}:
@@ -33,47 +36,50 @@ def fault(found: Environment, state: str | None = None) -> str | None:
     if recorded_elsewhere(found.path) is not None:
         is_moved = moved(state, found.path) is not None
         return f"{made_elsewhere(found.path, moved=is_moved)}: its programs and activate scripts lead there"
-    return _fault_of_libraries(found)
-
-
-def _fault_of_libraries(found: Environment) -> str | None:
-    own = os.path.realpath(found.site)
-    others = [site for site in sites(found.path) if os.path.realpath(site) != own]
-    if any(map(inventory.holds, others)):
+    if _has_other_packages(found):
         return f"has packages of another Python than its {found.version}"
     return None
 
 
+def _has_other_packages(found: Environment) -> bool:
+    own = os.path.realpath(found.site)
+    return any(inventory.holds(site) for site in sites(found.path) if os.path.realpath(site) != own)
+
+
 def was_environment(path: str) -> bool:
-    """Return True for an environment, and for one without pyvenv.cfg that has safepip's notes."""
-    noted = os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
-    return is_environment(path) or noted
+    """Return True for an environment, even if only safepip's notes still show it."""
+    if is_environment(path):
+        return True
+    return os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
 
 
 def moved(state: str | None, path: str) -> registry.Entry | None:
-    """Return the record of the environment at `path` if it was moved there, since when its own texts are wrong.
-
-    Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
-    """
+    """Return the record of the environment at `path` if it was moved there, or None."""
     entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
     if entry is None or place is None:
         return None
-    return entry if entry.identity or entry.registration.path == place else None
+    # Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
+    if not entry.identity and entry.registration.path != place:
+        return None
+    return entry
 
 
 def lacks_pip(found: Environment, context: Context) -> bool:
-    """Return True if a usable environment has lost pip: other tools make some that never had it."""
+    """Return True if a usable environment has lost pip."""
     if found.has_pip:
         return False
     known = registry.registration(context.state, found.path)
-    made = known is not None and known.how == registry.MADE
-    return made or "pip" in inventory.distributions(found.path)
+    if known is not None and known.how == registry.MADE:  # other tools make some that never had it
+        return True
+    return "pip" in inventory.distributions(found.path)
 
 
 def recorded_elsewhere(path: str) -> str | None:
-    """Return the other place that the environment's own texts name instead of where it is, or None."""
+    """Return the other place that the environment's own texts name, or None."""
     try:
         place = recorded_place(path)
     except (OSError, ValueError):
         return None
-    return None if place == os.path.realpath(path) else place
+    if place == os.path.realpath(path):
+        return None
+    return place

@@ -1,4 +1,4 @@
-"""What is wrong with an environment that works: found without running anything in it."""
+"""Find what is wrong with an environment that works, without running it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from safepip.system.environment import has_doubtful_pip, is_open, names_in
 
 
 def left_by_root(environment: str, user: int) -> str | None:
-    """Return the environment, or a path in it, that root owns and `user` cannot change, or None.
+    """Return a path of the environment that `user` cannot change since it is root's, or None.
 
-    An earlier `sudo pip install` leaves such; pip then fails half way through replacing them. An environment in a
-    directory that is not the user's, such as /opt, is root's on purpose.
+    An earlier `sudo pip install` leaves such; pip then fails half way through replacing them.
     """
     if user == 0:
         return None
@@ -19,12 +18,11 @@ def left_by_root(environment: str, user: int) -> str | None:
         owner, owner_around = os.stat(environment).st_uid, os.stat(os.path.dirname(environment)).st_uid
     except OSError:
         return None
+    # An environment in a directory that is not the user's, such as /opt, is root's on purpose.
     if owner == 0 and owner_around == user:
         return environment
-    return _path_of_root(environment) if owner == user else None
-
-
-def _path_of_root(environment: str) -> str | None:
+    if owner != user:
+        return None
     for folder in _folders(environment):
         try:
             entries = list(os.scandir(folder))
@@ -37,19 +35,18 @@ def _path_of_root(environment: str) -> str | None:
 
 
 def has_doubtful_pip_file(environment: str) -> bool:
-    """Return True if pip is shared, and any file of it is open to others, missing, or smaller than recorded.
+    """Return True if a file of a shared pip is open to others or damaged.
 
-    A pip of the environment's own is looked at as before a line that reads: a full look takes 3 ms or more
-    (959 files).
-
-    Who opens one environment to others (`chmod -R`, `chown -R`) opens every one of the files' names.
+    A pip that is not shared is looked at as before a line that reads: a full look takes 3 ms or more (959 files).
     """
+    # `chmod -R` of one environment opens the files under all their names.
     for folder in _folders(environment)[2:]:
         if not _is_shared(os.path.join(folder, "pip", "__init__.py")):
             continue
         for name in names_in(folder):
-            if name.startswith("pip-") and name.endswith(".dist-info"):
-                return any(_is_doubtful(folder, row) for row in _rows(f"{folder}/{name}/RECORD"))
+            if not name.startswith("pip-") or not name.endswith(".dist-info"):
+                continue
+            return any(_is_doubtful(folder, row) for row in _rows(f"{folder}/{name}/RECORD"))
     return has_doubtful_pip(environment)
 
 
@@ -69,13 +66,17 @@ def _rows(record: str) -> list[list[str]]:
 
 
 def _is_doubtful(site: str, row: list[str]) -> bool:
+    """Return True if the file is open to others, missing, or smaller than recorded."""
     is_bytecode = row[0].endswith(".pyc")
     try:
         status = os.stat(f"{site}/{row[0]}")
     except (OSError, ValueError):
         return not is_bytecode
-    recorded = row[-1] if len(row) == 3 and row[-1].isdecimal() else "0"
-    return is_open(status) or (status.st_size < int(recorded) and not is_bytecode)
+    if is_open(status):
+        return True
+    if is_bytecode or len(row) != 3 or not row[-1].isdecimal():
+        return False
+    return status.st_size < int(row[-1])
 
 
 def _is_roots(entry: os.DirEntry[str]) -> bool:
@@ -87,6 +88,5 @@ def _is_roots(entry: os.DirEntry[str]) -> bool:
 
 def _folders(environment: str) -> list[str]:
     libraries = os.path.join(environment, "lib")
-    names = os.listdir(libraries) if os.path.isdir(libraries) else []
-    sites = [os.path.join(libraries, name, "site-packages") for name in names]
+    sites = [os.path.join(libraries, name, "site-packages") for name in names_in(libraries)]
     return [environment, os.path.join(environment, "bin"), *sites]

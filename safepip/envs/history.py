@@ -1,9 +1,9 @@
-"""What changed in an environment, one line for each command: `<env>/.safepip/history`, only ever appended to.
+"""What changed in an environment: `<env>/.safepip/history`, a line for each command.
 
-A line has the fields id, seconds since 1970 (UTC), kind, words, working directory, names that had changed
-without safepip, `further`, and then a field for each distribution that came, went or changed: its name, and
-version, "1" if requested, and origin of before and of after, packed. after_pip/safepip_notes.py writes
-the same.
+Lines are only ever appended. A line has the fields id, seconds since 1970 (UTC), kind, words, working directory,
+names that had changed without safepip, `further`, and then a field for each distribution that changed: its name,
+and version, "1" if requested, and origin of before and of after, packed. after_pip/safepip_notes.py writes the
+same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from safepip.core.record import Record
 from safepip.core.requirement import name_and_version
 from safepip.system.files import number
 
-from .journal import DISTRIBUTIONS, HISTORY, escaped, packed, unescaped, unpacked, write
+from .journal import DISTRIBUTIONS, HISTORY, escaped, listed, packed, unescaped, unpacked, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ START = "0"  # the id of the state before the first entry
 
 
 class State(Record):
-    """How a distribution is installed; `origin` is its direct_url.json, or where its egg-link leads."""
+    """How a distribution is installed.
+
+    `origin` is the text of its direct_url.json, or of its egg-link.
+    """
 
     version: str
     requested: bool = False
@@ -40,7 +43,7 @@ class State(Record):
 
 
 class Change(Record):
-    """What happened to the distribution `name`; None is "not installed"."""
+    """What happened to a distribution; None is "not installed"."""
 
     name: str
     before: State | None
@@ -67,7 +70,7 @@ class Entry(Record):
 
 
 def read(environment: str) -> list[Entry]:
-    """Return the entries, oldest first; torn lines (by a full disk) are ignored."""
+    """Return the entries, oldest first."""
     path = os.path.join(environment, HISTORY)
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):  # a pipe would be waited for
@@ -76,7 +79,7 @@ def read(environment: str) -> list[Entry]:
             lines = os.fsdecode(file.read()).split("\n")
     except OSError:
         return []
-    return [entry for entry in map(_entry, lines) if entry is not None]
+    return list(filter(None, map(_entry, lines)))  # without lines that a full disk has torn
 
 
 def append(environment: str, entry: Entry) -> None:
@@ -87,23 +90,26 @@ def append(environment: str, entry: Entry) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)
     with open(descriptor, "rb+", buffering=0) as file:
-        torn = file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-        file.write(os.fsencode(("\n" if torn else "") + "\t".join(fields) + "\n"))
+        line = "\t".join(fields) + "\n"
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # the line before is torn
+                line = "\n" + line
+        file.write(os.fsencode(line))
 
 
 def leave(environment: str, rows: Iterable[str]) -> None:
-    """Note what is installed now, so that the next change sees what was changed without safepip."""
+    """Note what is installed now."""
+    # So that the next change sees what was changed without safepip.
     write(os.path.join(environment, DISTRIBUTIONS), [row for row in rows if row.startswith("d\t")])
 
 
 def installed(rows: Iterable[str]) -> dict[str, State]:
     """Return what the rows of a journal say is installed, by name."""
     found = {}
-    for row in rows:
-        fields = row.split("\t")
-        if len(fields) == 5 and fields[0] == "d":
-            name, version = name_and_version(unescaped(fields[1]))
-            found[name] = State(version=version, requested=bool(fields[3]), origin=unescaped(fields[4]))
+    for row in listed(rows):
+        name, version = name_and_version(row.path)
+        found[name] = State(version=version, requested=row.requested, origin=row.origin)
     return found
 
 
@@ -112,27 +118,30 @@ def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[Ch
     found = []
     for name in sorted({*before, *after}):
         was, now = before.get(name), after.get(name)
-        if not (was.same(now) if was else now is None):
+        if was is None or not was.same(now):
             found.append(Change(name=name, before=was, after=now))
     return tuple(found)
 
 
 def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """Return, for the start and after each entry, the ids of the steps that are in force, oldest first.
+    """Return the ids of the steps in force at the start and after each entry.
 
-    An undo is not a step: after it the steps are in force that were so after the entry it went back to.
+    The oldest comes first. An undo is not a step: after it the steps are in force that were so after the entry it
+    went back to.
     """
     states: list[tuple[str, ...]] = [()]
     at: dict[str, tuple[str, ...]] = {START: ()}
     for entry in entries:
-        state = at.get(entry.further, states[-1]) if entry.kind == UNDO else (*states[-1], entry.id)
+        state = (*states[-1], entry.id)
+        if entry.kind == UNDO:
+            state = at.get(entry.further, states[-1])
         states.append(state)
         at[entry.id] = state
     return states
 
 
 def since(entries: Sequence[Entry], to: str) -> Sequence[Entry]:
-    """Return the entries after the state of the entry `to` was in force for the last time."""
+    """Return the entries after the state of `to` was last in force."""
     states = steps(entries)
     ids = [START, *(entry.id for entry in entries)]
     wanted = states[len(ids) - 1 - ids[::-1].index(to)]
@@ -141,11 +150,8 @@ def since(entries: Sequence[Entry], to: str) -> Sequence[Entry]:
 
 
 def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
-    """Return how those distributions were, after the entry `to`, that commands since then have changed.
-
-    That state was last in force after the last entry with the same steps. A distribution is to be what the
-    first command since found: what was changed without safepip before that, stays.
-    """
+    """Return how the distributions that changed since the entry `to` were then."""
+    # That is what the first command since found: what was changed without safepip before that, stays.
     found: dict[str, State | None] = {}
     for entry in since(entries, to):
         for change in entry.changes:
@@ -162,9 +168,8 @@ def _entry(line: str) -> Entry | None:
     when = number(fields[1])
     if when is None or number(fields[0]) is None:
         return None
-    found = tuple(map(_change, fields[7:]))
-    whole = tuple(change for change in found if change is not None)
-    if len(whole) != len(found):
+    whole = tuple(filter(None, map(_change, fields[7:])))
+    if len(whole) != len(fields) - 7:
         return None
     return Entry(
         id=fields[0],
@@ -187,7 +192,9 @@ def _change(field: str) -> Change | None:
 
 def _state(parts: Sequence[str]) -> State | None:
     version, requested, origin = parts
-    return State(version=version, requested=bool(requested), origin=origin) if version else None
+    if not version:
+        return None
+    return State(version=version, requested=bool(requested), origin=origin)
 
 
 def _field(change: Change) -> str:

@@ -15,7 +15,7 @@ from safepip.system.processes import is_ancestor
 
 from . import history, journal
 from .lock import LOCK
-from .verify import damage, recorded_rows, sites, verify
+from .verify import damage_of, recorded_rows, sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def distributions(path: str) -> dict[str, Distribution]:
     """Return what is installed in the environment at `path`, by name; of two of a name the intact one counts."""
     # All library folders are read: an environment whose Python was exchanged may have two.
     found: dict[str, list[Distribution]] = {}
-    for row in journal.snapshot(path):
-        fields = row.split("\t")
-        if fields[0] != "d":
-            continue
-        info = os.path.join(path, journal.unescaped(fields[1]))
-        name, version = name_and_version(info)
-        state = history.State(version=version, requested=bool(fields[3]), origin=journal.unescaped(fields[4]))
+    for row in journal.listed(journal.snapshot(path)):
+        name, version = name_and_version(row.path)
+        state = history.State(version=version, requested=row.requested, origin=row.origin)
+        info = os.path.join(path, row.path)
         found.setdefault(name, []).append(Distribution(name=name, state=state, info=info))
     return {name: _most_intact(same) for name, same in found.items()}
 
@@ -64,8 +61,7 @@ def _most_intact(same: list[Distribution]) -> Distribution:
 
 
 def _damage(found: Distribution) -> int:
-    # Metadata without a RECORD, as old tools write, counts as damaged most.
-    return len(damage(verify(found.info, os.path.dirname(found.info), hashed=True)))
+    return len(damage_of(found.info, os.path.dirname(found.info), hashed=True))
 
 
 def packages(path: str) -> int:

@@ -1,9 +1,8 @@
-"""List what is installed before a change: written under the lock, and removed when pip has ended.
+"""List what is installed before a change, until pip has ended.
 
-If the next change finds a journal, the command before was interrupted, and the journal lists what was there
-before. It is written on the way of every install, so `os` and `time` must do. safepip_notes.py, which runs on
-every Python that pip runs on, writes the same rows afterwards (`_listing` there, `snapshot` here: a test holds
-them equal).
+If the next change finds a journal, the command before was interrupted (see recover.py). It is written before
+every install, so this imports little. safepip_notes.py, which runs on every Python that pip runs on, writes the
+same rows afterwards (`_listing` there, `snapshot` here: a test holds them equal).
 
 All three files are lines of fields, separated by tabs, which `escaped` keeps out of the fields themselves:
 the journal (a heading, the rows of `snapshot`, a line that tells that it is complete), the distributions as the
@@ -22,11 +21,11 @@ from safepip.core.world import BIN
 from safepip.report import without_secrets
 from safepip.system.environment import JOURNAL as JOURNAL  # noqa: PLC0414  part of what this module offers
 from safepip.system.environment import OWN
-from safepip.system.files import make_folder, number, replace_file, sweep
+from safepip.system.files import make_folder, number, read_regular, replace_file, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 DAMAGE = os.path.join(OWN, "damage")  # the part of a journal that could not be put right yet
 DISTRIBUTIONS = os.path.join(OWN, "distributions")
@@ -34,7 +33,7 @@ HISTORY = os.path.join(OWN, "history")
 SAVED = os.path.join(OWN, "saved")
 _FORMAT = "safepip-journal-2"
 _END = "."  # the last line: without it the journal was cut off
-_BINARY = getattr(os, "O_BINARY", 0)  # else Windows changes line ends
+_MOST = 1 << 24  # bytes of a listing
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
 _ESCAPED = frozenset("%\t\n\r\0")  # besides the space
@@ -58,15 +57,28 @@ class Heading(Record):
 
 
 class Pending(Record):
-    """A journal whose command was interrupted. Of one that is empty or cut off nothing is known: no `heading`."""
+    """A journal whose command was interrupted.
+
+    One that is cut off has no `heading`.
+    """
 
     name: str
     heading: Heading | None
     rows: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the interrupted line, as far as it is known."""
+        if self.heading is None:
+            return ()
+        return self.heading.words
 
-class Row(Record):
-    """A distribution in a listing: its metadata's relative path, what identifies that folder, and its state."""
+
+class Listed(Record):
+    """A distribution in a listing.
+
+    `path` is that of its metadata, relative to the environment, and `stamp` identifies that folder.
+    """
 
     path: str
     stamp: str
@@ -75,11 +87,11 @@ class Row(Record):
 
 
 def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: bool = False) -> bool:
-    """Write that the line `words` is about to change `environment`; return True if that succeeded.
+    """Write that the line `words` begins; return True if that succeeded.
 
-    `created` tells that the environment was made for this line. A journal that is still there stays: it could
-    not be ended, or without a lock it is another command's at work.
+    `created` tells that the environment was made for this line.
     """
+    # A journal that is still there could not be ended, or without a lock another command is at work.
     if os.name != "nt" and os.path.lexists(os.path.join(environment, JOURNAL)):
         return False
     sweep(os.path.join(environment, OWN))  # what killed commands were writing
@@ -103,12 +115,10 @@ def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: b
 
 
 def is_left(environment: str, *, locked: bool) -> bool:
-    """Return True if an interrupted command left a journal, or damage that could not be put right yet.
-
-    Under the lock its process cannot live any more. Without one (a file system that has none) that is asked.
-    """
+    """Return True if an interrupted command left a journal, or damage."""
     if not os.path.lexists(os.path.join(environment, JOURNAL)):
         return os.path.lexists(os.path.join(environment, DAMAGE))
+    # Under the lock its process cannot live any more. A file system may have no locks.
     return locked or _is_dead(environment)
 
 
@@ -125,7 +135,7 @@ def pending(environment: str, name: str = JOURNAL) -> Pending | None:
 
 
 def _heading(lines: list[str]) -> Heading | None:
-    """Return the heading of a journal, or None if it was cut off or is not one."""
+    """Return the heading of a journal, or None if it is cut off."""
     if lines[-1:] != [_END]:
         return None
     fields = lines[0].split("\t")
@@ -148,16 +158,14 @@ def _heading(lines: list[str]) -> Heading | None:
 
 
 def keep(environment: str, found: Pending) -> bool:
-    """Keep a journal for later changes, since not everything that it covers could be put right.
+    """Keep a journal as damage that could not be put right yet.
 
-    Return True if it is on the disk: only then the journal may end. An earlier one goes on: it lists what was
-    there before both.
+    Return True if it is on the disk: only then the journal may end.
     """
     path = os.path.join(environment, DAMAGE)
     heading = _lines(os.path.join(environment, found.name))[:1]
-    earlier = pending(environment, DAMAGE)
-    if earlier is None:
-        earlier = found
+    # Earlier damage goes on: it lists what was there before both.
+    earlier = pending(environment, DAMAGE) or found
     if found.heading is None or earlier.heading is None:
         return write(path, ())  # an empty one: verify everything
     rows = list(earlier.rows)
@@ -168,26 +176,29 @@ def keep(environment: str, found: Pending) -> bool:
     return write(path, (*heading, *rows, _END))
 
 
-def by_name(rows: Iterable[str]) -> dict[str, list[Row]]:
-    """Return the distributions in a listing by name; what could lead out of the environment is left out."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        fields = row.split("\t")
-        if len(fields) != 5 or fields[0] != "d":
-            continue
-        _, path, stamp, requested, origin = fields
-        path = unescaped(path)
-        name = name_and_version(path)[0]
-        if not path.endswith(".dist-info") or not is_within(path):
+def by_name(rows: Iterable[str]) -> dict[str, list[Listed]]:
+    """Return the distributions with a dist-info in a listing, by name."""
+    found: dict[str, list[Listed]] = {}
+    for row in listed(rows):
+        name = name_and_version(row.path)[0]
+        if not row.path.endswith(".dist-info") or not is_within(row.path):
             continue
         if name[:1].isalnum():  # otherwise pip would read it as an option
-            known = Row(path=path, stamp=stamp, requested=bool(requested), origin=unescaped(origin))
-            found.setdefault(name, []).append(known)
+            found.setdefault(name, []).append(row)
     return found
 
 
+def listed(rows: Iterable[str]) -> Iterator[Listed]:
+    """Yield the distributions in a listing."""
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) == 5 and fields[0] == "d":
+            _, path, stamp, requested, origin = fields
+            yield Listed(path=unescaped(path), stamp=stamp, requested=bool(requested), origin=unescaped(origin))
+
+
 def folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the names in each folder that the rows list; folders relative to the environment."""
+    """Return the names in each listed folder, by its relative path."""
     found = {}
     for row in rows:
         fields = row.split("\t")
@@ -200,19 +211,19 @@ def folders(rows: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def is_within(relative: str) -> bool:
-    """Return True if a path that a file in the environment names stays in it."""
+    """Return True if a path does not lead out of the environment."""
     if os.path.isabs(relative) or "\0" in relative:
         return False
     return os.pardir not in relative.split("/")
 
 
 def distributions(environment: str) -> list[str]:
-    """Return the rows of the distributions that the last change in the history left."""
+    """Return the rows of the distributions that the last change left."""
     return _lines(os.path.join(environment, DISTRIBUTIONS))
 
 
 def next_number(environment: str) -> str:
-    """Return the id of the entry to come: the number of its line."""
+    """Return the id of the next entry: the number of its line."""
     path = os.path.join(environment, HISTORY)
     try:
         if not os.path.isfile(path):  # a pipe would be waited for
@@ -232,7 +243,7 @@ def end(environment: str, name: str = JOURNAL) -> None:
 
 
 def snapshot(environment: str, known: Iterable[str] = ()) -> list[str]:
-    """Return what is installed in the environment, as rows in a fixed order.
+    """Return what is installed, as rows in a fixed order.
 
     A distribution has the row `d`, path of its metadata, what identifies that (see `stamp_of`), "1" if it was
     requested, its direct_url.json (or egg-link). A folder has the row `n`, path, the names in it, what identifies
@@ -253,9 +264,19 @@ def snapshot(environment: str, known: Iterable[str] = ()) -> list[str]:
 
 
 def differing(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Return the names of what is not as the last change left it."""
+    """Return the names of the distributions that differ in two listings."""
     differing = _lasting(before) ^ _lasting(now)
     return sorted({name_and_version(unescaped(path))[0] for path, _ in differing})
+
+
+def _lasting(rows: Iterable[str]) -> set[tuple[str, str]]:
+    """Return path and origin of each distribution."""
+    found = set()
+    for row in rows:
+        fields = row.split("\t")
+        if len(fields) == 5 and fields[0] == "d":
+            found.add((fields[1], fields[4]))
+    return found
 
 
 def _name_of(row: str) -> str:
@@ -263,7 +284,7 @@ def _name_of(row: str) -> str:
 
 
 def write(path: str, lines: Iterable[str]) -> bool:
-    """Write a file of this user alone, on the disk before it counts; return True if that succeeded."""
+    """Write a file of this user alone; return True if that succeeded."""
     try:
         make_folder(os.path.dirname(path))
         replace_file(path, os.fsencode("\n".join(lines)))
@@ -287,13 +308,13 @@ def unescaped(text: str) -> str:
 
 
 def packed(words: Iterable[str]) -> str:
-    """Return words as one field; an empty word is a lone "%"."""
+    """Return words as one field."""
     words = tuple(words)
     whole = " ".join(words)
     is_plain = whole.count(" ") == len(words) - 1 and _ESCAPED.isdisjoint(whole)
     if is_plain and "" not in words:
         return whole  # as it is nearly always
-    return " ".join(escaped(word) or "%" for word in words)
+    return " ".join(escaped(word) or "%" for word in words)  # a lone "%" is an empty word
 
 
 def unpacked(field: str) -> tuple[str, ...]:
@@ -307,20 +328,6 @@ def _unpacked_word(word: str) -> str:
     if word == "%":
         return ""
     return unescaped(word)
-
-
-def _lasting(rows: Iterable[str]) -> set[tuple[str, str]]:
-    """Return path and origin of the distributions in a listing: not their time, nor who asked for them."""
-    found = set()
-    for row in rows:
-        kind, *fields = row.split("\t")
-        if kind != "d":
-            continue
-        if len(fields) == 4:
-            found.add((fields[0], fields[3]))
-        else:
-            found.add((row, ""))
-    return found
 
 
 def _row(environment: str, relative: str, before: dict[str, str]) -> str:
@@ -340,10 +347,8 @@ def _row(environment: str, relative: str, before: dict[str, str]) -> str:
 
 
 def stamp_of(path: str) -> str:
-    """Return what identifies a folder and its entries: inode and mtime. They are only ever compared for equality.
-
-    An inode alone does not: it is given to the next new folder. pip's renaming of the folder keeps both.
-    """
+    """Return what identifies a folder and its entries, to be compared."""
+    # An inode alone does not: it is given to the next new folder. pip's renaming of the folder keeps both.
     try:
         status = os.stat(path)
     except OSError:
@@ -380,17 +385,8 @@ def _lines(path: str) -> list[str]:
 
 
 def _text(path: str) -> str:
-    """Return the text of a regular file, links not followed; empty where there is none."""
-    try:
-        flags = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(path, os.O_RDONLY | flags)
-    except OSError:
-        return ""
-    try:
-        with open(descriptor, "rb") as file:
-            return os.fsdecode(file.read())
-    except OSError:
-        return ""
+    """Return the text of a regular file, empty if there is none."""
+    return os.fsdecode(read_regular(path, _MOST, follow=False) or b"")
 
 
 def _host() -> str:
@@ -400,7 +396,7 @@ def _host() -> str:
 
 
 def _is_dead(environment: str) -> bool:
-    """Return True if the process that wrote the journal is gone; of another machine's that is unknown."""
+    """Return True if the process that wrote the journal is gone."""
     found = pending(environment)
     if found is None or found.heading is None:
         return True

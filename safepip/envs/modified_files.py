@@ -1,4 +1,4 @@
-"""What was changed by hand in an environment since it was made: its packages' files, its scripts, its settings."""
+"""Find what was changed by hand in an environment since it was made."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _OF_THE_PYTHON = (
 
 
 def edited(old: str, new: str) -> list[str]:
-    """Return files of the environment `old`, relative to it, that were changed since they were put there.
+    """Return the files of the environment `old` that were changed by hand.
 
-    `new` is one made for the same path. A file of a package is compared with its RECORD.
+    They are relative to it: packages' files, scripts, pyvenv.cfg. `new` is one made for the same path.
     """
     found = _scripts(old, new)
     for distribution in distributions(old).values():
@@ -34,14 +34,15 @@ def edited(old: str, new: str) -> list[str]:
 
 
 def _unlike_record(info: str) -> list[str]:
-    """Return the files of a distribution with other content than RECORD says; a shorter one may be edited too."""
+    """Return the files of a distribution with other content than RECORD says."""
     faults = verify(info, os.path.dirname(info), hashed=True)
-    changed = [fault.path for fault in faults if fault.kind in {EDITED, CUT}]
+    # A shorter one may be edited too.
+    changed = [path for path, kind in faults.items() if kind in {EDITED, CUT}]
     return list(filter(os.path.isfile, changed))
 
 
 def _scripts(old: str, new: str) -> list[str]:
-    """Return the scripts that activate `old` and were written after the others, and differ from those of `new`."""
+    """Return the activation scripts that are later than others, and unlike those of `new`."""
     # Either alone proves nothing: another version of virtualenv writes others, and copying takes time.
     times = {}
     for name in names_in(os.path.join(old, BIN)):

@@ -1,8 +1,9 @@
-"""Have a new environment on the disk before it counts: after a power loss ext4 leaves files of no length.
+"""Write an environment to the disk before it counts.
 
-One syncfs writes the 1,000 files of an environment with pip in 25 to 45 ms (ext4); an fsync of each
-takes 2,400 ms. os.sync waits for every other disk, too, such as a slow stick or a share in the network. But syncfs
-writes what all programs have changed on that file system: where that is much, the files are synced one by one.
+After a power loss ext4 leaves files of no length. One syncfs writes the 1,000 files of an environment with pip in
+25 to 45 ms (ext4); an fsync of each takes 2,400 ms. os.sync waits for every other disk, too, such as a slow stick
+or a share in the network. But syncfs writes what all programs have changed on that file system: where that is
+much, the files are synced one by one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ _MUCH = 512 << 10  # KiB that are yet to be written: one to five seconds of an S
 
 
 def sync(environment: str, files: Iterable[str] | None = None) -> None:
-    """Write all that lies in the environment, or these files of it, to the disk, or raise OSError."""
-    is_cheap = sys.platform == "linux" and _unwritten() <= _MUCH
-    if is_cheap and _sync_file_system(environment):
+    """Write the environment, or these files of it, to the disk, or raise OSError."""
+    if sys.platform == "linux" and _unwritten() <= _MUCH and _sync_file_system(environment):
         return
     if files is None:
         _sync_files(environment)
@@ -34,7 +34,7 @@ def sync(environment: str, files: Iterable[str] | None = None) -> None:
 
 
 def _unwritten() -> int:
-    """Return how many KiB of all files are not on their disks yet."""
+    """Return how many KiB of all files are yet to be written."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             rows = dict(line.partition(":")[::2] for line in file)
@@ -44,7 +44,7 @@ def _unwritten() -> int:
 
 
 def _sync_file_system(environment: str) -> bool:
-    """Return False where this Python cannot ask for it: the standard library has no syncfs."""
+    """Return False if this Python cannot call syncfs."""
     try:
         import ctypes  # noqa: PLC0415  absent where Python was built without libffi
 
@@ -62,7 +62,7 @@ def _sync_file_system(environment: str) -> bool:
 
 
 def _sync_files(environment: str) -> None:
-    """Sync each file, and the directories, which hold the names, where they can be opened."""
+    """Sync each file, and the directories, which hold the names."""
     for folder, _, names in os.walk(environment):
         paths = [os.path.join(folder, name) for name in names]
         for path in paths:

@@ -1,7 +1,7 @@
-"""Get distributions, install and remove them, put files back: recovery, repair and undo are made of these.
+"""Download, install and remove distributions, for recovery, rebuilding and undo.
 
-What is got goes into a folder of its own first. Only then is the environment touched, under its lock, and a
-change that fails puts every file back.
+Wheels go into a scratch folder first. Only then the environment is touched, under its lock, and a change that
+fails puts every file back.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -26,24 +27,23 @@ from safepip.system.files import replace_file, umask
 from .history import PIP, State
 from .on_disk import sync
 from .pip import run_pip
-from .verify import digest_in, digest_of, metadata_by_name, record_of
+from .verify import digest_of, metadata_by_name, record_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from safepip.core.world import Environment
 
     from .history import Entry
-    from .verify import Row
 
 _SOURCES = {
     "index_url": "--index-url", "extra_index_urls": "--extra-index-url", "find_links": "--find-links",
     "no_index": "--no-index", "trusted_hosts": "--trusted-host", "pre": "--pre", "cert": "--cert",
     "client_cert": "--client-cert", "proxy": "--proxy",
 }  # fmt: skip
-
+_PATHS = frozenset(("find_links", "cert", "client_cert"))  # those whose value may be a path
 
 # An import fails at bytecode whose header is right and whose end is missing. Only its own Python can read it.
 _CUT_BYTECODE = """
@@ -63,7 +63,7 @@ for folder, _, names in os.walk(sys.argv[1]):
 
 
 class Wanted(Record):
-    """A distribution to get: its `name` and `state`, and pip's options that say from where."""
+    """A distribution to download, and pip's options that say from where."""
 
     name: str
     state: State
@@ -81,17 +81,23 @@ class Wanted(Record):
 
     @property
     def is_of_vcs(self) -> bool:
-        """Return True if it came from version control, which may name the same commit otherwise."""
+        """Return True if it came from version control."""
+        # Which may give the same commit another version.
         return '"vcs_info"' in self.state.origin
 
     @property
     def is_editable(self) -> bool:
-        """Return True if it is installed from a folder of the user's, in place."""
+        """Return True if it is installed in place, from a user's folder."""
         return self.words[0] == "-e"
+
+    @property
+    def is_pip_of_file(self) -> bool:
+        """Return True for a pip from a wheel, which may be gone."""
+        return self.name == "pip" and self.state.origin != ""
 
 
 class FailedError(Exception):
-    """Distributions could not be fetched, installed or removed: `what` failed, and pip's reason."""
+    """What failed of downloading, installing or removing, and pip's reason."""
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(what, why)
@@ -99,46 +105,42 @@ class FailedError(Exception):
         self.why = why
 
 
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder for downloads, for a `with` block."""
+    return tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True)
+
+
 # -- which words name a distribution again
 
 
 def sources(words: Sequence[str], cwd: str) -> tuple[str, ...]:
-    """Return the options of a line that say where distributions come from, paths made absolute."""
+    """Return the options of a line on where distributions come from."""
     found = []
     for _, dest, value in read_line(words, {}).options:
         option = _SOURCES.get(dest)
         if option is None:
             continue
         found.append(option)
-        if value is not None:
-            found.append(_absolute(dest, value, cwd))
+        if value is None:
+            continue
+        is_url = "://" in value or value.startswith("file:")
+        is_path = dest in _PATHS and not is_url
+        found.append(os.path.join(cwd, value) if is_path else value)
     return tuple(found)
 
 
 def again(name: str, state: State, entries: Sequence[Entry]) -> Wanted:
-    """Return a distribution to get from where it came before, by the history."""
-    return Wanted(name=name, state=state, sources=sources_in(entries, name, state))
-
-
-def sources_in(entries: Sequence[Entry], name: str, state: State) -> tuple[str, ...]:
-    """Return the options on sources of the line that installed this version, by the history."""
+    """Return a distribution to download from where it came before."""
     for entry in reversed(entries):
-        for one in entry.changes:
-            if one.name == name and state.same(one.after) and entry.kind == PIP:
-                return sources(entry.words, entry.cwd)
-    return ()
-
-
-def _absolute(dest: str, value: str, cwd: str) -> str:
-    if dest not in {"find_links", "cert", "client_cert"}:
-        return value
-    if "://" in value or value.startswith("file:"):
-        return value
-    return os.path.join(cwd, value)
+        if entry.kind != PIP:
+            continue
+        if any(one.name == name and state.same(one.after) for one in entry.changes):
+            return Wanted(name=name, state=state, sources=sources(entry.words, entry.cwd))
+    return Wanted(name=name, state=state)
 
 
 def requirement(name: str, wanted: State) -> tuple[str, ...]:
-    """Return the words for pip that name exactly this distribution: its version, or where it came from."""
+    """Return pip's words for exactly this distribution."""
     if not wanted.origin:
         return (f"{name}=={wanted.version}",)
     try:
@@ -148,18 +150,18 @@ def requirement(name: str, wanted: State) -> tuple[str, ...]:
 
 
 def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
-    """Return the words for a direct_url.json (packaging.python.org, "Direct URL Data Structure")."""
-    url, below = origin["url"], origin.get("subdirectory")
+    # As packaging.python.org, "Direct URL Data Structure", has it.
+    url, vcs = origin["url"], origin.get("vcs_info")
+    archive = origin.get("archive_info") or {}
+    hashes = archive.get("hashes") or {}
     fragments = []
-    if below:
-        fragments.append(f"subdirectory={below}")
-    vcs, archive = origin.get("vcs_info"), origin.get("archive_info") or {}
-    digest = (archive.get("hashes") or {}).get("sha256")
-    if digest:
-        fragments.insert(0, f"sha256={digest}")
-    fragment = "&".join(fragments)
-    if fragment:
-        fragment = f"#{fragment}"
+    if hashes.get("sha256"):
+        fragments.append(f"sha256={hashes['sha256']}")
+    if origin.get("subdirectory"):
+        fragments.append(f"subdirectory={origin['subdirectory']}")
+    fragment = ""
+    if fragments:
+        fragment = f"#{'&'.join(fragments)}"
     if origin.get("dir_info", {}).get("editable"):
         return ("-e", url2pathname(urlsplit(url).path) + fragment)
     if vcs:
@@ -167,44 +169,37 @@ def _by_origin(name: str, origin: Any) -> tuple[str, ...]:
     return (f"{name} @ {url}{fragment}",)
 
 
-# -- fetched, with nothing touched
+# -- downloaded, with nothing touched
 
 
-def fetch(found: Environment, wanted: Sequence[Wanted], folder: str, *, patient: bool = True) -> None:
-    """Put a wheel of each into the folder, or raise FailedError. Editable ones are left out.
+def fetch(found: Environment, wanted: Sequence[Wanted], folder: str) -> None:
+    """Put a wheel of each into the folder, or raise FailedError.
 
-    All with the same sources are asked for at once, and one by one if that fails, to name the missing one.
+    Editable ones are left out.
     """
-    groups: dict[tuple[str, ...], list[Wanted]] = {}
-    for one in wanted:
-        if not one.is_editable:
-            groups.setdefault(one.sources, []).append(one)
-    for group in groups.values():
-        if len(group) > 1 and not _wheels(found, group, folder, patient=patient):
+    for group in by_sources(one for one in wanted if not one.is_editable).values():
+        if len(group) > 1 and not _wheels(found, group, folder):
             continue
-        for one in group:
-            failed = _wheel(found, one, folder, patient=patient)
+        for one in group:  # one by one, to name the missing one
+            failed = _wheels(found, [one], folder)
+            if failed and one.is_pip_of_file:
+                by_version = replace(one, state=replace(one.state, origin=""))
+                failed = _wheels(found, [by_version], folder)
             if failed:
                 raise FailedError(f"could not get {one.called}", failed)
 
 
-def _wheel(found: Environment, one: Wanted, folder: str, *, patient: bool) -> str:
-    failed = _wheels(found, [one], folder, patient=patient)
-    if failed and one.name == "pip" and one.state.origin:  # from a wheel that safepip had then
-        failed = _wheels(found, [_plain(one)], folder, patient=patient)
-    return failed
+def by_sources(wanted: Iterable[Wanted]) -> dict[tuple[str, ...], list[Wanted]]:
+    """Return the distributions by their sources, which one pip can ask at once."""
+    groups: dict[tuple[str, ...], list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(one.sources, []).append(one)
+    return groups
 
 
-def _plain(one: Wanted) -> Wanted:
-    return Wanted(name=one.name, state=replace(one.state, origin=""))
-
-
-def _wheels(found: Environment, group: Sequence[Wanted], folder: str, *, patient: bool) -> str:
-    """Put wheels of these into the folder; return why that failed, or empty."""
-    words = ["wheel", "--no-deps", "--wheel-dir", folder]
-    if not patient:
-        words += ["--retries", "0"]
-    words += group[0].sources
+def _wheels(found: Environment, group: Sequence[Wanted], folder: str) -> str:
+    """Download wheels from the same sources; return why that failed, or empty."""
+    words = ["wheel", "--no-deps", "--wheel-dir", folder, *group[0].sources]
     for one in group:
         words += one.words
     failed = run_pip(found, words, spare=any(one.name == "pip" for one in group))
@@ -212,33 +207,25 @@ def _wheels(found: Environment, group: Sequence[Wanted], folder: str, *, patient
         return failed
     have = wheels_in(folder)
     for one in group:
-        if not _is_it(one, have.get(one.name)):
-            return f"{one.name} has version {have.get(one.name)} there now"
+        version = have.get(one.name)
+        is_wanted = version == one.state.version or one.is_of_vcs
+        if version is None or not is_wanted:
+            return f"{one.name} has version {version} there now"
     return ""
 
 
-def _is_it(one: Wanted, version: str | None) -> bool:
-    """Return True if the version is the wanted one."""
-    if version is None:
-        return False
-    return one.is_of_vcs or version == one.state.version
-
-
 def wheels_in(folder: str) -> dict[str, str]:
-    """Return name and version of each wheel in the folder."""
+    """Return the version of each wheel in the folder, by name."""
     return dict(name_and_version(name) for name in names_in(folder) if name.endswith(".whl"))
 
 
-def unpack(
-    found: Environment, wanted: Wanted, folder: str, *, patient: bool = True, compiled: bool = True
-) -> bool:
-    """Install exactly this distribution below `folder` as it would lie in the environment.
+def unpack(found: Environment, wanted: Wanted, folder: str, *, compiled: bool = True) -> bool:
+    """Install exactly this distribution below `folder`, and return True if that succeeded.
 
-    Without `compiled`, which takes longer than the rest, it has no bytecode, nor does its RECORD name any.
+    Its files lie there as they would in the environment. Without `compiled`, which takes longer than the rest, it
+    has no bytecode, nor does its RECORD name any.
     """
     words = ["install", "--no-deps", "--ignore-installed", "--no-warn-script-location", "--prefix", folder]
-    if not patient:
-        words += ["--retries", "0"]
     if not compiled:
         words.append("--no-compile")
     return not run_pip(found, (*words, *wanted.sources, *wanted.words), spare=wanted.name == "pip")
@@ -248,23 +235,25 @@ def unpack(
 
 
 def install(found: Environment, coming: Sequence[Wanted], folder: str, *, lock: int | None = None) -> None:
-    """Install from the wheels in the folder, pip itself last, and editable ones from where they lie."""
-    plain = [one for one in coming if not one.is_editable]
-    _install_wheels(found, [one for one in plain if one.name != "pip"], folder, lock)
-    _install_wheels(found, [one for one in plain if one.name == "pip"], folder, lock)
+    """Install wheels from the folder, and editable ones from where they are."""
+    _install_wheels(found, [one for one in coming if one.name != "pip"], folder, lock)
+    _install_wheels(found, [one for one in coming if one.name == "pip"], folder, lock)
     paths: list[str] = []
     for one in coming:
         origin: str | None = one.state.origin
         if one.is_editable:
             origin = None  # pip writes it
-            _install_from_folder(found, one, lock)
+            failed = run_pip(found, ("install", "--no-deps", *one.words), lock=lock)
+            if failed:
+                raise FailedError(f"could not install {one.name} from its folder", failed)
         describe(found, one.name, requested=one.state.requested, origin=origin)
         paths += files_of(found, one.name)
     if paths:
         sync(found.path, paths)
 
 
-def _install_wheels(found: Environment, group: Sequence[Wanted], folder: str, lock: int | None) -> None:
+def _install_wheels(found: Environment, coming: Sequence[Wanted], folder: str, lock: int | None) -> None:
+    group = [one for one in coming if not one.is_editable]
     if not group:
         return
     have = wheels_in(folder)
@@ -275,29 +264,8 @@ def _install_wheels(found: Environment, group: Sequence[Wanted], folder: str, lo
         raise FailedError(f"could not install {', '.join(one.called for one in group)}", failed)
 
 
-def _install_from_folder(found: Environment, one: Wanted, lock: int | None) -> None:
-    failed = run_pip(found, ("install", "--no-deps", *one.words), lock=lock)
-    if failed:
-        raise FailedError(f"could not install {one.name} from its folder", failed)
-
-
-def change(
-    found: Environment,
-    coming: Sequence[Wanted],
-    going: Sequence[str],
-    folder: str,
-    *,
-    lock: int | None = None,
-    proved: Callable[[], None] = lambda: None,
-) -> None:
-    """Install `coming` from the wheels in the folder, remove `going`, and prove it: or put every file back."""
-    with kept(found, [*(one.name for one in coming), *going], folder):
-        install(found, coming, folder, lock=lock)
-        _uninstall(found, going, lock)
-        proved()
-
-
-def _uninstall(found: Environment, going: Sequence[str], lock: int | None) -> None:
+def uninstall(found: Environment, going: Sequence[str], *, lock: int | None = None) -> None:
+    """Remove the distributions of these names, or raise FailedError."""
     if not going:
         return
     failed = run_pip(found, ("uninstall", "--yes", *going), sealed=True, lock=lock)
@@ -306,7 +274,7 @@ def _uninstall(found: Environment, going: Sequence[str], lock: int | None) -> No
 
 
 def bundled_pip(found: Environment, state: State | None = None) -> Wanted | None:
-    """Return the pip whose wheel virtualenv has at hand, if its version is the one of `state` or any will do."""
+    """Return the pip that virtualenv brings, if it fits `state`."""
     wheel = get_embed_wheel("pip", found.version)
     if wheel is None:
         return None
@@ -320,11 +288,13 @@ def bundled_pip(found: Environment, state: State | None = None) -> Wanted | None
 
 
 def give_pip(found: Environment, *, lock: int | None = None) -> str:
-    """Put a new pip into the environment, by safepip's own; return why that failed, or empty."""
+    """Put a new pip into the environment; return an error, or empty."""
     for path in (os.path.join(found.site, "pip"), *infos_of(found, "pip")):
         shutil.rmtree(path, ignore_errors=True)
     bundled = bundled_pip(found)
-    words = (*bundled.sources, *bundled.words) if bundled else ("pip",)
+    words: tuple[str, ...] = ("pip",)
+    if bundled is not None:
+        words = (*bundled.sources, *bundled.words)
     line = ("install", "--no-deps", "--force-reinstall", *words)
     failed = run_pip(found, line, sealed=bundled is not None, spare=True, lock=lock)
     if not failed:
@@ -334,53 +304,41 @@ def give_pip(found: Environment, *, lock: int | None = None) -> str:
 
 
 @contextlib.contextmanager
-def kept(found: Environment, names: Iterable[str], folder: str) -> Iterator[None]:
-    """Put all files of these distributions back if what is done to them fails."""
-    copies = _Copies(found, names, folder)
+def kept(found: Environment, names: Sequence[str], folder: str) -> Iterator[None]:
+    """Put all files of these distributions back if the block fails."""
+    copies = os.path.join(folder, "kept")
+    os.mkdir(copies)
+    before = {path: os.path.join(copies, str(number)) for number, path in enumerate(_present(found, names))}
+    for path, copy in before.items():
+        shutil.copy2(path, copy, follow_symlinks=False)
     try:
         yield
     except BaseException:
-        copies.put_back()
-        sync(found.path, copies.files)
-        raise
-
-
-class _Copies:
-    """Copies of all files of the distributions that are about to change."""
-
-    def __init__(self, found: Environment, names: Iterable[str], folder: str) -> None:
-        self.found = found
-        self.names = frozenset(names)
-        self.folder = os.path.join(folder, "kept")
-        self.files = {path: os.path.join(self.folder, str(number)) for number, path in enumerate(self._paths())}
-        os.mkdir(self.folder)
-        for path, copy in self.files.items():
-            shutil.copy2(path, copy, follow_symlinks=False)
-
-    def put_back(self) -> None:
-        """Put exactly those files back."""
-        for path in self._paths():
-            if path not in self.files:
+        for path in _present(found, names):
+            if path not in before:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
                     os.removedirs(os.path.dirname(path))
-        for path, copy in self.files.items():
-            if not _is_same(path, copy):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-                shutil.copy2(copy, path, follow_symlinks=False)
+        for path, copy in before.items():
+            if _is_same(path, copy):  # its folder may not be writable
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            shutil.copy2(copy, path, follow_symlinks=False)
+        sync(found.path, before)
+        raise
 
-    def _paths(self) -> list[str]:
-        """Return the existing files of these distributions, those that RECORD does not name included."""
-        paths: set[str] = set()
-        for name in self.names:
-            paths.update(files_of(self.found, name))
-        return [path for path in sorted(paths) if os.path.islink(path) or os.path.isfile(path)]
+
+def _present(found: Environment, names: Iterable[str]) -> list[str]:
+    """Return the existing files of these distributions."""
+    paths: set[str] = set()
+    for name in names:
+        paths.update(files_of(found, name))
+    return [path for path in sorted(paths) if os.path.islink(path) or os.path.isfile(path)]
 
 
 def _is_same(path: str, copy: str) -> bool:
-    """Return True if the file is still as it was copied: its folder may not be writable."""
     if os.path.islink(path) or os.path.islink(copy):
         return False
     if not os.path.isfile(path) or os.stat(path).st_mode != os.stat(copy).st_mode:
@@ -394,10 +352,10 @@ def infos_of(found: Environment, name: str) -> list[str]:
 
 
 def files_of(found: Environment, name: str) -> list[str]:
-    """Return the paths of the files that belong to an installed distribution, its metadata included."""
-    paths = []
+    """Return the files of an installed distribution."""
+    paths: list[str] = []  # those in its metadata that RECORD does not name included
     for info in infos_of(found, name):
-        paths += [row.path for row in record_of(info, found.site)]
+        paths += record_of(info, found.site)
         for folder, _, names in os.walk(info):
             paths += [os.path.join(folder, one) for one in sorted(names)]
     return paths
@@ -407,35 +365,20 @@ def files_of(found: Environment, name: str) -> list[str]:
 
 
 def put_file(source: str, path: str, *, durable: bool = True) -> None:
-    """Put a copy of `source` at `path` by rename, so that no other name of the old file changes."""
+    """Put a copy of `source` at `path`."""
+    # By rename: environments may share the old file, which must not change under its other names.
     os.makedirs(os.path.dirname(path), exist_ok=True)
     mode = os.stat(source).st_mode & 0o7755
     with open(source, "rb") as file:
         replace_file(path, file.read(), mode=mode, durable=durable)
 
 
-def put_known_text(row: Row, texts: Iterable[str]) -> bool:
-    """Write the file of metadata that has the recorded hash of one of these texts; return True if one has."""
-    for text in texts:
-        content = os.fsencode(text)
-        if row.digest and digest_in(content) == row.digest:
-            replace_file(row.path, content, mode=0o644 & ~umask())
-            return True
-    return False
-
-
-def is_beginning(path: str, whole: str) -> bool:
-    """Return True if the file is only the beginning of `whole`, perhaps with zeros behind."""
-    with open(path, "rb") as file:
-        content = file.read().rstrip(b"\0")
-    with open(whole, "rb") as file:
-        return file.read().startswith(content)
-
-
-def compile_bytecode(found: Environment, rows: Iterable[Row]) -> None:
-    """Write missing bytecode, since RECORD names it."""
-    bytecode = [row.path for row in rows if row.path.endswith(".pyc")]
-    sources = {source_of(path) for path in bytecode if not os.path.isfile(path)}
+def compile_bytecode(found: Environment, paths: Iterable[str]) -> None:
+    """Write the bytecode that is missing of these files, since RECORD names it."""
+    sources = set()
+    for path in paths:
+        if path.endswith(".pyc") and not os.path.isfile(path):
+            sources.add(source_of(path))
     files = sorted(filter(os.path.isfile, sources))
     if files:
         null, argv = subprocess.DEVNULL, [found.python, "-I", "-m", "compileall", "-q", *files]
@@ -443,7 +386,7 @@ def compile_bytecode(found: Environment, rows: Iterable[Row]) -> None:
 
 
 def remove_cut_bytecode(found: Environment) -> set[str]:
-    """Remove bytecode that the environment's Python cannot read; return the paths."""
+    """Remove bytecode that the environment's Python cannot read, and return the paths."""
     argv = [found.python, "-I", "-S", "-c", _CUT_BYTECODE, found.site]
     done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True)
     paths = set(map(os.fsdecode, filter(None, done.stdout.split(b"\0"))))
@@ -460,18 +403,18 @@ def source_of(path: str) -> str:
 
 
 def describe(found: Environment, name: str, *, requested: bool, origin: str | None = None) -> None:
-    """Write into an installed distribution's metadata if it was asked for, and where it came from.
+    """Write into the metadata whether it was `requested`, and its `origin`.
 
-    `origin` is the text of its direct_url.json, empty for none, None to leave it.
+    That is the text of its direct_url.json, empty for none, None to leave it.
     """
     for info in infos_of(found, name):
-        _put(info, "REQUESTED", "" if requested else None)
+        _write_metadata(info, "REQUESTED", "" if requested else None)
         if origin is not None:
-            _put(info, "direct_url.json", origin or None)
+            _write_metadata(info, "direct_url.json", origin or None)
 
 
-def _put(info: str, name: str, content: str | None) -> None:
-    """Write a file of the metadata, or remove it for None, and change its row in RECORD."""
+def _write_metadata(info: str, name: str, content: str | None) -> None:
+    """Write a file of the metadata, or remove it, with its row in RECORD."""
     path, record = os.path.join(info, name), os.path.join(info, "RECORD")
     named = f"{os.path.basename(info)}/{name}"
     if content is None:

@@ -1,4 +1,4 @@
-"""Show the progress of long work: one line at a terminal, updated in place and removed at the end."""
+"""Show the progress of long work in a line at the terminal, removed at the end."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OFTEN = 0.2
 def shown_while(
     doing: str | Callable[[], str], context: Context, report: Report, *, soon: float = SOON
 ) -> Iterator[None]:
-    """Show what is being done, and for how long, while the body runs; only for somebody who looks on.
+    """Show what is being done, and for how long, while the block runs.
 
-    `doing` is a few plain words, so that the line fits most terminals, or returns them each time. What is done
-    in less than `soon` seconds shows nothing.
+    `doing` is a few plain words, so that the line fits most terminals, or returns them each time. A block of less
+    than `soon` seconds shows nothing.
     """
     if report.quiet or not _moves_back(context, report):
         yield
@@ -43,11 +43,11 @@ def shown_while(
 
 
 def _moves_back(context: Context, report: Report) -> bool:
-    """Return True if stderr is a terminal that can write a line again; Windows does not set TERM."""
+    """Return True if stderr is a terminal that can write a line again."""
     if not report.terminal:
         return False
     kind = context.ambient.environ.get("TERM")
-    if kind is None:
+    if kind is None:  # Windows does not set it
         return context.ambient.platform == "win32"
     return kind != "dumb"
 
@@ -60,8 +60,8 @@ def _watch(told: Callable[[], str], ended: threading.Event, report: Report, paus
         pause = _OFTEN
 
 
-def wheels_in(folder: str, many: int) -> str:
-    """Return how many of so many packages are there, as wheels in the folder."""
+def downloaded(folder: str, many: int) -> str:
+    """Return how many packages are there, as wheels in the folder."""
     try:
         there = sum(name.endswith(".whl") for name in os.listdir(folder))
     except OSError:

@@ -1,7 +1,8 @@
-"""Repair an environment: put single files back, or rebuild it at its own path with the same distributions.
+"""Repair an environment: put single files back, or rebuild it.
 
-It is rebuilt only if its Python is gone, or it was made elsewhere. Everything is fetched and built first; then the
-old environment is exchanged for a new one (see exchange.py).
+It is rebuilt, at its own path with the same distributions, only if its Python is gone or it was made elsewhere
+(faults.py). Everything is downloaded and built first. Then the old environment is exchanged for a new one
+(exchange.py); an error leaves the old one as it was.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import contextlib
 import glob
 import os
 import shutil
-import tempfile
 
 from safepip.core.record import replace
 from safepip.core.world import BIN, BROKEN, EXE, OLDEST, Environment, Interpreter
@@ -22,11 +22,10 @@ from safepip.system.project import ENVIRONMENT
 
 from . import exchange, history, inventory, journal, packages, recover
 from .build import build
-from .creation_lock import creation_lock
+from .creation_lock import change_lock, creation_lock
 from .faults import fault, lacks_pip, moved, was_environment
-from .lock import acquire
 from .packages import FailedError
-from .progress import shown_while, wheels_in
+from .progress import downloaded, shown_while
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,20 +36,22 @@ if TYPE_CHECKING:
 
 
 def repair(path: str, called: str, context: Context, report: Report, *, unasked: bool = False) -> None:
-    """Repair the environment at the absolute `path`, which may be trusted, if there is something to repair.
+    """Repair the environment at the absolute `path`, which may be trusted.
 
-    Single files are put back. It is rebuilt only if its Python is gone or it was made elsewhere; that fails as a
-    whole, with the environment as it was. `called` is its name for the user's eyes. With `unasked` nothing is said
-    if another command has repaired it meanwhile.
+    `called` is its name for the user's eyes. With `unasked` nothing is said if nothing has to be repaired, as when
+    another command has done it meanwhile.
     """
     if exchange.noted(path, context) is None:
         _refuse_other_directories(path, called, context)
     with creation_lock(path, context, report):
-        was_interrupted = exchange.resume(path, called, context, report)
-        with _locked(os.path.realpath(path), context, report) as lock:
+        was_interrupted = exchange.resume_locked(path, called, context, report)
+        with change_lock(os.path.realpath(path), context, report) as lock:
             recovered = recover.recover(path, context, report, lock=lock).restored
             found = context.examine(path, trusted=True)
-            why = _why_rebuild(found, context)
+            if found.state == BROKEN and _was_meant(found.path, context):
+                why: str | None = found.reason
+            else:
+                why = fault(found, context.state)
             if why is not None:
                 _rebuild(_Work(found, called, context, report), why)
                 return
@@ -59,14 +60,8 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
         report.say(f"there is nothing to repair in {called}")
 
 
-def _why_rebuild(found: Environment, context: Context) -> str | None:
-    if found.state == BROKEN and _was_meant(found.path, context):
-        return found.reason
-    return fault(found, context.state)
-
-
 def _repair_files(found: Environment, called: str, context: Context, report: Report, lock: int | None) -> bool:
-    """Put back what is damaged in an environment whose Python works; return True if there was something."""
+    """Put back pip and damaged files; return True if there was something."""
     if is_conda(found.path):
         return False  # conda's to repair
     lacked_pip = lacks_pip(found, context)
@@ -88,20 +83,8 @@ def _repair_files(found: Environment, called: str, context: Context, report: Rep
     return lacked_pip or bool(done.restored)
 
 
-def resume(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back a rebuild that was killed, under its lock; return True if there was one.
-
-    To be asked before an environment is made there: the old one, which is whole, would be left aside.
-    """
-    if exchange.noted(path, context) is None:
-        return False
-    with creation_lock(path, context, report):
-        exchange.resume(path, called, context, report)
-    return True
-
-
 def _refuse_other_directories(path: str, called: str, context: Context) -> None:
-    """Refuse a directory that never was an environment: /usr looks like a broken one."""
+    # /usr looks like a broken environment.
     if not os.path.isdir(path) or not os.listdir(path):
         return
     if was_environment(path) or is_conda(path):
@@ -112,21 +95,21 @@ def _refuse_other_directories(path: str, called: str, context: Context) -> None:
 
 
 def _was_meant(path: str, context: Context) -> bool:
-    """Return True for the project's `.venv`, unless a Python itself is installed there."""
+    """Return True for the project's `.venv`."""
     project = context.project
     if project is None or path != os.path.join(project.root, ENVIRONMENT):
         return False
     if not os.path.isdir(path) or is_conda(path):
         return False
+    # A Python itself may be installed there.
     return not glob.glob(os.path.join(glob.escape(path), "lib", "*", "os.py"))
 
 
 class _Work:
-    """The parts of a rebuilding."""
+    """What a rebuild starts from."""
 
     def __init__(self, found: Environment, called: str, context: Context, report: Report) -> None:
         self.path = found.path
-        self.real = os.path.realpath(found.path)
         self.called = called
         self.context = context
         self.report = report
@@ -134,8 +117,9 @@ class _Work:
         self.base = _interpreter(found, context)
         self.system = inventory.seen_system(found.path)
         entries = history.read(found.path)
-        held = inventory.distributions(found.path)
-        wanted = {name: packages.again(name, one.state, entries) for name, one in held.items()}
+        wanted = {}
+        for name, one in inventory.distributions(found.path).items():
+            wanted[name] = packages.again(name, one.state, entries)
         self.pip = wanted.pop("pip", None)
         self.wanted = list(wanted.values())
         self.has_pip = self.pip is not None
@@ -144,70 +128,61 @@ class _Work:
 
 
 def _rebuild(work: _Work, why: str) -> None:
-    """Get everything, then exchange the old environment for a new one."""
+    """Download everything, then exchange the old environment for a new one."""
+    context, report = work.context, work.report
     many = "1 package"
     if len(work.wanted) != 1:
         many = f"{len(work.wanted)} packages"
-    to_download = [one for one in work.wanted if not one.is_editable]
-    work.report.say(f"{work.called} {why}")
-    work.report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
-    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
+    to_download = sum(not one.is_editable for one in work.wanted)
+    report.say(f"{work.called} {why}")
+    report.say(f"getting its {many} for Python {work.base.minor} ({work.base.path})")
+    with packages.scratch_folder() as folder:
         wheels = os.path.join(folder, "wheels")
         os.mkdir(wheels)
-        with _told_plainly(work.called):
-            with shown_while(
-                lambda: wheels_in(wheels, len(to_download)),
-                work.context,
-                work.report,
-            ):
+        try:
+            with shown_while(lambda: downloaded(wheels, to_download), context, report):
                 _gather(work, os.path.join(folder, "env"), wheels)
-            work.report.say(f"making {work.called} again")
-            with shown_while(f"installing {many}", work.context, work.report):
+            report.say(f"making {work.called} again")
+            with shown_while(f"installing {many}", context, report):
                 _exchange(work, wheels)
-    work.report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
+        except OSError as error:
+            raise _not_repaired(work.called, error.strerror or str(error), code=CANNOT_CREATE) from error
+    report.say(f"{work.called} is repaired: {many}, Python {work.base.minor}")
 
 
-@contextlib.contextmanager
-def _told_plainly(called: str) -> Iterator[None]:
-    """Turn errors of the disk into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise _not_repaired(called, error.strerror or str(error), code=CANNOT_CREATE) from error
-
-
-def _not_repaired(called: str, what: str, *ways: str, code: int = NO_ENVIRONMENT) -> SafepipError:
-    return SafepipError(code, f"{called} was not repaired and is as it was: {what}", *ways)
+def _not_repaired(called: str, what: str, *, code: int = NO_ENVIRONMENT) -> SafepipError:
+    return SafepipError(code, f"{called} was not repaired and is as it was: {what}")
 
 
 # -- from which Python
 
 
 def _interpreter(found: Environment, context: Context) -> Interpreter:
-    """Return the base that the environment had, else a Python in its place, else the target interpreter."""
-    base = _former_base(found, context) or context.base
+    """Return the Python for the new environment."""
+    # The base that it had, else another Python in its place, else the target interpreter.
+    made = inventory.made_with(found.path)
+    in_place = list(_in_place_of_base(found, context))
+    same = [one for one in in_place if one.minor == made]
+    fitting = [*same, *in_place]
+    base = fitting[0] if fitting else context.base
     if base is None or base.version < OLDEST:
         what = f"could not find a Python to rebuild {found.known_as} with"
         raise SafepipError(NO_ENVIRONMENT, what, "put a python3 on PATH, or name one with the setting python")
     return base
 
 
-def _former_base(found: Environment, context: Context) -> Interpreter | None:
-    made, candidates = inventory.made_with(found.path), list(_bases(found, context))
-    for one in candidates:
-        if one.minor == made:
-            return one
-    return candidates[0] if candidates else None
-
-
-def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
-    """Yield the Pythons in the place of the environment's base, by its link and its pyvenv.cfg."""
-    config, made = configuration(found.path), inventory.made_with(found.path)
-    linked = os.path.realpath(os.path.join(found.path, BIN, "python" + EXE))
+def _in_place_of_base(found: Environment, context: Context) -> Iterator[Interpreter]:
+    """Yield the Pythons that the environment's link and its pyvenv.cfg name."""
+    config = configuration(found.path)
     home = config.get("home", "")
-    named = [linked, config.get("base-executable", ""), os.path.join(home, f"python{made}{EXE}")]
+    named = (
+        os.path.realpath(os.path.join(found.path, BIN, "python" + EXE)),
+        config.get("base-executable", ""),
+        os.path.join(home, f"python{inventory.made_with(found.path)}{EXE}"),
+        os.path.join(home, "python3" + EXE),
+    )
     inside = os.path.join(os.path.realpath(found.path), "")
-    for path in dict.fromkeys((*named, os.path.join(home, "python3" + EXE))):
+    for path in dict.fromkeys(named):
         if not os.path.isabs(path) or not is_program(path):
             continue
         if os.path.realpath(path).startswith(inside):  # it goes with the environment
@@ -221,7 +196,7 @@ def _bases(found: Environment, context: Context) -> Iterator[Interpreter]:
 
 
 def _gather(work: _Work, place: str, wheels: str) -> None:
-    """Download or build the wheels, by a temporary environment of the new Python."""
+    """Download or build the wheels, with the new Python in a temporary environment."""
     for one in work.wanted:
         if not one.is_editable:
             continue
@@ -234,26 +209,19 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
         packages.fetch(helper, work.wanted, wheels)
     except FailedError as error:
         raise _not_repaired(work.called, f"{error.what} again: {error.why}") from None
-    if work.pip is not None and _keeps_pip(work, helper):
+    if work.pip is None or work.base.minor != inventory.made_with(work.path):
+        return  # a pip of an older Python may not run on this one
+    seeded = inventory.distributions(helper.path).get("pip")
+    if seeded is None or seeded.state.version != work.pip.state.version:
         with contextlib.suppress(FailedError):
             packages.fetch(helper, [work.pip], wheels)
-
-
-def _keeps_pip(work: _Work, helper: Environment) -> bool:
-    """Return True if the new environment needs another pip than it comes with."""
-    if work.base.minor != inventory.made_with(work.path):  # a pip of an older Python may not run on this one
-        return False
-    seeded = inventory.distributions(helper.path).get("pip")
-    if seeded is None or work.pip is None:
-        return True
-    return seeded.state.version != work.pip.state.version
 
 
 # -- the exchange
 
 
 def _exchange(work: _Work, wheels: str) -> None:
-    """Rename the old environment, make the new one, and remove the old: or put it back."""
+    """Make the new environment in place of the old one, or put that back."""
     begun = exchange.begin(work.path, work.entry, work.context)
     try:
         os.rename(begun.real, begun.aside)
@@ -304,19 +272,3 @@ def _examined(path: str, named: str, base: Interpreter) -> Environment:
     python = os.path.join(path, BIN, "python" + EXE)
     made: Environment = replace(as_usable(path, python, base, configuration(path)), known_as=named)
     return made
-
-
-# -- the environment
-
-
-@contextlib.contextmanager
-def _locked(real: str, context: Context, report: Report) -> Iterator[int | None]:
-    """Hold the environment's own lock, if it exists; give its descriptor."""
-    lock = None
-    if os.path.isdir(real):
-        lock = acquire(real, context.settings.lock_timeout, report)
-    try:
-        yield lock
-    finally:
-        if lock is not None:
-            os.close(lock)

@@ -1,11 +1,16 @@
-"""Put right what an interrupted command left in an environment: found by its journal, under the lock.
+"""Put right what an interrupted command left in an environment.
 
-Damage is told by names, inodes, sizes and hashes against the journal's listing and each RECORD, never by the
-clock. Of each distribution that the command has touched, the new version stays if it is intact, and is fetched
-again if it is not. If that fails, the old one is put back from what pip moved aside, or fetched.
-
-Nothing is deleted that may be somebody else's. A file that no RECORD names stays: pip overwrites it when the
-package is installed again. What must make room goes to `.safepip/left/<number of the journal>`, and is named.
+The way of a fault:
+1. A command that changes an environment writes a journal first, and ends it last (journal.py).
+2. The next change that finds one calls `recover`, under the lock. `env repair` calls `repair_files`, which
+   verifies everything. If the Python is gone or the environment was moved, it is rebuilt (faults.py, rebuild.py).
+3. A distribution counts as touched by names and inodes beside the journal's rows, never by the clock. Damage is
+   told by its RECORD (verify.py). What pip moved aside is found by the names that it gives (asides.py).
+4. An intact version stays. One that pip had begun is installed again (packages.py); if it cannot be downloaded,
+   the old one comes back. Other damaged files come from what pip moved aside, or from a download of that version.
+5. What lies in the way is moved to `.safepip/left/<number of the journal>`, and named: it may be somebody else's.
+   A file that no RECORD names stays where it is; pip overwrites it when the package is installed again.
+6. The journal ends once everything is intact. Else it is kept as `damage`, for the next change to try again.
 """
 
 from __future__ import annotations
@@ -14,34 +19,32 @@ import contextlib
 import glob
 import os
 import shutil
-import tempfile
 
 from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version, name_in
 from safepip.core.world import USABLE
 from safepip.system.environment import OWN, names_in
-from safepip.system.files import sweep
+from safepip.system.files import read_regular, replace_file, sweep, umask
 
-from . import history, inventory, journal, on_disk, packages
-from .asides import Asides, is_begun_bytecode, is_begun_metadata, is_mine, stashed
+from . import history, inventory, journal, packages
+from .asides import LEFT, Asides, is_begun_bytecode, is_begun_metadata, is_mine, stashed
 from .history import State
-from .packages import FailedError, Wanted
+from .on_disk import sync
+from .packages import FailedError, Wanted, scratch_folder
 from .verify import (
     CUT,
     EDITED,
     MISSING,
-    Fault,
     Row,
-    damage,
+    damage_of,
+    digest_in,
     is_as_recorded,
     looks_cut,
     metadata_by_name,
     metadata_in,
     record_of,
     state_of,
-    verify,
-    without_shared,
 )
 
 TYPE_CHECKING = False
@@ -55,25 +58,8 @@ if TYPE_CHECKING:
     from .journal import Pending
 
 _METADATA = ("METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt")
+_LARGEST = 1 << 20  # bytes of a file of metadata
 _MANY = 50  # files, from which on one sync of the file system is faster than one for each
-
-
-class Installed(Record):
-    """A distribution: its metadata belongs at `info`, though it may lie `at` another place.
-
-    `rows` are its files.
-    """
-
-    name: str
-    info: str
-    rows: tuple[Row, ...]
-    state: State
-    at: str = ""
-
-    @property
-    def called(self) -> str:
-        """Return its name and version for the user's eyes."""
-        return f"{self.name} {self.state.version}"
 
 
 class Outcome(Record):
@@ -88,10 +74,7 @@ class Outcome(Record):
 
 
 def recover(environment: str, context: Context, report: Report, *, lock: int | None = None) -> Outcome:
-    """Put right what earlier commands left in `environment`, and say so in a line each.
-
-    A journal ends only once everything that it covers is intact. The rest is tried again at each next change.
-    """
+    """Put right what earlier commands left in `environment`, and say so."""
     found = context.examine(environment, trusted=True)
     done = Outcome()
     if found.state != USABLE:
@@ -106,7 +89,7 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
             _postpone(found, pending, busy[0], report)
             continue
         outcome = _Recovery(found, pending, lock).carry_out()
-        _report_outcome(found, pending, outcome, report)
+        _end(found, pending, outcome, report)
         done = Outcome(restored=done.restored + outcome.restored, damaged=done.damaged + outcome.damaged)
     return done
 
@@ -114,13 +97,15 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
 def repair_files(
     found: Environment, report: Report, *, lock: int | None = None, names: Sequence[str] | None = None
 ) -> Outcome:
-    """Verify distributions by hash, all or those of these `names`, put damaged files back, and say so."""
+    """Verify all distributions or those of these names, and put damaged files back."""
     bytecode = packages.remove_cut_bytecode(found)
     pending = journal.Pending(name="", heading=None, rows=tuple(journal.distributions(found.path)))
     done = _Recovery(found, pending, lock).carry_out(names)
     if bytecode:
-        rows = [row for info in metadata_in(found.site) for row in record_of(info, found.site)]
-        packages.compile_bytecode(found, [row for row in rows if row.path in bytecode])
+        recorded: set[str] = set()
+        for info in metadata_in(found.site):
+            recorded.update(record_of(info, found.site))
+        packages.compile_bytecode(found, bytecode & recorded)
         done = replace(done, restored=(*done.restored, "bytecode"))
     if done.restored:
         report.say(f"put back damaged files of {', '.join(done.restored)}{_where_kept(found, done)}")
@@ -128,7 +113,7 @@ def repair_files(
 
 
 def _postpone(found: Environment, pending: Pending, process: int, report: Report) -> None:
-    """Leave everything to a later change: another pip, without the lock, may be writing at this moment."""
+    # Another pip, without the lock, may be writing at this moment.
     if pending.name != journal.JOURNAL:
         return
     if journal.keep(found.path, pending):
@@ -137,48 +122,48 @@ def _postpone(found: Environment, pending: Pending, process: int, report: Report
     report.say(f"{what}; what an interrupted command left there is put right by the next change after it")
 
 
-def _report_outcome(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
-    """Say what was done; end the journal, or keep what it says of the damage."""
+def _end(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
+    """Say what was done, and end the journal or keep it as damage."""
     is_first = pending.name == journal.JOURNAL
+    which = "an earlier"
     if is_first:
-        _note(found.path, pending)
-    words = pending.heading.words if pending.heading else ()
-    called = read_line(words, {}).subcommand or "change"
-    interrupted = f"{'the last' if is_first else 'an earlier'} {called} here was interrupted"
+        which = "the last"
+        _note_in_history(found.path, pending)
+    interrupted = f"{which} {read_line(pending.words, {}).subcommand or 'change'} here was interrupted"
+    kept = _where_kept(found, done)
     if done.restored:
-        report.say(f"{interrupted}; put right: {', '.join(done.restored)}{_where_kept(found, done)}")
+        report.say(f"{interrupted}; put right: {', '.join(done.restored)}{kept}")
+        kept = ""  # it is said once
     if not done.damaged:
         journal.end(found.path, pending.name)
-        return
-    if is_first:
-        kept = "" if done.restored else _where_kept(found, done)
-        report.say(f"{interrupted} and left damage{kept}; could not get {_ways_on(done)}")
+    elif is_first:
+        again = " ".join(called.replace(" ", "==") for called in done.damaged)
+        way = f"later: safepip install --force-reinstall {again}"
+        report.say(f"{interrupted} and left damage{kept}; could not get {', '.join(done.damaged)} again; {way}")
         if journal.keep(found.path, pending):
-            journal.end(found.path, pending.name)
-
-
-def _ways_on(done: Outcome) -> str:
-    again = " ".join(one.replace(" ", "==") for one in done.damaged)
-    return f"{', '.join(done.damaged)} again; later: safepip install --force-reinstall {again}"
+            journal.end(found.path)
 
 
 def _where_kept(found: Environment, done: Outcome) -> str:
-    return f"; what lay in the way is in {os.path.join(found.path, done.kept)}" if done.kept else ""
+    if not done.kept:
+        return ""
+    return f"; what lay in the way is in {os.path.join(found.path, done.kept)}"
 
 
-def _note(environment: str, pending: Pending) -> None:
+def _note_in_history(environment: str, pending: Pending) -> None:
     """Write into the history what the interrupted command has changed after all."""
     heading = pending.heading
     if heading is None:
         return
+    number, before = heading.number, pending.rows
+    if any(entry.id == number for entry in history.read(environment)):  # pip had ended; since then the rest
+        number, before = journal.next_number(environment), tuple(journal.distributions(environment))
     rows = journal.snapshot(environment)
-    noted = any(entry.id == heading.number for entry in history.read(environment))
-    before = journal.distributions(environment) if noted else pending.rows
     changes = history.changes(history.installed(before), history.installed(rows))
     if not changes:
         return
     entry = history.Entry(
-        id=journal.next_number(environment) if noted else heading.number,
+        id=number,
         time=heading.time,
         kind=history.PIP,
         words=heading.words,
@@ -192,6 +177,24 @@ def _note(environment: str, pending: Pending) -> None:
         history.append(environment, entry)
 
 
+class Installed(Record):
+    """A distribution, with the rows of its RECORD.
+
+    Its metadata belongs at `info`, but lies `at` another place if pip has moved it aside.
+    """
+
+    name: str
+    info: str
+    files: dict[str, Row]
+    state: State
+    at: str = ""
+
+    @property
+    def called(self) -> str:
+        """Return its name and version for the user's eyes."""
+        return f"{self.name} {self.state.version}"
+
+
 class _Recovery:
     """What lies in the environment, and what a journal says of it."""
 
@@ -202,57 +205,53 @@ class _Recovery:
         self.heading = pending.heading
         self.is_again = pending.name == journal.DAMAGE
         self.is_repair = not pending.name
-        self.is_everything = pending.heading is None  # nothing is known: verify everything
-        self.command = read_line(pending.heading.words if pending.heading else (), {})
+        self.command = read_line(pending.words, {})
         self.before = journal.by_name(pending.rows)
         self.asides = Asides(found.path, found.site, journal.folders(pending.rows))
         self.infos = metadata_by_name(found.site)
-        self.moved = self._moved_away()
+        self.moved: dict[str, Installed] = {}  # whose metadata pip has moved aside
+        for info, at in self.asides.metadata(self.before):
+            name = name_and_version(info)[0]
+            self.moved[name] = self._installed(name, info, at)
         self.restored: list[str] = []
         self.damaged: list[str] = []
         self.kept = ""
 
     def carry_out(self, only: Sequence[str] | None = None) -> Outcome:
-        """Put right what is damaged; pip itself comes first, since it repairs the others."""
+        """Put right what is damaged, of all distributions or only these."""
         names = {*self.before, *self.infos, *self.moved}
         if only is not None:
             names.intersection_update(only)
-        for name in sorted(names, key=lambda name: (name != "pip", name)):
-            self._put_right(name)
-            if name == "pip" and self.damaged and not packages.give_pip(self.found, lock=self.lock):
+        if "pip" in names:  # first, since it repairs the others
+            self._put_right("pip")
+            if self.damaged and not packages.give_pip(self.found, lock=self.lock):
                 self.damaged, self.restored = [], ["pip"]
+        for name in sorted(names - {"pip"}):
+            self._put_right(name)
         if not self.damaged:
-            self._sweep(names)
+            for name in names:
+                self._sweep(name)
         return Outcome(restored=tuple(self.restored), damaged=tuple(self.damaged), kept=self.kept)
 
-    def _moved_away(self) -> dict[str, Installed]:
-        """Return the distributions whose metadata pip has moved aside, by name."""
-        found = {}
-        for at in self.asides.metadata():
-            info = self.asides.origin_of(at, self.before)
-            if info:
-                name = name_and_version(info)[0]
-                found[name] = self._installed(name, info, at)
-        return found
-
     def _installed(self, name: str, info: str, at: str = "") -> Installed:
-        """Return the distribution whose metadata belongs at `info`, and lies `at` another place for now."""
         lies = at or info
+        requested = os.path.lexists(os.path.join(lies, "REQUESTED"))
+        if name not in self.before and self._is_named(name):
+            requested = True
+        origin = _text(os.path.join(lies, "direct_url.json"))
         for row in self.before.get(name, ()):
             if row.path == self._relative(info):
                 requested, origin = row.requested, row.origin
-                break
-        else:
-            asked = name not in self.before and self._is_named(name)
-            requested = asked or os.path.lexists(os.path.join(lies, "REQUESTED"))
-            origin = _text(os.path.join(lies, "direct_url.json"))
         state = State(version=name_and_version(info)[1], requested=requested, origin=origin)
-        return Installed(name=name, info=info, rows=tuple(record_of(info, self.site, lies)), state=state, at=at)
+        files = record_of(info, self.site, at)
+        return Installed(name=name, info=info, files=files, state=state, at=at)
 
-    # -- one distribution
+    def _tell(self, called: str, *, intact: bool) -> None:
+        (self.restored if intact else self.damaged).append(called)
+
+    # -- which version
 
     def _put_right(self, name: str) -> None:
-        """Put a distribution right if the command has touched it."""
         present = [self._installed(name, info) for info in self.infos.get(name, ())]
         old = self.moved.get(name)
         if not present:
@@ -262,10 +261,11 @@ class _Recovery:
             self._choose_version(present, old)
 
     def _choose_version(self, present: Sequence[Installed], old: Installed | None) -> None:
-        """Keep an intact version, else finish the one that was begun, else repair the least damaged one."""
+        """Keep an intact version, finish a begun one, or repair the least damaged."""
         intact, begun = [], []
+        damage: dict[str, dict[str, str]] = {}
         for dist in present:
-            faults = self._damage(dist)
+            damage[dist.info] = faults = self._damage(dist)
             if not faults and self._is_finished(dist):
                 intact.append(dist)
             elif self._is_begun(dist, faults):
@@ -273,50 +273,47 @@ class _Recovery:
         if intact:
             self._keep_one(intact, present)
         elif begun:
-            self._complete(begun[-1], _others(begun[-1], present), old)
+            if _is_of_pip(begun[-1]):  # other tools finish their own
+                self._complete(begun[-1], _others(begun[-1], present), old)
         else:
-            best = min(present, key=lambda dist: len(self._damage(dist)))
+            best = min(present, key=lambda dist: len(damage[dist.info]))
             for other in _others(best, present):
                 self._set_aside(other.info)
             self._restore(best)
 
-    def _tell(self, called: str, *, intact: bool) -> None:
-        (self.restored if intact else self.damaged).append(called)
-
-    def _damage(self, dist: Installed) -> list[Fault]:
-        hashed = self.is_everything or not self._is_listed(dist)
-        return without_shared(damage(verify(dist.info, self.site, hashed=hashed)), dist.info, self.site)
-
     def _is_touched(self, name: str, present: Sequence[Installed]) -> bool:
-        """Return True if the command has begun to change the distribution, by the journal's listing."""
-        if self.is_everything or self.is_again or name in self.moved or len(present) > 1:
+        """Return True if the command has begun to change the distribution."""
+        if self.heading is None or self.is_again or name in self.moved:
             return True
-        if not self._is_listed(present[0]):
+        if len(present) > 1 or not self._is_listed(present[0]):
             return True
-        paths = [row.path for row in present[0].rows if not row.path.endswith(".pyc")]
+        paths = [path for path in present[0].files if not path.endswith(".pyc")]
         return not all(map(os.path.lexists, paths)) or self.asides.of_any(paths)
 
+    def _damage(self, dist: Installed) -> dict[str, str]:
+        return damage_of(dist.info, self.site, hashed=self.heading is None or not self._is_listed(dist))
+
     def _is_listed(self, dist: Installed) -> bool:
-        """Return True if this very metadata folder was there when the command began."""
-        rows = [row for row in self.before.get(dist.name, ()) if row.path == self._relative(dist.info)]
-        return any(row.stamp == journal.stamp_of(dist.info) for row in rows)
+        """Return True if this metadata folder was there when the command began."""
+        path = self._relative(dist.info)
+        stamps = [row.stamp for row in self.before.get(dist.name, ()) if row.path == path]
+        return journal.stamp_of(dist.info) in stamps
 
     def _is_finished(self, dist: Installed) -> bool:
-        """Return True if pip, which writes INSTALLER and then RECORD last, has written both."""
+        """Return True if pip has written all of this metadata."""
         if self.is_repair or self._is_listed(dist):
             return True
-        installer = os.path.join(dist.info, "INSTALLER")
-        return any(row.path == installer for row in dist.rows)
+        # INSTALLER comes last, and then RECORD, which names it.
+        return os.path.join(dist.info, "INSTALLER") in dist.files
 
-    def _is_begun(self, dist: Installed, faults: Sequence[Fault]) -> bool:
-        """Return True if a pip has begun to write this metadata, and has not finished."""
+    def _is_begun(self, dist: Installed, faults: dict[str, str]) -> bool:
+        """Return True if a pip has begun to write this metadata, no more."""
         if self._is_listed(dist):
             return False
-        record = os.path.join(dist.info, "RECORD")
-        return not self._is_finished(dist) or any(fault.path == record for fault in faults)
+        return not self._is_finished(dist) or os.path.join(dist.info, "RECORD") in faults
 
     def _keep_one(self, intact: Sequence[Installed], present: Sequence[Installed]) -> None:
-        """Keep one intact version, a new one if there is one; set the metadata of others aside."""
+        """Keep one intact version, and set the metadata of others aside."""
         new = [dist for dist in intact if not self._is_listed(dist)]
         kept = (new or intact)[-1]
         others = _others(kept, present)
@@ -326,11 +323,9 @@ class _Recovery:
             self._tell(kept.called, intact=True)
 
     def _complete(self, new: Installed, others: Sequence[Installed], old: Installed | None) -> None:
-        """Finish the version that was being installed; if that fails, put the old one back."""
+        """Finish the version that was begun, or put the old one back."""
         former = old or next(reversed(others), None)
-        if not _is_of_pip(new):
-            return
-        if former is None and new.rows:
+        if former is None and new.files:
             self._finish(new)
             return
         if new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
@@ -339,38 +334,40 @@ class _Recovery:
             self._tell(new.called, intact=True)
         elif former is not None:
             self._restore(former, new)
-        else:
-            self._give_up(new)
-
-    def _give_up(self, new: Installed) -> None:
-        """Set half-written metadata aside that cannot be completed."""
-        if inventory.users(self.found.path):  # such a program may be writing it
+        elif inventory.users(self.found.path):  # such a program may be writing it
             self._tell(new.called, intact=False)
-            return
-        self._set_aside(new.info)
-        self._tell(f"{new.called} (not installed)", intact=True)
+        else:
+            self._set_aside(new.info)
+            self._tell(f"{new.called} (not installed)", intact=True)
 
     def _finish(self, new: Installed) -> None:
-        """Install again what lacks only pip's own last words, or may be a wheel that was unpacked by hand.
-
-        Only if no file in it is edited, and the sources give the same files: then nothing is lost.
-        """
-        present = [row for row in new.rows if os.path.lexists(row.path)]
-        if any(state_of(row, hashed=True) == EDITED for row in present):
+        """Install again what lacks pip's last words."""
+        # It may be a wheel that was unpacked by hand. Nothing is lost if no file is edited, and the sources give
+        # the same files.
+        if _has_edited(new):
             return
-        with _scratch_folder() as folder:
-            is_fetched = self._unpack(new, folder)
-            is_same = all(is_as_recorded(row, self._within(folder, row.path)) for row in present if row.digest)
+        with scratch_folder() as folder:
+            is_fetched = packages.unpack(self.found, self._wanted(new), folder, compiled=False)
+            is_same = self._is_same_in(folder, new)
         if not is_fetched:
             self._tell(new.called, intact=False)
         elif is_same:
             self._tell(new.called, intact=self._install(new, [new]))
 
+    def _is_same_in(self, folder: str, dist: Installed) -> bool:
+        """Return True if the files that are there have the same content below `folder`."""
+        for path, row in dist.files.items():
+            if not row.digest or not os.path.lexists(path):
+                continue
+            if not is_as_recorded(row, self._within(folder, path)):
+                return False
+        return True
+
     def _install(self, new: Installed, replaced: Sequence[Installed]) -> bool:
-        """Install exactly this version: first fetched, then in place of the metadata that is `replaced`."""
+        """Download and install this version in place of what is `replaced`."""
         wanted, aside, done = self._wanted(new), [], False
-        with _scratch_folder() as folder, contextlib.suppress(FailedError):
-            packages.fetch(self.found, [wanted], folder, patient=not self.is_again)
+        with scratch_folder() as folder, contextlib.suppress(FailedError):
+            packages.fetch(self.found, [wanted], folder)
             with packages.kept(self.found, [new.name], folder):
                 aside = [self._set_aside(dist.info) for dist in replaced]
                 packages.install(self.found, [wanted], folder, lock=self.lock)
@@ -379,21 +376,37 @@ class _Recovery:
             self._drop_copies(path, new.info)
         return done
 
-    # -- its files
+    def _wanted(self, dist: Installed) -> Wanted:
+        """Return what pip is asked for to download this version."""
+        wanted = packages.again(dist.name, dist.state, history.read(self.found.path))
+        if self.heading is not None:
+            sources = packages.sources(self.heading.words, self.heading.cwd)
+            wanted = replace(wanted, sources=sources or wanted.sources)
+        if dist.name == "pip":
+            wanted = packages.bundled_pip(self.found, dist.state) or wanted
+        if self.is_again:  # at each change: an index that is still out of reach must not be waited for
+            wanted = replace(wanted, sources=(*wanted.sources, "--retries", "0"))
+        return wanted
+
+    def _is_named(self, name: str) -> bool:
+        """Return True if the interrupted line names this distribution."""
+        return name in map(name_in, self.command.requirements)
+
+    # -- the files of one version
 
     def _restore(self, dist: Installed, instead_of: Installed | None = None, *, fetch: bool = True) -> bool:
-        """Put back what is damaged of `dist`, from pip's leftovers or the same version fetched elsewhere.
+        """Put back what is damaged, from what pip moved aside or from a download.
 
-        Remove it instead if the interrupted line was to uninstall it and not all is at hand. Return False, with
-        nothing done, if it would have to be fetched and must not be.
+        Remove it if the interrupted line was to uninstall it and not all is at hand. Return False, with nothing
+        done, if it would have to be downloaded and `fetch` forbids that.
         """
-        folders = self.asides.folders_of(dist.rows)
+        folders = self.asides.folders_of(dist.files)
         if dist.at:
             folders[dist.info] = dist.at
         faults = self._faults(dist, folders, is_replaced=instead_of is not None)
         if not _are_at_hand(dist, faults):
             if self._was_to_go(dist.name):
-                _remove(dist.rows)
+                _remove(dist.files.values())
                 self._tell(f"{dist.called} (removed)", intact=True)
                 return True
             if not fetch:
@@ -402,126 +415,115 @@ class _Recovery:
             self._take_away(instead_of, dist)
         self._move_back(folders)
         edited = self._put_files(dist, faults)
-        is_intact = self._is_intact(dist, edited) or self._install_again(dist, edited)
-        if not faults or not edited.issuperset(fault.path for fault in faults):  # else nothing was damaged
+        is_intact = edited.issuperset(damage_of(dist.info, self.site, hashed=True))
+        if not is_intact and not edited and not _has_edited(dist):
+            is_intact = self._install(dist, [dist])  # its files are not as recorded anywhere
+        if not edited or not edited.issuperset(faults):  # else nothing was damaged
             self._tell(dist.called, intact=is_intact)
         return True
 
-    def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> list[Fault]:
-        """Return what is damaged of `dist`, and not in one of the folders that pip has moved away."""
-        if not dist.at:
-            return [fault for fault in self._damage(dist) if not _is_moved(fault.path, folders)]
-        is_replaced = is_replaced or any(map(os.path.lexists, folders))
-        return _lost(dist, folders, is_replaced=is_replaced)
+    def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> dict[str, str]:
+        """Return what is damaged and does not lie in one of these folders."""
+        if dist.at:
+            # Where pip has begun to write another version, its files do not pass for edited ones of this.
+            is_replaced = is_replaced or any(map(os.path.lexists, folders))
+            lost = filter(_is_other if is_replaced else _is_gone, dist.files.values())
+            faults = {row.path: MISSING for row in lost}
+        else:
+            faults = self._damage(dist)
+        for folder, moved in folders.items():
+            inside = os.path.join(folder, "")
+            for path in list(faults):
+                if path.startswith(inside) and os.path.lexists(moved + path[len(folder) :]):
+                    del faults[path]
+        return faults
+
+    def _was_to_go(self, name: str) -> bool:
+        """Return True if the interrupted line was to remove this distribution."""
+        if self.command.subcommand != "uninstall":
+            return False
+        return self._is_named(name) or bool(self.command.r_files)
 
     def _take_away(self, other: Installed, kept: Installed) -> None:
-        """Remove the files of another version that the kept one does not have, and set its metadata aside."""
-        paths = {row.path for row in kept.rows}
-        _remove(row for row in other.rows if row.path not in paths)
+        """Remove the files of another version that the kept one does not have."""
+        _remove(row for path, row in other.files.items() if path not in kept.files)
         if os.path.isdir(other.info):
             self._set_aside(other.info)
 
     def _move_back(self, folders: dict[str, str]) -> None:
-        """Rename the folders back; what lies in their place was written since."""
-        for folder, moved in folders.items():
+        """Rename folders that pip has moved aside back."""
+        for folder, moved in folders.items():  # what lies in their place was written since
+            if folder == os.path.join(self.site, "pip"):  # large, and pip's alone
+                shutil.rmtree(folder, ignore_errors=True)
             if os.path.lexists(folder):
-                if folder == os.path.join(self.site, "pip"):  # large, and pip's alone
-                    shutil.rmtree(folder, ignore_errors=True)
-                else:
-                    self._set_aside(folder)
+                self._set_aside(folder)
             os.makedirs(os.path.dirname(folder), exist_ok=True)
             os.rename(moved, folder)
 
-    def _put_files(self, dist: Installed, faults: Sequence[Fault]) -> set[str]:
-        """Put damaged files back; return those that turn out to be edited, not damaged."""
-        rows = {row.path: row for row in dist.rows}
-        needed = []
-        for fault in faults:
-            row = rows.get(fault.path, Row(path=fault.path, digest="", size=None))
-            if fault.path.endswith(".pyc"):
-                _unlink(fault.path)  # compiled again below
-            elif not self._put_at_hand(row, fault, dist.state.origin):
-                needed.append((row, fault.kind))
-        edited = self._put_fetched(dist, needed) if needed else set()
-        packages.compile_bytecode(self.found, dist.rows)
+    def _put_files(self, dist: Installed, faults: dict[str, str]) -> set[str]:
+        """Put damaged files back; return those that are edited, not damaged."""
+        needed = {}
+        for path, kind in faults.items():
+            if path.endswith(".pyc"):
+                _unlink(path)  # compiled again below
+            elif not self._put_at_hand(dist, path, kind):
+                needed[path] = kind
+        edited = self._put_fetched(dist, needed)
+        packages.compile_bytecode(self.found, dist.files)
         record = os.path.join(dist.info, "RECORD")
-        if os.path.isfile(record) and any(row.path == record for row, _ in needed):
+        if record in needed and os.path.isfile(record):
             packages.describe(self.found, dist.name, requested=dist.state.requested, origin=dist.state.origin)
         return edited
 
-    def _put_at_hand(self, row: Row, fault: Fault, origin: str) -> bool:
-        """Put a file back that pip has stashed, or whose content is known; return True if it is as recorded."""
-        if fault.kind == MISSING and os.path.lexists(row.path):
+    def _put_at_hand(self, dist: Installed, path: str, kind: str) -> bool:
+        """Put a file back without a download; return True if that succeeded."""
+        row = _row(dist, path)
+        if kind == MISSING and os.path.lexists(path):
             if not state_of(row, hashed=True):
                 return True
-            self._set_aside(row.path)
+            self._set_aside(path)
         source = stashed(row)
         if source is not None:
-            packages.put_file(source, row.path)
+            packages.put_file(source, path)
             _unlink(source)
             return True
-        is_metadata = os.path.dirname(row.path).endswith(".dist-info")
-        return is_metadata and packages.put_known_text(row, ("pip\n", "", origin, "uv"))
-
-    def _put_fetched(self, dist: Installed, needed: Sequence[tuple[Row, str]]) -> set[str]:
-        """Put files back from the same version, got from elsewhere; return those that are edited instead."""
-        edited, is_few = set(), len(needed) < _MANY
-        with _scratch_folder() as folder:
-            has_record = any(row.path.endswith(".dist-info/RECORD") for row, _ in needed)
-            self._unpack(dist, folder, compiled=has_record)
-            for row, kind in needed:
-                source = self._within(folder, row.path)
-                is_original = _is_original(row, source)
-                if kind == CUT and not _is_cut(row.path, source if is_original else ""):
-                    edited.add(row.path)
-                elif is_original:
-                    packages.put_file(source, row.path, durable=is_few)
-        if not is_few:
-            on_disk.sync(self.found.path, [row.path for row, _ in needed])
-        return edited
-
-    def _is_intact(self, dist: Installed, edited: set[str]) -> bool:
-        faults = damage(verify(dist.info, self.site, hashed=True))
-        return edited.issuperset(fault.path for fault in without_shared(faults, dist.info, self.site))
-
-    def _install_again(self, dist: Installed, edited: set[str]) -> bool:
-        """Install a distribution again whose files are not as recorded anywhere, unless one of them is edited."""
-        if edited or any(state_of(row, hashed=True) == EDITED for row in dist.rows):
+        if not os.path.dirname(path).endswith(".dist-info"):
             return False
-        return self._install(dist, [dist])
+        for text in ("pip\n", "", dist.state.origin, "uv"):  # what files of metadata may hold
+            content = os.fsencode(text)
+            if digest_in(content) == row.digest:
+                replace_file(path, content, mode=0o644 & ~umask())
+                return True
+        return False
 
-    def _unpack(self, dist: Installed, folder: str, *, compiled: bool = False) -> bool:
-        """Install exactly this version below `folder`, as it would lie in the environment."""
-        is_patient = not self.is_again
-        return packages.unpack(self.found, self._wanted(dist), folder, patient=is_patient, compiled=compiled)
-
-    def _within(self, folder: str, path: str) -> str:
-        return os.path.join(folder, self._relative(path))
-
-    def _wanted(self, dist: Installed) -> Wanted:
-        bundled = packages.bundled_pip(self.found, dist.state) if dist.name == "pip" else None
-        if bundled is not None:
-            return bundled
-        sources = packages.sources_in(history.read(self.found.path), dist.name, dist.state)
-        if self.heading is not None:
-            sources = packages.sources(self.heading.words, self.heading.cwd) or sources
-        return Wanted(name=dist.name, state=dist.state, sources=sources)
-
-    def _was_to_go(self, name: str) -> bool:
-        """Return True if the interrupted line was to remove this distribution."""
-        return self.command.subcommand == "uninstall" and (self._is_named(name) or bool(self.command.r_files))
-
-    def _is_named(self, name: str) -> bool:
-        """Return True if the interrupted line names this distribution; a path does not."""
-        return any(name_in(typed) == name for typed in self.command.requirements)
+    def _put_fetched(self, dist: Installed, needed: dict[str, str]) -> set[str]:
+        """Put files back from a download; return those that are edited."""
+        edited: set[str] = set()
+        if not needed:
+            return edited
+        is_few = len(needed) < _MANY
+        has_record = os.path.join(dist.info, "RECORD") in needed
+        with scratch_folder() as folder:
+            packages.unpack(self.found, self._wanted(dist), folder, compiled=has_record)
+            for path, kind in needed.items():
+                source = self._within(folder, path)
+                if not _is_original(source, _row(dist, path)):
+                    source = ""
+                if kind == CUT and not _is_cut(path, source):
+                    edited.add(path)
+                elif source:
+                    packages.put_file(source, path, durable=is_few)
+        if not is_few:
+            sync(self.found.path, needed)
+        return edited
 
     # -- what is in the way, and what is left over
 
     def _set_aside(self, path: str) -> str:
-        """Move what may not be ours to delete out of the way; return where it is now."""
+        """Move what may be somebody else's out of the way; return where to."""
         if not self.kept:
             number = self.heading.number if self.heading else journal.next_number(self.found.path)
-            self.kept = os.path.join(OWN, "left", number)
+            self.kept = os.path.join(LEFT, number)
         target = self._within(os.path.join(self.found.path, self.kept), path)
         while os.path.lexists(target):
             target += "~"
@@ -530,7 +532,8 @@ class _Recovery:
         return target
 
     def _drop_copies(self, aside: str, info: str) -> None:
-        """Remove metadata that was set aside, unless a file in it is neither pip's nor there again."""
+        """Remove metadata that was set aside, if only copies are in it."""
+        # A file that is neither pip's nor there again may be somebody else's.
         there = {*_METADATA, *names_in(info)}
         if any(name not in there and not is_begun_metadata(name) for name in names_in(aside)):
             return
@@ -540,26 +543,24 @@ class _Recovery:
         if not os.path.isdir(os.path.join(self.found.path, self.kept)):
             self.kept = ""
 
-    def _sweep(self, names: Iterable[str]) -> None:
-        """Remove what pip had moved aside, and bytecode and metadata that was being written."""
-        for name in names:
-            infos = packages.infos_of(self.found, name)
-            known = {row.path for info in infos for row in record_of(info, self.site)}
-            if name in self.moved:
-                known.update(row.path for row in self.moved[name].rows)
-            for folder, moved in self.asides.of(sorted(self._folders_of(name, infos, known))):
-                self._sweep_aside(moved, folder, known)
-            _sweep_begun(known, infos)
-
-    def _folders_of(self, name: str, infos: Iterable[str], known: Iterable[str]) -> set[str]:
-        """Return the folders of a distribution, those from before the command included."""
-        found = {os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")), *infos}
-        found.update(os.path.join(self.found.path, row.path) for row in self.before.get(name, ()))
-        found.update(self.asides.with_above(map(os.path.dirname, known)))
-        return found
+    def _sweep(self, name: str) -> None:
+        """Remove what pip had moved aside or was writing of a distribution."""
+        infos = packages.infos_of(self.found, name)
+        known: set[str] = set()
+        for info in infos:
+            known.update(record_of(info, self.site))
+        if name in self.moved:
+            known.update(self.moved[name].files)
+        folders = {os.path.join(self.site, name), os.path.join(self.site, name.replace("-", "_")), *infos}
+        for row in self.before.get(name, ()):
+            folders.add(os.path.join(self.found.path, row.path))
+        folders.update(self.asides.with_above(map(os.path.dirname, known)))
+        for folder, moved in self.asides.of(sorted(folders)):
+            self._sweep_aside(moved, folder, known)
+        _sweep_begun(known, infos)
 
     def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
-        """Remove a folder that pip moved aside; a file in it that no RECORD names is kept."""
+        """Remove a folder that pip moved aside, but keep what no RECORD names."""
         is_metadata = folder.endswith(".dist-info")
         for at, _, files in os.walk(moved):
             for name in files:
@@ -572,13 +573,12 @@ class _Recovery:
     def _relative(self, path: str) -> str:
         return os.path.relpath(path, self.found.path)
 
-
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True)
+    def _within(self, folder: str, path: str) -> str:
+        return os.path.join(folder, self._relative(path))
 
 
 def _sweep_begun(known: set[str], infos: Iterable[str]) -> None:
-    """Remove files that Python or pip was writing beside these, and would have renamed."""
+    """Remove files that Python or pip was writing beside these."""
     sources = {path for path in known if path.endswith(".py")}
     for folder in {os.path.join(os.path.dirname(path), "__pycache__") for path in sources}:
         for path in glob.glob(os.path.join(glob.escape(folder), "*.pyc.*")):
@@ -594,56 +594,58 @@ def _others(dist: Installed, present: Iterable[Installed]) -> list[Installed]:
 
 
 def _is_of_pip(dist: Installed) -> bool:
-    """Return True for metadata that pip has written, as far as that shows; other tools finish their own."""
+    """Return True if pip seems to have written this metadata."""
     installer = _text(os.path.join(dist.info, "INSTALLER")).strip()
     return installer in {"", "pip"} and is_mine(dist.info)
 
 
-def _lost(dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> list[Fault]:
-    """Return the files of a version that pip has moved away which are not in one of these folders.
-
-    Where pip has begun to write another version, the files of that do not pass for edited ones.
-    """
-    lost = []
-    for row in dist.rows:
-        if _is_moved(row.path, folders):
-            continue
-        is_others = is_replaced and row.digest != "" and not is_as_recorded(row)
-        if is_others or not os.path.lexists(row.path):
-            lost.append(Fault(path=row.path, kind=MISSING))
-    return lost
+def _has_edited(dist: Installed) -> bool:
+    return any(state_of(row, hashed=True) == EDITED for row in dist.files.values())
 
 
-def _are_at_hand(dist: Installed, faults: Iterable[Fault]) -> bool:
-    """Return True if all these files can be put back without fetching them."""
-    rows = {row.path: row for row in dist.rows}
-    needed = [fault.path for fault in faults if not fault.path.endswith(".pyc")]
-    return all(path in rows and stashed(rows[path]) is not None for path in needed)
+def _row(dist: Installed, path: str) -> Row:
+    """Return what is recorded of a file; of RECORD itself that may be nothing."""
+    return dist.files.get(path, Row(path=path, digest="", size=None))
 
 
-def _is_original(row: Row, source: str) -> bool:
-    """Return True if a fetched file is the recorded one, as far as RECORD tells."""
+def _is_gone(row: Row) -> bool:
+    return not os.path.lexists(row.path)
+
+
+def _is_other(row: Row) -> bool:
+    """Return True if the file is gone, or another version's lies there."""
+    if not row.digest:
+        return _is_gone(row)
+    return not is_as_recorded(row)
+
+
+def _are_at_hand(dist: Installed, faults: Iterable[str]) -> bool:
+    """Return True if these files can be put back without a download."""
+    for path in faults:
+        if not path.endswith(".pyc") and stashed(_row(dist, path)) is None:
+            return False
+    return True
+
+
+def _is_original(source: str, row: Row) -> bool:
     if not row.digest:
         return os.path.isfile(source)
     return is_as_recorded(row, source)
 
 
 def _is_cut(path: str, original: str) -> bool:
-    """Return True if a file is the beginning of the original; where that is not known, if it looks so."""
-    return packages.is_beginning(path, original) if original else looks_cut(path)
-
-
-def _is_moved(path: str, folders: dict[str, str]) -> bool:
-    """Return True if the file lies in one of the folders that pip moved away."""
-    for folder, moved in folders.items():
-        is_inside = path.startswith(os.path.join(folder, ""))
-        if is_inside and os.path.lexists(moved + path[len(folder) :]):
-            return True
-    return False
+    """Return True if a file is only the beginning of the original."""
+    if not original:  # it is not known
+        return looks_cut(path)
+    # A power loss may leave zeros behind what was written.
+    with open(path, "rb") as file:
+        content = file.read().rstrip(b"\0")
+    with open(original, "rb") as file:
+        return file.read().startswith(content)
 
 
 def _remove(rows: Iterable[Row]) -> None:
-    """Remove files, but not such as were edited, and the folders that get empty."""
+    """Remove files that are not edited, and the folders that get empty."""
     for row in rows:
         if not row.digest or is_as_recorded(row):
             with contextlib.suppress(OSError):
@@ -657,8 +659,4 @@ def _unlink(path: str) -> None:
 
 
 def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""
+    return os.fsdecode(read_regular(path, _LARGEST) or b"")

@@ -14,8 +14,8 @@ from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.project import owner
 
-from .creation_lock import creation_lock, creation_lock_file
-from .lock import LOCK, acquire
+from .creation_lock import change_lock, creation_lock, creation_lock_file
+from .lock import LOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,44 +25,30 @@ if TYPE_CHECKING:
     from safepip.system.observe import Context
     from safepip.system.registry import Entry
 
-    from .create import Made
-
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def remove(entry: Entry, context: Context, report: Report) -> None:
-    """Remove the directory whose identity was noted, under both its locks.
-
-    Its pyvenv.cfg becomes the mark of an unfinished environment first: so whatever a kill leaves is safepip's own
-    to finish, and renaming needs no space on the disk.
-    """
+    """Remove the directory whose identity was noted, under both its locks."""
+    # Its pyvenv.cfg becomes the mark of an unfinished environment first, so that the next command finishes what
+    # a kill leaves. Renaming needs no space on the disk.
     path = entry.registration.path
-    with creation_lock(path, context, report), _errors_named(path):
-        lock = acquire(path, context.settings.lock_timeout, report)
-        try:
-            if not entry.is_there:
-                raise SafepipError(REFUSED, f"{path} is not the environment that safepip made there")
-            _refuse_what_cannot_go(path, context)
-            _mark_unfinished(path)
-            empty(path, last=(OWN, LOCK))
-            with contextlib.suppress(OSError):  # behind a link, or mounted, the empty directory stays
-                os.rmdir(path)
-            registry.discard(entry)
-        finally:
-            if lock is not None:
-                os.close(lock)
-
-
-def _mark_unfinished(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.rename(os.path.join(path, CONFIG), os.path.join(path, CREATING))
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(path, CONFIG))  # where safepip has no folder in it
+    with creation_lock(path, context, report), _errors_named(path), change_lock(path, context, report):
+        if not entry.is_there:
+            raise SafepipError(REFUSED, f"{path} is not the environment that safepip made there")
+        _refuse_what_cannot_go(path, context)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(os.path.join(path, CONFIG), os.path.join(path, CREATING))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(path, CONFIG))  # where safepip has no folder in it
+        empty(path, last=(OWN, LOCK))
+        with contextlib.suppress(OSError):  # behind a link, or mounted, the empty directory stays
+            os.rmdir(path)
+        registry.discard(entry)
 
 
 @contextlib.contextmanager
 def _errors_named(path: str) -> Iterator[None]:
-    """Turn an error of the system into a line that names the file, and the way on."""
     try:
         yield
     except OSError as error:
@@ -71,10 +57,8 @@ def _errors_named(path: str) -> Iterator[None]:
 
 
 def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
-    """Remove everything in a directory but the names `kept`, the names `last` in the end.
-
-    It is reached through descriptors: no link is followed, even if a directory becomes one meanwhile.
-    """
+    """Remove what is in a directory, but for the names `kept`; those `last` at the end."""
+    # Through descriptors: no link is followed, even if a directory becomes one meanwhile.
     if os.unlink not in os.supports_dir_fd:  # Windows
         _empty_by_path(path, last, kept)
         return
@@ -104,7 +88,7 @@ def _in_order(names: list[str], last: Sequence[str], kept: Sequence[str]) -> lis
 
 
 def _remove(folder: int, name: str) -> None:
-    """Remove an entry of an open directory; a directory only if it is the one that was looked at."""
+    # A directory is removed only if it is the one that was looked at.
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISDIR(found.st_mode):
         os.unlink(name, dir_fd=folder)
@@ -132,24 +116,26 @@ def _empty_by_path(path: str, last: Sequence[str], kept: Sequence[str]) -> None:
             os.unlink(full)
 
 
-def discarding(made: Made, called: str, lock: int, context: Context, report: Report) -> str | None:
-    """Return what after_pip/safepip_discard.py has to know to remove a new environment again, or None.
+def discarding(
+    path: str, called: str, redirect: str, lock: int, context: Context, report: Report, *, existed: bool
+) -> str | None:
+    """Return what safepip_discard.py must know to remove a new environment, or None.
 
-    `lock` is the descriptor that holds its lock, `called` its name for the user.
+    `called` is its name for the user, `redirect` the file that leads to it or empty, and `lock` the descriptor
+    that holds its lock. The directory may have `existed` before.
     """
     if context.state is None:
         return None
-    path = made.environment.path
     found = os.stat(path)
     lines = (
         str(found.st_dev),
         str(found.st_ino),
         str(lock),
-        "existed" if made.existed else "",
+        "existed" if existed else "",
         "quiet" if report.quiet else "",
         creation_lock_file(context.state, path),
         context.state,
-        made.redirect,
+        redirect,
         printable(called),
         path,
     )
@@ -159,7 +145,7 @@ def discarding(made: Made, called: str, lock: int, context: Context, report: Rep
 
 
 def _refuse_what_cannot_go(path: str, context: Context) -> None:
-    """Refuse, before anything is touched, where what lies in some folder cannot be removed."""
+    # Before anything is touched.
     for folder, _, _ in os.walk(path):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             way = f'sudo chown -R "$USER" {shell_quote(path)}'

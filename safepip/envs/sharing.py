@@ -41,9 +41,11 @@ def own_pip(environment: str, context: Context, report: Report, *, lock: int | N
 
 
 def _make_private(found: Environment, report: Report, lock: int) -> None:
-    rows = [row for info in packages.infos_of(found, "pip") for row in record_of(info, found.site)]
+    rows: dict[str, Row] = {}
+    for info in packages.infos_of(found, "pip"):
+        rows.update(record_of(info, found.site))
     try:
-        copied = [row.path for row in rows if _replace_open(row)]
+        copied = [row.path for row in rows.values() if _replace_open(row)]
         done = recover.repair_files(found, report, lock=lock, names=("pip",))
     except OSError as error:
         what = f"{error.filename or found.path}: {error.strerror}"

@@ -99,7 +99,7 @@ def transplant(
 def _is_intact(found: Distribution, rows: int) -> bool:
     """Return True if every file is as its row of RECORD says."""
     site = os.path.dirname(found.info)
-    files = [row.path for row in record_of(found.info, site)]  # those in the environment itself
+    files = record_of(found.info, site)  # those in the environment itself
     if len(files) != rows or any(map(os.path.islink, files)):
         return False
     return not verify(found.info, site, hashed=True)

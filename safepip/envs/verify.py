@@ -1,82 +1,76 @@
-"""Compare installed distributions with their RECORD: the one check that info, doctor and repair judge by.
+"""Compare installed distributions with their RECORD.
 
-Nothing is run. A file counts as damaged if it is missing, empty or cut off; one that differs in any other
-way was edited, and stays. The format is that of packaging.python.org, "Recording installed projects".
+`env info`, doctor and repair all judge by this. Nothing is run. A file counts as damaged if it is missing, empty
+or cut off; one that differs in any other way was edited, and stays. The format is that of packaging.python.org,
+"Recording installed projects".
+
+Faults are a mapping from the path of a file to one of the words below.
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import os
 import stat
 from typing import NamedTuple
 
-from safepip.core.record import Record
 from safepip.core.requirement import name_and_version, normalised_name
 from safepip.system.environment import names_in
+from safepip.system.files import number
+
+from .digest import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 MISSING = "missing"
 EMPTY = "empty"
 CUT = "cut off"
 TORN = "unreadable"  # of RECORD and METADATA
-TWICE = "there twice"  # two versions are installed; the fault's path is the metadata that does not count
+TWICE = "there twice"  # two versions are installed; the path is the metadata that does not count
 EDITED = "edited"  # not damage
 
 _BYTECODE = (".pyc", "__pycache__")  # virtualenv's own seeding names files and folders of it that never existed
 
 
 class Row(NamedTuple):  # pip alone has a thousand of them, and a Record takes twice as long to make
-    """One file of a distribution: its absolute path, sha256 as RECORD writes it (or empty), size or None."""
+    """One file of a distribution: its absolute path, sha256 or empty, size or None."""
 
     path: str
     digest: str
     size: int | None
 
 
-class Fault(Record):
-    """A file that is not as RECORD says, and how it differs."""
-
-    path: str
-    kind: str
-
-    @property
-    def is_damage(self) -> bool:
-        """Return True unless the user has edited the file."""
-        return self.kind != EDITED
-
-
-def verify_environment(site: str, *, hashed: bool = False) -> dict[str, list[Fault]]:
-    """Return the damage of each distribution in the folder `site`, by name; intact ones are left out."""
-    found = {}
-    for name, paths in sorted(metadata_by_name(site).items()):
-        verdicts = {}
-        for path in paths:
-            damaged = damage(verify(path, site, hashed=hashed or len(paths) > 1))
-            verdicts[path] = without_shared(damaged, path, site)
-        faults = list(verdicts.pop(counting(verdicts)))
-        faults += [Fault(path=path, kind=TWICE) for path in verdicts]
-        if faults:
-            found[name] = faults
-    return found
-
-
 def verdict(path: str, *, hashed: bool = False) -> str:
-    """Return what is damaged in the environment at `path`, to complete a sentence with its name; or empty."""
-    found: dict[str, list[Fault]] = {}
+    """Return what is damaged in an environment, or empty; it completes a sentence."""
+    names: list[str] = []
+    faults: dict[str, str] = {}
     for site in sites(path):
-        found.update(verify_environment(site, hashed=hashed))
-    if not found:
+        for name, found in _damage_in(site, hashed=hashed):
+            names.append(name)
+            faults.update(found)
+    if not faults:
         return ""
-    fault = next(iter(found.values()))[0]
-    count = sum(map(len, found.values()))
-    more = f" and {count - 1} more" if count > 1 else ""
-    return f"has damaged files of {', '.join(found)}: {os.path.relpath(fault.path, path)} is {fault.kind}{more}"
+    first = next(iter(faults))
+    more = ""
+    if len(faults) > 1:
+        more = f" and {len(faults) - 1} more"
+    damaged = ", ".join(dict.fromkeys(names))
+    return f"has damaged files of {damaged}: {os.path.relpath(first, path)} is {faults[first]}{more}"
+
+
+def _damage_in(site: str, *, hashed: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name and the faults of each damaged distribution in the folder `site`."""
+    for name, infos in sorted(metadata_by_name(site).items()):
+        closely = hashed or len(infos) > 1
+        damage = {info: damage_of(info, site, hashed=closely) for info in infos}
+        counting = min(reversed(infos), key=lambda info: len(damage[info]))
+        faults = damage.pop(counting)
+        faults.update(dict.fromkeys(damage, TWICE))
+        if faults:
+            yield name, faults
 
 
 def sites(path: str) -> list[str]:
@@ -86,11 +80,6 @@ def sites(path: str) -> list[str]:
     library = os.path.join(path, "lib")
     versions = sorted(name for name in names_in(library) if name.startswith(("python", "pypy")))
     return [os.path.join(library, name, "site-packages") for name in versions]
-
-
-def counting(verdicts: dict[str, list[Fault]]) -> str:
-    """Return which metadata of one name counts: an intact one, else the one with the least damage."""
-    return min(sorted(verdicts, reverse=True), key=lambda path: len(verdicts[path]))
 
 
 def metadata_in(site: str) -> list[str]:
@@ -111,51 +100,47 @@ def metadata_by_name(site: str) -> dict[str, list[str]]:
     return found
 
 
-def damage(faults: Iterable[Fault]) -> list[Fault]:
-    """Return the faults without the files that the user edited."""
-    return [fault for fault in faults if fault.is_damage]
-
-
-def without_shared(faults: list[Fault], info: str, site: str) -> list[Fault]:
-    """Return the faults without files that are as another distribution's RECORD says: the last one wins."""
-    doubtful = {fault.path for fault in faults if fault.kind in {EMPTY, CUT}}
-    if not doubtful:
+def damage_of(info: str, site: str, *, hashed: bool = False) -> dict[str, str]:
+    """Return the faults of a distribution that are damage: not edits."""
+    faults = verify(info, site, hashed=hashed)
+    for path in [path for path, kind in faults.items() if kind == EDITED]:
+        del faults[path]
+    if not faults:
         return faults
-    explained: set[str] = set()
+    # Two distributions may name the same file: the one that was installed last has overwritten it.
     for other in metadata_in(site):
-        if other != info:
-            explained.update(_as_in(other, site, doubtful))
-    return [fault for fault in faults if fault.path not in explained]
+        if other == info:
+            continue
+        rows = record_of(other, site)
+        for path in faults.keys() & rows.keys():
+            if not state_of(rows[path], hashed=True):
+                del faults[path]
+    return faults
 
 
-def _as_in(info: str, site: str, paths: set[str]) -> list[str]:
-    """Return which of the files are as the RECORD of this distribution says."""
-    rows = [row for row in record_of(info, site) if row.path in paths]
-    return [row.path for row in rows if not state_of(row, hashed=True)]
-
-
-def verify(info: str, site: str, *, hashed: bool = False) -> list[Fault]:
-    """Return how the distribution with the metadata folder `info` differs from its RECORD.
+def verify(info: str, site: str, *, hashed: bool = False) -> dict[str, str]:
+    """Return the faults of the distribution with the metadata `info`.
 
     Files are compared by size, or `hashed` by content too. Missing bytecode is not a fault.
     """
     record = os.path.join(info, "RECORD")
     if not os.path.isfile(record):
-        return [Fault(path=record, kind=MISSING)]
+        return {record: MISSING}
     rows = record_of(info, site)
     if _is_torn(record, info, rows):
-        return [Fault(path=record, kind=TORN)]
-    faults = []
-    for row in rows:
+        return {record: TORN}
+    faults = {}
+    for path, row in rows.items():
         kind = state_of(row, hashed=hashed)
-        if kind == MISSING and row.path.endswith(_BYTECODE):
+        if kind == MISSING and path.endswith(_BYTECODE):
             continue
         if kind:
-            faults.append(Fault(path=row.path, kind=kind))
+            faults[path] = kind
     metadata = os.path.join(info, "METADATA")
-    damaged = {fault.path for fault in damage(faults)}
-    if metadata not in damaged and name_said(info) != name_and_version(info)[0]:
-        faults.append(Fault(path=metadata, kind=TORN))
+    if faults.get(metadata, EDITED) == EDITED:
+        said = normalised_name(metadata_fields(info)[0])
+        if said != name_and_version(info)[0]:
+            faults[metadata] = TORN
     return faults
 
 
@@ -181,7 +166,7 @@ def state_of(row: Row, *, hashed: bool = False) -> str:
 
 
 def _state_by_size(row: Row, size: int, recorded: int, *, hashed: bool) -> str:
-    """Return EMPTY, EDITED, or CUT, which only a comparison with the original can prove."""
+    # Only a comparison with the original can prove CUT.
     if size == 0:
         return EMPTY
     if size > recorded:
@@ -192,7 +177,8 @@ def _state_by_size(row: Row, size: int, recorded: int, *, hashed: bool) -> str:
 
 
 def _state_of_content(path: str) -> str:
-    """Return how a file of the right size differs: after a power loss blocks that were not written are zeros."""
+    """Return how a file of the right size differs."""
+    # After a power loss blocks that were not written are zeros.
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -206,7 +192,8 @@ def _state_of_content(path: str) -> str:
 
 
 def looks_cut(path: str) -> bool:
-    """Return True if a file ends within a line: an editor ends it with one."""
+    """Return True if a file ends within a line."""
+    # Editors end a file with a whole line.
     try:
         with open(path, "rb") as file:
             file.seek(-1, os.SEEK_END)
@@ -215,10 +202,9 @@ def looks_cut(path: str) -> bool:
         return False
 
 
-def _is_torn(record: str, info: str, rows: list[Row]) -> bool:
-    """Return True if RECORD ends within a row, or does not name the metadata beside it."""
-    metadata = os.path.join(info, "METADATA")
-    if metadata not in {row.path for row in rows}:
+def _is_torn(record: str, info: str, rows: dict[str, Row]) -> bool:
+    """Return True if RECORD ends within a row, or does not name METADATA."""
+    if os.path.join(info, "METADATA") not in rows:
         return True
     try:
         with open(record, "rb") as file:
@@ -227,17 +213,14 @@ def _is_torn(record: str, info: str, rows: list[Row]) -> bool:
         return True
     if content.endswith((b"\n", b"\r")):
         return False
-    last = content.rstrip(b"\0").splitlines()[-1]
-    return last.count(b",") < 2 or state_of(rows[-1]) != ""
-
-
-def name_said(info: str) -> str:
-    """Return the normalised name that METADATA says, or empty."""
-    return normalised_name(metadata_fields(info)[0])
+    if content.rstrip(b"\0").splitlines()[-1].count(b",") < 2:
+        return True
+    *_, last = rows.values()
+    return state_of(last) != ""
 
 
 def metadata_fields(info: str) -> tuple[str, str]:
-    """Return name and version as METADATA says them, each empty where it does not."""
+    """Return name and version as METADATA says them, or empty."""
     found = {"Name": "", "Version": ""}
     try:
         with open(os.path.join(info, "METADATA"), encoding="utf-8", errors="replace") as file:
@@ -255,57 +238,48 @@ def metadata_fields(info: str) -> tuple[str, str]:
 # -- RECORD
 
 
-def record_of(info: str, site: str, at: str | None = None) -> list[Row]:
-    """Return the files that the RECORD of a distribution names; `at` is where its metadata lies for now."""
+def record_of(info: str, site: str, at: str = "") -> dict[str, Row]:
+    """Return the files in the RECORD of a distribution, by absolute path.
+
+    `at` is where its metadata lies for now, if not at `info`.
+    """
     try:
         fields = list(recorded_rows(os.path.join(at or info, "RECORD")))
     except (OSError, csv.Error):
-        return []
-    rows = []
+        return {}
+    rows = {}
     prefix = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(site))), "")
     for name, digest, size in fields:
         path = os.path.normpath(os.path.join(site, name))
-        if path.startswith(prefix):  # files outside the environment are never touched
-            rows.append(_row(path, digest, size))
+        if not path.startswith(prefix):  # files outside the environment are never touched
+            continue
+        algorithm, _, value = digest.partition("=")
+        if algorithm != "sha256":
+            value = ""
+        rows[path] = Row(path=path, digest=value, size=number(size))
     return rows
 
 
 def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
-    """Yield path, hash and size, as written, of each row in a RECORD, or raise what reading it raises.
+    """Yield path, hash and size of each row in a RECORD, as written.
 
-    The installed-files.txt of setuptools is read alike: it has paths alone. Lines with NUL are skipped: no
-    file has it in its name, and the csv of Python 3.10 ends there.
+    The installed-files.txt of setuptools is read alike: it has paths alone. Errors of reading are raised.
     """
     with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
+        # No file has NUL in its name, and the csv of Python 3.10 ends there.
         for row in csv.reader(line for line in file if "\0" not in line):
             if row:
                 name, digest, size = (*row, "", "")[:3]
                 yield name, digest, size
 
 
-def _row(path: str, digest: str, size: str) -> Row:
-    algorithm, _, value = digest.partition("=")
-    if algorithm != "sha256":
-        value = ""
-    return Row(path=path, digest=value, size=_number(size))
-
-
-def _number(text: str) -> int | None:
-    if not text.isdecimal():
-        return None
-    try:
-        return int(text)
-    except ValueError:  # Python reads only so many digits
-        return None
-
-
-def is_as_recorded(row: Row, at: str | None = None) -> bool:
-    """Return True if the file, perhaps moved to `at`, has the hash in its row."""
-    return bool(row.digest) and digest_of(at or row.path) == row.digest
+def is_as_recorded(row: Row, at: str = "") -> bool:
+    """Return True if the file, or the one at `at`, has the hash of the row."""
+    return row.digest != "" and digest_of(at or row.path) == row.digest
 
 
 def digest_of(path: str) -> str:
-    """Return a file's sha256 as RECORD writes it, empty if it cannot be read."""
+    """Return a file's sha256 as RECORD writes it, or empty."""
     try:
         with open(path, "rb") as file:
             return digest_in(file.read())
@@ -315,5 +289,4 @@ def digest_of(path: str) -> str:
 
 def digest_in(content: bytes) -> str:
     """Return a sha256 as RECORD writes it."""
-    digest = hashlib.sha256(content).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return encoded(hashlib.sha256(content).digest())

@@ -1,4 +1,4 @@
-"""safepip undo [N] [--to ID]: take back the last change in the environment of this place, or the last N.
+"""safepip undo [N] [--to ID]: take back the last change, or the last N.
 
 All packages to install again are downloaded and built before anything is changed. Any error leaves the
 environment as it was.
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
-import tempfile
 import time
 
 from safepip.actions.sudo import of_user_behind_sudo, step_down
-from safepip.core.record import Record
 from safepip.core.world import USABLE
 from safepip.envs import applications, history, journal, packages, recover, saved_files
+from safepip.envs.creation_lock import change_lock
 from safepip.envs.in_force import in_force, usable
-from safepip.envs.lock import acquire
 from safepip.envs.progress import shown_while
 from safepip.errors import USAGE, SafepipError
 from safepip.report import printable
@@ -40,13 +37,6 @@ if TYPE_CHECKING:
 _DIGITS = 9  # no history has more steps, and Python limits the digits of a number
 _LONGEST_SHOWN = 40  # characters of a word in a message
 _FAILED = 1  # as pip itself if a download fails
-
-
-class Back(Record):
-    """The changes that lead to the state after the entry `to`."""
-
-    to: str
-    changes: tuple[Change, ...]
 
 
 def parser() -> Parser:
@@ -73,7 +63,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     owner = context.owner_behind_sudo(found.path)
     if owner:
         step_down(*owner, report)
-    with _locked(found, context, report) as lock:
+    with _under_journal(found, context, report) as lock:
         entries = legible(found, context)
         aim = said.to
         if aim is None:
@@ -82,12 +72,13 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             what = f"there is no entry {_short(aim)} in the history"
             raise SafepipError(USAGE, what, "see them all: safepip history")
         rows = journal.snapshot(found.path)
-        back = _planned(entries, aim, history.installed(rows))
+        changes = _planned(entries, aim, history.installed(rows))
         files = saved_files.back(found.path, history.since(entries, aim))
-        _show(back, entries, nothing=not files)
-        _tell_of_others(entries, found, rows, back, report)
+        _show(changes, entries, aim, nothing=not files)
+        _tell_of_others(changes, entries, aim, found, rows, report)
         with shown_while("changing packages", context, report):
-            entry = _carry_out(back, entries, found, context, words, lock)
+            _carry_out(changes, entries, found, lock)
+        entry = _note(changes, aim, words, found, context)
         _take_files_back(files, entry, found, context, report)
     return 0
 
@@ -150,10 +141,9 @@ def _taken_back(change: Change) -> str:
 
 
 @contextlib.contextmanager
-def _locked(found: Environment, context: Context, report: Report) -> Iterator[int | None]:
-    """Hold the environment's lock with a journal begun, after recovering an interrupted change."""
-    lock = acquire(found.path, context.settings.lock_timeout, report)
-    try:
+def _under_journal(found: Environment, context: Context, report: Report) -> Iterator[int | None]:
+    """Hold the environment's lock, and give it, with a journal begun."""
+    with change_lock(found.path, context, report) as lock:
         if journal.is_left(found.path, locked=lock is not None):
             recover.recover(found.path, context, report, lock=lock)
         begun = journal.begin(found.path, ("undo",), context.ambient.cwd)
@@ -162,9 +152,6 @@ def _locked(found: Environment, context: Context, report: Report) -> Iterator[in
         finally:
             if begun:
                 journal.end(found.path)
-    finally:
-        if lock is not None:
-            os.close(lock)
 
 
 def _steps_back(entries: Sequence[Entry], count: int, called: str) -> str:
@@ -176,31 +163,29 @@ def _steps_back(entries: Sequence[Entry], count: int, called: str) -> str:
     return (history.START, *steps)[-count - 1]
 
 
-def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> Back:
+def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> tuple[Change, ...]:
+    """Return the changes that lead to the state after the entry `to`."""
     after = dict(now)
     for name, state in history.aim(entries, to).items():
         if state is None:
             after.pop(name, None)
         else:
             after[name] = state
-    return Back(to=to, changes=history.changes(now, after))
+    return history.changes(now, after)
 
 
-def _show(back: Back, entries: Sequence[Entry], *, nothing: bool) -> None:
-    steps, aimed = (history.steps(entries)[-1], _steps_at(entries, back.to))
+def _show(changes: Sequence[Change], entries: Sequence[Entry], aim: str, *, nothing: bool) -> None:
+    steps = history.steps(entries)
+    aimed = steps[_ids(entries).index(aim)]
     for entry in reversed(entries):
-        if entry.id in steps and entry.id not in aimed:
+        if entry.id in steps[-1] and entry.id not in aimed:
             said = f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}"
             sys.stdout.write(f"{printable(said)}\n")
-    for change in back.changes:
+    for change in changes:
         sys.stdout.write(f"  {described(change)}\n")
-    if nothing and not back.changes:
+    if nothing and not changes:
         sys.stdout.write("  nothing has to be changed\n")
     sys.stdout.flush()
-
-
-def _steps_at(entries: Sequence[Entry], to: str) -> tuple[str, ...]:
-    return history.steps(entries)[_ids(entries).index(to)]
 
 
 def _ids(entries: Sequence[Entry]) -> list[str]:
@@ -208,16 +193,21 @@ def _ids(entries: Sequence[Entry]) -> list[str]:
 
 
 def _tell_of_others(
-    entries: Sequence[Entry], found: Environment, rows: Sequence[str], back: Back, report: Report
+    changes: Sequence[Change],
+    entries: Sequence[Entry],
+    aim: str,
+    found: Environment,
+    rows: Sequence[str],
+    report: Report,
 ) -> None:
-    """Name the packages that were changed without safepip since; other ones than the undone stay."""
+    """Name the packages that were changed without safepip since."""
     left = journal.distributions(found.path)
     outside = set()
     if left:
         outside.update(journal.differing(left, rows))
-    for entry in entries[_ids(entries).index(back.to) :]:
+    for entry in entries[_ids(entries).index(aim) :]:
         outside.update(entry.outside)
-    undone = outside.intersection(change.name for change in back.changes)
+    undone = outside.intersection(change.name for change in changes)
     kept = outside - undone
     said = []
     if kept:
@@ -228,39 +218,51 @@ def _tell_of_others(
         report.say(f"changed without safepip meanwhile: {', '.join(said)}")
 
 
-def _carry_out(
-    back: Back,
-    entries: Sequence[Entry],
-    found: Environment,
-    context: Context,
-    words: tuple[str, ...],
-    lock: int | None,
-) -> str:
-    """Make all changes, or put everything back; return the id of the new entry."""
+def _carry_out(changes: Sequence[Change], entries: Sequence[Entry], found: Environment, lock: int | None) -> None:
+    """Make all changes, or put everything back."""
     coming, going = [], []
-    for one in back.changes:
+    for one in changes:
         if one.after is None:
             going.append(one.name)
         else:
             coming.append(packages.again(one.name, one.after, entries))
-    with tempfile.TemporaryDirectory(prefix="safepip-", ignore_cleanup_errors=True) as folder:
-        try:
+    names = [one.name for one in changes]
+    try:
+        with packages.scratch_folder() as folder:
             packages.fetch(found, coming, folder)
-            packages.change(found, coming, going, folder, lock=lock, proved=lambda: _check(back, found))
-        except packages.FailedError as error:
-            ways = (error.why,) if error.why else ()
-            raise SafepipError(_FAILED, f"not undone, all is as it was: {error.what}", *ways) from None
-    rows = journal.snapshot(found.path)
+            with packages.kept(found, names, folder):
+                packages.install(found, coming, folder, lock=lock)
+                packages.uninstall(found, going, lock=lock)
+                _prove(changes, found)
+    except packages.FailedError as error:
+        ways = (error.why,) if error.why else ()
+        raise SafepipError(_FAILED, f"not undone, all is as it was: {error.what}", *ways) from None
+
+
+def _prove(changes: Sequence[Change], found: Environment) -> None:
+    """Raise FailedError unless everything is as planned."""
+    now = history.installed(journal.snapshot(found.path))
+    for change in changes:
+        is_now = now.get(change.name)
+        is_done = change.after is None if is_now is None else is_now.same(change.after)
+        if not is_done:
+            raise packages.FailedError(f"{change.name} did not become what it was", described(change))
+
+
+def _note(
+    changes: tuple[Change, ...], aim: str, words: tuple[str, ...], found: Environment, context: Context
+) -> str:
+    """Write the undo into the history, and return the id of its entry."""
     entry = history.Entry(
         id=journal.next_number(found.path),
         time=int(time.time()),
         kind=history.UNDO,
         words=("undo", *words),
         cwd=context.ambient.cwd or "",
-        further=back.to,
-        changes=back.changes,
+        further=aim,
+        changes=changes,
     )
-    history.leave(found.path, rows)
+    history.leave(found.path, journal.snapshot(found.path))
     history.append(found.path, entry)
     return entry.id
 
@@ -268,7 +270,7 @@ def _carry_out(
 def _take_files_back(
     files: Sequence[saved_files.Back], entry: str, found: Environment, context: Context, report: Report
 ) -> None:
-    """Give the files that --save changed their old content, unless they were edited since."""
+    """Give files that --save changed their old content, unless edited since."""
     for file in files:
         path = context.typed_path(file.path)
         try:
@@ -286,16 +288,3 @@ def _take_files_back(
             raise SafepipError(_FAILED, f"{path} stays as it is: {error.strerror}") from None
         if is_back:
             sys.stdout.write(f"  {printable(path)}: taken back\n")
-
-
-def _check(back: Back, found: Environment) -> None:
-    now = history.installed(journal.snapshot(found.path))
-    for change in back.changes:
-        if not _is_now(now.get(change.name), change.after):
-            raise packages.FailedError(f"{change.name} did not become what it was", described(change))
-
-
-def _is_now(state: State | None, wanted: State | None) -> bool:
-    if state is None:
-        return wanted is None
-    return state.same(wanted)

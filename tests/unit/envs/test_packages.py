@@ -113,5 +113,5 @@ def test_missing_bytecode_is_written_for_sources_that_are_there(found):
     compiled = os.path.join(found.site, "__pycache__", f"alpha.{sys.implementation.cache_tag}.pyc")
     gone = os.path.join(found.site, "__pycache__", f"gone.{sys.implementation.cache_tag}.pyc")
     assert packages.source_of(compiled) == source
-    packages.compile_bytecode(found, [verify.Row(path=path, digest="", size=None) for path in (compiled, gone)])
+    packages.compile_bytecode(found, (compiled, gone))
     assert (os.path.isfile(compiled), os.path.exists(gone)) == (True, False)

@@ -14,7 +14,7 @@ import types
 import pytest
 from tree import TREE
 
-from safepip.envs.progress import shown_while, wheels_in
+from safepip.envs.progress import downloaded, shown_while
 from safepip.report import Report
 
 
@@ -122,6 +122,6 @@ def test_packages_are_counted_by_their_wheels(work):
     for name in ("a-1.whl", "b-1.whl", "pip-1.whl", "c-1.tar.gz"):
         with open(os.path.join(work, name), "w"):
             pass
-    assert wheels_in(work, 5) == "3 of 5 packages are here"
-    assert wheels_in(work, 2) == "2 of 2 packages are here"
-    assert wheels_in(os.path.join(work, "gone"), 2) == "0 of 2 packages are here"
+    assert downloaded(work, 5) == "3 of 5 packages are here"
+    assert downloaded(work, 2) == "2 of 2 packages are here"
+    assert downloaded(os.path.join(work, "gone"), 2) == "0 of 2 packages are here"

@@ -10,7 +10,7 @@ import pytest
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE, Environment
-from safepip.envs import exchange, faults, inventory, rebuild
+from safepip.envs import exchange, faults, inventory
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
 from safepip.system import registry
@@ -175,7 +175,7 @@ def begin(under, *, mark=True, signed=True):
 
 
 def resume(under, context):
-    return rebuild.resume(under.path, ".venv", context, Report())
+    return exchange.resume(under.path, ".venv", context, Report())
 
 
 def is_old(under):
@@ -184,7 +184,7 @@ def is_old(under):
 
 
 def test_without_a_record_there_is_nothing_to_resume(venv, context):
-    assert not rebuild.resume(venv, ".venv", context, Report())
+    assert not exchange.resume(venv, ".venv", context, Report())
 
 
 def test_killed_before_the_rename_all_is_as_it_was(under, context, said):
