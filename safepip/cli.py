@@ -22,7 +22,11 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     Where pip takes over this does not return. `argv` lacks the program's name, which is `program` (both default to
     this process's). `module` tells that it was typed as `python -m safepip`.
     """
-    _spare_collections()
+    # Collect garbage rarely, and leave the rest to the operating system: that saves a seventh of the instructions of
+    # an `install` whose answer is repeated.
+    gc.set_threshold(50000, 20, 20)
+    if hasattr(gc, "freeze"):  # not in PyPy
+        atexit.register(gc.freeze)
     words = sys.argv[1:] if argv is None else argv
     program = program or sys.argv[0]
     if words[:1] == ["hook"] and not os.path.basename(program).startswith("pip"):
@@ -43,14 +47,6 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     from safepip.system.process import end_by  # noqa: PLC0415  as in _run
 
     return end_by(-code)
-
-
-def _spare_collections() -> None:
-    """Collect garbage rarely, and leave the rest to the operating system."""
-    # That saves a seventh of the instructions of an `install` whose answer is repeated.
-    gc.set_threshold(50000, 20, 20)
-    if hasattr(gc, "freeze"):  # not in PyPy
-        atexit.register(gc.freeze)
 
 
 def _print_for_shell(printed: bytes) -> int:
