@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None, program: str | None = None, *, modul
     Where pip takes over this does not return. `argv` lacks the program's name, which is `program` (both default to
     this process's). `module` tells that it was typed as `python -m safepip`.
     """
-    # Collect garbage rarely, and leave the rest to the operating system: that saves a seventh of the instructions of
+    # To collect garbage rarely, and leave the rest to the operating system, saves a seventh of the instructions of
     # an `install` whose answer is repeated.
     gc.set_threshold(50000, 20, 20)
     if hasattr(gc, "freeze"):  # not in PyPy

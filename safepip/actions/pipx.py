@@ -61,12 +61,18 @@ def run_pipx(plan: Pipx, context: Context, report: Report) -> tuple[int, tuple[s
     if code != 0:
         return code, ()
     pipx.unlock()
+    _say_what_follows(runs, without_programs, context, report)
+    return 0, without_programs
+
+
+def _say_what_follows(
+    runs: Iterable[tuple[str, ...]], without_programs: tuple[str, ...], context: Context, report: Report
+) -> None:
     if context.invocation.save is not None and not without_programs:
         report.say("not recorded: pipx has its own list of applications")
-    installs = [words[0] for words in runs].count("install")
-    if installs > len(without_programs):
+    subcommands = [words[0] for words in runs]
+    if subcommands.count("install") > len(without_programs):
         tell_of_path(context, report)
-    return 0, without_programs
 
 
 def _run_each(plan: Pipx, runs: Iterable[tuple[str, ...]], pipx: _LockedPipx) -> tuple[int, tuple[str, ...]]:

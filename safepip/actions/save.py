@@ -56,10 +56,7 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
     for attempt in range(_ATTEMPTS):
         recording = _Recording(handover.environment, number, installed, context)
         if recording.carry_out(candidates):
-            for line in recording.done:
-                report.say(line)
-            for line in recording.missed:
-                report.warn(line)
+            recording.tell(report)
             return code
         time.sleep(attempt / 10)
     raise SafepipError(CANNOT_CREATE, "not recorded: another program keeps changing the file")
@@ -145,8 +142,8 @@ class _Recording:
         self.installed = installed
         self.context = context
         self.cwd = context.ambient.cwd or os.sep
-        self.done: list[str] = []  # lines to print
-        self.missed: list[str] = []  # lines to print even with -q
+        self.done: list[str] = []
+        self.missed: list[str] = []
 
     def carry_out(self, candidates: Sequence[Destination]) -> bool:
         """Edit the files, or return False if one has changed meanwhile."""
@@ -155,6 +152,13 @@ class _Recording:
         else:
             files = self._without_removed(candidates)
         return all(map(self._write, files))
+
+    def tell(self, report: Report) -> None:
+        """Print what was recorded, and what was not even with -q."""
+        for line in self.done:
+            report.say(line)
+        for line in self.missed:
+            report.warn(line)
 
     def _open(self, destination: Destination) -> list[Opened]:
         """Read a file to edit, and the requirements files that it includes."""
