@@ -978,11 +978,18 @@ def test_what_is_not_trusted_is_named_with_the_way_to_trust_it():
     plan = decide(context("install six", place=STRANGERS))
     assert (plan.code, plan.what) == (77, ".venv came from a stranger")
     assert plan.ways == ("if you trust it: safepip env trust .venv",)
-    plan = decide(context("list", place=STRANGERS, cwd="/elsewhere"))
-    assert (plan.what, plan.ways) == (
-        f"{VENV} came from a stranger",
-        (f"if you trust it: safepip env trust {VENV}",),
-    )
+    for elsewhere in ("/elsewhere", "/"):
+        plan = decide(context("list", place=STRANGERS, cwd=elsewhere))
+        assert (plan.what, plan.ways) == (
+            f"{VENV} came from a stranger",
+            (f"if you trust it: safepip env trust {VENV}",),
+        )
+
+
+@pytest.mark.parametrize(("data", "shown"), [("/home/u/data", "~/data/home"), ("/data", "/data/home")])
+def test_the_home_environment_is_named_from_the_home_directory_on(data, shown):
+    world = context("list", project=None, place=env(f"{data}/home", UNTRUSTED, reason="is odd"))
+    assert decide(replace(world, data=data)).what == f"{shown} is odd"
 
 
 HINT = (BLOG, "this project is kept by uv; to record the dependency: uv add six")
