@@ -128,7 +128,14 @@ def is_conda(path: str) -> bool:
         return False
     if os.path.isdir(os.path.join(path, "condabin")):  # conda's own commands: base
         return False
-    return not _is_marked_conda(path)  # one that was marked as managed counts by its marker, as base does
+    # One that was marked as managed (PEP 668) counts by its marker, as base does.
+    if os.path.isfile(os.path.join(path, "Lib", MARKER)):
+        return False
+    libraries = os.path.join(path, "lib")
+    for name in names_in(libraries):
+        if name.startswith(("python", "pypy")) and os.path.isfile(os.path.join(libraries, name, MARKER)):
+            return False
+    return True
 
 
 def of_python(path: str) -> str | None:
@@ -231,16 +238,6 @@ def _is_hardly_begun(path: str) -> bool:
         return True
     mark = os.path.basename(CREATING)
     return all(name.startswith(mark) for name in os.listdir(own))
-
-
-def _is_marked_conda(path: str) -> bool:
-    if os.path.isfile(os.path.join(path, "Lib", MARKER)):
-        return True
-    libraries = os.path.join(path, "lib")
-    for name in names_in(libraries):
-        if name.startswith(("python", "pypy")) and os.path.isfile(os.path.join(libraries, name, MARKER)):
-            return True
-    return False
 
 
 def _conda(path: str, interview: Interview, vet: Vet) -> Environment:

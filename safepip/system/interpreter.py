@@ -167,9 +167,10 @@ def interview(
     file = ""
     if cache:
         file = os.path.join(cache, "interpreters", f"{stat.st_dev:x}-{stat.st_ino:x}")
-        remembered = _recall(file, key)
-        if remembered is not None:
-            return _interpreter(path, real, remembered)
+        fields = recall_fields(file)
+        kept = fields[len(key) + 1 :]
+        if fields == (*key, _checksum(kept), *kept) and _is_answer(kept):
+            return _interpreter(path, real, kept)
     answer = _interrogate(path, environ, ask or _ask)
     if isinstance(answer, str):
         return answer
@@ -229,14 +230,6 @@ def head_of(path: str, size: int = 1024) -> bytes:
 def _is_own_shim(path: str) -> bool:
     head = head_of(path, 256)
     return head.startswith(b"#!") and b"safepip" in head
-
-
-def _recall(path: str, key: tuple[str, ...]) -> tuple[str, ...] | None:
-    fields = recall_fields(path)
-    answer = fields[len(key) + 1 :]
-    if fields != (*key, _checksum(answer), *answer):
-        return None
-    return answer if _is_answer(answer) else None
 
 
 def _checksum(answer: tuple[str, ...]) -> str:

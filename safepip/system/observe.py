@@ -27,7 +27,7 @@ from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from . import environment as env
 from . import registry
 from .directories import at_home, cache_dir, data_dir, state_dir
-from .files import is_in
+from .files import is_in, number
 from .interpreter import (
     behind_shim,
     candidates,
@@ -224,7 +224,7 @@ class Context(Facts):
         """What the line names that pip cannot find, or None."""
         from safepip.envs.install_inputs import missing_input
 
-        return missing_input(self.command, self.ambient.cwd or os.sep)
+        return missing_input(self.command, self.absolute(os.curdir))
 
     def pip_files(self, site: str | None, *, strict: bool = False) -> Sequence[ConfigFile]:
         """Return the files that a pip reads whose Python has this `sys.prefix`."""
@@ -279,9 +279,8 @@ class Context(Facts):
     def _on_path(self, names: tuple[str, ...], *, chosen_on_line: bool = False) -> Target:
         """Return the first Python of these names on PATH, else safepip's own."""
         search = self.ambient.environ.get("PATH", os.defpath)
-        own = self._own_prefix()
-        skipped = (os.path.join(own, BIN),) if own else ()
-        for path in candidates(names, search, skipped):
+        own = os.path.join(self._own_prefix(), BIN)
+        for path in candidates(names, search, (own,)):
             if is_store_alias(path) and isinstance(self._interview(path), str):
                 continue  # Windows only offers a Python from its Store under this name
             self.tell(f"{names[0]} on PATH: {path}")
@@ -416,10 +415,11 @@ class Context(Facts):
         """The user and group id behind sudo, where root acts for another."""
         if self.ambient.user != 0 or self.ambient.platform == "win32":
             return None
-        uid, gid = (self.ambient.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID"))
-        if not uid.isdecimal() or int(uid) == 0:
+        uid = number(self.ambient.environ.get("SUDO_UID", ""))
+        gid = number(self.ambient.environ.get("SUDO_GID", ""))
+        if not uid:  # nobody, or root
             return None
-        return int(uid), int(gid) if gid.isdecimal() else -1
+        return uid, -1 if gid is None else gid
 
     def owner_behind_sudo(self, path: str) -> tuple[int, int] | None:
         """Return the user behind sudo, if `path` is that user's."""
@@ -478,10 +478,21 @@ class Context(Facts):
         if folder not in {ENVIRONMENT, "central"} and cwd is not None:
             project = find(cwd, home, owners, folder, self.makers)
         if project is None and cwd is not None:
-            outside = self.settings.outside_project
-            if outside == "cwd" or may_be_root(cwd, home, self.ambient.environ, owners):
+            is_root = may_be_root(cwd, home, self.ambient.environ, owners)
+            if is_root or self.settings.outside_project == "cwd":
                 project = Project(root=cwd, marker="")
-        self.tell(f"project: {project.root} ({project.marker or 'no marker'})" if project else "no project")
+        if project is None:
+            self.tell("no project")
+        else:
+            self.tell(f"project: {project.root} ({project.marker or 'no marker'})")
+        return project
+
+    @property
+    def _marked_project(self) -> Project | None:
+        """The project if a marker makes it one, and not an install."""
+        project = self.project
+        if project is None or not project.marker:
+            return None
         return project
 
     @lazy
@@ -507,14 +518,14 @@ class Context(Facts):
         path = os.path.normpath(os.path.join(root, at_home(folder, self.ambient.home)))
         if self._leads_out(path, root):
             return _led_out(path)
-        makers = self.makers
-        known = registry.registration(self.state, path)
-        if self._is_trusted(path) or (known is not None and known.how == registry.TRUSTED):
-            makers |= {owner(path)}
-        is_root = self.ambient.user == 0 and self.sudo_user is None and self.ambient.platform != "win32"
         from .new_place import obstacle
 
-        reason = obstacle(path, root, makers, self.typed_path, is_root=is_root)
+        makers = self.makers
+        known = registry.registration(self.state, path)
+        is_trusted = known is not None and known.how == registry.TRUSTED
+        if is_trusted or self._is_trusted(path):
+            makers |= {owner(path)}
+        reason = obstacle(path, root, makers, self.typed_path, is_root=self._is_root)
         if reason is None:
             return self.examine(path)
         if reason == "":
@@ -538,29 +549,29 @@ class Context(Facts):
     @lazy
     def reading(self) -> Environment:
         """The environment for commands that only read."""
-        place, project = self.place, self.project
-        if place.state == USABLE or project is None or project.disposable is None:
-            return place
-        found = self.examine(project.disposable)
-        return found if found.state == USABLE else place
+        project = self.project
+        if project is None or project.disposable is None:
+            return self.place
+        if self.place.state == USABLE:
+            return self.place
+        disposable = self.examine(project.disposable)
+        return disposable if disposable.state == USABLE else self.place
 
     @lazy
     def around(self) -> str | None:
         """The environment of a project around this one, or None."""
-        project = self.project
-        if project is None or not project.marker:
+        project = self._marked_project
+        if project is None:
             return None
         # The walk up ended here if the project is a repository of its own.
         outer = find(os.path.dirname(project.root), self.ambient.home, self.owners)
-        return outer.environment if outer is not None else None
+        return None if outer is None else outer.environment
 
     @lazy
     def keeper(self) -> str | None:
         """The tool that keeps the project (uv, poetry, …), or None."""
-        project = self.project
-        if project is None or not project.marker:
-            return None
-        return keeper(project.root)
+        project = self._marked_project
+        return None if project is None else keeper(project.root)
 
     @lazy
     def kept(self) -> Named | None:
@@ -599,8 +610,8 @@ class Context(Facts):
             return None
         root = os.path.realpath(path)
         there = Context(self.invocation, replace(self.ambient, cwd=root), self.tell, keep=False)
-        project = there.project
-        if project is None or not project.marker or project.root != root:
+        project = there._marked_project
+        if project is None or project.root != root:
             return None
         environment: Environment = there.place
         return environment
@@ -617,11 +628,18 @@ class Context(Facts):
     @lazy
     def owners(self) -> frozenset[int]:
         """The user ids whose files are taken for the user's own."""
-        owners = {0, self.ambient.user}
+        cwd = self.ambient.cwd
         # Root without sudo serves the owner of the working directory, as in a container with a mount.
-        if self.ambient.user == 0 and self.ambient.cwd is not None and not self.sudo_user:
-            owners.add(owner(self.ambient.cwd))
-        return frozenset(owners)
+        if self._is_root and cwd is not None:
+            return self.makers | {owner(cwd)}
+        return self.makers
+
+    @lazy
+    def _is_root(self) -> bool:
+        """Whether this is root, for itself."""
+        if self.ambient.user != 0 or self.ambient.platform == "win32":
+            return False
+        return self.sudo_user is None
 
     # -- what an environment is, and whether it may serve
 
@@ -638,7 +656,8 @@ class Context(Facts):
         found = env.examine(path, self._interview, vet)
         if found.path != path:
             redirect = path
-        if redirect and not trusted and found.state in {USABLE, BROKEN, UNFINISHED}:
+        may_serve = found.state in {USABLE, BROKEN, UNFINISHED}
+        if redirect and may_serve and not trusted:
             reason = self._objection_to(redirect, found.path)
             if reason is not None:
                 found = Environment(path=found.path, known_as=redirect, state=UNTRUSTED, reason=reason)
@@ -691,7 +710,8 @@ class Context(Facts):
         """Return True if safepip may rebuild this broken environment."""
         if owner(environment.path) not in self.owners:
             return False
-        if self.named_environment is not None and self.named_environment[1].path == environment.path:
+        named = self.named_environment
+        if named is not None and named[1].path == environment.path:
             return True
         return registry.registration(self.state, environment.path) is not None
 
@@ -700,7 +720,7 @@ class Context(Facts):
         if environment.path in self._registered:
             return None
         record = registry.moved_from(self.state, environment.path)
-        return record.registration.path if record is not None else None
+        return None if record is None else record.registration.path
 
     # -- paths
 

@@ -42,7 +42,7 @@ def parent_by_ps(process: int) -> int:
     import subprocess
 
     try:
-        told = subprocess.run(["/bin/ps", "-o", "ppid=", "-p", str(process)], capture_output=True, check=False)
-        return int(told.stdout)
+        asked = subprocess.run(["/bin/ps", "-o", "ppid=", "-p", str(process)], capture_output=True, check=False)
+        return int(asked.stdout)
     except (OSError, ValueError):
         return 0

@@ -8,7 +8,8 @@ import stat  # which os has loaded
 from safepip.core.record import Record, replace
 from safepip.core.world import Project
 
-from .environment import is_disposable, is_environment, names_in, target_of
+from .environment import is_disposable, is_environment, target_of
+from .files import is_in, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,21 +111,28 @@ def _project_of(marked: list[_Found]) -> Project | None:
 def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: frozenset[int]) -> bool:
     """Return True if an install may make the directory a project.
 
-    Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the system, the
-    temporary directory itself, or another user's.
+    Not the home directory or above it, the user's folders (by XDG's user-dirs), a directory of the
+    system, the temporary directory itself, or another user's.
     """
     if owner(cwd) not in owners or _is_of_windows(cwd, environ):
         return False
-    if cwd in {*_SYSTEM, *_temporary(environ)}:
+    temporary = filter(None, map(environ.get, ("TMPDIR", "TEMP", "TMP")))
+    if cwd in {*_SYSTEM, *_TEMPORARY, *map(os.path.realpath, temporary)}:
         return False
-    if f"{cwd}/".startswith(tuple(f"{tree}/" for tree in _SYSTEM_TREES)):
-        return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
+    for tree in _SYSTEM_TREES:
+        if is_in(cwd, tree):
+            return cwd.startswith("/dev/shm/")  # noqa: S108  a folder of the user's in it will do
     if home is None:
         return True
-    is_home_or_above = os.path.join(os.path.realpath(home), "").startswith(os.path.join(cwd, ""))
-    if is_home_or_above:
+    if is_in(os.path.realpath(home), cwd):
         return False
-    return not _is_a_folder(cwd, home, environ)
+    for folder in _folders(home, environ):
+        try:
+            if os.path.samefile(folder, cwd):
+                return False
+        except (OSError, ValueError):
+            continue
+    return True
 
 
 class _Folder:
@@ -236,13 +244,14 @@ def _look(at: _Folder, folder: str, owners: frozenset[int], makers: frozenset[in
     if environment is None:
         environment = _other_environment(at, makers)
     marker = _marker(at, owners, _name(environment, at.path))
+    is_version_controlled = marker != "" and any(at.owner(name) in owners for name in VERSION_CONTROL)
     return _Found(
         path=at.path,
         marker=marker,
         is_weak=is_weak,
         environment=environment,
         disposable=disposable,
-        is_version_controlled=marker != "" and _is_version_controlled(at, owners),
+        is_version_controlled=is_version_controlled,
     )
 
 
@@ -262,10 +271,6 @@ def _marker(at: _Folder, owners: frozenset[int], environment: str) -> str:
         if at.holds(name) and at.owner(name) in owners:
             return environment or name
     return ""
-
-
-def _is_version_controlled(at: _Folder, owners: frozenset[int]) -> bool:
-    return any(at.owner(name) in owners for name in VERSION_CONTROL)
 
 
 def _place(at: _Folder, folder: str, makers: frozenset[int]) -> tuple[str | None, str | None, bool]:
@@ -317,13 +322,8 @@ def _newest_of_direnv(at: _Folder, makers: frozenset[int]) -> str | None:
 
 
 def _version(name: str) -> list[int]:
-    return list(map(_number, name.partition("-")[2].split(".")))
-
-
-def _number(text: str) -> int:
-    if text.isdecimal():
-        return int(text)
-    return -1
+    parts = name.partition("-")[2].split(".")
+    return [int(part) if part.isdecimal() else -1 for part in parts]
 
 
 def _name(environment: str | None, folder: str) -> str:
@@ -345,14 +345,9 @@ def _by_weak_marker(passed: list[_Found], owners: frozenset[int]) -> list[_Found
 
 
 def _requirements(path: str, owners: frozenset[int]) -> str | None:
-    try:
-        names = os.listdir(path)
-    except OSError:
-        return None
-    for name in sorted(names):
-        if not name.startswith("requirements") or not name.endswith(".txt"):
-            continue
-        if owner(os.path.join(path, name)) in owners:
+    for name in sorted(names_in(path)):
+        is_requirements = name.startswith("requirements") and name.endswith(".txt")
+        if is_requirements and owner(os.path.join(path, name)) in owners:
             return name
     return None
 
@@ -368,11 +363,6 @@ def owner(path: str, *, follow: bool = False) -> int:
         return -1
 
 
-def _temporary(environ: Mapping[str, str]) -> list[str]:
-    named = filter(None, map(environ.get, ("TMPDIR", "TEMP", "TMP")))
-    return [*_TEMPORARY, *map(os.path.realpath, named)]
-
-
 def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
     """Return True for a drive's root and the directories of Windows."""
     if os.path.dirname(cwd) == cwd:
@@ -383,17 +373,6 @@ def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
         if tree and within.startswith(os.path.join(tree, "")):
             return True
     return False
-
-
-def _is_a_folder(cwd: str, home: str, environ: Mapping[str, str]) -> bool:
-    return any(_is_same(path, cwd) for path in _folders(home, environ))
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):
-        return False
 
 
 def _folders(home: str, environ: Mapping[str, str]) -> Iterator[str]:

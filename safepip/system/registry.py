@@ -85,10 +85,10 @@ class Entry(Record):
 
 def note(state: str | None, path: str, how: str, index: str = "", project: str = "") -> None:
     """Remember how an environment came to be known. Errors are ignored."""
-    status = _status(path)
-    if status is None or not state:
+    located = _located(state, path)
+    if located is None:
         return
-    file = _file(state, status)
+    file, status = located
     before = _read(file)
     if before is None or before.device != status.st_dev:
         before = _renumbered(file, path, status) or before
@@ -108,10 +108,10 @@ def registration(state: str | None, path: str) -> Registration | None:
 
 def entry(state: str | None, path: str) -> Entry | None:
     """Return the record of the directory at `path`, or None."""
-    status = _status(path)
-    if status is None or not state:
+    located = _located(state, path)
+    if located is None:
         return None
-    file = _file(state, status)
+    file, status = located
     found = _read(file)
     if found is None or found.device != status.st_dev:
         return _renumbered(file, path, status)
@@ -142,10 +142,10 @@ def entries(state: str | None) -> Iterator[Entry]:
 
 def moved_from(state: str | None, path: str) -> Entry | None:
     """Return the record of a directory from before it was moved."""
-    status = _status(path)
-    if status is None or not state:
+    located = _located(state, path)
+    if located is None:
         return None
-    found = _read(_file(state, status))
+    found = _read(located[0])
     if found is None or found.registration.path == path:
         return None
     if found.is_there or not found.is_at(path):
@@ -155,11 +155,11 @@ def moved_from(state: str | None, path: str) -> Entry | None:
 
 def used(state: str | None, path: str) -> None:
     """Note that a known environment is being used."""
-    status = _status(path)
-    if status is None or not state:
+    located = _located(state, path)
+    if located is None:
         return
     try:
-        os.utime(_file(state, status))  # the time of the record is the time of the last use
+        os.utime(located[0])  # the time of the record is the time of the last use
     except OSError:
         return
 
@@ -167,7 +167,9 @@ def used(state: str | None, path: str) -> None:
 def forget(state: str | None, path: str) -> bool:
     """Forget the environment at `path`. Return True if it was known."""
     found = entry(state, path)
-    return found is not None and discard(found)
+    if found is None:
+        return False
+    return discard(found)
 
 
 def discard(found: Entry) -> bool:
@@ -205,8 +207,12 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _file(state: str, status: os.stat_result) -> str:
-    return os.path.join(state, _FOLDER, f"{status.st_dev:x}-{status.st_ino:x}")
+def _located(state: str | None, path: str) -> tuple[str, os.stat_result] | None:
+    """Return where the record of a directory is kept, and the directory's status."""
+    status = _status(path)
+    if status is None or not state:
+        return None
+    return os.path.join(state, _FOLDER, f"{status.st_dev:x}-{status.st_ino:x}"), status
 
 
 def _identified(path: str, before: str) -> str:

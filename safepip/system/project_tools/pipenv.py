@@ -23,7 +23,7 @@ def environments(project: Project) -> Found:
     """
     own = os.path.join(project.root, ".venv")
     in_project = _in_project(project)
-    named = _named(project, own)
+    named = project.line(own) if os.path.isfile(own) else ""
     if os.path.dirname(named):
         yield Named(path=os.path.join(project.root, named), file=own)
         return
@@ -41,12 +41,6 @@ def environments(project: Project) -> Found:
     if "$" in folder or project.platform == "win32":  # on Windows, names of any case match
         watch = (project.path("Pipfile"), folder)
         yield Question(program="pipenv", words=("--venv",), watch=watch)
-
-
-def _named(project: Project, own: str) -> str:
-    if os.path.isfile(own):
-        return project.line(own)
-    return ""
 
 
 def _leads_back(project: Project, path: str | None) -> bool:

@@ -101,5 +101,4 @@ def _base_name(project: Project) -> str:
 
 
 def _version(name: str) -> tuple[int, ...]:
-    """Return the version at the end of a name, after "-py"."""
     return tuple(map(int, filter(str.isdecimal, name.rpartition("-py")[2].split("."))))
