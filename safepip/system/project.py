@@ -126,13 +126,7 @@ def may_be_root(cwd: str, home: str | None, environ: Mapping[str, str], owners: 
         return True
     if is_in(os.path.realpath(home), cwd):
         return False
-    for folder in _folders(home, environ):
-        try:
-            if os.path.samefile(folder, cwd):
-                return False
-        except (OSError, ValueError):
-            continue
-    return True
+    return not any(_is_same(folder, cwd) for folder in _folders(home, environ))
 
 
 class _Folder:
@@ -373,6 +367,13 @@ def _is_of_windows(cwd: str, environ: Mapping[str, str]) -> bool:
         if tree and within.startswith(os.path.join(tree, "")):
             return True
     return False
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def _folders(home: str, environ: Mapping[str, str]) -> Iterator[str]:
