@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from safepip.core.record import replace
+from safepip.system.observe import Context
 
 from . import (
     advisories,
@@ -23,12 +24,7 @@ from . import (
     surroundings,
     target,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.system.observe import Context
-
-    from .finding import Finding
+from .finding import Finding
 
 # A check is a file of this package with `check(context)`; this order is that of the output.
 CHECKS = (

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from .finding import warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .finding import Context, Findings
+from .finding import Context, Findings, warning
 
 # Name, first good version, the latest advisory for those before; pyproject.toml demands the same.
 FLOORS = (

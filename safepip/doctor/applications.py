@@ -8,11 +8,7 @@ from safepip.envs.applications import broken
 from safepip.report import first_of
 from safepip.system.pipx import environments_of, installed_applications
 
-from .finding import MOST_NAMES, ok, problem
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .finding import Context, Findings
+from .finding import MOST_NAMES, Context, Findings, ok, problem
 
 
 def check(context: Context) -> Findings:

@@ -11,12 +11,8 @@ from safepip.errors import SafepipError
 from safepip.system.environment import is_environment
 from safepip.system.stages import decided
 
-from .finding import attempt, ok, problem, warning
+from .finding import Context, Environment, Finding, Findings, attempt, ok, problem, warning
 from .outcome import outcome
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .finding import Context, Environment, Finding, Findings
 
 
 def check(context: Context) -> Findings:

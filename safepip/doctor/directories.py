@@ -10,12 +10,8 @@ from safepip.system.environment import names_in
 from safepip.system.files import is_in
 from safepip.system.project import owner
 
-from .finding import ok, problem, warning
+from .finding import Ambient, Context, Finding, Findings, ok, problem, warning
 from .surroundings import existing
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .finding import Ambient, Context, Finding, Findings
 
 _MOVES = {"cache": "XDG_CACHE_HOME", "state": "XDG_STATE_HOME", "data": "XDG_DATA_HOME"}
 _FOR_ALL, _STICKY = 0o002, 0o1000

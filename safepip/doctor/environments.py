@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
 from functools import cache
 
 from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
@@ -20,13 +21,7 @@ from safepip.system.environment import CREATING, examine
 from safepip.system.interpreter import interview
 from safepip.system.registry import entries
 
-from .finding import MOST_NAMES, move_aside, ok, problem, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .finding import Context, Environment, Finding, Findings
+from .finding import MOST_NAMES, Context, Environment, Finding, Findings, move_aside, ok, problem, warning
 
 _ROLES = {
     "named": "the environment that was named",

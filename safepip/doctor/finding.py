@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
 
 from safepip.core.record import Record
+from safepip.core.world import Ambient as Ambient  # noqa: PLC0414  for the checks
+from safepip.core.world import Environment as Environment  # noqa: PLC0414  for the checks
+from safepip.core.world import Interpreter as Interpreter  # noqa: PLC0414  for the checks
 from safepip.errors import SafepipError
+from safepip.system.observe import Context as Context  # noqa: PLC0414  for the checks
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Literal, TypeVar
-
-    # The checks import these from here.
-    from safepip.core.world import Ambient as Ambient  # noqa: PLC0414
-    from safepip.core.world import Environment as Environment  # noqa: PLC0414
-    from safepip.core.world import Interpreter as Interpreter  # noqa: PLC0414
-    from safepip.system.observe import Context as Context  # noqa: PLC0414
-
-    Status = Literal["ok", "warning", "problem"]
-    T = TypeVar("T")
-    Findings = Iterator["Finding"]
-
+Status = Literal["ok", "warning", "problem"]
+T = TypeVar("T")
+Findings = Iterator["Finding"]
 MOST_NAMES = 3  # in a sentence
 
 

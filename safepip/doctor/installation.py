@@ -11,16 +11,11 @@ from safepip.core.record import Record
 from safepip.core.requirement import name_in, normalised_name
 from safepip.core.world import BIN, BROKEN, EXE
 from safepip.errors import shell_quote
+from safepip.report import Report
 from safepip.system.environment import configuration
 
-from .finding import ok, problem
+from .finding import Context, Findings, ok, problem
 from .path import on_path
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-
-    from .finding import Context, Findings
 
 
 class Installation(Record):

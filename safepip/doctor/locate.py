@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator, Sequence
 
 from safepip.core.app_routing import wanted
 from safepip.core.record import Record
 from safepip.envs.verify import sites
 from safepip.system import registry
+from safepip.system.observe import Context
 from safepip.system.pipx import environments_of, has_distribution, installed_applications
 
 from .stray_installs import system_sites, user_sites
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from safepip.system.observe import Context
 
 _MOST = 3  # lines
 _FROM_SYSTEM = "safepip --system uninstall --break-system-packages {}"

@@ -5,16 +5,10 @@ from __future__ import annotations
 import os
 
 from safepip.shells.detect import language_of, users_shell
-from safepip.shells.neighbours import neighbours
+from safepip.shells.neighbours import Neighbour, neighbours
 from safepip.shells.startup_files import all_files
 
-from .finding import attempt, ok, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.shells.neighbours import Neighbour
-
-    from .finding import Context, Findings
+from .finding import Context, Findings, attempt, ok, warning
 
 
 def check(context: Context) -> Findings:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse, StepDown, Temporary, Verb, Version
+from safepip.core.plan import (
+    Create,
+    InEnvironment,
+    Pip,
+    Pipx,
+    Plan,
+    Rebuild,
+    Refuse,
+    StepDown,
+    Temporary,
+    Verb,
+    Version,
+)
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.core.plan import Plan
-
-    ByPip = InEnvironment | Create | Rebuild | Temporary | Pip
+ByPip = InEnvironment | Create | Rebuild | Temporary | Pip
 
 
 def outcome(plan: Plan, subcommand: str, interpreter: str | None) -> str:

@@ -5,16 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 
-from safepip.core.settings import Settings
+from safepip.core.settings import Fault, Settings
 from safepip.system.keeper import content
 
-from .finding import attempt, comment_out, move_aside, problem, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.core.settings import Fault
-
-    from .finding import Context, Findings
+from .finding import Context, Findings, attempt, comment_out, move_aside, problem, warning
 
 
 def check(context: Context) -> Findings:

@@ -14,11 +14,7 @@ from safepip.shells.program import own_program
 from safepip.system.environment import of_python
 from safepip.system.interpreter import head_of, is_program, python_named
 
-from .finding import attempt, ok, problem, put_first, sudo, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .finding import Context, Finding, Findings
+from .finding import Context, Finding, Findings, attempt, ok, problem, put_first, sudo, warning
 
 PIPS = ("pip", "pip3")
 PYTHONS = ("python3", "python")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
-from safepip.core.pip_line import as_boolean, normalised, read
+from safepip.core.pip_line import ConfigFile, as_boolean, normalised, read
 from safepip.core.record import Record, replace
 from safepip.system.keeper import content
 
-from .finding import is_managed, move_aside, ok, problem, sudo, target_interpreter, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from safepip.core.pip_line import ConfigFile
-
-    from .finding import Context, Finding, Findings
+from .finding import (
+    Context,
+    Finding,
+    Findings,
+    is_managed,
+    move_aside,
+    ok,
+    problem,
+    sudo,
+    target_interpreter,
+    warning,
+)
 
 _FLAGS = ("user", "break-system-packages", "require-virtualenv", "require-venv", "dry-run")
 _FILES = ("constraint", "requirement", "build-constraint")

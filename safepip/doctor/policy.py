@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from safepip.core.world import USABLE
-from safepip.system.policy import rules_here
+from safepip.system.policy import Rule, rules_here
 
-from .finding import attempt, ok
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.system.policy import Rule
-
-    from .finding import Context, Findings
+from .finding import Context, Findings, attempt, ok
 
 
 def check(context: Context) -> Findings:

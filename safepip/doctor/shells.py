@@ -6,19 +6,13 @@ import os
 import re
 import shlex
 
-from safepip.shells.startup_files import lines_to_add
+from safepip.shells.startup_files import Lines, lines_to_add
 from safepip.system.environment import names_in
 from safepip.system.interpreter import head_of, is_program
 from safepip.system.pipx import environments_of, installed_applications
 
-from .finding import attempt, is_managed, ok, put_first, warning
+from .finding import Context, Finding, Findings, attempt, is_managed, ok, put_first, warning
 from .path import PIPS, Program, on_path, path_entries
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.shells.startup_files import Lines
-
-    from .finding import Context, Finding, Findings
 
 # The program safepip in a line of a shell: in single quotes, in double quotes, or bare.
 _PROGRAM = re.compile(

@@ -5,19 +5,26 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+from collections.abc import Iterator
 
 from safepip.core.requirement import normalised_name
 from safepip.report import first_of
 from safepip.shells.program import own_program
 from safepip.system.interpreter import program_on_path
 
-from .finding import MOST_NAMES, is_managed, move_aside, ok, sudo, target_interpreter, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .finding import Ambient, Context, Findings, Interpreter
+from .finding import (
+    MOST_NAMES,
+    Ambient,
+    Context,
+    Findings,
+    Interpreter,
+    is_managed,
+    move_aside,
+    ok,
+    sudo,
+    target_interpreter,
+    warning,
+)
 
 _WITH_PYTHON = ("pip", "setuptools", "wheel")  # ensurepip puts these beside a Python
 _INFO = (".dist-info", ".egg-info", ".egg-link")

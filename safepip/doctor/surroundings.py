@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator, Mapping
 
 from safepip.core.settings import ROWS, variable_name
 
-from .finding import problem, warning
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .finding import Ambient, Context, Findings
+from .finding import Ambient, Context, Findings, problem, warning
 
 _MISLEADING = ("PYTHONHOME", "PYTHONPATH")
 # Variables of safepip that are not settings: options, the shells' code, the launcher.

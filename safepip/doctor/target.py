@@ -8,12 +8,8 @@ from safepip.core.settings import origin_of
 from safepip.errors import SafepipError
 from safepip.system.interpreter import is_marked
 
-from .finding import attempt, comment_out, move_aside, ok, problem, sudo, warning
+from .finding import Context, Findings, Interpreter, attempt, comment_out, move_aside, ok, problem, sudo, warning
 from .pip_settings import settings_in_force, unset
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .finding import Context, Findings, Interpreter
 
 _VERDICTS = {True: "managed", False: "not managed"}
 

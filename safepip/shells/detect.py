@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from safepip.system.interpreter import is_program
 
 from . import LANGUAGES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script than to be typed in
 

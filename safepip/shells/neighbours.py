@@ -8,14 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from safepip.core.record import Record
 from safepip.system.files import read_regular
 from safepip.system.interpreter import is_program
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 _A_FUNCTION = "a function"
 _MOST = 1 << 20  # bytes of a start-up file, or of a program, that are looked at

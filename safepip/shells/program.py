@@ -10,10 +10,7 @@ import sys
 from safepip.core.world import EXE
 from safepip.errors import NOT_FOUND, SafepipError
 from safepip.system.interpreter import is_program
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.system.observe import Context
+from safepip.system.observe import Context
 
 
 def own_program() -> str:

@@ -6,16 +6,13 @@ import contextlib
 import os
 import re
 import shlex
+from collections.abc import Callable, Mapping
 
 from safepip.core.world import EXE
 from safepip.system.files import replace_file, replace_link, sweep
 from safepip.system.interpreter import candidates
 
 from . import read_file
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 PYTHONS = ("python", "python3")
 _NAMED = ".safepip"  # links to safepip itself: the name that it is called by tells it what was typed

@@ -10,23 +10,18 @@ import os
 import re
 import stat
 import string
+from collections.abc import Iterable, Mapping
 
 from safepip.errors import CANNOT_CREATE, USAGE, SafepipError
 from safepip.system.files import replace_file, sweep
+from safepip.system.observe import Context
 
 from . import LANGUAGES
 from .detect import language_of, name_of, users_shell
 from .program import own_program, typed_program
 from .quoting import quote
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from safepip.system.observe import Context
-
-    Lines = tuple[tuple[str, str], ...]  # pairs of a file, as an absolute path, and the line that it needs
-
+Lines = tuple[tuple[str, str], ...]  # pairs of a file, as an absolute path, and the line that it needs
 _FAILED = "safepip does not start: set it up again"
 _START = "@PROGRAM@ init @SHELL@"
 _POSIX = f"""eval "$({_START} 2>/dev/null || echo 'echo "{_FAILED}" >&2')\""""

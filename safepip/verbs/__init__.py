@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
+from safepip.report import Report
+from safepip.system.observe import Context
 
 
 def carry_out(verb: str, words: tuple[str, ...], context: Context, report: Report) -> int:

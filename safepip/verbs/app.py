@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from safepip.actions.pipx import become
 from safepip.envs.pipx_program import at_hand
+from safepip.report import Report
+from safepip.system.observe import Context
 
-from .arguments import for_verb, shows_help
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
+from .arguments import Parser, for_verb, shows_help
 
 _LOOKING = ("list", "run", "environment", "completions", "--version", "interpreter")
 _WORDS = {

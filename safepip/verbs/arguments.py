@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from safepip.core.invocation import VERBS
 from safepip.errors import USAGE, SafepipError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):

@@ -10,6 +10,7 @@ import argparse
 import glob
 import os
 import subprocess
+from collections.abc import Iterator
 from importlib import import_module
 
 from safepip.core.invocation import OPTIONS, TOPICS, VALUED, VERBS, read_invocation
@@ -19,20 +20,13 @@ from safepip.envs import history
 from safepip.envs.in_force import in_force
 from safepip.shells import LANGUAGES
 from safepip.shells.program import own_program
+from safepip.system.observe import Context
 from safepip.system.process import inherited
 
+from .arguments import Parser
 from .history import line_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
-
-    Words = dict[str, str]  # a word, and its meaning
-
+Words = dict[str, str]  # a word, and its meaning
 FILES = "files"  # stands for the names of files
 HIDDEN = "hook"  # a verb for shells, not for people
 _PATIENCE = 10  # seconds for pip's own completion

@@ -5,28 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections.abc import Iterator
 
 from safepip.actions.sudo import of_user_behind_sudo
+from safepip.core.invocation import Invocation
 from safepip.core.record import replace
 from safepip.doctor import examine
+from safepip.doctor.finding import Finding
 from safepip.doctor.target import verdict_by_setting
 from safepip.errors import NOT_FOUND, SafepipError
-from safepip.report import printable, without_credentials
+from safepip.report import Report, printable, without_credentials
 from safepip.system.interpreter import python_on_path
 from safepip.system.observe import Context
 
-from .arguments import for_verb, not_empty
+from .arguments import Parser, for_verb, not_empty
 from .output import show, show_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from safepip.core.invocation import Invocation
-    from safepip.doctor.finding import Finding
-    from safepip.report import Report
-
-    from .arguments import Parser
 
 _WIDTH = 80
 _MARKS = {"ok": "ok", "warning": "warn", "problem": "FAIL"}

@@ -4,48 +4,39 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable, Iterator
+from typing import Any, TypedDict
 
 from safepip.actions.save import destination_of
-from safepip.core.invocation import read_invocation, with_own_words
+from safepip.core.invocation import Invocation, read_invocation, with_own_words
 from safepip.core.pip_options import SUBCOMMANDS
-from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse, Temporary
+from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Plan, Rebuild, Refuse, Temporary
 from safepip.core.record import replace
+from safepip.core.world import Ambient
 from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
-from safepip.report import without_secrets
+from safepip.report import Report, without_secrets
 from safepip.system.observe import Context
 from safepip.system.policy import rules_here
 from safepip.system.stages import decided
 
-from .arguments import for_verb
+from .arguments import Parser, for_verb
 from .output import show, show_json
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any, TypedDict
 
-    from safepip.core.invocation import Invocation
-    from safepip.core.plan import Plan
-    from safepip.core.world import Ambient
-    from safepip.report import Report
+class Explained(TypedDict):
+    """The JSON object, with absolute paths and without secrets."""
 
-    from .arguments import Parser
-    from .completion import Words
-
-    class Explained(TypedDict):
-        """The JSON object, with absolute paths and without secrets."""
-
-        plan: str
-        subcommand: str | None
-        interpreter: str | None
-        managed: bool | None
-        environment: str | None
-        project: str | None
-        because: str
-        argv: list[str]
-        records: str | None
-        policy: list[dict[str, str]]
+    plan: str
+    subcommand: str | None
+    interpreter: str | None
+    managed: bool | None
+    environment: str | None
+    project: str | None
+    because: str
+    argv: list[str]
+    records: str | None
+    policy: list[dict[str, str]]
 
 
 _TAKING = ("install", "download", "wheel", "lock", "index")  # subcommands that get packages
@@ -197,7 +188,7 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[str]:
         heading = ""
 
 
-def complete(typed: tuple[str, ...], current: str, _context: Context) -> Words:
+def complete(typed: tuple[str, ...], current: str, _context: Context) -> dict[str, str]:
     """Return the words that may stand in a line to explain."""
     from .completion import of_pip  # noqa: PLC0415  for completion only
 

@@ -7,19 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
-from safepip.core.settings import TABLE
+from safepip.core.settings import TABLE, Row
+from safepip.report import Report
+from safepip.system.observe import Context
 
 from .markdown import rendered
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from safepip.core.settings import Row
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NO_PAGER = "--no-pager"

@@ -8,29 +8,21 @@ import os
 import shlex
 import textwrap
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from safepip.actions.sudo import of_user_behind_sudo
 from safepip.core.record import replace
-from safepip.core.world import ABSENT, UNFINISHED
+from safepip.core.world import ABSENT, UNFINISHED, Environment
 from safepip.envs import applications, history, journal, saved_files
+from safepip.envs.history import Change, Entry, State
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import REFUSED, SafepipError
-from safepip.report import printable
+from safepip.report import Report, printable
+from safepip.system.observe import Context
 
-from .arguments import for_verb
+from .arguments import Parser, for_verb
 from .output import show, show_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from safepip.core.world import Environment
-    from safepip.envs.history import Change, Entry, State
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
 
 _WIDTH = 80
 _TIED = "\N{NO-BREAK SPACE}"  # keeps a sign and its name on one line

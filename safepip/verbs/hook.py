@@ -8,18 +8,12 @@ from __future__ import annotations
 import sys
 
 from safepip.errors import USAGE, SafepipError
-from safepip.report import printable
+from safepip.report import Report, printable
 from safepip.shells import LANGUAGES
+from safepip.system.observe import Context
 
 from .arguments import shows_help
-from .completion import FILES, completions, files
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .completion import Words
+from .completion import FILES, Words, completions, files
 
 _WORDS_ONLY = ("bash", "tcsh", "sh")  # these show no meanings
 _COMPLETE_FILES = ("bash", "zsh")  # these complete files by themselves

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
 from safepip.doctor.neighbours import neighbours_here
 from safepip.errors import USAGE, SafepipError
+from safepip.report import Report
 from safepip.shells import FOLDER, LANGUAGES, read_file, startup_files
 from safepip.shells.detect import language_of, name_of
 from safepip.shells.hook import begins
@@ -14,17 +16,11 @@ from safepip.shells.links import refresh
 from safepip.shells.program import own_program, typed_program
 from safepip.shells.quoting import assignments, quote, render
 from safepip.shells.shim import write_python_shims
+from safepip.shells.startup_files import Lines
+from safepip.system.observe import Context
 from safepip.system.process import inherited
 
 from .arguments import for_verb
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from safepip.report import Report
-    from safepip.shells.startup_files import Lines
-    from safepip.system.observe import Context
 
 _SUPPORTED = ", ".join(dict.fromkeys(LANGUAGES.values()))
 _POSIX = ("bash", "zsh", "sh")

@@ -7,11 +7,8 @@ to another page becomes the command that shows it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 HEADING, PARAGRAPH, ITEM, TABLE, CODE = "heading", "paragraph", "item", "table", "code"
 _BOLD, _CODE, _NORMAL = "\x1b[1m", "\x1b[36m", "\x1b[0m"

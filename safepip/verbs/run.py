@@ -7,9 +7,10 @@ import os
 import sys
 
 from safepip.core.record import replace
-from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE
+from safepip.core.world import ABSENT, BIN, EXE, UNFINISHED, USABLE, Environment
 from safepip.envs.in_force import in_force, repaired, unfit
 from safepip.errors import CANNOT_RUN, NOT_FOUND, SafepipError, shell_quote
+from safepip.report import Report
 from safepip.shells.program import own_program
 from safepip.system.environment import of_python
 from safepip.system.files import read_regular
@@ -17,15 +18,7 @@ from safepip.system.interpreter import head_of, is_program, program_on_path, pyt
 from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
-from .arguments import for_verb, shows_help
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.core.world import Environment
-    from safepip.report import Report
-
-    from .arguments import Parser
-    from .completion import Words
+from .arguments import Parser, for_verb, shows_help
 
 _SCRIPTS = (".py", ".pyw")
 _FILES = (*_SCRIPTS, ".pyz")
@@ -230,7 +223,7 @@ def _programs(found: Environment) -> list[str]:
     return found_there
 
 
-def complete(typed: tuple[str, ...], _current: str, context: Context) -> Words:
+def complete(typed: tuple[str, ...], _current: str, context: Context) -> dict[str, str]:
     """Return the words that may stand behind `typed`."""
     import pkgutil  # noqa: PLC0415  for completion only, as the next one
 

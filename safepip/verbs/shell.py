@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 
 from safepip.errors import USAGE, SafepipError
+from safepip.report import Report
 from safepip.shells import FOLDER
 from safepip.shells.detect import language_of, users_shell
+from safepip.system.observe import Context
 from safepip.system.process import entered, inherited, start
 
-from .arguments import for_verb, shows_help
+from .arguments import Parser, for_verb, shows_help
 from .run import to_run_in
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
 
 _INSIDE = "SAFEPIP_SHELL"  # the environment that this shell is for
 _FISH = "set -gx PATH $SAFEPIP_SHELL/bin $PATH; set -gx VIRTUAL_ENV $SAFEPIP_SHELL; set -e SAFEPIP_ACTIVATED"

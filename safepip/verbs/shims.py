@@ -8,20 +8,15 @@ import shlex
 
 from safepip.core.world import EXE
 from safepip.errors import CANNOT_CREATE, SafepipError
+from safepip.report import Report
 from safepip.shells.program import own_program, typed_program
 from safepip.shells.shim import PYTHONS, is_free, remove_shims, write_shims
 from safepip.system.environment import names_in
 from safepip.system.files import make_folder, recall, remember
 from safepip.system.interpreter import program_on_path
+from safepip.system.observe import Context
 
-from .arguments import for_verb, not_empty
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
+from .arguments import Parser, for_verb, not_empty
 
 _FOLDERS = "shims"  # the file in the state that lists the folders
 _VERSIONED = re.compile(r"python(3\.\d+)" + re.escape(EXE))

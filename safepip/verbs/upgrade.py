@@ -5,36 +5,29 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from safepip.actions.execute import hand_over
 from safepip.actions.pipx import run_pipx
 from safepip.actions.sudo import of_user_behind_sudo, step_down
 from safepip.core.plan import Handover, Pipx
 from safepip.core.requirement import normalised_name
-from safepip.core.world import BIN, USABLE
+from safepip.core.world import BIN, USABLE, Environment
 from safepip.envs import applications
 from safepip.envs.in_force import usable
 from safepip.envs.pip import own_variables
 from safepip.envs.progress import shown_while
 from safepip.envs.upgrades import ImpossibleError, NewVersion, Upgrade, UpgradePlan, outdated
 from safepip.errors import USAGE, SafepipError, shell_quote
+from safepip.report import Report
+from safepip.system.observe import Context
 from safepip.system.pipx import environments_of
 from safepip.system.process import inherited
 
-from .arguments import for_verb
+from .arguments import Parser, for_verb
 from .output import show, show_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
-    from safepip.core.world import Environment
-    from safepip.report import Report
-    from safepip.system.observe import Context
-
-    from .arguments import Parser
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _FAILED = 1  # as pip itself where it finds no versions that fit together

@@ -7,12 +7,9 @@ from importlib import import_module
 
 from safepip.actions.sudo import of_user_behind_sudo, step_down
 from safepip.errors import USAGE, SafepipError
+from safepip.report import Report
 from safepip.system.observe import Context, ambient
 from safepip.verbs.arguments import Parser, for_verb
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
 
 # Each word is a module of this package, with `add_arguments(parser)` and `main(said, context, report)`.
 WORDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from safepip.core.creation import redirect_for, root_if_elsewhere
@@ -11,6 +12,7 @@ from safepip.core.world import ABSENT, BIN, EXE, OLDEST, UNFINISHED, USABLE, Env
 from safepip.envs.in_force import unfit
 from safepip.envs.listing import project_root
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, NOT_FOUND, USAGE, SafepipError, shell_quote
+from safepip.report import Report
 from safepip.system import registry
 from safepip.system.environment import is_conda
 from safepip.system.interpreter import interview, python_on_path
@@ -18,12 +20,6 @@ from safepip.system.observe import Context
 from safepip.verbs.arguments import not_empty
 
 from .which import absolute, directory, exists, of_place, serving
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from safepip.report import Report
 
 _NEWER = "name a newer one: safepip env create --python PYTHON"
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
+from collections.abc import Iterator
 
 from safepip.core.world import ABSENT, NOWHERE, USABLE, Environment
 from safepip.envs import inventory
 from safepip.envs.in_force import unfit
 from safepip.envs.listing import health, last_use, project_root
 from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.report import Report
 from safepip.system import registry
+from safepip.system.observe import Context
 from safepip.verbs.output import show
 
 from .size import human
 from .which import add_directory, is_or_was, named_or_in_force
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 _HOW = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 

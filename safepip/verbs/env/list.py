@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
+from collections.abc import Iterable, Iterator
 
 from safepip.envs.listing import Listed, listed
-from safepip.report import printable, with_tilde
+from safepip.report import Report, printable, with_tilde
+from safepip.system.observe import Context
 from safepip.verbs.output import show, show_json
 
 from .size import human
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterable, Iterator
-
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 _HEADING = ("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")
 _NUMBERS = ("PACKAGES", "SIZE")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from safepip.core.world import FOREIGN, NOWHERE, UNTRUSTED
 from safepip.envs.in_force import in_force, unfit
-from safepip.report import printable
+from safepip.report import Report, printable
+from safepip.system.observe import Context
 from safepip.verbs.arguments import not_empty
 
 from .which import serving
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

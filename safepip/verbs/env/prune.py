@@ -11,14 +11,11 @@ from safepip.envs import inventory
 from safepip.envs.listing import last_use
 from safepip.envs.removal import remove
 from safepip.errors import SafepipError
+from safepip.report import Report
 from safepip.system import registry
+from safepip.system.observe import Context
+from safepip.system.registry import Entry
 from safepip.verbs.output import show
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from safepip.report import Report
-    from safepip.system.observe import Context
-    from safepip.system.registry import Entry
 
 _DAY = 86400
 

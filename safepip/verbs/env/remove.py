@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from collections.abc import Iterator
 
 from safepip.core.world import UNTRUSTED
 from safepip.envs import inventory
 from safepip.envs.in_force import unfit
 from safepip.envs.removal import remove
 from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError, shell_quote
-from safepip.report import first_of
+from safepip.report import Report, first_of
 from safepip.system import registry
+from safepip.system.observe import Context
 
 from .size import human
 from .which import add_directory, named_or_of_place
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 _SEEDS = frozenset(("pip", "setuptools", "wheel"))  # a new environment may have these
 

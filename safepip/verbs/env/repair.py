@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
-from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE
+from safepip.core.world import FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
 from safepip.envs.applications import broken
 from safepip.envs.asides import half_removed, set_aside
 from safepip.envs.faults import moved
 from safepip.envs.in_force import unfit
 from safepip.envs.listing import broken_environments
 from safepip.errors import REFUSED, SafepipError
-from safepip.report import first_of, with_tilde
+from safepip.report import Report, first_of, with_tilde
 from safepip.system import registry
+from safepip.system.observe import Context
 from safepip.system.project import owner
 
 from .which import add_directory, named_or_in_force
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from safepip.core.world import Environment
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 # safepip.envs.rebuild and actions.pipx are imported late: virtualenv takes 0.1 s to import.
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 
-from safepip.core.world import UNTRUSTED
+from safepip.core.world import UNTRUSTED, Environment
 from safepip.envs import redirects
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, USAGE, SafepipError
+from safepip.report import Report
 from safepip.system import registry
+from safepip.system.observe import Context
 from safepip.verbs.output import show
 
 from .which import absolute, add_directory, exists, named_or_of_place
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from safepip.core.world import Environment
-    from safepip.report import Report
-    from safepip.system.observe import Context
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

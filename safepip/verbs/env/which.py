@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from safepip.core.record import replace
@@ -11,10 +12,6 @@ from safepip.errors import NO_ENVIRONMENT, SafepipError
 from safepip.system.environment import OWN, is_conda, is_environment
 from safepip.system.observe import Context
 from safepip.verbs.arguments import not_empty
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
