@@ -140,7 +140,7 @@ def _is_waited_for(lock):
     # As uv does; safepip asks again and again.
     inode = ":%d" % os.fstat(lock).st_ino
     for line in read("/proc/locks").decode("ascii", "replace").splitlines():
-        if "->" in line and any(word.endswith(inode) for word in line.split()):
+        if "->" in line and inode + " " in line:  # as "1: -> FLOCK  ADVISORY  WRITE 708 00:13:1234 0 EOF"
             return True
     return False
 

@@ -19,27 +19,32 @@ IDLE = ("Requirement already satisfied: ", "Looking in indexes: ", "Looking in l
 def noting(pip_main, environment, keep, discard):
     """Return a function that calls pip, and then notes what changed.
 
-    `keep` is the question whose answer is to be kept, or "". `discard` removes a new environment again if nothing
-    was installed. If it is killed, the journal that is left tells.
+    `keep` is the question whose answer is to be kept, or "". `discard`, if given, is called where pip fails and
+    nothing was installed. If pip is killed, the journal that is left tells.
     """
     if not isinstance(environment, bytes):
         environment = os.fsencode(environment)
-    is_open = sys.stdout and sys.stderr
-    listening = _Listening(pip_main) if keep and is_open else None
+    listening = None
+    if keep and sys.stdout and sys.stderr:  # none of them is closed
+        pip_main = listening = _Listening(pip_main)
+
+    def note(failed):
+        if not _note(environment, failed):
+            return
+        if failed and discard:
+            discard()
+        elif listening and not failed:
+            _keep(environment, keep, listening.answer())
 
     def run():
         failed = True
         try:
-            code = (listening or pip_main)()
+            code = pip_main()
             failed = bool(code)
             return code
         finally:
-            try:
-                is_idle = _note(environment, failed)
-                if is_idle and failed and discard:
-                    discard()
-                elif is_idle and not failed and listening:
-                    _keep(environment, keep, listening.answer())
+            try:  # noqa: SIM105  Python 2 has no contextlib.suppress
+                note(failed)
             except Exception:  # noqa: BLE001,S110  what pip did stands, whether or not it could be noted
                 pass
 
@@ -67,8 +72,11 @@ class _Listening:
         if self.out.bypassed or self.err.bypassed:
             return None
         text = "".join(self.out.heard)
-        if self.err.heard or not all(line.startswith(IDLE) for line in text.splitlines()):
+        if self.err.heard:
             return None
+        for line in text.splitlines():
+            if not line.startswith(IDLE):
+                return None
         return text.encode(self.out.encoding, self.out.errors)
 
 

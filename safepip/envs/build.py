@@ -12,7 +12,7 @@ from safepip.report import printable
 from safepip.system.environment import CONFIG, CREATING, OWN
 from safepip.system.files import make_folder, recall
 from safepip.system.interpreter import keg, lasting
-from safepip.system.process import inherited
+from safepip.system.process import inherited, without
 
 from .image import image_for, install_pip, is_whole
 from .lock import LOCK, can_lock
@@ -126,7 +126,7 @@ def _run_virtualenv(
     if prompt != os.path.basename(path):
         options.append(f"--prompt={prompt}")
     # The user's settings for virtualenv are meant for other environments.
-    environ = {name: value for name, value in inherited().items() if not name.startswith("VIRTUALENV_")}
+    environ = without(inherited(), "VIRTUALENV_")
     environ["VIRTUALENV_CONFIG_FILE"] = os.devnull
     logging.disable(logging.CRITICAL)
     printed = io.StringIO()
@@ -139,8 +139,8 @@ def _run_virtualenv(
             session.run()
             _outlive_upgrades(path, interpreter)
     except (SystemExit, RuntimeError) as error:
-        message = printed.getvalue().strip().rpartition("error: ")[2] or str(error)
-        reason = message.strip().rpartition("\n")[2]  # of a traceback, what it ends in
+        message = printed.getvalue().rpartition("error: ")[2].strip() or str(error).strip()
+        reason = message.rpartition("\n")[2]  # of a traceback, what it ends in
         raise _no_environment(interpreter, reason) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -179,12 +179,12 @@ def _outlive_upgrades(path: str, interpreter: Interpreter) -> None:
     found = keg(interpreter.path)
     if found is None:
         return
-    versioned, stable = (os.path.join(folder, "") for folder in found)
+    versioned, stable = os.path.join(found[0], ""), os.path.join(found[1], "")
     for program in list(os.scandir(os.path.join(path, BIN))):
-        target = os.readlink(program.path) if program.is_symlink() else ""
-        if target.startswith(versioned):
+        if program.is_symlink():
+            target = os.readlink(program.path).replace(versioned, stable, 1)
             os.unlink(program.path)
-            os.symlink(target.replace(versioned, stable, 1), program.path)
+            os.symlink(target, program.path)
     config = os.path.join(path, CONFIG)
     with open(config, encoding="utf-8", errors="surrogateescape") as file:
         text = file.read()

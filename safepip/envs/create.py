@@ -82,7 +82,7 @@ def create(
         made = context.examine(path, trusted=True)
     if made.state != USABLE:
         raise SafepipError(NO_ENVIRONMENT, f"{plan.called} was made, but {made.reason or made.state}")
-    redirect = _write_redirect(plan.redirect, path) if plan.redirect else ""
+    redirect = _write_redirect(plan.redirect, path)
     return Made(environment=made, by_this_command=by_this_command, existed=existed, redirect=redirect)
 
 
@@ -204,8 +204,10 @@ def _mark_unfinished(path: str) -> None:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), file)
 
 
-def _write_redirect(file: str, path: str) -> str:
-    """Write a redirect (PEP 832) if nothing is there, and return its path."""
+def _write_redirect(file: str | None, path: str) -> str:
+    """Write a redirect (PEP 832) where nothing is, and return its path."""
+    if not file:
+        return ""
     folder = os.path.dirname(file)
     target = os.path.relpath(path, folder) if is_in(path, folder) else path
     try:

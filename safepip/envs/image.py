@@ -8,13 +8,14 @@ leaves the image as it is.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sys
 import time
 
 from safepip.core.world import BIN
-from safepip.system.files import make_folder, umask
-from safepip.system.process import inherited
+from safepip.system.files import make_folder, open_folder, umask
+from safepip.system.process import inherited, without
 
 from .copying import copy_folder
 from .digest import record_row
@@ -23,7 +24,7 @@ from .seed import lay_out, own_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from safepip.core.world import Interpreter
 
@@ -44,7 +45,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     seed = own_seed(interpreter)
     if seed is not None:
         image = os.path.join(folder, _name(interpreter, seed.version))
-        if is_whole(image) or _make(image, lambda made: lay_out(seed, interpreter, made)):
+        if _ensure(image, lambda made: lay_out(seed, interpreter, made)):
             return image
     from virtualenv.seed.wheels.embed import get_embed_wheel  # noqa: PLC0415  with virtualenv, slow to import
 
@@ -52,7 +53,7 @@ def image_for(interpreter: Interpreter, cache: str | None, build: Callable[[str]
     if wheel is None:
         return None
     image = os.path.join(folder, _name(interpreter, wheel.version))
-    if is_whole(image) or _make(image, lambda made: _install_into(made, str(wheel.path), interpreter, build)):
+    if _ensure(image, lambda made: _install_into(made, str(wheel.path), interpreter, build)):
         return image
     return None
 
@@ -83,9 +84,7 @@ def install_pip(image: str, environment: str, python: str, site: str) -> None:
         os.chmod(path, 0o777 & ~umask())
         recorded = os.path.relpath(path, site)
         rows[recorded] = record_row(recorded, script)
-    infos = [name for name in os.listdir(site) if name.endswith(".dist-info")]
-    info = next(name for name in infos if name.startswith("pip-"))
-    record = os.path.join(site, info, "RECORD")
+    record = glob.glob(os.path.join(glob.escape(site), "pip-*.dist-info", "RECORD"))[0]
     with open(record, encoding="utf-8") as file:
         lines = file.read().splitlines()
     with open(record, "w", encoding="utf-8", newline="\n") as file:
@@ -98,8 +97,10 @@ def _name(interpreter: Interpreter, pip: str) -> str:
     return f"{interpreter.implementation}-{version}-{abi}-pip-{pip}-{umask() | _OTHERS:03o}"
 
 
-def _make(image: str, fill: Callable[[str], None]) -> bool:
-    """Have `fill` write a new image, and return True if that worked."""
+def _ensure(image: str, fill: Callable[[str], None]) -> bool:
+    """Return True if the image is there, written by `fill` if needed."""
+    if is_whole(image):
+        return True
     folder = os.path.dirname(image)
     before = os.umask(umask() | _OTHERS)
     try:
@@ -126,7 +127,8 @@ def _make(image: str, fill: Callable[[str], None]) -> bool:
 def _clear_scratch(folder: str) -> None:
     """Remove what commands left that were killed while they made an image."""
     for entry in os.scandir(folder):
-        if entry.name.startswith("tmp") and time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD:
+        age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+        if entry.name.startswith("tmp") and age > _OLD:
             from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
 
             rmtree(entry.path, ignore_errors=True)
@@ -148,7 +150,7 @@ def _install_into(made: str, wheel: str, interpreter: Interpreter, build: Callab
 
 
 def _install(python: str, wheel: str) -> None:
-    environ = {name: value for name, value in inherited().items() if not name.startswith(("PIP_", "PYTHON"))}
+    environ = without(inherited(), "PIP_", "PYTHON")
     environ["PIP_CONFIG_FILE"] = os.devnull
     version = os.path.basename(wheel).split("-")[1]
     # By name, so that no origin is recorded, which `pip freeze --all` would show.
@@ -178,21 +180,18 @@ def is_whole(image: str) -> bool:
         for row in rows:
             relative = row.partition("\0")[0]
             folders.setdefault(os.path.dirname(relative), []).append((relative, row))
-        return all(_is_as_sealed(os.path.join(image, folder), files) for folder, files in folders.items())
+        for folder, files in folders.items():
+            descriptor = open_folder(os.path.join(image, folder))  # the kernel walks its path once
+            try:
+                for relative, row in files:
+                    status = os.lstat(os.path.basename(relative), dir_fd=descriptor)
+                    if _row_of(relative, status) != row:
+                        return False
+            finally:
+                os.close(descriptor)
     except (OSError, ValueError):
         return False
-
-
-def _is_as_sealed(folder: str, files: Iterable[tuple[str, str]]) -> bool:
-    descriptor = os.open(folder, os.O_RDONLY)  # the kernel walks the path once, not for each file
-    try:
-        for relative, row in files:
-            status = os.lstat(os.path.basename(relative), dir_fd=descriptor)
-            if _row_of(relative, status) != row:
-                return False
-        return True
-    finally:
-        os.close(descriptor)
+    return True
 
 
 def _row_of(relative: str, stat: os.stat_result) -> str:

@@ -168,7 +168,7 @@ def _is_replaced(descriptor: int, path: str) -> bool:
 
 
 def _holder(path: str) -> str:
-    """Return " (process N: its command)" of who holds the lock, or ""."""
+    """Return " (process N: its command)" of the lock's holder, or ""."""
     try:
         inode = os.stat(path).st_ino
         with open("/proc/locks", encoding="ascii", errors="replace") as file:

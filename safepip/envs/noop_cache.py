@@ -24,7 +24,7 @@ from safepip.system.process import applied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from safepip.core.plan import Handover
     from safepip.system.observe import Context
@@ -71,11 +71,12 @@ class NoopCache:
         count, _, rest = rest.partition(b"\n")
         if not count.isdigit() or len(count) > 3:
             return None
-        *paths, printed = rest.split(b"\n", int(count))
-        if len(paths) != int(count):
+        *named, printed = rest.split(b"\n", int(count))
+        if len(named) != int(count):
             return None
         # As long as the content of these files is the same, the line names the same files.
-        files = [(path, _content(path)) for path in map(os.fsdecode, paths)]
+        paths = list(map(os.fsdecode, named))
+        files = dict(zip(paths, map(_content, paths), strict=True))
         if digest != self._digest(files).encode():
             return None
         return printed
@@ -92,7 +93,7 @@ class NoopCache:
         files = self._asked_files()
         if files is None or _installed(self.environment) is None:
             return None
-        named = [_line_of(path) for path, _ in files]
+        named = list(map(_line_of, files))
         if "\n" in "".join((*named, *before)):  # would look like two lines
             return None
         if files != self._asked_files():  # one was changed meanwhile
@@ -106,12 +107,12 @@ class NoopCache:
             return f"{number:02d}q"
         return f"{number:02d}"
 
-    def _digest(self, files: Iterable[tuple[str, bytes | None]]) -> str:
+    def _digest(self, files: Mapping[str, bytes | None]) -> str:
         """Return the digest of the question, with the content of these files."""
         parts: list[str | bytes] = [*self._line, ""]
         for path in filter(os.path.lexists, self._places()):
             parts += (path, _content(path) or b"\0")
-        for path, content in files:
+        for path, content in files.items():
             parts += (path, content or b"\0")
         return _digest((*parts, "", _installed(self.environment) or ""))
 
@@ -121,7 +122,7 @@ class NoopCache:
             self._variables, ambient.home, platform=ambient.platform, site_prefix=self.environment
         )
 
-    def _asked_files(self) -> list[tuple[str, bytes]] | None:
+    def _asked_files(self) -> dict[str, bytes] | None:
         """Return path and content of the named files, None where not plain."""
         from .requirements import named_files  # noqa: PLC0415  an answer is repeated without it
 
@@ -190,7 +191,10 @@ def _surroundings(context: Context) -> Iterator[str]:
         if name.startswith(_COUNTING) or name in _COUNTING_TOO:
             yield f"{name}={environ[name]}"
     for stream in (1, 2):
-        yield str(os.get_terminal_size(stream)) if os.isatty(stream) else "no terminal"
+        if os.isatty(stream):
+            yield str(os.get_terminal_size(stream))
+        else:
+            yield "no terminal"
     if sys.platform != "win32":
         system = os.uname()
         yield from (system.sysname, system.release, system.version, system.machine)
@@ -199,8 +203,9 @@ def _surroundings(context: Context) -> Iterator[str]:
 
 def _caches(context: Context) -> Iterator[str]:
     """Yield pip's cache directories, since pip warns if it cannot write there."""
-    environ, home = context.ambient.environ, context.ambient.home or os.sep
-    yield os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "pip")
+    environ = context.ambient.environ
+    default = os.path.join(context.ambient.home or os.sep, ".cache")
+    yield os.path.join(environ.get("XDG_CACHE_HOME") or default, "pip")
     yield environ.get("PIP_CACHE_DIR", os.sep)
     for option, _, value in context.command.options:
         if option == "--cache-dir" and value:
@@ -257,9 +262,9 @@ def _distributions(site: str) -> str | None:
                 state = _signature(name + part, folder)
                 if part == "/METADATA" and state == "-":
                     return None
-                if part == "/METADATA" and name.startswith("pip-"):
+                if name.startswith("pip-"):
                     # Making another environment adds a hard link to pip's files, which changes their ctime.
-                    state = _digest((_content(os.path.join(site, name + part)) or b"",))
+                    state = _digest((_content(os.path.join(site, name + part)) or state,))
                 found += (name, state)
         return "\0".join(found)
     finally:
@@ -271,7 +276,10 @@ def _is_plain_path_file(path: str, name: str) -> bool:
     stem, _, suffix = name.rpartition(".")
     if stem in _KNOWN_PATHS:
         return True
-    return suffix == "pth" and b"import" not in (_content(path) or b"import")
+    content = _content(path)
+    if suffix != "pth" or content is None:
+        return False
+    return b"import" not in content
 
 
 def _content(path: str) -> bytes | None:

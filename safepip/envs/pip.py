@@ -11,7 +11,7 @@ from safepip.core.requirement import normalised_name
 from safepip.core.world import BIN
 from safepip.saving.entry import name_of
 from safepip.system import pip_config
-from safepip.system.process import child_environ, spare_pip
+from safepip.system.process import child_environ, spare_pip, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def own_variables(
     kept = keys("source") | keys("build")
     if policy:
         kept |= (keys("wanted") & keys("pipx")) | {"require-hashes"}
-    found = {name: value for name, value in environ.items() if not name.startswith(("PIP_", "_PIP_"))}
+    found = without(environ, "PIP_", "_PIP_")
     for key, value, _ in settings("install", environ, files):
         if key in kept:
             found[f"PIP_{key.upper().replace('-', '_')}"] = value
@@ -64,7 +64,7 @@ def run_pip(
     )
     environ = own_variables(child_environ(handover, locked=True), found.path)
     if sealed:
-        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+        environ = without(environ, "PIP_")
         environ["PIP_CONFIG_FILE"] = os.devnull
     own = spare_pip() if spare else None
     if own is not None:
@@ -131,6 +131,8 @@ def _run(
     lines = [f"pip ended with {done.returncode}", *done.stderr.decode(errors="replace").splitlines()]
     error = lines[-1]
     for line in lines:
-        if line.startswith("ERROR: ") and not line.startswith(_NO_ERROR):
+        if line.startswith(_NO_ERROR):
+            continue
+        if line.startswith("ERROR: "):
             error = line.removeprefix("ERROR: ")
     return done.returncode, printed, error

@@ -37,13 +37,15 @@ def named_files(
     variables: Mapping[str, str],
     configuration: Sequence[ConfigFile],
     content_of: Callable[[str], bytes | None],
-) -> list[tuple[str, bytes]] | None:
+) -> dict[str, bytes] | None:
     """Return path and content of all files that a line names.
 
     Return None where not all is plain. What variables and configuration files say counts as much as the words.
     """
     command = read(words, variables, configuration)
-    if command.outcome != "ok" or not all(map(parse, command.requirements)):
+    if command.outcome != "ok":
+        return None
+    if not all(map(parse, command.requirements)):
         return None
     if not _has_safe_options(command, variables, configuration):
         return None
@@ -63,9 +65,9 @@ def named_files(
         if inner is None:
             return None
         found[path] = content
-        folder = os.path.dirname(path)
-        paths.extend(os.path.join(folder, name) for name in inner)
-    return list(found.items())
+        for name in inner:
+            paths.append(os.path.join(os.path.dirname(path), name))
+    return found
 
 
 def _has_safe_options(

@@ -1,4 +1,4 @@
-"""Lay out safepip's own pip in an image, as pip would install it.
+"""Lay out safepip's own pip in an image, as pip installs it.
 
 Unpacking and compiling a wheel of pip takes two seconds; safepip's own pip is unpacked and, as a rule, compiled.
 Python corrects the paths in compiled files when it loads them, so tracebacks and `inspect` name the new place.
@@ -64,9 +64,11 @@ def own_seed(interpreter: Interpreter) -> Seed | None:
         bundled = _versions(os.listdir(next(filter(os.path.isdir, wheels), "")), "-py3-none-any.whl")
     except OSError:
         return None
-    if len(installed) != 1 or not bundled or max(installed) < max(bundled):
+    if len(installed) != 1 or not bundled:
         return None
-    (version,) = installed.values()
+    ((numbers, version),) = installed.items()
+    if numbers < max(bundled):
+        return None
     return Seed(site=site, version=version)
 
 
@@ -117,7 +119,7 @@ def _script(seed: Seed) -> bytes:
             points[name] = target
     if not template or "\\" in template:
         raise OSError(f"{_SCRIPT_MAKER} has no plain template of scripts")
-    if "pip" not in points or not {"pip", "pip3"}.issuperset(points):
+    if points.keys() not in ({"pip"}, {"pip", "pip3"}):
         raise OSError(f"{seed.metadata} has other entry points than were expected")
     import textwrap  # noqa: PLC0415  most creations need no new image
 
@@ -154,7 +156,7 @@ def _listed(seed: Seed) -> list[str]:
 
 
 def _copy(seed: Seed, row: str, site: str) -> list[str]:
-    """Copy a row's file and what it was compiled to, and return their rows."""
+    """Copy a file with its bytecode, and return their rows."""
     from hashlib import sha256  # noqa: PLC0415  faster than digest.py's for so many files
 
     name = row.partition(",")[0]

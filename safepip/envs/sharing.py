@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def own_pip(environment: str, context: Context, report: Report, *, lock: int | None) -> None:
-    """Give it a pip of its own: copies of intact files, others fetched."""
+    """Give it its own pip: copies of intact files, the rest fetched."""
     # The image that the files are from is found changed, and made again, when the next environment is made.
     found = context.examine(environment, trusted=True)
     if found.state != USABLE or not os.access(os.path.join(found.site, "pip"), os.W_OK):
@@ -60,7 +60,7 @@ def _make_private(found: Environment, report: Report, lock: int) -> None:
 
 
 def _replace_open(row: Row) -> bool:
-    """Return True if a file could be changed by others, and was replaced."""
+    """Replace a file that others can change, and return True then."""
     try:
         status = os.lstat(row.path)
     except FileNotFoundError:

@@ -34,6 +34,11 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)
 
 
+def without(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """Return the variables whose names do not begin with a prefix."""
+    return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
+
+
 def start(argv: tuple[str, ...], environ: dict[str, str]) -> int:
     """Replace this process by a program, but on Windows wait for it."""
     if sys.platform == "win32":

@@ -42,7 +42,7 @@ def main():
         program = os.path.join(os.path.dirname(os.path.abspath(pip.__file__)), "__main__.py")
     sys.argv[0] = program
     if journal:
-        discard = discard and _own("safepip_discard").Discarding(discard)
+        discard = _own("safepip_discard").Discarding(discard) if discard else None
         pip_main = _own("safepip_notes").noting(pip_main, journal, keep, discard)
     if hint:
         pip_main = _own("safepip_hint").hinting(pip_main, hint)
