@@ -247,7 +247,7 @@ def _culprit(file: ConfigFile) -> PipSetting:
     """Return the setting of a file that pip rejects."""
     for section, values in file.sections.items():
         for key in values:
-            alone: ConfigFile = replace(file, sections={section: {key: values[key]}})
+            alone = replace(file, sections={section: {key: values[key]}})
             if _error({}, (alone,)):
                 return _setting(file, section, key)
     return PipSetting(key="?", value="", where=file.path, kind=file.kind)

@@ -24,15 +24,13 @@ def repaired(context: Context, report: Report) -> Environment:
     from .rebuild import repair  # noqa: PLC0415  with virtualenv, which is slow to import
 
     repair(found.path, context.typed(found), context, report)
-    now: Environment = context.examine(found.known_as, trusted=True)
-    return now
+    return context.examine(found.known_as, trusted=True)
 
 
 def in_force(context: Context) -> Environment:
     """Return the environment in force: named, active, or that of the place."""
     if context.named_environment:
-        named: Environment = context.named_environment[1]
-        return named
+        return context.named_environment[1]
     return context.active or context.reading
 
 

@@ -270,5 +270,4 @@ def _carry_over(old: str, made: Environment) -> None:
 def _examined(path: str, named: str, base: Interpreter) -> Environment:
     """Return the environment as it is once it is finished."""
     python = os.path.join(path, BIN, "python" + EXE)
-    made: Environment = replace(as_usable(path, python, base, configuration(path)), known_as=named)
-    return made
+    return replace(as_usable(path, python, base, configuration(path)), known_as=named)

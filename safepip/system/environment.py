@@ -58,8 +58,7 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     found = _directory(target, interview, vet)
     if target == path:
         return found
-    redirected: Environment = replace(found, known_as=path)
-    return redirected
+    return replace(found, known_as=path)
 
 
 def target_of(path: str) -> tuple[str, str]:

@@ -330,8 +330,7 @@ class Context(Facts):
             if not isinstance(found, str):
                 self._interpreters[real] = found
             return found
-        renamed: Interpreter = replace(known, path=path)
-        return renamed
+        return replace(known, path=path)
 
     @lazy
     def managed(self) -> bool:
@@ -536,8 +535,7 @@ class Context(Facts):
         """Return a project's place in the user's data, and why there."""
         from .new_place import name_in_data
 
-        place: Environment = replace(self.in_data("envs", name_in_data(root)), reason_for_other_place=reason)
-        return place
+        return replace(self.in_data("envs", name_in_data(root)), reason_for_other_place=reason)
 
     def in_data(self, *parts: str) -> Environment:
         """Return the environment at that path in the user's own data."""
@@ -613,8 +611,7 @@ class Context(Facts):
         project = there._marked_project
         if project is None or project.root != root:
             return None
-        environment: Environment = there.place
-        return environment
+        return there.place
 
     def _leads_out(self, path: str, root: str) -> bool:
         """Return True if the project's own `env-dir` leads out of it."""

@@ -77,5 +77,4 @@ def _plainly(rule: Rule) -> Rule:
         value = "true"
     if rule.option == "proxy" and "://" not in value:  # pip takes it without a scheme too
         value = value.rpartition("@")[2]
-    clean: Rule = replace(rule, value=without_credentials(value))
-    return clean
+    return replace(rule, value=without_credentials(value))

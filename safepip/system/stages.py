@@ -86,8 +86,7 @@ def fill(world: World, need: Need, context: Context) -> World:
         from .pipx import look
 
         facts["apps"] = look(world, context.examine)
-    filled: World = replace(world, **facts)
-    return filled
+    return replace(world, **facts)
 
 
 def _with_target(world: World, context: Context) -> World:

@@ -96,14 +96,13 @@ def _ambient_of(typed: Invocation, context: Context) -> Ambient:
     # `--project` moves there as `cd` does, so that a shell's hook would have changed these variables.
     ambient = context.ambient
     start = os.path.normpath(os.path.join(ambient.cwd or os.sep, str(typed.project)))
-    there: Ambient = replace(ambient, cwd=os.path.realpath(start))
+    there = replace(ambient, cwd=os.path.realpath(start))
     environ = dict(there.environ)
     for name, value in Context(typed, there, context.tell, keep=False).due:
         environ.pop(name, None)
         if value:
             environ[name] = value
-    moved: Ambient = replace(there, environ=environ)
-    return moved
+    return replace(there, environ=environ)
 
 
 def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

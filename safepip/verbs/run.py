@@ -104,8 +104,7 @@ def to_run_in(context: Context, report: Report) -> Environment:
 
 def _home(context: Context) -> Environment:
     outside = replace(context.ambient, cwd=None)  # no directory, so no project
-    home: Environment = Context(context.invocation, outside, context.tell).place
-    return home
+    return Context(context.invocation, outside, context.tell).place
 
 
 def _argv(words: tuple[str, ...], found: Environment, context: Context) -> tuple[str, ...]:

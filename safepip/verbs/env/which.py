@@ -38,8 +38,7 @@ def of_place(context: Context) -> Environment:
     """Return the environment that an `install` here makes."""
     if context.named_environment:
         return context.named_environment[1]
-    place: Environment = context.place
-    return place
+    return context.place
 
 
 def serving(typed: str, context: Context) -> Environment:
@@ -48,8 +47,7 @@ def serving(typed: str, context: Context) -> Environment:
     if exists(path):
         return context.examine(path)
     there = Context(context.invocation, replace(context.ambient, cwd=path), context.tell, keep=False)
-    place: Environment = there.place
-    return place
+    return there.place
 
 
 def directory(typed: str, context: Context) -> str:
