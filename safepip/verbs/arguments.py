@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
 
 from safepip.core.invocation import VERBS
 from safepip.errors import USAGE, SafepipError
+
+TYPE_CHECKING = False  # `run` waits for this module, and typing takes as long as argparse
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
