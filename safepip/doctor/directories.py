@@ -36,7 +36,7 @@ def check(context: Context) -> Findings:
 
 
 def _first_fault(role: str, path: str, at: str, ambient: Ambient) -> Finding | None:
-    """Look at the directory and those in it, or at one above it."""
+    """Look at the directory and those in it, or one above."""
     is_above = at != path
     levels = [at]
     if not is_above:

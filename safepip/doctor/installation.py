@@ -102,7 +102,7 @@ def _source(prefix: str) -> str:
 
 
 def _noted(path: str, *keys: str) -> list[str]:
-    """Return the values of these keys of a JSON file; empty ones if it lacks any."""
+    """Return values of a JSON file, or empty ones for any lack."""
     try:
         with open(path, encoding="utf-8") as file:
             noted = json.load(file)

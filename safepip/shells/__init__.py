@@ -1,4 +1,4 @@
-"""Shell integration: a file of code for each shell, and the answers to hooks."""
+"""Shell integration: code for each shell, and answers to its hook."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def activated_in(project: Project | None, state: str | None, environ: Mapping[st
 
 
 def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
-    """Return the steps of a shell in this place, and take them there.
+    """Return the steps of a shell in this place, and take them.
 
     `off` is the environment that the user deactivated.
     """

@@ -13,7 +13,7 @@ _OF_SCRIPTS = ("sh", "dash", "ash", "busybox")  # more likely to run a script th
 
 
 def users_shell(environ: Mapping[str, str]) -> str:
-    """Return the path of the shell that started safepip, else the login shell."""
+    """Return the shell that started safepip, else the login shell."""
     # SHELL may be relative, or name a shell that was removed.
     login = environ.get("SHELL", "")
     has_login = os.path.isabs(login) and is_program(login)

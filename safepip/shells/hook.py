@@ -30,7 +30,7 @@ _QUESTIONS = ("1", "plain", "0", "start", "leave", "bin")
 
 
 def answer(words: Sequence[str]) -> bytes | None:
-    """Return the code for the shell to evaluate, or None for other words.
+    """Return code for the shell to evaluate, or None for other words.
 
     After the shell's name comes the question:
     - `1 OFF`: follow the directory; OFF is the environment that the user deactivated

@@ -1,4 +1,4 @@
-"""Other tools that take the word pip, in start-up files or on PATH.
+"""Other tools on the word pip, in start-up files or on PATH.
 
 Both act if the other tool comes first and finds safepip's shims as the next pip on PATH.
 """
@@ -29,7 +29,7 @@ _PIPS = (
 
 
 class Neighbour(Record):
-    """Another tool on the word pip, and the `way` to have both act."""
+    """Another tool, and the `way` to have both act."""
 
     what: str
     both_act: bool

@@ -79,7 +79,7 @@ def chosen_shell(named: str | None, context: Context) -> str:
 
 
 def lines_to_add(context: Context, shell: str | None = None, options: str = "") -> Lines:
-    """Return the files of a shell, by default the user's, with their lines."""
+    """Return the files of a shell, or the user's, with their lines."""
     if shell is None:
         shell = chosen_shell(None, context)
     home = context.ambient.home or os.sep
@@ -143,7 +143,7 @@ def _without(lines: list[str], of_safepip: re.Pattern[str]) -> list[str]:
 
 
 def all_files(shell: str, home: str, environ: Mapping[str, str]) -> list[str]:
-    """Return all files of the shell that may have a line of safepip."""
+    """Return all files of the shell that may have such a line."""
     language = LANGUAGES[name_of(shell)]
     files = list(_files(language, shell, home, environ))
     if language == "bash":

@@ -1,4 +1,4 @@
-"""The argument parser of the verbs, with one look of help and errors."""
+"""The argument parser of the verbs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises usage errors, and keeps lines of help as written."""
+    """A parser that raises usage errors, and keeps help as written."""
 
     def __init__(self, prog: str, *, description: str, example: str = "", usage: str | None = None) -> None:
         # allow_abbrev is off: a new option could make an abbreviation ambiguous.

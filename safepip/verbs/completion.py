@@ -1,4 +1,4 @@
-"""Find the words that may stand at a place of a command line.
+"""Find the words that may stand in a command line.
 
 A verb's words come from its parser. A verb whose words are another program's has `complete(typed, current,
 context)` instead.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
 from safepip.actions.sudo import of_user_behind_sudo
 from safepip.core.invocation import Invocation
@@ -41,8 +43,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     context = of_user_behind_sudo(context, report)
     if said.managed is not None:
-        named = "" if said.managed is True else said.managed  # without PYTHON the one that pip serves here
-        return _tell_managed(named, context)
+        return _tell_managed(said.managed, context)
     # Doctor answers for an install typed here, with the options that stand before `doctor`.
     typed: Invocation = replace(context.invocation, words=("install", "x"), verb=None, arguments=())
     found = examine(Context(typed, context.ambient, context.tell, keep=False))
@@ -82,22 +83,22 @@ def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
             yield f"      {line}"
         if command:
             yield f"        {command}"
-    statuses = [one.status for one in found]
-    counts = []
+    counts = Counter(one.status for one in found)
+    said = []
     for status in ("problem", "warning"):
-        count = statuses.count(status)
-        if count:
-            ending = "s" if count > 1 else ""
-            counts.append(f"{count} {status}{ending}")
-    yield ", ".join(counts) or "nothing is wrong"
+        if counts[status] == 1:
+            said.append(f"1 {status}")
+        elif counts[status]:
+            said.append(f"{counts[status]} {status}s")
+    yield ", ".join(said) or "nothing is wrong"
 
 
-def _tell_managed(named: str, context: Context) -> int:
-    is_name = os.sep not in named and not os.path.isdir(named)
+def _tell_managed(named: str | Literal[True], context: Context) -> int:
     words: tuple[str, ...] = ()
-    if named:
-        path = python_on_path(named, context.ambient.environ) if is_name else named
-        words = ("--python", path)
+    if named is not True:  # else the one that pip serves here
+        if os.sep not in named and not os.path.isdir(named):
+            named = python_on_path(named, context.ambient.environ)
+        words = ("--python", named)
     invocation: Invocation = replace(context.invocation, words=words)
     asked = Context(invocation, context.ambient, context.tell, keep=False)
     target = asked.target

@@ -79,7 +79,7 @@ def _pager(variables: Mapping[str, str]) -> list[str] | None:
 
 
 def _paged(text: str, pager: list[str], variables: Mapping[str, str]) -> bool:
-    """Show `text` with the pager, or return False if it does not start."""
+    """Show `text` with the pager, or return False if that fails."""
     # As git starts less: end at once if the text fits on the screen, show colours, leave the screen as it is.
     environ = {"LESS": "FRX", "MORE": "FRX", **variables}
     try:

@@ -1,4 +1,4 @@
-"""safepip hook SHELL complete AT WORD…: print the words that may stand there.
+"""safepip hook SHELL complete AT WORD…: print words for completion.
 
 The other questions of a hook are answered by shells/hook.py, before any of this is loaded.
 """
@@ -34,7 +34,9 @@ def main(words: tuple[str, ...], context: Context, _report: Report) -> int:
         # tcsh has its whole line in a variable, and no place of the cursor.
         typed = context.ambient.environ.get("COMMAND_LINE", "")
         line = typed.split()
-        at = len(line) if typed.endswith(" ") else len(line) - 1
+        at = len(line)
+        if not typed.endswith(" "):
+            at -= 1
     current = "".join(line[at : at + 1])
     found = completions(tuple(line[:at]), current, context)
     # FILES is not a word, but says that names of files fit here.

@@ -1,4 +1,4 @@
-"""safepip init: print or set up the code that makes a shell's pip safepip's."""
+"""safepip init: make a shell's pip safepip's."""
 
 from __future__ import annotations
 

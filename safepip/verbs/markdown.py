@@ -1,7 +1,7 @@
-"""Show the part of Markdown that the pages of help use, in a terminal or as plain text.
+"""Show Markdown in a terminal or as plain text.
 
-Headings, paragraphs, lists of one level, tables and fenced code; within them `code`, **bold** and links. A link
-to another page becomes the command that shows it.
+The pages of help use headings, paragraphs, lists of one level, tables and fenced code; within them `code`,
+**bold** and links. A link to another page becomes the command that shows it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ _FIXED_SPACE = "\xa0"  # within code: commands are not broken into lines
 
 
 def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the blocks of a page, as (kind, lines); a list yields one block an item.
+    """Yield the blocks of a page, as (kind, lines).
 
-    The first line of code is what follows the fence: the language.
+    A list has one block an item. The first line of code is what follows the fence: the language.
     """
     lines = iter([*text.splitlines(), ""])
     kind, held = PARAGRAPH, list[str]()
     for line in lines:
         new = _kind_of(line)
-        if held and _ends(kind, new, line):
+        # Each row of a table begins as a table does.
+        ends = not line if new is None else not new == kind == TABLE
+        if held and ends:
             yield kind, held
             kind, held = PARAGRAPH, []
         if new == CODE:
@@ -39,15 +41,8 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
             held.append(line)
 
 
-def _ends(kind: str, new: str | None, line: str) -> bool:
-    """Return True if a line does not belong to the block of this kind before it."""
-    if new is None:
-        return not line
-    return not new == kind == TABLE  # each row begins as a table does
-
-
 def _kind_of(line: str) -> str | None:
-    """Return the kind of block that begins with this line; None for a line that goes on or is empty."""
+    """Return the kind of block that begins here, or None."""
     if _NUMBER.match(line):
         return ITEM
     for mark, kind in _BEGINS.items():
@@ -57,7 +52,7 @@ def _kind_of(line: str) -> str | None:
 
 
 def rendered(text: str, width: int, *, colour: bool) -> str:
-    """Return a page as lines of at most `width` characters; code may be wider."""
+    """Return a page wrapped to `width` characters, except for code."""
     out: list[str] = []
     before = None
     for kind, lines in blocks(text):
@@ -73,19 +68,13 @@ def _block(kind: str, lines: list[str], width: int, *, colour: bool) -> list[str
     if kind == HEADING:
         return [_marked(lines[0].lstrip("# "), _BOLD, colour=colour)]
     if kind == CODE:
-        return [_line_of_code(line, colour=colour) for line in lines[1:]]
+        return [_marked(f"      {line}", _CODE, colour=colour) if line else "" for line in lines[1:]]
     if kind == TABLE:
         return list(_table(lines, width, colour=colour))
     words = spans(" ".join(map(str.strip, lines)), colour=colour)
     if kind == ITEM:
         return wrapped(words, width, first="  ", rest="    ")
     return wrapped(words, width, first="  ", rest="  ")
-
-
-def _line_of_code(line: str, *, colour: bool) -> str:
-    if not line:
-        return ""
-    return _marked(f"      {line}", _CODE, colour=colour)
 
 
 def _marked(text: str, how: str, *, colour: bool) -> str:
@@ -95,7 +84,7 @@ def _marked(text: str, how: str, *, colour: bool) -> str:
 
 
 def spans(text: str, *, colour: bool) -> str:
-    """Return a line with its code, bold text and links as a terminal shows them."""
+    """Return a line with code, bold text and links for a terminal."""
 
     def one(found: re.Match[str]) -> str:
         code, bold, label, target = found.groups()
@@ -154,7 +143,7 @@ def _table(rows: list[str], width: int, *, colour: bool) -> Iterator[str]:
 
 
 def _widths(table: list[list[str]], width: int) -> list[int]:
-    """Return the widths of the columns; the widest shrink until all fit, or until one more would break a word."""
+    # The widest columns shrink until all fit, or until a word would break.
     columns = list(zip(*table, strict=True))
     widths = [max(map(_room, column)) for column in columns]
     least = [max(map(_room, " ".join(column).split(" "))) for column in columns]

@@ -73,7 +73,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
 
 
 def _upgrade(names: Sequence[str], found: Environment, context: Context) -> Upgrade:
-    """Return the upgrade to plan, or refuse names of what is not installed."""
+    """Return the upgrade to plan, or refuse names not installed."""
     root = None
     if context.project is not None:
         root = context.project.root

@@ -37,8 +37,8 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     if is_refused_redirect or found.state in {NOWHERE, FOREIGN}:
         raise unfit(found, context)
     if os.path.lexists(found.path):
-        was_chosen = bool(said.dir or context.named_environment or context.active)
-        permit(found, context, named=was_chosen)
+        chosen = (said.dir, context.named_environment, context.active)
+        permit(found, context, named=any(chosen))
     try:
         _rebuild(found, context, report)
     # Also after a failure: one upgrade of the system breaks many environments.

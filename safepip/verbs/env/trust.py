@@ -57,7 +57,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
 
 
 def _named(typed: str | None, context: Context) -> tuple[Environment, str]:
-    """Return the environment that was named, and the file of the project that leads to it or an empty text."""
+    """Return the environment, and the file that leads to it or ""."""
     kept = context.kept
     if typed and kept is not None and absolute(typed, context) == kept.file:
         typed = None
