@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import machine
 from tree import TREE
 
+from safepip.system import registry
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -243,6 +245,77 @@ class Sandbox:
         """Return everything in home and the temporary directory, what safepip may cache left out."""
         seen = {f"home/{name}": one for name, one in look(self.home, skip=[".cache"]).items()}
         return {**seen, **{f"tmp/{name}": one for name, one in look(self.temporary).items()}}
+
+
+class Kept:
+    """A world as it is now, to be put back before each test that changes it.
+
+    Files that a test did not touch stay, so that putting back costs little.
+    """
+
+    def __init__(self, box: Sandbox) -> None:
+        self.box = box
+        self.project = box.project
+        self.variables = dict(box.variables)
+        self.copy = f"{box.root}.kept"
+        shutil.copytree(box.root, self.copy, symlinks=True)
+        self.marks = _marks(box.root)
+
+    def restore(self) -> Sandbox:
+        """Put everything back and return the world."""
+        self.box.project = self.project
+        self.box.variables = dict(self.variables)
+        now = _marks(self.box.root)
+        for name in sorted(now, reverse=True):  # what lies in a directory before the directory
+            if now[name] != self.marks.get(name):
+                _remove(os.path.join(self.box.root, name))
+        for name in sorted(self.marks):
+            self._put(name)
+        self.marks = _marks(self.box.root)
+        self._register()
+        return self.box
+
+    def _put(self, name: str) -> None:
+        copy, place = os.path.join(self.copy, name), os.path.join(self.box.root, name)
+        is_directory = self.marks[name][0] == "dir"
+        if os.path.lexists(place):
+            if is_directory:
+                shutil.copystat(copy, place)
+        elif is_directory:
+            shutil.copytree(copy, place, symlinks=True)
+        else:
+            shutil.copy2(copy, place, follow_symlinks=False)
+
+    def _register(self) -> None:
+        """Have safepip know the environments that were copied: another inode is another environment to it."""
+        state = os.path.join(self.box.home, ".local", "state", "safepip")
+        for entry in list(registry.entries(state)):
+            known = entry.registration
+            if not entry.is_there and os.path.isdir(known.path):
+                registry.discard(entry)
+                registry.note(state, known.path, known.how, known.index, known.project)
+
+
+def _marks(root: str) -> dict[str, tuple[object, ...]]:
+    """Return what tells a changed file below `root` from an unchanged one, by relative path."""
+    marks: dict[str, tuple[object, ...]] = {}
+    for folder, names, files in os.walk(root):
+        for name in (*names, *files):
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode):
+                mark: tuple[object, ...] = ("dir",)
+            else:
+                mark = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            marks[os.path.relpath(path, root)] = mark
+    return marks
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 # --- safepip itself, installed
