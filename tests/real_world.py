@@ -23,6 +23,7 @@ from tree import SCRIPTS, WHEELS
 sys.path.append(SCRIPTS)  # behind the library: test.py is there too
 
 MakeSandbox = Callable[..., Sandbox]
+NOBODY = 65534
 SEALED = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -65,7 +66,12 @@ def own(base: str) -> str:
 @pytest.fixture(scope="session")
 def own_for_all(base: str, managed_python: str) -> str:
     """Install safepip where any user can start it: on the system's Python."""
-    return install_safepip(os.path.join(base, "own-for-all"), managed_python)
+    folder = os.path.join(base, "own-for-all")
+    safepip = install_safepip(folder, managed_python)
+    # An ordinary user cannot keep the bytecode, and would compile everything at each start.
+    python = os.path.join(folder, "bin", "python")
+    subprocess.run([python, "-m", "compileall", "-q", "-x", "/pip/", os.path.join(folder, "lib")], check=True)
+    return safepip
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +85,26 @@ def cache(base: str) -> str:
     folder = os.path.join(base, "cache")
     os.makedirs(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def nobodys_cache(base: str) -> str:
+    """Give a warm cache that belongs to an ordinary user."""
+    folder = os.path.join(base, "nobodys-cache")
+    os.makedirs(folder, mode=0o700)
+    os.chown(folder, NOBODY, NOBODY)
+    return folder
+
+
+@pytest.fixture
+def nobodys(make_sandbox: MakeSandbox, own_for_all: str, request: pytest.FixtureRequest) -> Sandbox:
+    """Give a world that belongs to an ordinary user."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv to become an ordinary user")
+    box = make_sandbox(safepip=own_for_all, warm=request.getfixturevalue("nobodys_cache"))
+    for folder, _, _ in os.walk(box.root):
+        os.chown(folder, NOBODY, NOBODY)
+    return box
 
 
 @pytest.fixture(scope="session")
@@ -104,10 +130,10 @@ def make_sandbox(base: str, own: str, wheels: str, cache: str, managed_python: s
     """Make worlds that last as long as the session, at short paths for the first lines of scripts."""
     made: list[str] = []
 
-    def make(*, cold: bool = False, safepip: str = own, **how: str) -> Sandbox:
+    def make(*, cold: bool = False, safepip: str = own, warm: str = cache, **how: str) -> Sandbox:
         root = os.path.join(base, f"w{len(made)}")
         made.append(root)
-        return Sandbox(root, safepip, wheels, cache=None if cold else cache, **how)
+        return Sandbox(root, safepip, wheels, cache=None if cold else warm, **how)
 
     return make
 

@@ -271,20 +271,21 @@ class Kept:
                 _remove(os.path.join(self.box.root, name))
         for name in sorted(self.marks):
             self._put(name)
-        self.marks = _marks(self.box.root)
+        for name, mark in self.marks.items():
+            if mark == DIRECTORY:
+                _date(os.path.join(self.copy, name), os.path.join(self.box.root, name))
         self._register()
         return self.box
 
     def _put(self, name: str) -> None:
-        copy, place = os.path.join(self.copy, name), os.path.join(self.box.root, name)
-        is_directory = self.marks[name][0] == "dir"
+        place = os.path.join(self.box.root, name)
         if os.path.lexists(place):
-            if is_directory:
-                shutil.copystat(copy, place)
-        elif is_directory:
-            shutil.copytree(copy, place, symlinks=True)
-        else:
-            shutil.copy2(copy, place, follow_symlinks=False)
+            return
+        if self.marks[name] == DIRECTORY:
+            os.mkdir(place)
+            return
+        shutil.copy2(os.path.join(self.copy, name), place, follow_symlinks=False)
+        self.marks[name] = _mark(place)
 
     def _register(self) -> None:
         """Have safepip know the environments that were copied: another inode is another environment to it."""
@@ -296,19 +297,31 @@ class Kept:
                 registry.note(state, known.path, known.how, known.index, known.project)
 
 
+DIRECTORY = ("directory",)
+
+
 def _marks(root: str) -> dict[str, tuple[object, ...]]:
     """Return what tells a changed file below `root` from an unchanged one, by relative path."""
     marks: dict[str, tuple[object, ...]] = {}
     for folder, names, files in os.walk(root):
         for name in (*names, *files):
             path = os.path.join(folder, name)
-            status = os.lstat(path)
-            if stat.S_ISDIR(status.st_mode):
-                mark: tuple[object, ...] = ("dir",)
-            else:
-                mark = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            marks[os.path.relpath(path, root)] = mark
+            marks[os.path.relpath(path, root)] = _mark(path)
     return marks
+
+
+def _mark(path: str) -> tuple[object, ...]:
+    status = os.lstat(path)
+    if stat.S_ISDIR(status.st_mode):
+        return DIRECTORY
+    return (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _date(copy: str, place: str) -> None:
+    """Give a directory the times and mode of its copy; where it has them its time of change stays."""
+    wanted, found = os.stat(copy), os.stat(place)
+    if (wanted.st_mtime_ns, wanted.st_mode) != (found.st_mtime_ns, found.st_mode):
+        shutil.copystat(copy, place)
 
 
 def _remove(path: str) -> None:

@@ -6,6 +6,8 @@ from real_world import (  # noqa: F401  fixtures
     furnished,
     make_sandbox,
     managed_python,
+    nobodys,
+    nobodys_cache,
     own,
     own_for_all,
     published_wheels,

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import pytest
 from _torture.oracle import faults
+from real_world import NOBODY
 from sandbox import Ran, Sandbox, look, without_times
 
 pytestmark = pytest.mark.slow
 MakeSandbox = Callable[..., Sandbox]
-NOBODY = 65534
 DAY = 86400
 
 
@@ -279,17 +279,6 @@ def test_what_a_process_runs_in_is_not_removed_unasked(sandbox: Sandbox) -> None
 # -- as another user
 
 
-@pytest.fixture
-def nobodys(make_sandbox: MakeSandbox, own_for_all: str) -> Sandbox:
-    """Give a world that belongs to an ordinary user."""
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("needs root and setpriv to become an ordinary user")
-    box = make_sandbox(cold=True, safepip=own_for_all)
-    for folder, _, _ in os.walk(box.root):
-        os.chown(folder, NOBODY, NOBODY)
-    return box
-
-
 def as_nobody(box: Sandbox, *words: str) -> Ran:
     return box.call(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", box.safepip, *words])
 
@@ -321,7 +310,7 @@ def test_one_that_may_not_be_written_is_repaired_and_stays_so(nobodys: Sandbox) 
 
 
 def test_the_history_of_another_user_is_not_taken_for_an_empty_one(nobodys: Sandbox) -> None:
-    assert nobodys.run("--env", nobodys.project + "/roots", "env", "create").code == 0
+    os.unlink(os.path.join(nobodys.home, ".cache", "safepip"))  # root's own: another user could not read the files
     assert nobodys.run("--env", nobodys.project + "/roots", "install", "alpha").code == 0
     for word in ("history", "undo"):
         ran = as_nobody(nobodys, "--env", nobodys.project + "/roots", word)
@@ -334,7 +323,7 @@ def test_the_history_of_another_user_is_not_taken_for_an_empty_one(nobodys: Sand
 
 def test_trust_lets_a_refused_environment_serve_until_it_is_revoked(sandbox: Sandbox, managed_python: str) -> None:
     elsewhere = os.path.join(sandbox.home, "elsewhere")
-    assert sandbox.call([managed_python, "-m", "venv", elsewhere]).code == 0
+    assert sandbox.call([managed_python, "-m", "venv", "--without-pip", elsewhere]).code == 0
     shutil.copytree(elsewhere, sandbox.venv, symlinks=True)
     assert sandbox.run("list").code == 77
     assert sandbox.run("env", "path").code == 77
@@ -350,7 +339,7 @@ def test_trust_lets_a_refused_environment_serve_until_it_is_revoked(sandbox: San
 
 def test_trust_is_of_one_directory_and_not_of_a_path(sandbox: Sandbox, managed_python: str) -> None:
     elsewhere = os.path.join(sandbox.home, "elsewhere")
-    assert sandbox.call([managed_python, "-m", "venv", elsewhere]).code == 0
+    assert sandbox.call([managed_python, "-m", "venv", "--without-pip", elsewhere]).code == 0
     shutil.copytree(elsewhere, sandbox.venv, symlinks=True)
     assert sandbox.run("env", "trust", sandbox.venv).code == 0
     os.rename(sandbox.venv, sandbox.venv + ".first")
@@ -399,11 +388,11 @@ def test_what_is_no_environment_cannot_be_trusted(sandbox: Sandbox) -> None:
 # -- many
 
 
-def test_two_thousand_are_listed_and_pruned_in_good_time(sandbox: Sandbox) -> None:
+def test_eight_hundred_are_listed_and_pruned_in_good_time(sandbox: Sandbox) -> None:
     assert sandbox.run("env", "create").code == 0
     code = (
         "import sys, os, shutil; from safepip.system import registry; state, venv, root = sys.argv[1:]\n"
-        "for number in range(2000):\n"
+        "for number in range(800):\n"
         "    path = os.path.join(root, f'p{number}', '.venv'); os.makedirs(os.path.join(path, 'bin'))\n"
         "    os.makedirs(os.path.join(path, 'lib', os.listdir(os.path.join(venv, 'lib'))[0], 'site-packages'))\n"
         "    os.symlink(os.path.realpath(os.path.join(venv, 'bin', 'python')), os.path.join(path, 'bin', 'python'))\n"
@@ -412,8 +401,7 @@ def test_two_thousand_are_listed_and_pruned_in_good_time(sandbox: Sandbox) -> No
     own = os.path.join(os.path.dirname(sandbox.safepip), "python")
     state = os.path.join(sandbox.home, ".local", "state", "safepip")
     assert sandbox.call([own, "-I", "-c", code, state, sandbox.venv, sandbox.home]).code == 0
-    assert len(listed(sandbox)) == 2001
     began = time.monotonic()
-    assert len(listed(sandbox)) == 2001
+    assert len(listed(sandbox)) == 801
     assert sandbox.run("env", "prune", "--unused", "30").said == ["there is nothing to prune"]
-    assert time.monotonic() - began < 20  # on a loaded machine; the bench measures
+    assert time.monotonic() - began < 8  # on a loaded machine; the bench measures

@@ -105,8 +105,14 @@ def test_output_and_exit_code_are_those_of_pip_alone(cache, words):
     assert ran(FASTER, *words, SAFEPIP_RUN_PATTERNS=cache) == ran(BARE, *words)
 
 
-@pytest.mark.parametrize("words", [("--version",), ("list",), ("install", "--no-index", NOT_THERE)], ids=" ".join)
-@pytest.mark.parametrize("shell", [">/dev/full", ">&-", "| head -c 1", "2>/dev/full", "2>&-"])
+NOBODY_LISTENS = [
+    *((("--version",), shell) for shell in (">/dev/full", ">&-", "| head -c 1", "2>/dev/full", "2>&-")),
+    *((("list",), shell) for shell in (">/dev/full", ">&-", "| head -c 1")),
+    *((("install", "--no-index", NOT_THERE), shell) for shell in (">/dev/full", "2>/dev/full", "2>&-")),
+]
+
+
+@pytest.mark.parametrize(("words", "shell"), NOBODY_LISTENS)
 def test_it_ends_as_pip_alone_where_nobody_listens(cache, words, shell):
     code, out, _ = ran(FASTER, *words, shell=shell, SAFEPIP_RUN_PATTERNS=cache)  # tracebacks name their caller
     assert (code, out) == ran(BARE, *words, shell=shell)[:2]

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from sandbox import Kept
 
 if TYPE_CHECKING:
     from sandbox import Sandbox
@@ -15,22 +16,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def world(make_sandbox) -> Sandbox:
-    """Give a project with an environment, shared by tests that install and remove again."""
+def world(make_sandbox) -> Kept:
+    """Give a project with an environment that holds gamma."""
     box: Sandbox = make_sandbox()
-    assert box.run("install", "gamma").code == 0
+    assert box.run("install", "--no-deps", "gamma").code == 0
     box.named("pip")
     box.variables["PATH"] = f"{box.bin}:{box.variables['PATH']}"
-    return box
+    return Kept(box)
 
 
 @pytest.fixture
-def emptied(world: Sandbox) -> Sandbox:
+def emptied(world: Kept) -> Sandbox:
     """Give the world with nothing but pip and gamma in its environment."""
-    others = sorted(world.packages() - {"pip", "gamma"})
-    if others:
-        assert world.venv_pip("uninstall", "-y", *others).code == 0
-    return world
+    return world.restore()
 
 
 def script(box: Sandbox, text: str, stdin: bytes = b"", shell: str = "bash") -> set[str]:
@@ -43,9 +41,9 @@ def script(box: Sandbox, text: str, stdin: bytes = b"", shell: str = "bash") -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "pip install -r /dev/stdin", "pip install -r <(echo alpha)", "pip install -r /dev/stdin <<END\nalpha\nEND",
+        "pip install -r /dev/stdin", "pip install -r <(echo alpha)",
 "mkfifo f; echo alpha > f & pip install -r f; rm f", "mkfifo f; echo -c f > g; echo > f & pip install -r g alpha; rm f",
-        "exec 7<&0; pip install -r /dev/fd/7", "pip install -r /dev/stdin < <(echo alpha)",
+        "exec 7<&0; pip install -r /dev/fd/7",
     ],
 )  # fmt: skip
 def test_requirements_are_read_from_what_can_be_read_once(emptied: Sandbox, text: str) -> None:
@@ -90,7 +88,7 @@ def test_what_follows_in_stdin_is_left_for_the_next_command(emptied: Sandbox) ->
     assert (ran.code, ran.out) == (0, b"left\n")
 
 
-@pytest.mark.parametrize("name", [b"a:b", b"caf\xe9", b"\xff", b"x\ny"], ids=repr)
+@pytest.mark.parametrize("name", [b"caf\xe9:\xff", b"x\ny"], ids=repr)
 def test_odd_bytes_in_the_path_of_a_project(make_sandbox, name: bytes) -> None:
     box: Sandbox = make_sandbox()
     project = os.path.join(os.fsencode(box.home), name)
@@ -128,9 +126,10 @@ XDG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PYTHON)
-def test_a_variable_of_pythons_changes_nothing_that_pip_prints(emptied: Sandbox, name: str) -> None:
-    ran = emptied.run("freeze", env={name: PYTHON[name]})
+@pytest.mark.parametrize("first", range(6))
+def test_variables_of_pythons_change_nothing_that_pip_prints(emptied: Sandbox, first: int) -> None:
+    """Several at a time, for each costs a run of pip."""
+    ran = emptied.run("freeze", env=dict([*PYTHON.items()][first::6]))
     assert (ran.code, ran.out) == (0, b"gamma==1.0\n"), ran.err
 
 

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import machine
 import pytest
-from sandbox import SYSTEM_PATH, Ran, Sandbox, look, system_listing
+from sandbox import SYSTEM_PATH, Ran, Sandbox, Seen, look, system_listing
 
+from safepip import cli
 from safepip.core.invocation import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    Explain = Callable[..., dict[str, object]]
 
 pytestmark = pytest.mark.slow
 
@@ -26,23 +29,33 @@ def bare_pip(sandbox: Sandbox, *words: str, **how: object) -> Ran:
     return sandbox.call(["/usr/bin/pip", *words], **how)  # type: ignore[arg-type]
 
 
-def explain(sandbox: Sandbox, *words: str | bytes, **how: object) -> dict[str, object]:
-    ran = sandbox.run("explain", "--json", *words, **how)
-    assert (ran.code, ran.err) == (0, b""), ran.err
-    explained: dict[str, object] = json.loads(ran.out)
-    return explained
+@pytest.fixture
+def explain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Explain:
+    """Run `safepip explain --json` in this process: one of its own costs a hundred times as much."""
+
+    def explain(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | None = None) -> dict[str, object]:
+        for name in list(os.environ):
+            monkeypatch.delenv(name)
+        for name, value in sandbox.environ(env).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(sandbox.project)
+        code = cli.main(["explain", "--json", *words], "safepip")
+        shown = capsys.readouterr()
+        assert (code, shown.err) == (0, "")
+        explained: dict[str, object] = json.loads(shown.out)
+        return explained
+
+    return explain
 
 
 # --- nothing is created
 
+# Others are compared with pip's own answers below.
 NOTHING = (
-    ["list"], ["list", "--format=json"], ["freeze"], ["check"], ["inspect"], ["show", "alpha"],
-    ["download", "-d", "got", "alpha"], ["wheel", "-w", "got", "alpha"], ["lock", "alpha", "-o", "-"],
-    ["index", "versions", "alpha"], ["debug"], ["install", "--help"], ["install", "-h"], ["install"],
-    ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"], ["help"], ["help", "install"],
-    ["help", "nonsense"], [], ["-h"], ["--help"], ["--version"], ["-V"], ["cache", "dir"], ["config", "list"],
-    ["isntall", "alpha"], ["install", "-r"], ["install", "--upg", "alpha"],
-    ["completion", "--bash"], ["hash", "missing.whl"], ["uninstall", "-y", "alpha"], ["uninstall"],
+    ["show", "alpha"], ["wheel", "-w", "got", "alpha"], ["lock", "alpha", "-o", "-"],
+    ["index", "versions", "alpha"], ["debug"], ["install", "-h"], ["install"],
+    ["install", "-r", "missing.txt"], ["install", "-c", "missing.txt", "alpha"], ["help"],
+    ["help", "nonsense"], [], ["install", "-r"], ["install", "--upg", "alpha"],
     ["--safepip-version"], ["--safepip-version", "install", "alpha"], ["explain", "install", "alpha"],
     ["install", "--dry-run", "alpha"], ["install", "--dry-run", "--report", "-", "--quiet", "alpha"],
     ["install", "--python", "/usr/bin/python3", "alpha"], ["-qU", "install", "alpha"],
@@ -63,14 +76,17 @@ def bare_project(bare_world: Sandbox) -> Iterator[Sandbox]:
         os.mkdir(folder)
 
 
+def left_behind(box: Sandbox, before: dict[str, Seen]) -> set[str]:
+    """Return what is new, but for the wheels that a line asked for."""
+    new = {name.removeprefix("home/project/") for name in box.traces().keys() - before.keys()}
+    return {name for name in new if name != "got" and not name.startswith("got/alpha-")}
+
+
 @pytest.mark.parametrize("line", NOTHING, ids=lambda line: " ".join(line) or "nothing")
 def test_never_creates_anything(bare_project: Sandbox, line: list[str]) -> None:
     before = bare_project.traces()
     ran = bare_project.run(*line)
-    after = bare_project.traces()
-    new = {name.removeprefix("home/project/") for name in after.keys() - before.keys()}
-    asked_for = {name for name in new if name == "got" or name.startswith("got/alpha-")}
-    assert new - asked_for == set()
+    assert left_behind(bare_project, before) == set()
     assert ran.code in {0, 1, 2}
 
 
@@ -87,10 +103,9 @@ def test_an_install_that_pip_must_fail_ends_with_the_true_error(bare_project: Sa
 
 
 SAME_AS_BARE = (
-    ["list"], ["list", "--format=json"], ["freeze"], ["freeze", "--all"], ["check"], ["show", "pip"], ["inspect"],
-    ["--version"], ["help", "install"], ["install", "--help"], ["cache", "dir"], ["config", "list"],
+    ["list"], ["list", "--format=json"], ["freeze"], ["check"], ["show", "pip"], ["inspect"], ["--version"], ["-V"], ["help", "install"], ["install", "--help"], ["cache", "dir"], ["config", "list"],
     ["isntall", "alpha"], ["uninstall"], ["uninstall", "-y", "alpha"], ["completion", "--bash"], ["hash", "missing.whl"],
-    ["download", "--no-deps", "-d", "got", "alpha"],
+    ["download", "-d", "got", "alpha"],
 )  # fmt: skip
 
 
@@ -98,14 +113,17 @@ SAME_AS_BARE = (
 def test_without_an_environment_the_target_interpreters_pip_answers(
     bare_project: Sandbox, line: list[str]
 ) -> None:
+    """And safepip creates nothing."""
     got = os.path.join(bare_project.project, "got")
     wanted = bare_pip(bare_project, *line)
     shutil.rmtree(got, ignore_errors=True)
+    before = bare_project.traces()
     ran = bare_project.run(*line)
     assert (ran.code, ran.out, ran.pips_err) == wanted
+    assert left_behind(bare_project, before) == set()
 
 
-@pytest.mark.parametrize("line", [[], ["help"], ["--help"], ["-h"]], ids=" ".join)
+@pytest.mark.parametrize("line", [[], ["help"], ["-h"]], ids=" ".join)
 def test_help_begins_with_ten_lines_of_safepips_only_where_that_was_typed(
     bare_project: Sandbox, line: list[str]
 ) -> None:
@@ -186,12 +204,16 @@ def _name(case: object) -> str:
     return str(case) if case else "-"
 
 
-REALLY_RUN = [PLACES[at] for at in (0, 3, 4, 6, 7, 9, 13, 17)]
+REALLY_RUN = [PLACES[at] for at in (0, 7, 9, 13, 17)]
 
 
 @pytest.mark.parametrize(("options", "variables", "configuration"), PLACES, ids=_name)
 def test_a_place_is_understood(
-    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str | None
+    explain: Explain,
+    bare_project: Sandbox,
+    options: list[str],
+    variables: dict[str, str],
+    configuration: str | None,
 ) -> None:
     line = ["install", *options, "alpha"]
     with configured(bare_project, configuration):
@@ -247,7 +269,7 @@ OPT_OUTS = (
 
 @pytest.mark.parametrize(("options", "variables", "configuration"), OPT_OUTS, ids=_name)
 def test_opting_out_is_understood(
-    bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str
+    explain: Explain, bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str
 ) -> None:
     line = ["install", *options, "alpha"]
     with configured(bare_project, configuration):
@@ -257,7 +279,7 @@ def test_opting_out_is_understood(
 
 
 @pytest.mark.usefixtures("walls")
-@pytest.mark.parametrize(("options", "variables", "configuration"), [OPT_OUTS[at] for at in (0, 2, 4)], ids=_name)
+@pytest.mark.parametrize(("options", "variables", "configuration"), [OPT_OUTS[at] for at in (0, 4)], ids=_name)
 def test_opting_out_installs_into_the_system_as_pip_does(
     bare_project: Sandbox, options: list[str], variables: dict[str, str], configuration: str
 ) -> None:
@@ -279,7 +301,9 @@ def test_opting_out_installs_into_the_system_as_pip_does(
     "line", [["list"], ["uninstall", "alpha"], ["install", "alpha"], ["freeze"]], ids=" ".join
 )
 @pytest.mark.parametrize("how", ["variable", "global section"])
-def test_opting_out_for_good_counts_for_every_subcommand(furnished: Sandbox, line: list[str], how: str) -> None:
+def test_opting_out_for_good_counts_for_every_subcommand(
+    explain: Explain, furnished: Sandbox, line: list[str], how: str
+) -> None:
     variable = how == "variable"
     with configured(furnished, None if variable else "[global]\nbreak-system-packages = true\n"):
         explained = explain(furnished, *line, env={"PIP_BREAK_SYSTEM_PACKAGES": "1"} if variable else {})
@@ -287,7 +311,7 @@ def test_opting_out_for_good_counts_for_every_subcommand(furnished: Sandbox, lin
     assert str(explained["argv"][0]).startswith("/usr/bin/python3")  # type: ignore[index]
 
 
-def test_false_values_do_not_opt_out(bare_project: Sandbox) -> None:
+def test_false_values_do_not_opt_out(explain: Explain, bare_project: Sandbox) -> None:
     assert explain(bare_project, "install", "alpha", env={"PIP_BREAK_SYSTEM_PACKAGES": "0"})["plan"] == "create"
     assert explain(bare_project, "install", "alpha", env={"PIP_BREAK_SYSTEM_PACKAGES": ""})["plan"] == "create"
 

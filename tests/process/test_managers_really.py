@@ -157,8 +157,7 @@ def test_poetry(tool):
     "environ",
     [
         {"POETRY_VIRTUALENVS_IN_PROJECT": "true"},
-        {"POETRY_VIRTUALENVS_PATH": "{cache-dir}/elsewhere"},
-        {"POETRY_CACHE_DIR": "~/c"},
+        {"POETRY_VIRTUALENVS_PATH": "{cache-dir}/elsewhere", "POETRY_CACHE_DIR": "~/c"},
         {"XDG_CACHE_HOME": "HOME/x"},
     ],
 )
@@ -238,11 +237,9 @@ def test_pdm_told_by_its_settings(tool):
     "environ",
     [
         {},
-        {"WORKON_HOME": "HOME/w"},
+        {"WORKON_HOME": "HOME/w", "PIPENV_CUSTOM_VENV_NAME": "mine"},
         {"PIPENV_VENV_IN_PROJECT": "1"},
-        {"PIPENV_CUSTOM_VENV_NAME": "mine"},
-        {"PIPENV_PIPFILE": "HOME/My Project (1)/Pipfile"},
-        {"XDG_DATA_HOME": "HOME/d"},
+        {"PIPENV_PIPFILE": "HOME/My Project (1)/Pipfile", "XDG_DATA_HOME": "HOME/d"},
     ],
 )
 def test_pipenv(tool, environ):
@@ -272,9 +269,7 @@ def test_a_tool_that_breaks_on_the_question_does_no_harm(tool):
     ("text", "environ"),
     [
         (None, {}),
-        (TABLES["hatch"], {}),
         (f"{PROJECT}{TABLES['hatch']}path = 'envs/x'\n", {}),
-        (None, {"HATCH_DATA_DIR": "HOME/d"}),
         (None, {"HATCH_DATA_DIR": "HOME/My Project (1)/.hatch"}),
         (None, {"HATCH_ENV_TYPE_VIRTUAL_PATH": "envs/y"}),
         (None, {"XDG_DATA_HOME": "HOME/x"}),
@@ -290,7 +285,7 @@ def test_hatch(tool, text, environ):
     assert hatch.find(**environ) == hatch.run("env", "find", **environ)
 
 
-@pytest.mark.parametrize("place", ["~/.virtualenvs", ".hatch", "~/envs"])
+@pytest.mark.parametrize("place", ["~/.virtualenvs", ".hatch"])
 def test_hatch_told_by_its_settings(tool, place):
     hatch = tool("hatch")
     hatch.run("config", "set", "dirs.env.virtual", place)
@@ -311,16 +306,15 @@ def test_hatch_is_asked_once_about_a_matrix(tool):
 # -- Poetry understands what the hint says; the others read PEP 508
 
 
-@pytest.mark.parametrize(
-    "requirement", ["x", "x>=2", "x<3,>=2", "x~=2.0", "x[a,b]>=2", "x; python_version < '3.9'"]
-)
-def test_poetry_reads_requirements_as_pip_does(tool, requirement):
+def test_poetry_reads_requirements_as_pip_does(tool):
     poetry = tool("poetry")
+    requirements = ("x", "x>=2", "x<3,>=2", "x~=2.0", "x[a,b]>=2", "x; python_version < '3.9'")
     code = (
         "import sys; from pathlib import Path\n"
         "from poetry.utils.dependency_specification import RequirementsParser\n"
-        "print(RequirementsParser(artifact_cache=None, env=None, cwd=Path('/')).parse(sys.argv[1])['name'])"
+        "parser = RequirementsParser(artifact_cache=None, env=None, cwd=Path('/'))\n"
+        "print(*(parser.parse(one)['name'] for one in sys.argv[1:]))"
     )
     python = os.path.join(os.path.dirname(poetry.program), "python" + EXE)
-    ran = subprocess.run([python, "-I", "-c", code, requirement], capture_output=True, text=True, check=False)
-    assert ran.stdout == "x\n", ran.stderr
+    ran = subprocess.run([python, "-I", "-c", code, *requirements], capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["x"] * len(requirements), ran.stderr

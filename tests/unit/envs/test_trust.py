@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import pwd
 import shutil
@@ -850,10 +851,15 @@ MAKERS = {
 }
 
 
+@functools.cache
+def works(maker):
+    return subprocess.run([*MAKERS[maker], "--help"], check=False, capture_output=True).returncode == 0
+
+
 def make(maker, path, *options):
     if not os.access(MAKERS[maker][0], os.X_OK):
         pytest.skip(f"there is no {MAKERS[maker][0]}")
-    if subprocess.run([*MAKERS[maker], "--help"], check=False, capture_output=True).returncode:
+    if not works(maker):
         pytest.skip(f"{MAKERS[maker][0]} has no {maker}")
     subprocess.run([*MAKERS[maker], *options, path], check=True, capture_output=True)
 
@@ -869,8 +875,15 @@ def test_what_a_maker_made_here_is_adopted_and_its_copy_is_not(work, home, maker
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["project", "a project", "x" * 130])
-@pytest.mark.parametrize("maker", ["venv of this", "virtualenv"])
+@pytest.mark.parametrize(
+    ("maker", "name"),
+    [
+        ("venv of this", "a project"),  # which takes seconds, for ensurepip
+        ("virtualenv", "project"),
+        ("virtualenv", "a project"),
+        ("virtualenv", "x" * 130),
+    ],
+)
 def test_the_scripts_of_pip_tell_where_it_was_made(work, home, maker, name):
     path = os.path.join(work, name, ".venv")
     options = MAKERS[maker]
