@@ -16,9 +16,8 @@ def replace_file(
 ) -> None:
     """Write the file by rename, completely or not at all.
 
-    Raise OSError if that fails.
-
-    It has the mode `mode`, or owner and mode of the file `like`. `durable` content is on the disk first.
+    Raise OSError if that fails. It has the mode `mode`, or owner and mode of the file `like`. `durable` content is
+    on the disk first.
     """
     scratch, descriptor = _open_scratch(path)
     try:
@@ -56,9 +55,7 @@ def is_in(path: str, folder: str) -> bool:
 def sweep(folder: str, name: str = "") -> None:
     """Remove scratch files of killed commands from a folder.
 
-    With `name`, only those of that file.
-
-    Those that are being written are locked.
+    With `name`, only those of that file. Those that are being written are locked.
     """
     sought = f".{name[:100]}{SCRATCH}" if name else SCRATCH
     for found in names_in(folder):
@@ -192,7 +189,7 @@ def names_in(folder: str) -> list[str]:
     """Return the names in a folder, none if it cannot be read."""
     try:
         return os.listdir(folder)
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

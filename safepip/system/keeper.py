@@ -7,9 +7,9 @@ The rules come from the tools' own sources.
 from __future__ import annotations
 
 import os
-import sys
 
-from safepip.system.files import read_regular
+from .files import read_regular
+from .settings_files import LARGEST, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,17 +39,13 @@ _TABLES = {
 _NEEDED = {"poetry": {"dependencies", "dev-dependencies", "group", "package-mode"}, "hatch": {"envs"}}
 # Keys that the build backends of these tools, or `uv pip`, read: they do not show who keeps the project.
 _OF_OTHERS = {"pdm": {"build", "version"}, "uv": {"build-backend", "pip"}}
-_LARGEST = 1 << 20  # bytes, and
-_MOST_DOTS = 1000  # in a line, as in configfiles: tomllib takes minutes for a key of very many parts
 
 
 def keeper(root: str) -> str | None:
     """Return the name of the tool that keeps the project, or None.
 
-    It is uv, poetry, pdm, pipenv, hatch or pixi.
-
-    Only its files are read. A build backend (hatchling, poetry-core, pdm-backend, uv_build) and its tables do not
-    show who keeps the project.
+    It is uv, poetry, pdm, pipenv, hatch or pixi. Only its files are read. A build backend (hatchling, poetry-core,
+    pdm-backend, uv_build) and its tables do not show who keeps the project.
     """
     for tool, name in _FILES:
         if _is_there(os.path.join(root, name)):
@@ -101,8 +97,8 @@ def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
 
 def content(path: str) -> bytes:
     """Return a regular file's bytes, empty if it cannot serve."""
-    found = read_regular(path, _LARGEST + 1)
-    if found is None or len(found) > _LARGEST:
+    found = read_regular(path, LARGEST + 1)
+    if found is None or len(found) > LARGEST:
         return b""
     return found
 
@@ -111,17 +107,7 @@ def parsed(data: bytes) -> dict[str, Any]:
     """Return the parsed document, empty if it is not TOML."""
     if not data:
         return {}
-    for line in data.split(b"\n"):
-        if line.count(b".") > _MOST_DOTS:
-            return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        document: dict[str, Any] = tomllib.loads(data.decode())
-    except (ValueError, RecursionError):
-        return {}
+    document, _ = parse(data, "")
     return document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 
 from safepip.errors import shell_quote
@@ -49,7 +50,7 @@ def name_in_data(root: str) -> str:
     """Return the name of a project's environment in the user's own data."""
     real = os.path.realpath(root)
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in os.path.basename(real))
+    name = re.sub(r"[^\w.-]", "_", os.path.basename(real))
     return f"{name[:_LONGEST_NAME] or 'root'}-{digest}"
 
 

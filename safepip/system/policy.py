@@ -23,7 +23,9 @@ _OPTIONS = (
 _FLAGS = ("no-index", "require-hashes")
 _ADDED = ("extra-index-url", "find-links", "trusted-host", "only-binary", "no-binary", "constraint")
 # Every spelling of an option, without dashes, to the name that pip calls it by.
-_NAMES = {alias[2:]: aliases[0][2:] for aliases, *_ in SPECS for alias in aliases}
+_NAMES: dict[str, str] = {}
+for _aliases, *_ in SPECS:
+    _NAMES.update((alias[2:], _aliases[0][2:]) for alias in _aliases)
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -58,8 +60,8 @@ def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[Con
             found.pop(name, None)
         found.setdefault(name, []).append(Rule(option=name, value=typed or "true", origin=LINE))
     if "proxy" not in found and not _is_on(found, "no-proxy-env"):
-        named = filter(variables.get, _PROXIES)
-        found["proxy"] = [Rule(option="proxy", value=variables[name], origin=name) for name in named]
+        for name in filter(variables.get, _PROXIES):
+            found.setdefault("proxy", []).append(Rule(option="proxy", value=variables[name], origin=name))
     shown: list[Rule] = []
     for name in _OPTIONS:
         if name not in _FLAGS or _is_on(found, name):

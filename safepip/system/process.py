@@ -60,9 +60,8 @@ def spawn(
 ) -> int:
     """Run a program as a child, and return its exit code.
 
-    It is -N if signal N ended the child, which inherits all open files.
-
-    Ctrl-C is left to it, for the terminal sends it to both; what would end this process is passed on.
+    It is -N if signal N ended the child, which inherits all open files. Ctrl-C is left to it, for the terminal
+    sends it to both; what would end this process is passed on.
     """
     import signal
     import subprocess

@@ -46,9 +46,10 @@ class Registration(Record):
 
 
 class Entry(Record):
-    """A record as it lies in the state, of the directory `device`, `inode`.
+    """A record as it lies in the state.
 
-    `identity` is the id that the directory was given, empty where it could keep none.
+    It is of the directory that `device` and `inode` identify. `identity` is the id that the directory was given,
+    empty where it could keep none.
     """
 
     file: str
@@ -208,7 +209,7 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _located(state: str | None, path: str) -> tuple[str, os.stat_result] | None:
-    """Return where the record of a directory is kept, and the directory's status."""
+    """Return a record's file and its directory's status."""
     status = _status(path)
     if status is None or not state:
         return None
@@ -260,7 +261,7 @@ def _renumbered(file: str, path: str, status: os.stat_result) -> Entry | None:
 
 
 def _moved(found: Entry, to: Entry) -> Entry:
-    """Move a record, its time and its size, and return where it is."""
+    """Move a record with its size, and return where it is."""
     try:
         last_use = os.stat(found.file).st_mtime_ns
         os.replace(found.file, to.file)  # first: two records would be listed as two environments

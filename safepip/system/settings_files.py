@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from safepip.core.settings import Level
 
 SYSTEM = "/etc/safepip/config.toml"
-_LARGEST = 1 << 20  # bytes; no settings file is that large, but what a project holds may be
+LARGEST = 1 << 20  # bytes; no settings file is that large, but what a project holds may be
 _MOST_DOTS = 1000  # in a line; tomllib takes minutes for a key of very many parts, tomli has this same limit
 _WORD = b"safepip"
 _BASE = ("tool", "safepip")
@@ -37,10 +37,8 @@ def tables(
 ) -> tuple[Table, ...]:
     """Return one table a place, the system's first.
 
-    It is empty without a file.
-
-    `root` is the project's, None outside of any. Windows has no place for the whole system. A user's or the
-    system's file that exists but cannot be read is an error; a project's counts as absent.
+    It is empty without a file. `root` is the project's, None outside of any. Windows has no place for the whole
+    system. A user's or the system's file that exists but cannot be read is an error; a project's counts as absent.
     """
     found = []
     if platform != "win32":
@@ -74,7 +72,7 @@ def _own(path: str, level: Level) -> Table:
         return Table(origin=path, level=level, error=Fault(origin=path, what=problem))
     if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):  # without the parser
         return Table(origin=path, level=level)
-    values, error = _parsed(data, path)
+    values, error = parse(data, path)
     return Table(origin=path, level=level, values=values, lines=_lines(data, ()), error=error)
 
 
@@ -84,7 +82,7 @@ def _project(path: str) -> Table:
     data, _problem = _content(path)
     if not may_hold_table(data):
         return Table(origin=path, level="project")
-    document, error = _parsed(data, path)
+    document, error = parse(data, path)
     tool = document.get("tool")
     values = tool.get("safepip", {}) if isinstance(tool, dict) else {}
     if not isinstance(values, dict):
@@ -117,8 +115,8 @@ def _regular(file: int) -> tuple[bytes, str | None]:
     if not stat.S_ISREG(mode):
         return b"", "cannot be read: not a regular file"
     data = b""
-    while len(data) <= _LARGEST:
-        more = os.read(file, _LARGEST + 1 - len(data))
+    while len(data) <= LARGEST:
+        more = os.read(file, LARGEST + 1 - len(data))
         if not more:
             return data, None
         data += more
@@ -128,11 +126,9 @@ def _regular(file: int) -> tuple[bytes, str | None]:
 def may_hold_table(data: bytes) -> bool:
     """Return False only if a pyproject.toml cannot hold the table.
 
-    Nothing is parsed.
-
-    A key is spelled bare, quoted, or quoted with escapes. Blanks aside, it is followed by `.`, `=` or `]`, and
-    begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a comment or a project's
-    name does not load the parser; what looks like a key within a text does.
+    Nothing is parsed. A key is spelled bare, quoted, or quoted with escapes. Blanks aside, it is followed by `.`,
+    `=` or `]`, and begins a line or follows `.`, `{` or `,`. So `"safepip>=1"` in a list of dependencies, a
+    comment or a project's name does not load the parser; what looks like a key within a text does.
     """
     at = data.find(_WORD)
     while at >= 0:
@@ -159,8 +155,8 @@ def _is_key(data: bytes, start: int) -> bool:
     return before in {b"", b"\n", b".", b"{", b","}
 
 
-def _parsed(data: bytes, path: str) -> tuple[dict[str, Any], Fault | None]:
-    """Return the document, and where it is broken."""
+def parse(data: bytes, path: str) -> tuple[dict[str, Any], Fault | None]:
+    """Return the TOML document, and where it is broken."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:

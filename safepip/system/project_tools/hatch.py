@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from safepip.core.requirement import normalised_name
+from safepip.system.files import is_in
 from safepip.system.keeper import inside
 
-from .project import Named, Question, is_below, joined, short_digest, text
+from .project import Named, Question, joined, short_digest, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def environments(project: Project) -> Found:
     if folder is None:
         return
     runs_project_code = bool(tables.get("env"))  # plugins and collectors that the project names
-    if _only_hatch_knows(folder, options) and not runs_project_code:
+    # A variable in the path, a matrix, and overrides, whose conditions Hatch works out.
+    only_hatch_knows = "$" in folder or not {"matrix", "overrides"}.isdisjoint(options)
+    if only_hatch_knows and not runs_project_code:
         watch = (project.path("pyproject.toml"), project.path("hatch.toml"), folder, os.path.dirname(folder))
         yield Question(program="hatch", words=("env", "find", name), watch=watch)
     variable = f"HATCH_ENV_TYPE_{kind.upper().replace('-', '_')}_PATH"
@@ -38,7 +41,9 @@ def environments(project: Project) -> Found:
     if chosen:
         yield os.path.join(project.root, chosen)
     elif named:
-        file = "hatch.toml" if "envs" in project.toml("hatch.toml") else "pyproject.toml"
+        file = "pyproject.toml"
+        if "envs" in project.toml("hatch.toml"):  # which replaces that table
+            file = "hatch.toml"
         yield Named(path=os.path.join(project.root, named), file=project.path(file))
     else:
         title = text(inside(document, "project", "name")) or os.path.basename(project.real)
@@ -51,14 +56,9 @@ def _in_folder(project: Project, folder: str, title: str, name: str) -> str:
         last = title
     if folder == joined(project.home, ".virtualenvs"):
         return os.path.join(folder, last)
-    if is_below(os.path.realpath(folder), project.real):
+    if is_in(os.path.realpath(folder), project.real):
         return os.path.join(folder, last)
     return os.path.join(folder, title, _identifier(project), last)
-
-
-def _only_hatch_knows(folder: str, options: dict[str, Any]) -> bool:
-    # A variable in the path, a matrix, and overrides, whose conditions Hatch works out.
-    return "$" in folder or not {"matrix", "overrides"}.isdisjoint(options)
 
 
 def _tables(project: Project, document: dict[str, Any]) -> dict[str, Any]:

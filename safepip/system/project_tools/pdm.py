@@ -30,10 +30,9 @@ def environments(project: Project) -> Found:
     saved = _saved_python(project)
     if saved is not None:  # it decides, even if it lies in no environment
         found = of_python(saved)
-        if found and project.environ.get("PDM_PYTHON"):
-            yield found
-        elif found:
-            yield Named(path=found, file=project.path(".pdm-python"))
+        if found:
+            file = "" if project.environ.get("PDM_PYTHON") else project.path(".pdm-python")
+            yield Named(path=found, file=file)
         return
     for name in (".venv", "venv", "env"):
         yield os.path.join(project.root, name)

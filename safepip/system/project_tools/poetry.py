@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from safepip.core.requirement import normalised_name
+from safepip.system.files import is_in
 from safepip.system.keeper import inside
 
-from .project import Question, is_below, names_beginning_with, short_digest, text, without
+from .project import Question, names_beginning_with, short_digest, text, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def environments(project: Project) -> Found:
     names = sorted(names_beginning_with(f"{base}-py", folder), key=_version, reverse=True)
     # Otherwise the version of the `python` on PATH counts, which only Poetry finds as Poetry does. It runs their
     # Pythons for that, so it is not asked about environments that the project brought.
-    if len(names) > 1 and not is_below(folder, project.real):
+    if len(names) > 1 and not is_in(folder, project.real):
         watch = (project.path("pyproject.toml"), project.path("poetry.toml"), folder)
         words = ("--no-plugins", "--no-ansi", "env", "info", "--path")
         yield Question(program="poetry", words=words, watch=watch)

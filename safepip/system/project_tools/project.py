@@ -6,7 +6,8 @@ import binascii
 import os
 
 from safepip.core.record import Record
-from safepip.system.directories import at_home
+from safepip.system.directories import at_home, folder_of
+from safepip.system.files import names_in
 from safepip.system.keeper import content, parsed
 
 TYPE_CHECKING = False
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LONGEST_LINE = 4096  # bytes
-# As platformdirs has them: variable, folder below home on Unix, folder below home on a Mac.
-_FOLDERS = {
-    "cache": ("XDG_CACHE_HOME", ".cache", "Library/Caches"),
-    "config": ("XDG_CONFIG_HOME", ".config", "Library/Application Support"),
-    "data": ("XDG_DATA_HOME", ".local/share", "Library/Application Support"),
-}
 # By kind and tool, where it is not just the tool's name below LOCALAPPDATA.
 _ON_WINDOWS = {
     ("cache", "pypoetry"): ("LOCALAPPDATA", "pypoetry\\Cache"),
@@ -70,12 +65,7 @@ class Project(Record):
         if self.platform == "win32":
             variable, below = _ON_WINDOWS.get((kind, tool), ("LOCALAPPDATA", tool))
             return joined(self.environ.get(variable), below)
-        variable, on_unix, on_mac = _FOLDERS[kind]
-        named = self.environ.get(variable, "")
-        if os.path.isabs(named):
-            return os.path.join(named, tool)
-        below_home = on_mac if self.platform == "darwin" else on_unix
-        return joined(self.home, below_home, tool)
+        return folder_of(tool, kind, self.environ, self.home, self.platform)
 
 
 class Question(Record):
@@ -117,15 +107,7 @@ def joined(folder: str | None, *parts: str) -> str | None:
 
 def names_beginning_with(start: str, folder: str) -> list[str]:
     """Return the names in `folder` that begin with `start`."""
-    try:
-        return [name for name in os.listdir(folder) if name.startswith(start)]
-    except (OSError, ValueError):
-        return []
-
-
-def is_below(path: str, root: str) -> bool:
-    """Return True if `path` lies inside `root`."""
-    return path.startswith(os.path.join(root, ""))
+    return [name for name in names_in(folder) if name.startswith(start)]
 
 
 def without(name: str, unsafe: str) -> str:

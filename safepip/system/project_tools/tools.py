@@ -47,6 +47,19 @@ _STEERING = (
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIPENV_ACTIVE", "POETRY_ACTIVE")
 
 
+def _ask(argv: list[str], environ: Mapping[str, str], cwd: str) -> tuple[int, bytes]:
+    import subprocess
+
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        asked = subprocess.run(
+            argv, env=environ, cwd=cwd, stdin=null, stdout=pipe, stderr=null, check=False, timeout=_PATIENCE
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return 1, b""
+    return asked.returncode, asked.stdout
+
+
 def environment(
     root: str,
     keeper: str,
@@ -54,7 +67,7 @@ def environment(
     home: str | None,
     cache: str | None,
     *,
-    ask: Ask | None = None,
+    ask: Ask = _ask,
     platform: str = sys.platform,
 ) -> Named | None:
     """Return the environment that the tool `keeper` has, if it exists.
@@ -69,14 +82,13 @@ def environment(
         file = ""
         paths: Sequence[str]
         if isinstance(found, Question):
-            paths = _answer(project, found, cache, ask or _ask)
+            paths = _answer(project, found, cache, ask)
         elif isinstance(found, Named):
             paths, file = (found.path,), found.file
         else:
             paths = (found,)
-        for path in paths:
-            if exists(path):
-                return Named(path=os.path.normpath(path), file=file)
+        for path in filter(exists, paths):
+            return Named(path=os.path.normpath(path), file=file)
     return None
 
 
@@ -186,19 +198,6 @@ def _paths(out: bytes) -> tuple[str, ...]:
         return ()
     paths = [text(inside(info, "prefix")) for info in infos if inside(info, "name") == "default"]
     return tuple(filter(os.path.isabs, paths))
-
-
-def _ask(argv: list[str], environ: Mapping[str, str], cwd: str) -> tuple[int, bytes]:
-    import subprocess
-
-    null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    try:
-        asked = subprocess.run(
-            argv, env=environ, cwd=cwd, stdin=null, stdout=pipe, stderr=null, check=False, timeout=_PATIENCE
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return 1, b""
-    return asked.returncode, asked.stdout
 
 
 def _note(folder: str | None, kind: str, root: str) -> str | None:
