@@ -67,7 +67,7 @@ def environment(
     home: str | None,
     cache: str | None,
     *,
-    ask: Ask = _ask,
+    ask: Ask | None = None,
     platform: str = sys.platform,
 ) -> Named | None:
     """Return the environment that the tool `keeper` has, if it exists.
@@ -82,7 +82,7 @@ def environment(
         file = ""
         paths: Sequence[str]
         if isinstance(found, Question):
-            paths = _answer(project, found, cache, ask)
+            paths = _answer(project, found, cache, ask or _ask)
         elif isinstance(found, Named):
             paths, file = (found.path,), found.file
         else:
