@@ -9,6 +9,7 @@ Faults are a mapping from the path of a file to one of the words below.
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import os
@@ -275,7 +276,14 @@ def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
 
 def is_as_recorded(row: Row, at: str = "") -> bool:
     """Return True if the file, or the one at `at`, has the hash of the row."""
-    return row.digest != "" and digest_of(at or row.path) == row.digest
+    if not row.digest:
+        return False
+    try:
+        with open(at or row.path, "rb") as file:
+            found = hashlib.sha256(file.read()).digest()
+        return found == base64.urlsafe_b64decode(row.digest + "=")  # RECORD leaves out the padding
+    except (OSError, ValueError):
+        return False
 
 
 def digest_of(path: str) -> str:
