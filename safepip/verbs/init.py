@@ -78,6 +78,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         search = context.ambient.environ.get("PATH", os.defpath)
         write_python_shims(os.path.join(context.data, "pythons"), own_program(), search)
     sys.stdout.flush()
+    # As bytes, for a path may have some that are not UTF-8.
     sys.stdout.buffer.write(os.fsencode(code(language, context, activate=not said.no_activate)))
     return 0
 

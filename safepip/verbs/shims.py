@@ -48,7 +48,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             way = f"name another directory: {typed_program(context)} shims DIR"
             raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
     if said.dir is None:
-        make_folder(folder)
+        make_folder(folder)  # for this user alone, as all of safepip's data
     write_shims(folder, tuple(names), own_program())
     # `shims --undo` removes them all, before safepip itself is removed.
     folders = _remembered(context)
@@ -87,7 +87,7 @@ def _versions(context: Context) -> list[str]:
     """Return the minor versions of the Pythons on PATH, as "3.12"."""
     found: set[str] = set()
     for folder in context.ambient.environ.get("PATH", os.defpath).split(os.pathsep):
-        if os.path.isabs(folder):
+        if os.path.isabs(folder):  # a relative one means another directory at each place
             matches = map(_VERSIONED.fullmatch, names_in(folder))
             found.update(match[1] for match in matches if match)
     return sorted(found, key=lambda version: int(version.partition(".")[2]))

@@ -56,7 +56,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         return _upgrade_applications(said, context, report)
     found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
-    if owner:
+    if owner:  # root's files in the user's active environment would break it for the user
         step_down(*owner, report)
     upgrade = _upgrade(said.names, found, context)
     with shown_while("looking for newer versions", context, report):
@@ -137,15 +137,15 @@ def _carry_out(plan: UpgradePlan, upgrade: Upgrade, found: Environment, context:
             file.writelines(f"{pin}\n" for pin in plan.pins)
         before = inherited()
         after = {**own_variables(before, found.path), **upgrade.variables}
-        changed = [(name, value) for name, value in after.items() if before.get(name) != value]
-        gone = [(name, None) for name in before if name not in after]
+        variables = {name: after.get(name) for name in (*before, *after) if before.get(name) != after.get(name)}
         handover = Handover(
             python=found.python,
+            # pip notes the names on its line as requested, so the versions of all others are constraints.
             words=("install", "-c", constraints, *plan.words),
             program=os.path.join(found.path, BIN, "pip"),
             environment=found.path,
             enter=True,
-            variables=(*changed, *gone),
+            variables=tuple(variables.items()),
             changes_packages=True,
             wait=True,  # the directory of the constraints is removed afterwards
         )
@@ -186,5 +186,5 @@ def _outdated_applications(names: Sequence[str], venvs: str, context: Context) -
         except ImpossibleError as error:
             raise SafepipError(_FAILED, f"{name} cannot be looked at: {error}") from None
         for row in rows:
-            if normalised_name(row["name"]) == name:
+            if normalised_name(row["name"]) == name:  # what the application needs is left to pipx
                 yield NewVersion(name=name, before=row["version"], after=row["latest_version"])

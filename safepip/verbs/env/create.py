@@ -51,7 +51,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         return _create_alike(said, found, there, context, report)
     base = _base(said.python, context)
     if found.state == USABLE:
-        if said.python and base.minor != found.version:
+        if said.python and base.minor != found.version:  # an environment keeps its Python
             raise _is_there(found, context)
         report.say(f"{context.typed(found)} exists already (Python {found.version})")
         return 0
@@ -99,7 +99,7 @@ def _create_alike(
     plan = _plan(found, base, there, context.typed(found), sees_system=sees_system)
     plan = replace(plan, purpose=f"like {context.typed(model)}")
     made = create(plan, there, report, lambda path: fill(path, base, roots, context, report))
-    if not made.by_this_command:
+    if not made.by_this_command:  # another command was faster, so its packages are others
         raise _is_there(made.environment, context)
     report.say(f"{context.typed(found)} has the same packages as {context.typed(model)}")
     return 0
@@ -153,6 +153,7 @@ def _named(wanted: str, context: Context) -> Interpreter:
 def _plan(found: Environment, base: Interpreter, context: Context, called: str, *, sees_system: bool) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
     project, purpose = context.project, "for this project"
+    # Under a name of its own an environment is not the project's.
     if context.named_environment or project is None:
         project, purpose = None, "as asked for"
     redirect = None

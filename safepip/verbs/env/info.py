@@ -53,7 +53,7 @@ def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:
     yield "path", found.path
     yield "project", project or ""
     yield "python", found.version or inventory.made_with(found.path)
-    if found.base:
+    if found.base:  # known of a usable one
         yield "made from", found.base.path
     yield "packages", str(inventory.packages(found.path))
     yield "size", human(inventory.size(found.path))

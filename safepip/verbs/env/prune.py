@@ -75,17 +75,17 @@ def _doom(entry: Entry, unused: int | None, context: Context) -> Doomed | None:
     path = entry.registration.path
     if not entry.is_there:
         return _gone(entry)
-    if entry.registration.how != registry.MADE:
+    if entry.registration.how != registry.MADE:  # the user's own
         return None
     project = entry.registration.project
     if project and not os.path.lexists(project):
         return Doomed(entry=entry, why=f"its project {project} is gone", remove=True)
     if unused is None:
         return None
-    if path == os.path.join(context.data or "", "home"):
+    if path == os.path.join(context.data or "", "home"):  # serves wherever there is no project
         return None
     days = int((time.time() - last_use(entry)) // _DAY)
-    if days < unused or inventory.users(path):
+    if days < unused or inventory.users(path):  # a process may run in it for months
         return None
     return Doomed(entry=entry, why=f"not used for {days} days", remove=True)
 
