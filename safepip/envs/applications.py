@@ -1,4 +1,7 @@
-"""What was done with pipx, for `history` and `undo`: noted in the user's state, for pipx notes none of it."""
+"""Note what is done with pipx, for `history` and `undo`.
+
+pipx keeps no history, so it is in the user's state directory.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from safepip.core.world import BROKEN
 from safepip.report import without_secrets
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder
+from safepip.system.keeper import inside
 from safepip.system.pipx import METADATA, home_of, installed_applications
 
 from . import history, journal
@@ -29,37 +33,40 @@ PIPX = "pipx"  # the kind of these entries, and what their ids begin with
 
 def held(context: Context) -> dict[str, State]:
     """Return what pipx has, by the names of its environments."""
-    venvs = os.path.join(home_of(context), "venvs")
     found = {}
-    for name in installed_applications(venvs):
-        found[name] = history.State(version=_version(os.path.join(venvs, name)))
+    for name, path in _environments(context).items():
+        version = inside(_metadata(path), "main_package", "package_version")
+        found[name] = history.State(version=str(version or "?"))  # another pipx may write another form
     return found
 
 
 def broken(context: Context) -> dict[str, str]:
-    """Return pipx's applications that cannot run any more, by name: each with the reason."""
-    venvs = os.path.join(home_of(context), "venvs")
+    """Return why each of pipx's applications cannot run, by name."""
     found = {}
-    for name in installed_applications(venvs):
-        environment = context.examine(os.path.join(venvs, name), trusted=True)
+    for name, path in _environments(context).items():
+        environment = context.examine(path, trusted=True)
         if environment.state == BROKEN:
             found[name] = environment.reason
     return found
 
 
 def installed_with_uv(context: Context) -> set[str]:
-    """Return the names of pipx's applications that it goes on changing with uv."""
+    """Return the names of pipx's applications that it changes with uv."""
+    environments = _environments(context).items()
+    return {name for name, path in environments if inside(_metadata(path), "backend") == "uv"}
+
+
+def _environments(context: Context) -> dict[str, str]:
     venvs = os.path.join(home_of(context), "venvs")
-    found = set()
-    for name in installed_applications(venvs):
-        try:
-            with open(os.path.join(venvs, name, METADATA), encoding="utf-8") as file:
-                backend = json.load(file).get("backend")
-        except (OSError, ValueError, AttributeError):
-            continue
-        if backend == "uv":
-            found.add(name)
-    return found
+    return {name: os.path.join(venvs, name) for name in installed_applications(venvs)}
+
+
+def _metadata(environment: str) -> object:
+    try:
+        with open(os.path.join(environment, METADATA), encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
 
 
 def shared_folder(context: Context) -> str:
@@ -71,7 +78,7 @@ def shared_folder(context: Context) -> str:
 
 
 def note(before: Mapping[str, State], context: Context) -> None:
-    """Note what differs from `before` as done by this line. Write errors are ignored."""
+    """Note what differs from `before`. Write errors are ignored."""
     if context.state is None:
         return
     changes = history.changes(before, held(context))
@@ -93,12 +100,10 @@ def note(before: Mapping[str, State], context: Context) -> None:
 
 
 def read(context: Context) -> list[Entry]:
-    """Return what was noted in this project, or outside all, oldest first; none where one is named or active."""
+    """Return what was noted in this project, or outside all, oldest first."""
     if context.state is None:
         return []
-    if context.named_environment is not None:
-        return []
-    if context.active is not None:
+    if context.named_environment is not None or context.active is not None:  # the line is about that
         return []
     project = _project(context)
     entries = [entry for entry in history.read(_place(context.state)) if entry.further == project]
@@ -112,17 +117,9 @@ def last(context: Context) -> Entry | None:
         return None
     now = held(context)
     for entry in reversed(entries):
-        if _holds(entry, now):
-            return entry
+        if all((change.after is not None) == (change.name in now) for change in entry.changes):
+            return entry  # else pipx itself was told to change that since
     return None
-
-
-def _holds(entry: Entry, now: Mapping[str, State]) -> bool:
-    for change in entry.changes:
-        was_installed = change.after is not None
-        if was_installed != (change.name in now):  # pipx itself has taken it back since
-            return False
-    return True
 
 
 def _place(state: str) -> str:
@@ -134,12 +131,3 @@ def _project(context: Context) -> str:
     if context.project is None:
         return ""
     return context.project.root
-
-
-def _version(environment: str) -> str:
-    """Return the version of the application in one of pipx's environments, "?" if it is not known."""
-    try:
-        with open(os.path.join(environment, METADATA), encoding="utf-8") as file:
-            return str(json.load(file)["main_package"]["package_version"] or "?")
-    except (OSError, ValueError, LookupError, TypeError):  # another pipx may write another form
-        return "?"

@@ -1,4 +1,4 @@
-"""What an environment holds, read from its files: nothing in it is run, and any Python's can be read."""
+"""Read what an environment holds from its files, without running it."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _OF_PROGRAMS = (
 
 
 class Distribution(Record):
-    """An installed distribution: its normalised `name`, how it is installed, and the path of its metadata."""
+    """An installed distribution."""
 
-    name: str
+    name: str  # normalised
     state: history.State
-    info: str
+    info: str  # the path of its metadata
 
 
 def distributions(path: str) -> dict[str, Distribution]:
-    """Return what is installed in the environment at `path`, by name; of two of a name the intact one counts."""
+    """Return what is installed in the environment at `path`, by name."""
     # All library folders are read: an environment whose Python was exchanged may have two.
     found: dict[str, list[Distribution]] = {}
     for row in journal.listed(journal.snapshot(path)):
@@ -51,17 +51,19 @@ def distributions(path: str) -> dict[str, Distribution]:
         state = history.State(version=version, requested=row.requested, origin=row.origin)
         info = os.path.join(path, row.path)
         found.setdefault(name, []).append(Distribution(name=name, state=state, info=info))
+    # A killed pip may leave two of a name: the more intact one counts.
     return {name: _most_intact(same) for name, same in found.items()}
 
 
 def _most_intact(same: list[Distribution]) -> Distribution:
     if len(same) == 1:
         return same[0]
-    return min(reversed(same), key=_damage)
 
+    def faults(found: Distribution) -> int:
+        # Metadata without a RECORD, as old tools write, counts as damaged most.
+        return len(damage_of(found.info, os.path.dirname(found.info), hashed=True))
 
-def _damage(found: Distribution) -> int:
-    return len(damage_of(found.info, os.path.dirname(found.info), hashed=True))
+    return min(reversed(same), key=faults)
 
 
 def packages(path: str) -> int:
@@ -78,18 +80,18 @@ def _names_of_metadata(site: str) -> list[str]:
 
 
 def made_with(path: str) -> str:
-    """Return the minor version of the Python that the environment was made with, or empty."""
+    """Return the minor version of the environment's Python, "" if unknown."""
     return named_version(configuration(path))
 
 
 def holds(site: str) -> bool:
-    """Return True if the folder `site` has distributions other than pip and those of its creator."""
+    """Return True if the folder `site` has more than its creator installed."""
     seeds = ("pip-", "setuptools-", "wheel-", "~")
     return any(not name.startswith(seeds) for name in _names_of_metadata(site))
 
 
 def metadata(site: str, name: str) -> list[str]:
-    """Return the paths of all metadata of a distribution in the folder `site`."""
+    """Return the paths of a distribution's metadata in the folder `site`."""
     return [os.path.join(site, one) for one in _names_of_metadata(site) if name_and_version(one)[0] == name]
 
 
@@ -116,7 +118,7 @@ def size(path: str) -> int:
 
 
 def last_change(path: str) -> float:
-    """Return when safepip last began or ended a change there, in seconds since 1970; 0 where it never did."""
+    """Return when safepip last changed it, in seconds since 1970, else 0."""
     try:
         return os.stat(os.path.join(path, OWN)).st_mtime
     except OSError:
@@ -139,7 +141,7 @@ def unread(path: str) -> Iterator[None]:
 
 
 def last_start(path: str) -> float:
-    """Return when the environment's Python was last started, to a day, where the file system keeps such times."""
+    """Return when its Python was last started, to a day."""
     # Every start reads pyvenv.cfg (PEP 405), and `relatime`, which Linux mounts with, notes that once a day.
     try:
         return os.stat(os.path.join(path, CONFIG)).st_atime
@@ -148,7 +150,7 @@ def last_start(path: str) -> float:
 
 
 def strays(path: str) -> list[str]:
-    """Return files and linked folders, relative to it, that neither a distribution nor a creator put there."""
+    """Return files and linked folders that no distribution and no creator wrote."""
     owned: set[str] = set()
     for distribution in distributions(path).values():
         owned.update(recorded(distribution))
@@ -180,7 +182,7 @@ def _is_expected(name: str, *, is_program: bool) -> bool:
 
 
 def _is_foreign_link(folder: str, owned: set[str]) -> bool:
-    """Return True for a link to a folder in which no distribution has files."""
+    """Return True for a link to where no distribution has files."""
     if not os.path.islink(folder):
         return False
     below = os.path.join(folder, "")
@@ -198,14 +200,17 @@ def recorded(found: Distribution) -> list[str]:
 
 
 def users(path: str) -> list[int]:
-    """Return the processes that a program of the environment became, where the system tells (Linux)."""
+    """Return the processes of the environment's programs (on Linux)."""
     folder = os.path.realpath(os.path.join(path, BIN))
     others = set(map(int, filter(str.isdecimal, names_in("/proc")))) - {os.getpid()}
     return [process for process in sorted(others) if _is_of(process, folder, path)]
 
 
 def installers(path: str) -> list[int]:
-    """Return the processes of the environment that are a pip or uv at work, and not started by this one."""
+    """Return the environment's processes that are a pip or uv at work.
+
+    Those that started this one are left out.
+    """
     return list(itertools.filterfalse(is_ancestor, filter(_is_installer, users(path))))
 
 
@@ -213,17 +218,15 @@ def _is_installer(process: int) -> bool:
     words = _read(f"/proc/{process}/cmdline").split("\0")[:4]  # proc_pid_cmdline(5); a Python's options come first
     if {("-m", "pip"), ("-m", "uv")}.intersection(itertools.pairwise(words)):
         return True
-    return any(map(_is_pip, words[:3]))
-
-
-def _is_pip(word: str) -> bool:
-    """Return True for the path of a pip, pip3, pip3.12 or pip-3.12, of safepip's runner, and of uv."""
-    name = os.path.basename(word)
-    return name.rstrip("-.0123456789") in {"pip", "runner.py", "uv"}
+    names = [os.path.basename(word).rstrip("-.0123456789") for word in words[:3]]  # pip3.12 and pip-3.12 are pip
+    return not {"pip", "runner.py", "uv"}.isdisjoint(names)
 
 
 def _is_of(process: int, folder: str, path: str) -> bool:
-    """Return True if a process was started by a path in that folder, or as `python` where `path` is active."""
+    """Return True if a process was started from that folder.
+
+    Also if it was started as `python` where the environment at `path` is active.
+    """
     words = _read(f"/proc/{process}/cmdline").split("\0")[:2]
     try:
         cwd = os.readlink(f"/proc/{process}/cwd")

@@ -1,7 +1,8 @@
-"""The environments that safepip knows, each with what is to be shown of it: looked at, never run."""
+"""List the environments that safepip knows, without running anything of them."""
 
 from __future__ import annotations
 
+import functools
 import os
 
 from safepip.core.record import Record
@@ -21,25 +22,29 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.registry import Entry
 
-_MANY = 50  # environments that take so long to measure that it is said
+_MANY = 50  # environments: to measure more takes so long that a line tells
 
 
 class Listed(Record):
-    """An environment as `list` shows it; `size` in bytes, `used` in s since 1970, `health` "ok" or why not."""
+    """An environment as `list` shows it."""
 
     path: str
     project: str | None
     python: str
     packages: int
-    size: int
-    used: float
-    health: str
+    size: int  # in bytes
+    used: float  # in seconds since 1970
+    health: str  # "ok" or what is wrong
 
 
 def listed(context: Context, report: Report) -> Iterator[Listed]:
-    """Yield all that are there; what is measured now is remembered until the next change."""
+    """Yield all that exist. Their sizes are remembered until they change."""
     told = Context(context.invocation, context.ambient, context.tell, keep=False)
-    ask = _asking_once(context)
+
+    @functools.cache  # many environments stand on one interpreter, and to ask it takes 20 ms
+    def ask(path: str) -> Interpreter | str:
+        return interview(path, context.ambient.environ, context.cache)
+
     entries = []
     unmeasured = 0
     for entry in registry.entries(context.state):
@@ -54,24 +59,12 @@ def listed(context: Context, report: Report) -> Iterator[Listed]:
 
 
 def broken_environments(context: Context) -> Iterator[Environment]:
-    """Yield the environments that safepip knows and that cannot be used as they are."""
+    """Yield the known environments that cannot be used as they are."""
     for entry in registry.entries(context.state):
         if entry.is_there:
             found = context.examine(entry.registration.path)
             if found.state == BROKEN:
                 yield found
-
-
-def _asking_once(context: Context) -> Callable[[str], Interpreter | str]:
-    # Many environments stand on one interpreter, and asking it takes 20 ms.
-    known: dict[str, Interpreter | str] = {}
-
-    def ask(path: str) -> Interpreter | str:
-        if path not in known:
-            known[path] = interview(path, context.ambient.environ, context.cache)
-        return known[path]
-
-    return ask
 
 
 def _look(
@@ -94,13 +87,13 @@ def _look(
 
 
 def last_use(entry: Entry) -> float:
-    """Return when the environment was last used, as far as that is known, in seconds since 1970."""
+    """Return when the environment was last used, in seconds since 1970."""
     path = entry.registration.path
     return max(entry.used, inventory.last_change(path), inventory.last_start(path))
 
 
 def _measured(entry: Entry) -> tuple[int, int]:
-    """Return the size and the number of packages, and remember both until the next change."""
+    """Return size and number of packages, and remember both."""
     path = entry.registration.path
     stamp = inventory.stamp(path)  # before it is measured: a change meanwhile counts
     size, packages = inventory.size(path), inventory.packages(path)
@@ -111,15 +104,19 @@ def _measured(entry: Entry) -> tuple[int, int]:
 def health(found: Environment) -> str:
     """Return "ok", or the state and what is wrong."""
     if found.state != USABLE:
-        return f"{found.state}: {found.reason}" if found.reason else found.state
+        if found.reason:
+            return f"{found.state}: {found.reason}"
+        return found.state
     if journal.is_left(found.path, locked=False):
         return "interrupted: the last change was killed"
     damaged = verdict(found.path)
-    return f"damaged: {damaged}" if damaged else "ok"
+    if damaged:
+        return f"damaged: {damaged}"
+    return "ok"
 
 
 def project_root(known: registry.Registration, context: Context) -> str | None:
-    """Return the root of the project that an environment is for, or None if it is for none, or unknown."""
+    """Return the root of the project that an environment is for."""
     if known.project:
         return known.project
     if context.data is not None and known.path.startswith(os.path.join(context.data, "")):

@@ -1,4 +1,4 @@
-"""The environment of a script with a block (PEP 723): in the cache, for what the block asks for and its Python."""
+"""Make the environment of a script with a block (PEP 723), in the cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, SafepipError
 from safepip.report import Report
 from safepip.system import registry
 from safepip.system.environment import OWN, of_python
-from safepip.system.files import make_folder, recall, remember
+from safepip.system.files import make_folder, names_in, recall, remember
 from safepip.system.interpreter import candidates, interview, is_script
 from safepip.system.observe import Context
 from safepip.system.process import end_by, spawn
@@ -45,7 +45,7 @@ _NOT_MEANT = ("SAFEPIP_ENV", "SAFEPIP_BYPASS", "SAFEPIP_HANDOVER", "VIRTUAL_ENV"
 def script_environment(
     path: str, context: Context, report: Report, own_program: Callable[[], str]
 ) -> Environment | None:
-    """Return the environment that the block of the script at `path` asks for, made if needed; None without one."""
+    """Return the environment that a script's block asks for, made if needed."""
     block = read_block(path)
     if block is None:
         line = unclosed_block(path)
@@ -57,7 +57,8 @@ def script_environment(
     base = _python_for(block, context)
     place = _place(block, base, context)
     found = context.examine(place)
-    if found.state == USABLE and _is_installed(found, block):
+    is_complete = recall(os.path.join(place, _STAMP)) == _stamp(found, block)  # and unchanged since
+    if found.state == USABLE and is_complete and not journal.is_left(place, locked=False):
         registry.used(context.state, place)
     else:
         found = _made(found, block, base, context, report)
@@ -68,7 +69,8 @@ def script_environment(
 
 
 def _of_root(context: Context) -> Context:
-    """Return the context of root by sudo in its own home: the user behind sudo could not change what it made."""
+    """Return the context of root in its own home."""
+    # In the home of the user behind sudo, that user could not change what root made.
     if sys.platform == "win32":  # where sudo leaves no such variables
         return context
     import pwd  # noqa: PLC0415  not on Windows
@@ -79,7 +81,7 @@ def _of_root(context: Context) -> Context:
 
 
 def _place(block: ScriptBlock, base: Interpreter, context: Context) -> str:
-    """Return where the environment is: equal blocks share one, and each Python has its own."""
+    # Scripts with equal blocks share one, and each Python has its own.
     if context.cache is None:
         raise SafepipError(
             CANNOT_CREATE, "the script's environment needs a cache directory", "name one: XDG_CACHE_HOME=DIR"
@@ -92,7 +94,7 @@ def _place(block: ScriptBlock, base: Interpreter, context: Context) -> str:
 
 
 def _python_for(block: ScriptBlock, context: Context) -> Interpreter:
-    """Return the Python that pip serves here, if it is fit, else the newest fit one on this machine."""
+    """Return the Python that pip serves here if it fits, else the newest that does."""
     base = context.base
     found = []
     if base is not None:
@@ -103,15 +105,20 @@ def _python_for(block: ScriptBlock, context: Context) -> Interpreter:
     fit = [one for one in found if _fits(one, block)]
     if fit:
         return max(fit, key=lambda one: one.version)
-    names = {".".join(map(str, one.version)): one.path for one in reversed(found)}
-    here = ", ".join(f"{names[version]} ({version})" for version in names)
+    paths = {_version(one): one.path for one in reversed(found)}
+    here = "no Python was found"
+    if paths:
+        here = "found: " + ", ".join(f"{path} ({version})" for version, path in paths.items())
     what = f"{block.path}:{block.line}: the script needs Python {block.python}, which is not on this machine"
-    raise SafepipError(NO_ENVIRONMENT, what, f"found: {here}" if here else "no Python was found")
+    raise SafepipError(NO_ENVIRONMENT, what, here)
 
 
 def _fits(python: Interpreter, block: ScriptBlock) -> bool:
-    version = ".".join(map(str, python.version))
-    return python.version >= OLDEST and block.python.contains(version, prereleases=True)
+    return python.version >= OLDEST and block.python.contains(_version(python), prereleases=True)
+
+
+def _version(python: Interpreter) -> str:
+    return ".".join(map(str, python.version))
 
 
 def _pythons(context: Context) -> Iterator[Interpreter]:
@@ -132,18 +139,11 @@ def _programs(context: Context) -> Iterator[str]:
     environ, home = context.ambient.environ, context.ambient.home or os.sep
     search = environ.get("PATH", os.defpath)
     for folder in filter(os.path.isabs, search.split(os.pathsep)):
-        names = sorted(filter(_PYTHON.fullmatch, _names(folder)))
+        names = sorted(filter(_PYTHON.fullmatch, names_in(folder)))
         yield from candidates(tuple(name.removesuffix(EXE) for name in names), folder, ())
     versions = os.path.join(environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv"), "versions")
-    for version in sorted(_names(versions)):
+    for version in sorted(names_in(versions)):
         yield from candidates(("python3",), os.path.join(versions, version, BIN), ())
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 # -- made and filled
@@ -152,7 +152,7 @@ def _names(folder: str) -> list[str]:
 def _made(
     found: Environment, block: ScriptBlock, base: Interpreter, context: Context, report: Report
 ) -> Environment:
-    """Return the environment, made if it is missing; one that cannot be used any more is made again."""
+    """Return the environment, made if it is missing or broken."""
     if found.state == USABLE:
         return found
     if found.state == BROKEN:
@@ -163,40 +163,37 @@ def _made(
         found = context.examine(found.path)
     if found.state not in {ABSENT, UNFINISHED}:
         raise unfit(found, context)
-    many = f"{len(block.requirements)} package{'' if len(block.requirements) == 1 else 's'}"
+    many = f"{len(block.requirements)} packages"
+    if len(block.requirements) == 1:
+        many = "1 package"
     name = os.path.basename(block.path)
     report.say(f"making an environment for {name} (once): {many}, Python {base.minor}")
     make_folder(os.path.dirname(found.path))
-    silent = Report(quiet=True, debug=report.debugging)  # what python3 sees is not about a script
-    return create(_plan(found, block, base), context, silent).environment
-
-
-def _plan(found: Environment, block: ScriptBlock, base: Interpreter) -> Create:
     python = os.path.join(found.path, BIN, "python" + EXE)
-    return Create(
+    plan = Create(
         environment=found,
         interpreter=base,
         handover=Handover(python=python, words=(), program="pip"),
         because="the script has a block",
-        called=f"the environment of {os.path.basename(block.path)}",
+        called=f"the environment of {name}",
         why="",
         purpose="for this script",
         project=os.path.abspath(block.path),
     )
+    silent = Report(quiet=True, debug=report.debugging)  # what python3 sees is not about a script
+    return create(plan, context, silent).environment
 
 
 def _install(found: Environment, block: ScriptBlock, context: Context, own_program: Callable[[], str]) -> None:
-    """Have safepip install what the block asks for, as any install into that environment; or raise.
-
-    The user's variables and files for pip say from where and by which policy. stdin and stdout are the script's.
-    """
+    """Have safepip install what the block asks for, or raise SafepipError."""
     if not block.requirements:
         return
-    environ = own_variables(context.ambient.environ, found.path, policy=True)
+    environ = own_variables(context.ambient.environ, found.path, policy=True)  # the user's sources and policy
     for name in _NOT_MEANT:
         environ.pop(name, None)
     words = ("--quiet", "--disable-pip-version-check", "--no-input", "--", *block.requirements)
     argv = (own_program(), "--env", found.path, "install", *words)
+    # stdin and stdout are the script's.
     code = spawn(argv, {**environ, "SAFEPIP_QUIET": "1"}, stdin=subprocess.DEVNULL, stdout=2)
     if code < 0:
         end_by(-code)
@@ -205,19 +202,12 @@ def _install(found: Environment, block: ScriptBlock, context: Context, own_progr
         raise SafepipError(code, what)
 
 
-def _is_installed(found: Environment, block: ScriptBlock) -> bool:
-    """Return True if everything was installed, and nothing has changed since."""
-    if recall(os.path.join(found.path, _STAMP)) != _stamp(found, block):
-        return False
-    return not journal.is_left(found.path, locked=False)
-
-
 def _stamp(found: Environment, block: ScriptBlock) -> str:
     return "\0".join((inventory.stamp(found.path), *block.requirements))
 
 
 def _note_script(found: Environment, path: str, context: Context) -> None:
-    """Have the record name a script that exists: `env prune` removes the environment of one that is gone."""
+    # `env prune` removes the environment of a script that is gone, so the record names one that exists.
     entry = registry.entry(context.state, found.path)
     if entry is not None and not os.path.exists(entry.registration.project):
         known = replace(entry.registration, project=os.path.abspath(path))

@@ -24,23 +24,23 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What the expression of the PEP matches, line by line: it takes the square of their number where no block ends.
+# The expression of the PEP, line by line: it takes time by the square of their number if no block ends.
 _BEGINNING = re.compile(r"# /// ([a-zA-Z0-9-]+)")
 _END = "# ///"
 _MOST = 16 << 20  # bytes of a script that are read
 
 
 class ScriptBlock(Record):
-    """What a script needs: its `requirements` as pip reads them, sorted, and the Pythons that it runs on."""
+    """What the script at `path` needs."""
 
     path: str
-    line: int
-    requirements: tuple[str, ...]
+    line: int  # of the block's beginning
+    requirements: tuple[str, ...]  # sorted
     python: SpecifierSet
 
 
 def read_block(path: str) -> ScriptBlock | None:
-    """Return what the block in the script at `path` says, None without one; raise SafepipError for a wrong one."""
+    """Return what the script's block says, or raise SafepipError."""
     lines = _lines(path)
     blocks = [(begin, end) for begin, end in _blocks(lines) if end]
     if not blocks:
@@ -49,24 +49,29 @@ def read_block(path: str) -> ScriptBlock | None:
     if len(blocks) > 1:
         again = blocks[1][0] + 1
         raise _wrong(path, again, f"a second block of this type; the first is in line {begin + 1}")
+    source = _Source(path=path, lines=lines, first=begin + 1)
     content = "".join(f"{line[2:]}\n" for line in lines[begin + 1 : end])
     table = _parsed(path, content, begin + 1)
-    places = _Places(lines, begin + 1)
-    return ScriptBlock(
-        path=path,
-        line=begin + 1,
-        requirements=_requirements(path, table, places),
-        python=_python(path, table, places),
-    )
+    requirements = _requirements(table, source)
+    python = table.get("requires-python", "")
+    try:
+        pythons = SpecifierSet(python if isinstance(python, str) else "?")
+    except InvalidSpecifier:
+        what = f"requires-python is {python!r}, which names no versions"
+        raise source.wrong("requires-python", what) from None
+    return ScriptBlock(path=path, line=begin + 1, requirements=requirements, python=pythons)
 
 
 def unclosed_block(path: str) -> int | None:
-    """Return the line of a beginning without an end, which the PEP has tools ignore, or None."""
-    return next((begin + 1 for begin, end in _blocks(_lines(path)) if not end), None)
+    """Return the line of a beginning without an end, or None."""
+    for begin, end in _blocks(_lines(path)):
+        if not end:
+            return begin + 1  # the PEP lets tools ignore it
+    return None
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last index of each block for scripts; the last is 0 if it has no end."""
+    """Yield first and last index of each script block, 0 without an end."""
     at = 0
     while at < len(lines):
         found = _BEGINNING.fullmatch(lines[at])
@@ -81,25 +86,28 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
             behind += 1
         if found[1] == "script":
             yield at, end
-        at = end + 1 if end else behind
+        at = behind
+        if end:
+            at = end + 1
 
 
-class _Places:
-    """Finds the line in which a value stands, for messages."""
+class _Source(Record):
+    """A script, and the line in which its block begins."""
 
-    def __init__(self, lines: list[str], first: int) -> None:
-        self.lines = lines
-        self.first = first
+    path: str
+    lines: list[str]
+    first: int
 
-    def line_of(self, value: object) -> int:
-        """Return the line in which the value stands as text, else the block's first."""
-        behind = self.lines[self.first :]
-        found = (at for at, line in enumerate(behind, start=self.first + 1) if str(value) in line)
-        return next(found, self.first)
+    def wrong(self, value: object, what: str) -> SafepipError:
+        """Return the error for the line in which the value stands as text."""
+        for number, line in enumerate(self.lines[self.first :], start=self.first + 1):
+            if str(value) in line:
+                return _wrong(self.path, number, what)
+        return _wrong(self.path, self.first, what)
 
 
 def _lines(path: str) -> list[str]:
-    """Return the lines of a script; none of one that Python itself cannot read."""
+    """Return a script's lines, none if Python itself cannot read it."""
     content = read_regular(path, _MOST)
     if content is None:
         return []
@@ -119,36 +127,28 @@ def _parsed(path: str, content: str, first: int) -> dict[str, Any]:
     except ValueError as error:  # a TOMLDecodeError, or a number with more digits than Python reads
         reason, _, position = str(error).partition(" (at ")
         line = position.removeprefix("line ").partition(",")[0]
-        below = int(line) if line.isdecimal() else content.count("\n")  # "end of document"
+        below = content.count("\n")  # for "at end of document"
+        if line.isdecimal():
+            below = int(line)
         raise _wrong(path, first + below, f"broken TOML: {reason}") from None
     return table
 
 
-def _requirements(path: str, table: dict[str, Any], places: _Places) -> tuple[str, ...]:
+def _requirements(table: dict[str, Any], source: _Source) -> tuple[str, ...]:
+    """Return the requirements, each in one way of writing."""
     wanted = table.get("dependencies", [])
     if not isinstance(wanted, list):
-        raise _wrong(path, places.line_of("dependencies"), "dependencies is not a list")
-    return tuple(sorted({_normalised(path, one, places) for one in wanted}))
-
-
-def _normalised(path: str, wanted: Any, places: _Places) -> str:
-    """Return a requirement in one way of writing, with no dot in its name: pip takes a.zip for a file."""
-    try:
-        requirement = Requirement(wanted)
-    except (InvalidRequirement, TypeError):
-        raise _wrong(path, places.line_of(wanted), f"{wanted!r} is not a requirement (PEP 508)") from None
-    requirement.name = normalised_name(requirement.name)
-    requirement.extras = {normalised_name(extra) for extra in requirement.extras}
-    return str(requirement)
-
-
-def _python(path: str, table: dict[str, Any], places: _Places) -> SpecifierSet:
-    wanted = table.get("requires-python", "")
-    try:
-        return SpecifierSet(wanted if isinstance(wanted, str) else "?")
-    except InvalidSpecifier:
-        what = f"requires-python is {wanted!r}, which names no versions"
-        raise _wrong(path, places.line_of("requires-python"), what) from None
+        raise source.wrong("dependencies", "dependencies is not a list")
+    found = set()
+    for one in wanted:
+        try:
+            requirement = Requirement(one)
+        except (InvalidRequirement, TypeError):
+            raise source.wrong(one, f"{one!r} is not a requirement (PEP 508)") from None
+        requirement.name = normalised_name(requirement.name)  # without dots: pip takes a.zip for a file
+        requirement.extras = {normalised_name(extra) for extra in requirement.extras}
+        found.add(str(requirement))
+    return tuple(sorted(found))
 
 
 def _wrong(path: str, line: int, what: str) -> SafepipError:
