@@ -1,4 +1,4 @@
-"""Ask git whether it tracks an environment, without letting the repository run anything."""
+"""Ask git if it tracks an environment, so that nothing else runs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _HARMLESS_ENVIRON = {
 
 
 def tracks(root: str, path: str, owners: frozenset[int] | None = None) -> bool:
-    """Return True if a git repository around `root` tracks anything at or below `path`.
+    """Return True if a git repository tracks anything at or below `path`.
 
-    Both are absolute; `path` itself may be a link, which git tracks as such. Every repository above `root`
+    Both paths are absolute; `path` itself may be a link, which git tracks as such. Every repository around `root`
     is asked, its own in a worktree or submodule too, but none of users not in `owners` (user ids), if given.
-    Also True where git is not installed or cannot answer. False without a repository, or without an index.
+    Also True if git is not installed or cannot answer. False without a repository, or without an index.
     """
     try:
         folder, name = os.path.split(os.path.normpath(path))
@@ -47,10 +47,9 @@ def tracks(root: str, path: str, owners: frozenset[int] | None = None) -> bool:
 
 
 def index_identity(root: str, owners: frozenset[int] | None = None) -> str:
-    """Return a text that changes as soon as `tracks` could answer otherwise; "" without a repository.
+    """Return a text that changes when the answer of `tracks` could.
 
-    It names path, device, inode, size, mtime and ctime of each index, and of the shared ones beside it; "?"
-    where they cannot be looked at, and everything counts as tracked.
+    It is empty without a repository, and "?" if an index cannot be looked at.
     """
     try:
         return "\n".join(_states(git_dir) for _, git_dir in _repositories(root, owners))
@@ -59,7 +58,7 @@ def index_identity(root: str, owners: frozenset[int] | None = None) -> str:
 
 
 def _repositories(root: str, owners: frozenset[int] | None) -> Iterator[tuple[str, str]]:
-    """Yield work tree and git directory of each repository around `root`, nearest first."""
+    """Yield work tree and git directory of the repositories, nearest first."""
     at = os.path.realpath(root)
     while True:
         git_dir = _git_dir(os.path.join(at, ".git"), owners)
@@ -72,7 +71,7 @@ def _repositories(root: str, owners: frozenset[int] | None) -> Iterator[tuple[st
 
 
 def _git_dir(dot_git: str, owners: frozenset[int] | None) -> str | None:
-    """Return the directory that `.git` is, or that it names as a file (gitrepository-layout(5)), or None."""
+    """Return the directory that `.git` is, or names as a file."""
     try:
         owner, mode = os.lstat(dot_git).st_uid, os.stat(dot_git).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -83,7 +82,7 @@ def _git_dir(dot_git: str, owners: frozenset[int] | None) -> str | None:
         return dot_git
     if not stat.S_ISREG(mode):  # git passes over it as well
         return None
-    with open(dot_git, "rb") as file:
+    with open(dot_git, "rb") as file:  # gitrepository-layout(5)
         key, _, target = file.read(_POINTER_SIZE).partition(b": ")
     target = target.rstrip(b"\r\n")
     if key != b"gitdir" or not target:
@@ -109,7 +108,7 @@ def _state(path: str) -> str:
 
 
 def _tracks_path(worktree: str, git_dir: str, real: str) -> bool:
-    """Return True if this repository tracks `real`, which lies in its work tree."""
+    """Return True if this repository tracks `real` in its work tree."""
     try:
         index = os.stat(os.path.join(git_dir, _INDEX))
     except (FileNotFoundError, NotADirectoryError):
@@ -128,12 +127,14 @@ def _tracks_path(worktree: str, git_dir: str, real: str) -> bool:
 
 
 def _list_files(worktree: str, git_dir: str) -> list[bytes] | None:
-    """Return the names that git tracks; None where git cannot tell."""
+    """Return the names that git tracks, None if it cannot tell."""
     import shutil  # noqa: PLC0415  only where the index changed: not to see whether it has
     import subprocess  # noqa: PLC0415  likewise
 
     environ = inherited()
-    program = shutil.which("git", path=_absolute_entries(environ.get("PATH", os.defpath)))
+    # A relative entry of PATH would lead into the repository.
+    search = filter(os.path.isabs, environ.get("PATH", os.defpath).split(os.pathsep))
+    program = shutil.which("git", path=os.pathsep.join(search))
     if program is None:
         return None
     for name in list(environ):
@@ -154,18 +155,13 @@ def _list_files(worktree: str, git_dir: str) -> list[bytes] | None:
     return asked.stdout.split(b"\0")[:-1]
 
 
-def _absolute_entries(search: str) -> str:
-    """Return the entries of PATH that do not depend on the working directory."""
-    return os.pathsep.join(filter(os.path.isabs, search.split(os.pathsep)))
-
-
 def _is_another_spelling(real: str, names: set[bytes], worktree: str) -> bool:
-    """Return True if one of the `names` is the file `real`: some file systems take .VENV for .venv."""
+    """Return True if one of the `names` is the file `real`."""
     try:
         found = os.lstat(real)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    for name in names:
+    for name in names:  # some file systems take .VENV for .venv
         try:
             tracked = os.lstat(os.path.join(os.fsencode(worktree), name))
         except (FileNotFoundError, NotADirectoryError):

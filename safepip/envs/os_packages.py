@@ -1,8 +1,8 @@
-"""Find the system's own package of a requested one, in the package lists on this machine.
+"""Find the system's own package of a requested one.
 
 The marker of a managed Python often names the command to use instead of pip, with `xyz` for the package. That
-command is suggested with the package's name in it; it is never guessed from the distribution. Only existing files
-are read, for a fraction of a second at most: nothing is started or downloaded.
+command is suggested with the package's name in it; it is never guessed from the distribution. Only the package
+lists on this machine are read, for a fraction of a second at most: nothing is started or downloaded.
 """
 
 from __future__ import annotations
@@ -39,19 +39,14 @@ _PATIENCE = 0.25  # seconds to search
 
 
 def offer(plan: Create, context: Context) -> str | None:
-    """Return the line that names the system's package of the requested one, or None.
-
-    It is for people at a terminal who want hints, and only where no other hint is given.
-    """
+    """Return the line that names the system's package, or None."""
     if not context.ambient.terminal or not context.settings.hints:
         return None
-    if context.quiet or plan.hint or context.named_environment:
+    if context.quiet or plan.hint or context.named_environment:  # one hint is enough
         return None
     name = _only_name(context)
     interpreter = context.target.interpreter
-    if name is None or interpreter is None:
-        return None
-    if not context.managed:
+    if name is None or interpreter is None or not context.managed:
         return None
     command = native_command(interpreter.marker, name, context.ambient.environ, context.ambient.home)
     if command is None:
@@ -60,8 +55,8 @@ def offer(plan: Create, context: Context) -> str | None:
 
 
 def _as_root(command: str, context: Context) -> str:
-    """Return `sudo ` for a user who needs it and has it; Homebrew refuses to be run as root."""
-    if command.startswith("brew ") or context.ambient.user == 0:
+    """Return `sudo ` for a user who needs it and has it."""
+    if command.startswith("brew ") or context.ambient.user == 0:  # Homebrew refuses to be run as root
         return ""
     if shutil.which("sudo", path=context.ambient.environ.get("PATH", os.defpath)) is None:
         return ""
@@ -69,7 +64,7 @@ def _as_root(command: str, context: Context) -> str:
 
 
 def _only_name(context: Context) -> str | None:
-    """Return the plain name that the line installs, or None if it installs anything else, or more."""
+    """Return the one plain name that the line installs, else None."""
     line = context.command
     if any((line.r_files, line.editables, line.groups, line.scripts)):
         return None
@@ -91,16 +86,16 @@ def native_command(
     root: str = os.sep,
     clock: Clock = time.monotonic,
 ) -> str | None:
-    """Return the command that the marker at the path `marker` names, for the package `name`, or None.
+    """Return the command that a marker file names, for the package `name`.
 
-    Also None if the lists on this machine, searched for below `root`, lack that package, or it is installed.
-    Distributions write names as PEP 503 normalises them, except for Debian's dots.
+    Return None if it names none, if the lists on this machine, searched for below `root`, lack that package, or
+    if it is installed.
     """
     named = _COMMAND.search(_text(marker))
     if named is None:
         return None
     command, manager, prefix = named.groups()
-    spelt = (normalised_name(name), name.lower().replace("_", "-"))
+    spelt = (normalised_name(name), name.lower().replace("_", "-"))  # Debian keeps dots
     lists = _Lists(root, environ, home, clock)
     has: Mapping[str, Callable[[str], bool]] = {
         "apt": lists.apt, "apt-get": lists.apt, "dnf": lists.dnf, "pacman": lists.pacman, "apk": lists.apk,
@@ -126,7 +121,10 @@ def _text(marker: str) -> str:
 
 
 class _Lists:
-    """The package lists on a machine; each method returns True if a package is listed and not installed."""
+    """The package lists on a machine.
+
+    Each public method returns True if a package is listed and not installed.
+    """
 
     def __init__(self, root: str, environ: Mapping[str, str], home: str | None, clock: Clock) -> None:
         self.root = root
@@ -136,9 +134,10 @@ class _Lists:
         self.until = clock() + _PATIENCE
 
     def apt(self, package: str) -> bool:
-        """Look into Debian's lists; those of its images are compressed with lz4, which Python cannot read."""
+        """Look into Debian's lists."""
         if self._matching("var/lib/dpkg/info", f"{package}.list", f"{package}:*.list"):
             return False
+        # Debian's images compress theirs with lz4, which Python cannot read.
         lists = self._matching("var/lib/apt/lists", "*_Packages", "*_Packages.gz")
         return self._holds(lists, f"\nPackage: {package}\n")
 
@@ -165,7 +164,7 @@ class _Lists:
         return self._holds(self._matching("var/lib/pacman/sync", "*.db"), f"\0{package}-", build)
 
     def apk(self, package: str) -> bool:
-        """Look into Alpine's indexes, where they are kept (`apk add --no-cache` keeps none)."""
+        """Look into Alpine's indexes, which `apk add --no-cache` does not keep."""
         line = f"\nP:{package}\n"
         installed = self._matching("lib/apk/db", "installed") + self._matching("usr/lib/apk/db", "installed")
         if self._holds(installed, line):
@@ -186,8 +185,8 @@ class _Lists:
         return self._holds(lists, f"\n{package}\n")
 
     def _matching(self, folder: str, *patterns: str) -> list[str]:
-        """Return the files in `folder`, below the root unless absolute, whose names match one of the patterns."""
-        at = os.path.join(self.root, folder)
+        """Return the files in `folder` whose names match a pattern."""
+        at = os.path.join(self.root, folder)  # Homebrew's caches are absolute
         if not os.path.isdir(at):
             return []
         names = os.listdir(at)
@@ -197,7 +196,7 @@ class _Lists:
         return found
 
     def _holds(self, paths: list[str], text: str, build: re.Pattern[bytes] | None = None) -> bool:
-        """Return True if `text`, and the `build` that it begins, is in one of the files; False when time is up."""
+        """Return True if a file has `text`, and the `build` there."""
         sought = text.encode()
         for path in paths:
             for block in self._blocks(path, sought[:1]):
@@ -208,7 +207,7 @@ class _Lists:
         return False
 
     def _blocks(self, path: str, end: bytes) -> Iterator[bytes]:
-        """Yield the file's unpacked content in blocks: each begins with the end of the one before it."""
+        """Yield the unpacked content in overlapping blocks, until time is up."""
         if not os.path.isfile(path):
             return
         with open(path, "rb") as file:
@@ -228,6 +227,6 @@ def _has_row(database: sqlite3.Connection, table: str, package: str) -> bool:
 
 
 def _is_build(name: str, package: str) -> bool:
-    """Return True if `name` is the package's, followed by a version and a release without dashes."""
+    """Return True for the package's name, a version and a release."""
     version_and_release = name.removeprefix(f"{package}-")
     return version_and_release != name and version_and_release.count("-") == 1

@@ -1,4 +1,4 @@
-"""Make the environment of a script with a block (PEP 723), in the cache."""
+"""Make the environment of a script with a block (PEP 723)."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def script_environment(
     base = _python_for(block, context)
     place = _place(block, base, context)
     found = context.examine(place)
-    is_complete = recall(os.path.join(place, _STAMP)) == _stamp(found, block)  # and unchanged since
-    if found.state == USABLE and is_complete and not journal.is_left(place, locked=False):
+    is_unchanged = recall(os.path.join(place, _STAMP)) == _stamp(found, block)
+    if found.state == USABLE and is_unchanged and not journal.is_left(place, locked=False):
         registry.used(context.state, place)
     else:
         found = _made(found, block, base, context, report)
@@ -94,7 +94,7 @@ def _place(block: ScriptBlock, base: Interpreter, context: Context) -> str:
 
 
 def _python_for(block: ScriptBlock, context: Context) -> Interpreter:
-    """Return the Python that pip serves here if it fits, else the newest that does."""
+    """Return the Python that pip serves here, or the newest that fits."""
     base = context.base
     found = []
     if base is not None:
@@ -122,7 +122,7 @@ def _version(python: Interpreter) -> str:
 
 
 def _pythons(context: Context) -> Iterator[Interpreter]:
-    """Yield the Pythons on PATH and those of pyenv, each once, environments left out."""
+    """Yield the Pythons on PATH and those of pyenv, each once."""
     environ = context.ambient.environ
     known = set()
     for path in _programs(context):

@@ -1,4 +1,4 @@
-"""Read the block in which a script says what it needs: PEP 723, inline script metadata."""
+"""Read the block (PEP 723) with a script's requirements."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def unclosed_block(path: str) -> int | None:
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield first and last index of each script block, 0 without an end."""
+    """Yield where each block begins and ends, 0 without an end."""
     at = 0
     while at < len(lines):
         found = _BEGINNING.fullmatch(lines[at])
@@ -99,7 +99,7 @@ class _Source(Record):
     first: int
 
     def wrong(self, value: object, what: str) -> SafepipError:
-        """Return the error for the line in which the value stands as text."""
+        """Return the error for the line that has the value."""
         for number, line in enumerate(self.lines[self.first :], start=self.first + 1):
             if str(value) in line:
                 return _wrong(self.path, number, what)

@@ -47,7 +47,7 @@ _SYSTEM = frozenset(("/", "/usr", "/usr/local", "/opt/local", "/opt/homebrew", "
 
 
 def filesystem(path: str, mounts: str = _MOUNTS) -> str:
-    """Return the type of the file system that holds `path`, as Linux calls it; "" where that is not told."""
+    """Return Linux's name of the file system that holds `path`, else ""."""
     try:
         with open(mounts, "rb") as file:
             lines = file.read().splitlines()
@@ -69,7 +69,7 @@ def filesystem(path: str, mounts: str = _MOUNTS) -> str:
 
 
 def has_modes(path: str, filesystem: Filesystem = filesystem) -> bool:
-    """Return True if the modes of what lies at `path` say who may write there."""
+    """Return True if the modes of `path` say who may write there."""
     return filesystem(path) not in _WITHOUT_MODES
 
 
@@ -83,13 +83,13 @@ def objection(
     around: frozenset[int] | None = None,
     filesystem: Filesystem = filesystem,
 ) -> str | None:
-    """Return why the environment at the absolute `path` may not be adopted, or None.
+    """Return why the environment at `path` may not be adopted, or None.
 
+    `path` is absolute and may be a link: it and its target count, and the folder with the link is the project.
     `base` is the interpreter that its Python stands on, `owners` the user ids that count as the user's own,
-    `search` the user's PATH. `path` may be a link: it and its target count, and the folder that holds the
-    link is the project. So is the folder of `redirect`, the file that led to it. Owners of the folder may
-    be others, `around`, too. The reason completes a sentence that begins with the environment's name. In this
-    order, first match wins:
+    `search` the user's PATH. The folder of `redirect`, the file that led to it, is the project, too. Owners of the
+    folder may be others, `around`, too. The reason completes a sentence that begins with the environment's name.
+    In this order, first match wins:
 
      1. The folder around it, itself, its pyvenv.cfg or bin belongs to another user.
      2. One of these can be written by everybody, or lies where everybody could replace it.
@@ -145,7 +145,6 @@ def _of_another_user(path: str, owners: frozenset[int], around: frozenset[int]) 
 
 
 def _open_to_all(path: str, filesystem: Filesystem) -> str | None:
-    """Return what everybody can write to or replace; a sticky folder around it, as /tmp is, is fine."""
     hops: list[str] = []
     for part, words in _parts(path)[1:]:
         if _is_open(part, filesystem):
@@ -219,12 +218,12 @@ def _on_strange_python(
 
 
 def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
-    """Return how an environment that records another place came here, or None; `moved` is known.
+    """Return how an environment that records another place came here, or None.
 
-    Environments that find out where they are (uv's relocatable ones) record nothing: so may any archive.
+    With `moved` it is known that it was not copied.
     """
     place = recorded_place(path)
-    if place is None:
+    if place is None:  # as uv's relocatable ones, which find out where they are; so may any archive
         return "does not record where it was made, so it could come from anywhere"
     if place == os.path.realpath(path):
         return None
@@ -234,7 +233,7 @@ def made_elsewhere(path: str, *, moved: bool = False) -> str | None:
 
 
 def recorded_place(path: str) -> str | None:
-    """Return where the environment's files say that it is, or None where they say nothing.
+    """Return where the environment's files say that it is, or None.
 
     That is its real path if all of them agree on that, else the first other place that one names.
     """
@@ -262,7 +261,7 @@ def _hops(path: str) -> Iterator[str]:
 
 
 def _open_above(paths: list[str], filesystem: Filesystem) -> str | None:
-    """Return the first folder around or above the `paths` in which everybody can replace what lies in it."""
+    """Return the first folder above the `paths` that everybody can change."""
     folders: dict[str, None] = {}
     for path in paths:
         folders.update(dict.fromkeys(_above(path)))
@@ -273,7 +272,7 @@ def _open_above(paths: list[str], filesystem: Filesystem) -> str | None:
 
 
 def _above(path: str) -> Iterator[str]:
-    """Yield the folder that really holds the entry `path`, and those above it."""
+    """Yield the real folder of the entry `path`, and those above it."""
     at = os.path.realpath(os.path.dirname(path))
     while True:
         yield at
@@ -283,17 +282,20 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _is_open(path: str, filesystem: Filesystem, *, sticky: bool = False) -> bool:
-    """Return True if everybody can write to `path`; with `sticky`, if they can replace the entries in it."""
+    """Return True if everybody can write to `path`.
+
+    With `sticky`, True only if they can replace the entries of others in it.
+    """
     mode = os.stat(path).st_mode
     if not mode & stat.S_IWOTH:
         return False
-    if sticky and mode & stat.S_ISVTX:
+    if sticky and mode & stat.S_ISVTX:  # as /tmp
         return False
     return has_modes(path, filesystem)
 
 
 def _is_on_path(real: str, search: str, filesystem: Filesystem) -> bool:
-    """Return True if `real` is a Python in an absolute entry of PATH that not everybody can write to."""
+    """Return True for a Python on PATH that not everybody can replace."""
     for entry in filter(os.path.isabs, search.split(os.pathsep)):
         try:
             if _is_open(entry, filesystem):
@@ -319,7 +321,7 @@ def _unescaped(point: bytes) -> str:
 
 
 def _records(path: str) -> Iterator[list[str]]:
-    """Yield the absolute paths that each record of the location can be read as; empty if it records none."""
+    """Yield the absolute paths that each record of the location may mean."""
     for command in _values(path, "command"):
         yield _destinations(command)
     activate = _text(os.path.join(path, BIN, "activate"), _LONGEST_TEXT)
@@ -334,14 +336,16 @@ def _records(path: str) -> Iterator[list[str]]:
 
 
 def _destinations(command: str) -> list[str]:
-    """Return what the `command` of venv or virtualenv can end with: it is not quoted, so each "/" may begin it."""
+    """Return the paths that the `command` of a maker may end with."""
+    # It is not quoted, so each word that begins with "/" may begin the path.
     words = "".join(_MAKERS.split(command, maxsplit=1)[1:]).split(" ")
     tails = (" ".join(words[i:]) for i, word in enumerate(words) if os.path.isabs(word))
     return list(itertools.islice(tails, _MOST_SPELLINGS))
 
 
 def _spellings(value: str) -> list[str]:
-    """Return the absolute paths that a word of shell can be: makers quoted it well, badly, or not at all."""
+    """Return the absolute paths that a word of shell may mean."""
+    # Makers of environments quoted it well, badly, or not at all.
     value = bare = value.strip()
     if value.startswith(("'", '"')) and value[-1] == value[0]:
         bare = value[1:-1]
@@ -361,16 +365,13 @@ def _scripts(folder: str) -> list[str]:
 
 
 def _prefixes(head: str) -> list[str]:
-    """Return the environments whose Python a script may be for; none, if it is for any other program.
-
-    Long paths, and those with spaces, stand in a second line that /bin/sh reads.
-    """
+    """Return the environments whose Python a script may be for."""
     first, _, rest = head.partition("\n")
     if not first.startswith("#!"):
         return []
     program = first[2:].strip()
     words = [program]
-    trampoline = _TRAMPOLINE.match(rest)
+    trampoline = _TRAMPOLINE.match(rest)  # /bin/sh reads a path that is long or has spaces
     if trampoline and program == "/bin/sh":
         words = _spellings(trampoline[1])
     prefixes = []
@@ -385,7 +386,7 @@ def _prefixes(head: str) -> list[str]:
 
 
 def _is_of_environment(python: str) -> bool:
-    """Return True if a script's interpreter is, or was, that of an environment."""
+    """Return True for the Python of an environment, which may be gone."""
     if not os.path.isabs(python):
         return False
     prefix = os.path.dirname(os.path.dirname(python))
@@ -405,7 +406,8 @@ def _is_at(spelling: str, real: str) -> bool:
 
 
 def _values(path: str, key: str) -> list[str]:
-    """Return all values that pyvenv.cfg gives `key`, for its readers differ on which of them counts."""
+    """Return all values of `key` in pyvenv.cfg."""
+    # Its readers differ on which of several counts.
     text = _text(os.path.join(path, _CONFIG), _LONGEST_TEXT, follow=True)
     if len(text) == _LONGEST_TEXT:
         raise ValueError(f"{_CONFIG} is too long")
