@@ -240,14 +240,15 @@ def _is_hardly_begun(path: str) -> bool:
 
 
 def _conda(path: str, interview: Interview, vet: Vet) -> Environment:
-    """Return a conda environment, whose Python has itself for a base."""
-    python = os.path.join(path, "python" + EXE) if EXE else os.path.join(path, BIN, "python")
+    python = os.path.join(path, BIN, "python")
+    if EXE:  # Windows, where conda has it at the top
+        python = os.path.join(path, "python" + EXE)
     objection = vet(path, os.path.realpath(python))
     if objection:
         return Environment(path=path, known_as=path, state=UNTRUSTED, reason=objection)
     if not is_program(python):
         return _broken(path, f"cannot be used: there is no Python in {path}")
-    base = interview(python)
+    base = interview(python)  # of a conda environment, that is its own Python
     if isinstance(base, str):
         return _broken(path, f"cannot be used: {base}")
     return as_usable(path, python, base, {})

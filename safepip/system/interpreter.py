@@ -297,7 +297,10 @@ def _ask(argv: list[str], environ: Mapping[str, str], aloud: bool) -> tuple[int,
         if handler in {signal.SIG_DFL, signal.default_int_handler}:  # nohup has one ignored
             before[number] = handler
             signal.signal(number, end)
-    null, stderr = subprocess.DEVNULL, None if aloud else subprocess.DEVNULL
+    null = subprocess.DEVNULL
+    stderr: int | None = null
+    if aloud:
+        stderr = None
     try:
         children.append(subprocess.Popen(argv, env=environ, stdin=null, stdout=subprocess.PIPE, stderr=stderr))
         for number in early:

@@ -188,8 +188,10 @@ class Context(Facts):
     @lazy
     def command(self) -> PipCommand:
         """The line as the pip of the target reads it."""
-        interpreter = self.target.interpreter
-        return self.command_in(self.target.prefix if interpreter is None else interpreter.prefix)
+        target = self.target
+        if target.interpreter is None:
+            return self.command_in(target.prefix)
+        return self.command_in(target.interpreter.prefix)
 
     def command_in(self, prefix: str | None) -> PipCommand:
         """Return the line as the pip at `prefix` reads it."""
@@ -368,10 +370,10 @@ class Context(Facts):
         variable, path = self.claimed_active
         if not variable:
             return None
-        found = self.examine(path, trusted=True)
-        if found.state != USABLE or not self.invocation.accepts(found.version):
+        environment = self.examine(path, trusted=True)
+        if environment.state != USABLE or not self.invocation.accepts(environment.version):
             return None
-        return found
+        return environment
 
     @lazy
     def claimed_active(self) -> tuple[str, str]:
@@ -436,8 +438,10 @@ class Context(Facts):
 
         if not is_ancestor(int(process)):
             return None
-        found = self.examine(path, trusted=True)
-        return found if found.state == USABLE else None
+        environment = self.examine(path, trusted=True)
+        if environment.state != USABLE:
+            return None
+        return environment
 
     @lazy
     def named_environment(self) -> tuple[str, Environment] | None:
@@ -553,7 +557,9 @@ class Context(Facts):
         if self.place.state == USABLE:
             return self.place
         disposable = self.examine(project.disposable)
-        return disposable if disposable.state == USABLE else self.place
+        if disposable.state == USABLE:
+            return disposable
+        return self.place
 
     @lazy
     def around(self) -> str | None:
@@ -673,8 +679,10 @@ class Context(Facts):
                 return None
         if registry.moved_from(self.state, path) is not None:
             return None
-        if self._is_trusted(path):  # of a link, that is about what it leads to
-            return self._objection_to(path, path) if os.path.islink(path) else None
+        if self._is_trusted(path):
+            if os.path.islink(path):  # the setting is about what it leads to
+                return self._objection_to(path, path)
+            return None
         # One that others made is looked at once, and again when git's index has changed.
         from safepip.envs.git import index_identity
 

@@ -151,8 +151,9 @@ class _Folder:
             return
 
     def stat(self) -> os.stat_result:
-        """Return what the system tells of the directory itself."""
-        return os.stat(self.path if self.descriptor is None else self.descriptor)
+        if self.descriptor is None:
+            return os.stat(self.path)
+        return os.stat(self.descriptor)
 
     def holds(self, name: str) -> bool:
         """Return True if such a name exists, links followed."""
@@ -167,12 +168,12 @@ class _Folder:
             return None
 
     def owner(self, name: str) -> int:
-        """Return the user id that owns an entry, or -1."""
         found = self.lstat(name)
-        return -1 if found is None else found.st_uid
+        if found is None:
+            return -1
+        return found.st_uid
 
     def close(self) -> None:
-        """Close the directory."""
         if self.descriptor is not None:
             os.close(self.descriptor)
 
