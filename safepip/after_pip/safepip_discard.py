@@ -62,9 +62,9 @@ class Discarding:
         os.close(os.open(CREATING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=own))
         os.close(own)
         record = "%x-%x" % self.identity
-        for kind in ("environments", "sizes"):
-            _unlink(os.path.join(self.state, kind, record))
-        _unlink(self.redirect)
+        records = [os.path.join(self.state, kind, record) for kind in ("environments", "sizes")]
+        for file in filter(os.path.lexists, records + [self.redirect]):  # noqa: RUF005  Python 2
+            os.unlink(file)
         remove_content(folder, last=(OWN, LOCK))
         if not self.existed:
             os.rmdir(os.path.basename(self.path), dir_fd=around)
@@ -99,11 +99,6 @@ def remove_content(folder, last=()):
     for name in last:
         if name in present:
             _remove(folder, name, device)
-
-
-def _unlink(file):
-    if os.path.lexists(file):
-        os.unlink(file)
 
 
 def _remove(folder, name, device):

@@ -6,8 +6,10 @@ a Python without `gc.freeze` (2.7 to 3.6, PyPy): pip runs there as it would alon
 
 import atexit
 import gc
+import marshal
 import os
 import sys
+from binascii import crc32
 
 # Objects created before the collector looks for cycles: 700 by default. Higher values gain nothing more, and
 # a resolution with heavy backtracking must not grow (measured with `list`, an install of 100, 150 candidates).
@@ -21,7 +23,7 @@ KNOWN = (
     "pip.", "safepip_", "_virtualenv", "_distutils_hack", "__editable__", "__main__", "backports", "brotli",
     "_brotli", "zstandard",
 )  # fmt: skip
-FORMAT = "safepip-patterns-1"
+FORMAT = "safepip-patterns-2"
 KINDS = (type(""), type(b""))
 NOT_KEPT = 0x80 | 0x04  # re.DEBUG prints, re.LOCALE depends on the locale
 
@@ -68,7 +70,7 @@ class _Patterns:
         self.engine = _sre
         self.compiler = getattr(re, "_compiler", None) or sys.modules["sre_compile"]
         made_by = (FORMAT, sys.version, sys.byteorder, _sre.MAGIC, _sre.CODESIZE)
-        self.head = " ".join("%r" % (field,) for field in made_by).encode("ascii", "replace")
+        self.head = repr(made_by).encode("ascii", "replace")
         self.path = os.path.join(folder, "%s-%x" % (sys.implementation.cache_tag, sys.hexversion))
         rows = self._kept()
         for (kind, pattern, flags), compiled in rows.items():
@@ -79,9 +81,6 @@ class _Patterns:
 
     def _kept(self):
         """Return what an earlier pip of this user's has kept, or nothing."""
-        import marshal
-        from binascii import crc32
-
         head, _, rest = _content(self.path).partition(b"\n")
         check, _, packed = rest.partition(b"\n")
         if head != self.head or check != b"%08x" % crc32(packed):
@@ -93,9 +92,11 @@ class _Patterns:
         try:
             new = []
             for kind, pattern, flags in self.table:
-                if kind in KINDS and not flags & NOT_KEPT:
-                    new.append((KINDS.index(kind), pattern, int(flags)))  # not RegexFlag, which cannot be written
-            new = [key for key in new if key not in self.known]
+                if kind not in KINDS or flags & NOT_KEPT:
+                    continue
+                key = KINDS.index(kind), pattern, int(flags)  # not RegexFlag, which cannot be written
+                if key not in self.known:
+                    new.append(key)
             if len(new) > FEW and len(self.known) < MOST:
                 rows = self._kept()
                 rows.update(self._compiled(new[: MOST - len(rows)]))
@@ -135,9 +136,6 @@ class _Patterns:
 
     def _write(self, rows):
         """Write the file, readable for this user alone, by rename."""
-        import marshal
-        from binascii import crc32
-
         packed = marshal.dumps(rows)
         folder = os.path.dirname(self.path)
         if not os.path.isdir(folder):
@@ -161,6 +159,8 @@ def _content(path):
         return b""
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022 or status.st_size > LARGEST:
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            return b""
+        if status.st_size > LARGEST:
             return b""
         return file.read()

@@ -18,7 +18,7 @@ def hinting(pip_main, hint):
     `hint` is the names on the line, a colon, and how a program is run, with {} where its name goes.
     """
     names, _, how = hint.partition(":")
-    asked = [_folded(name) for name in names.split(" ")]
+    asked = list(map(_folded, names.split(" ")))
 
     def run():
         before = _infos()
@@ -56,7 +56,9 @@ def _infos():
     found = set()
     for site in sites_of(environment):
         folder = os.path.join(environment, site)
-        found.update(os.path.join(folder, name) for name in names_in(folder) if name.endswith(b".dist-info"))
+        for name in names_in(folder):
+            if name.endswith(b".dist-info"):
+                found.add(os.path.join(folder, name))
     return found
 
 

@@ -59,7 +59,7 @@ class NoopCache:
         self._context = context
         self._words = handover.words
         self._variables = applied(context.ambient.environ, handover.variables)
-        self._line = (*_line(handover, context), *_surroundings(context))
+        self._line = tuple(_line(handover, context))
 
     def answer(self) -> bytes | None:
         """Return what pip printed when last asked the same, or None."""
@@ -174,7 +174,8 @@ def _signature(path: str, folder: int | None = None) -> str:
 
 
 def _line(handover: Handover, context: Context) -> Iterator[str]:
-    """Yield the words, where they were typed, and by whom."""
+    """Yield what pip's answer depends on, besides files and distributions."""
+    environ = context.ambient.environ
     yield __version__
     yield from handover.argv
     yield handover.program
@@ -182,11 +183,6 @@ def _line(handover: Handover, context: Context) -> Iterator[str]:
         yield f"{name}={value}"
     yield str(context.ambient.cwd)
     yield str(context.ambient.user)
-
-
-def _surroundings(context: Context) -> Iterator[str]:
-    """Yield the variables, terminal and system that pip's answer depends on."""
-    environ = context.ambient.environ
     for name in sorted(environ):
         if name.startswith(_COUNTING) or name in _COUNTING_TOO:
             yield f"{name}={environ[name]}"
@@ -198,11 +194,14 @@ def _surroundings(context: Context) -> Iterator[str]:
     if sys.platform != "win32":
         system = os.uname()
         yield from (system.sysname, system.release, system.version, system.machine)
-    yield from map(_rights, _caches(context))
+    for cache in _caches(context):  # pip warns of one that it cannot write to
+        folder = os.path.abspath(cache)
+        while not os.path.exists(folder) and folder != os.sep:
+            folder = os.path.dirname(folder)
+        yield f"{os.stat(folder).st_uid} {os.access(folder, os.W_OK)}"
 
 
 def _caches(context: Context) -> Iterator[str]:
-    """Yield pip's cache directories, since pip warns if it cannot write there."""
     environ = context.ambient.environ
     default = os.path.join(context.ambient.home or os.sep, ".cache")
     yield os.path.join(environ.get("XDG_CACHE_HOME") or default, "pip")
@@ -210,13 +209,6 @@ def _caches(context: Context) -> Iterator[str]:
     for option, _, value in context.command.options:
         if option == "--cache-dir" and value:
             yield value
-
-
-def _rights(path: str) -> str:
-    path = os.path.abspath(path)
-    while not os.path.exists(path) and path != os.sep:
-        path = os.path.dirname(path)
-    return f"{os.stat(path).st_uid} {os.access(path, os.W_OK)}"
 
 
 def _installed(environment: str) -> str | None:

@@ -7,6 +7,7 @@ creation's token.
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
 from binascii import crc32
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from safepip.core.world import Interpreter
 
+    Entry = tuple[str, str, int, bytes]
+
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, as the next
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
-_FORMAT = "safepip-template-1"
+_FORMAT = "safepip-template-2"
 # Characters that every shell takes as they are; virtualenv's scripts for some of them quote all others.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-")
 _SPACED = " x"  # a path with a space is quoted by some; letters beyond ASCII are escaped by xonsh's
@@ -34,17 +37,11 @@ _PATH, _NAME, _TOKEN = b"\0p", b"\0n", b"\0t"  # stand for the path, its last pa
 _SIGNED = b"safepip-creation = %s\n"
 
 
-class Entry(Record):
-    """One file ("f"), directory ("d") or link ("l") of an environment."""
-
-    kind: str
-    path: str
-    mode: int
-    content: bytes = b""
-
-
 class Template(Record):
-    """What virtualenv wrote, in order, and the name of pip's image."""
+    """What virtualenv wrote, in order, and the name of pip's image.
+
+    The entries are files ("f"), directories ("d") and links ("l"), with path, mode and content or target.
+    """
 
     entries: tuple[Entry, ...]
     image: str
@@ -80,7 +77,8 @@ def template_for(
     try:
         made = _make(folder, kind, build, image)
         if made is not None:
-            replace_file(file, _packed(made, key), durable=False)
+            packed = marshal.dumps((made.image, made.entries))
+            replace_file(file, b"%s\n%08x\n%s" % (key, crc32(packed), packed), durable=False)
     except OSError:
         return None
     return made
@@ -92,18 +90,18 @@ def stamp(template: Template, path: str, token: str) -> None:
     # Directories are reached by descriptors, and nothing that exists is opened: no link is followed.
     folders = {"": open_folder(path)}
     try:
-        for entry in template.entries:
-            above, name = os.path.split(entry.path)
+        for kind, relative, mode, content in template.entries:
+            above, name = os.path.split(relative)
             inside = folders[above]
-            if entry.kind == "d":
-                os.mkdir(name, entry.mode, dir_fd=inside)
-                folders[entry.path] = open_folder(name, inside)
-            elif entry.kind == "l":
-                os.symlink(os.fsdecode(entry.content), name, dir_fd=inside)
+            if kind == "d":
+                os.mkdir(name, mode, dir_fd=inside)
+                folders[relative] = open_folder(name, inside)
+            elif kind == "l":
+                os.symlink(os.fsdecode(content), name, dir_fd=inside)
             else:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
-                with open(os.open(name, flags, entry.mode, dir_fd=inside), "wb") as file:
-                    file.write(_filled(entry.content, values))
+                with open(os.open(name, flags, mode, dir_fd=inside), "wb") as file:
+                    file.write(_filled(content, values))
     finally:
         for descriptor in folders.values():
             os.close(descriptor)
@@ -133,7 +131,8 @@ def _key(interpreter: Interpreter, kind: str, *, system: bool) -> bytes:
     maker = os.stat(_maker())
     pip = os.stat(spare_pip() or os.sep)  # another pip has other metadata in that folder
     fields = (
-        _FORMAT, __version__, kind, system, f"{umask():o}", sys.executable, interpreter.path, interpreter.real,
+        _FORMAT, __version__, kind, system, f"{umask():o}", sys.executable, sys.hexversion, interpreter.path,
+        interpreter.real,
         interpreter.version, interpreter.prefix, interpreter.base_prefix, interpreter.site,
         base.st_dev, base.st_ino, base.st_ctime_ns, base.st_size,
         maker.st_ino, maker.st_mtime_ns, maker.st_size, pip.st_ino, pip.st_mtime_ns,
@@ -156,11 +155,8 @@ def _read(file: str, key: bytes) -> Template | None:
     check, _, packed = rest.partition(b"\n")
     if head != key or check != b"%08x" % crc32(packed):
         return None
-    image, *fields = packed.split(b"\0\0\0")
-    entries = []
-    for kind, path, mode, content in zip(*[iter(fields)] * 4, strict=True):
-        entries.append(Entry(kind=kind.decode(), path=os.fsdecode(path), mode=int(mode), content=content))
-    return Template(entries=tuple(entries), image=os.fsdecode(image))
+    image, entries = marshal.loads(packed)  # noqa: S302  this user wrote it
+    return Template(entries=entries, image=image)
 
 
 def _own_content(file: str) -> bytes:
@@ -176,14 +172,6 @@ def _own_content(file: str) -> bytes:
         if sys.platform != "win32" and status.st_uid != os.geteuid():
             return b""
         return opened.read(_LARGEST)
-
-
-def _packed(template: Template, key: bytes) -> bytes:
-    fields = [os.fsencode(template.image)]
-    for entry in template.entries:
-        fields += [entry.kind.encode(), os.fsencode(entry.path), str(entry.mode).encode(), entry.content]
-    packed = b"\0\0\0".join(fields)
-    return b"%s\n%08x\n%s" % (key, crc32(packed), packed)
 
 
 def _make(
@@ -215,7 +203,7 @@ def _make(
         from shutil import rmtree  # noqa: PLC0415  slow to import, and rarely needed
 
         rmtree(scratch, ignore_errors=True)
-    contents = {entry.path: entry.content for entry in entries}
+    contents = {entry[1]: entry[3] for entry in entries}
     is_signed = _SIGNED % _TOKEN in contents.get(CONFIG, b"")
     if not is_signed or _PATH not in contents.get(os.path.join("bin", "activate"), b""):
         raise OSError("virtualenv writes other files than were expected")
@@ -233,9 +221,9 @@ def _noted(top: str, name: bytes, token: bytes, below: str = "") -> Iterator[Ent
             target = os.fsencode(os.readlink(entry.path))
             if b"templates" in target:
                 raise OSError(f"{relative} leads to where the template was made")
-            yield Entry(kind="l", path=relative, mode=mode, content=target)
+            yield "l", relative, mode, target
         elif entry.is_dir():
-            yield Entry(kind="d", path=relative, mode=mode)
+            yield "d", relative, mode, b""
             yield from _noted(top, name, token, relative)
         else:
             with open(entry.path, "rb") as file:
@@ -243,4 +231,4 @@ def _noted(top: str, name: bytes, token: bytes, below: str = "") -> Iterator[Ent
             if b"\0" in content or len(content) > _LARGEST:
                 raise OSError(f"{relative} is a program")
             content = content.replace(os.fsencode(top), _PATH).replace(name, _NAME).replace(token, _TOKEN)
-            yield Entry(kind="f", path=relative, mode=mode, content=content)
+            yield "f", relative, mode, content
