@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from safepip.actions.save import destination_of
 from safepip.core.invocation import Invocation, read_invocation, with_own_words
@@ -13,6 +13,7 @@ from safepip.core.pip_options import SUBCOMMANDS
 from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Plan, Rebuild, Refuse, Temporary
 from safepip.core.record import replace
 from safepip.core.world import Ambient
+from safepip.doctor.finding import attempt, target_interpreter
 from safepip.doctor.outcome import outcome
 from safepip.errors import SafepipError
 from safepip.report import Report, without_secrets
@@ -118,25 +119,27 @@ def _whole_line(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 
 def _explained(plan: Plan, seen: Context) -> Explained:
     environment, argv = _parts(plan)
-    project = _found(lambda: seen.project)
+    project = attempt(lambda: seen.project, None)
     return {
         "plan": _NAMES.get(type(plan), "pip"),
-        "subcommand": _found(lambda: seen.command.subcommand),
-        "interpreter": _found(lambda: seen.target.python),
-        "managed": _found(lambda: seen.managed),
+        "subcommand": attempt(lambda: seen.command.subcommand, None),
+        "interpreter": attempt(lambda: seen.target.python, None),
+        "managed": attempt(lambda: seen.managed, None),
         "environment": environment,
         "project": None if project is None else str(project.root),
         "because": plan.because,
         "argv": without_secrets(argv),  # the answer may be pasted into an issue
-        "records": _found(lambda: destination_of(seen)),
+        "records": attempt(lambda: destination_of(seen), None),
         "policy": _policy(environment, seen),
     }
 
 
 def _policy(environment: str | None, seen: Context) -> list[dict[str, str]]:
-    if _found(lambda: seen.command.subcommand) not in _TAKING:
+    if attempt(lambda: seen.command.subcommand, None) not in _TAKING:
         return []
-    prefix = environment or _found(lambda: seen.target.interpreter and seen.target.interpreter.prefix)
+    prefix, interpreter = environment, target_interpreter(seen)
+    if prefix is None and interpreter is not None:
+        prefix = interpreter.prefix
     return [{"option": rule.option, "value": rule.value, "from": rule.origin} for rule in rules_here(seen, prefix)]
 
 
@@ -152,14 +155,6 @@ def _parts(plan: Plan) -> tuple[str | None, list[str]]:
             return None, ["pipx", *runs[0]]
         case _:
             return None, []
-
-
-def _found(look: Any) -> Any:
-    """Return the result of `look`, or None if it fails."""
-    try:
-        return look()
-    except SafepipError:
-        return None
 
 
 def _lines(explained: Explained, plan: Plan, seen: Context) -> Iterator[str]:

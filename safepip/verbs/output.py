@@ -19,3 +19,12 @@ def show_json(value: object, *, indent: int | None = None) -> None:
     """Print one value as JSON."""
     sys.stdout.write(json.dumps(value, indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def human(size: float) -> str:
+    """Return a number of bytes with a unit."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -15,9 +15,8 @@ from safepip.errors import NO_ENVIRONMENT, SafepipError
 from safepip.report import Report
 from safepip.system import registry
 from safepip.system.observe import Context
-from safepip.verbs.output import show
+from safepip.verbs.output import human, show
 
-from .size import human
 from .which import add_directory, is_or_was, named_or_in_force
 
 _HOW = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 from safepip.envs.listing import Listed, listed
 from safepip.report import Report, printable, with_tilde
 from safepip.system.observe import Context
-from safepip.verbs.output import show, show_json
-
-from .size import human
+from safepip.verbs.output import human, show, show_json
 
 _HEADING = ("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")
 _NUMBERS = ("PACKAGES", "SIZE")

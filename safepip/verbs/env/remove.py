@@ -14,8 +14,8 @@ from safepip.errors import NO_ENVIRONMENT, REFUSED, USAGE, SafepipError, shell_q
 from safepip.report import Report, first_of
 from safepip.system import registry
 from safepip.system.observe import Context
+from safepip.verbs.output import human
 
-from .size import human
 from .which import add_directory, named_or_of_place
 
 _SEEDS = frozenset(("pip", "setuptools", "wheel"))  # a new environment may have these

@@ -20,7 +20,7 @@ from safepip.system import registry
 from safepip.system.observe import Context, ambient
 from safepip.verbs import env
 from safepip.verbs.env import prune, repair
-from safepip.verbs.env.size import human
+from safepip.verbs.output import human
 
 
 @pytest.fixture
