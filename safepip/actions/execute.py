@@ -30,12 +30,16 @@ else:
         raise AssertionError(plan)
 
 
-def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, RET503  an arm a plan
+def execute(plan: Plan, context: Context, report: Report) -> int | None:  # noqa: C901, PLR0912, RET503  an arm a plan
     """Carry out the plan, and return the exit code.
 
     Return None if the line is to be decided again. Where pip takes over (POSIX) this does not return: the process
     becomes pip.
     """
+    if context.invocation.save and isinstance(plan, (Pip, InEnvironment, Create, Rebuild)):
+        from .save import candidates_of
+
+        candidates_of(context)  # a wrong use ends here, before anything is made
     match plan:
         case Pip(handover=handover):
             _say_all(plan.notices, report)

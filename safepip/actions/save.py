@@ -36,7 +36,7 @@ def run_and_save(handover: Handover, environ: dict[str, str], context: Context, 
 
     Return pip's exit code, or raise SafepipError where the file could not be written.
     """
-    candidates = _candidates(context)
+    candidates = candidates_of(context)
     number = ""  # that the run will have in the history, if it changes something
     if handover.environment:
         number = journal.next_number(handover.environment)
@@ -69,13 +69,16 @@ def destination_of(context: Context) -> str | None:
     if _why_not(context) is not None:
         return None
     try:
-        return _candidates(context)[0].path
+        return candidates_of(context)[0].path
     except SafepipError:
         return None
 
 
-def _candidates(context: Context) -> list[Destination]:
-    """Return the files to record in, the one for new entries first."""
+def candidates_of(context: Context) -> list[Destination]:
+    """Return the files to record in, the one for new entries first.
+
+    A wrong use is refused, SafepipError.
+    """
     value, project = context.invocation.save, context.project
     cwd = context.ambient.cwd or os.sep
     if value:

@@ -302,8 +302,10 @@ def test_a_file_may_have_any_name(with_alpha: Sandbox, name: str) -> None:
     ],
 )
 def test_a_wrong_use_is_told_before_pip_runs(box: Sandbox, words: tuple[str, ...]) -> None:
+    before = os.listdir(box.project)
     assert box.run(*words).code == 64
-    assert [name for name in os.listdir(box.project) if name != ".venv"] == []
+    assert os.listdir(box.project) == before
+    assert not os.path.lexists(os.path.join(box.venv, ".safepip", "journal"))
 
 
 def test_outside_a_project_a_file_is_to_be_named(box: Sandbox) -> None:
