@@ -1,4 +1,4 @@
-"""Note what `--save` changes in the project's files, so that `undo` can revert it.
+"""Note what `--save` changes in the project's files, for `undo`.
 
 A line of `<env>/.safepip/saved` has the id of the entry in the history, the file's path, and its content before
 and after, each behind "=", or "-" where the file did not exist. It is written before the file, and counts only if
@@ -51,7 +51,7 @@ def read(environment: str) -> list[Saved]:
 
 
 def note(environment: str, one: Saved) -> bool:
-    """Note a change about to be made, and return True if that is on the disk."""
+    """Note a coming change and return True if that is on disk."""
     lines = _lines(environment)
     path = one.path
     around = os.path.dirname(environment)
@@ -78,7 +78,7 @@ class Back(Record):
 
 
 def back(environment: str, gone: Sequence[Entry]) -> list[Back]:
-    """Return how files go back when the entries `gone`, oldest first, are undone."""
+    """Return how files go back without the entries `gone`, oldest first."""
     ids = {entry.id for entry in gone}
     of_file: dict[str, list[Saved]] = {}
     for row in read(environment):
@@ -103,7 +103,7 @@ def _is_edited(rows: Sequence[Saved]) -> bool:
 
 
 def _is_written(last: Saved) -> bool:
-    """Return False if a command was killed, or failed, before it wrote the file."""
+    """Return False if the command ended before it wrote the file."""
     try:
         now = content_of(last.path)
     except OSError:
@@ -112,7 +112,7 @@ def _is_written(last: Saved) -> bool:
 
 
 def content_of(path: str) -> bytes | None:
-    """Return the content of a file to edit, None without one, or raise OSError."""
+    """Return a file's content, None without one, or raise OSError."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

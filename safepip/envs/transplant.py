@@ -135,7 +135,7 @@ def _programs(paths: list[str], source: Environment, target: Environment) -> dic
 
 
 def _led(paths: list[str], found: Distribution, folder: Folder) -> dict[str, bytes]:
-    """Return the files that lead to the folder, led to the new one."""
+    """Return the files that name the old folder, with the new one."""
     changed = {}
     origin = os.path.join(found.info, "direct_url.json")
     for path in paths:
@@ -153,7 +153,7 @@ def _led(paths: list[str], found: Distribution, folder: Folder) -> dict[str, byt
 
 
 def _led_to(path: str, folder: Folder) -> bytes | None:
-    """Return the file led to the new folder, None if it names neither."""
+    """Return the file with the new folder, None if it names neither."""
     old, new = os.fsencode(folder.old), os.fsencode(folder.new)
     named = re.compile(re.escape(old) + rb"""(?=[/'"\r\n]|$)""")
     with open(path, "rb") as file:

@@ -58,7 +58,8 @@ def _find(one: Asked, files: Sequence[Opened]) -> tuple[Opened, int] | None:
                 continue
             if entries.holds(entry, one.marked):
                 return file, index
-            first = first or (file, index)
+            if first is None:
+                first = (file, index)
     return first
 
 
@@ -80,7 +81,7 @@ def remove(names: Sequence[str], places: Mapping[str, str], file: Opened) -> tup
         name = entries.name_of(entry)
         if entry and not name:
             name = places.get(entries.place_of(entry, file.folder), "")
-        if name and name in names:
+        if name in names:
             document = document.remove(index)
             gone.append(entry)
     return replace(file, document=document), gone[::-1]

@@ -72,7 +72,7 @@ def is_pinned(text: str) -> bool:
 
 
 def parts_of(text: str) -> Parts | None:
-    """Return the parts of a requirement that begins with a name, else None."""
+    """Return the parts of a requirement, None if no name begins it."""
     found = _NAMED.match(text)
     if found is None:
         return None
@@ -134,7 +134,7 @@ def place_of(text: str, folder: str) -> str:
 
 
 def recorded(asked: Asked) -> str:
-    """Return the new entry for a package."""
+    """Return a new entry for the package."""
     typed = asked.typed
     if typed is None:
         if not asked.version:
@@ -208,12 +208,19 @@ def beside(entry: str, asked: Asked, folder: str) -> str:
     parts, typed = parts_of(entry), asked.typed
     if parts is None or parts.url:
         is_right = _leads_there(entry, asked, folder)
-        return entry if is_right else recorded(asked)
-    if typed is None:
+    elif typed is None:
         is_right = _allows(parts.specifier, asked.version)
-        return entry if is_right else recorded(asked)
-    if typed.url:
-        return recorded(asked)
+    elif typed.url:
+        is_right = False
+    else:
+        return _merged(entry, parts, typed, asked)
+    if is_right:
+        return entry
+    return recorded(asked)
+
+
+def _merged(entry: str, parts: Parts, typed: Parts, asked: Asked) -> str:
+    """Return the entry with what was typed, unchanged if it says that."""
     extras = _both(parts.extras, typed.extras)
     marker = parts.marker
     if not typed.marker and not holds(entry, asked.marked):
