@@ -53,7 +53,7 @@ def creation_lock(path: str, context: Context, report: Report) -> Iterator[None]
 
 @contextlib.contextmanager
 def change_lock(path: str, context: Context, report: Report) -> Iterator[int | None]:
-    """Hold the environment's own lock; give its descriptor, None where nothing can be locked."""
+    """Hold the environment's own lock, and give its descriptor or None."""
     lock = acquire(path, context.settings.lock_timeout, report)
     try:
         yield lock

@@ -31,6 +31,7 @@ _REMOTE = ("http:", "https:", "ftp:", "file:")
 _NESTED = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}  # whether of constraints
 _EDITABLE = ("-e", "--editable")
 _QUOTING = frozenset("$\"'\\")
+_NOT_PLAIN = frozenset("@;")  # with a name or a marker
 
 
 def missing_input(command: PipCommand, cwd: str) -> str | None:
@@ -127,7 +128,7 @@ def _of_path(path: str, cwd: str) -> Iterator[str]:
 
 
 def _of_editable(editable: str, cwd: str) -> Iterator[str]:
-    if "@" in editable or ";" in editable:
+    if not _NOT_PLAIN.isdisjoint(editable):
         return
     if editable.lower().startswith("file:"):
         yield from _of_url(editable)
