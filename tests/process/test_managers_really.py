@@ -171,9 +171,11 @@ def test_poetry_told_by_variables(tool, environ):
 @pytest.mark.parametrize("local", [True, False])
 def test_poetry_told_by_its_settings(tool, local):
     poetry = tool("poetry")
-    where = ("--local",) if local else ()
-    poetry.run("config", *where, "virtualenvs.path", "~/envs")
-    poetry.run("config", *where, "virtualenvs.in-project", "false")
+    if local:
+        poetry.write("poetry.toml", '[virtualenvs]\npath = "~/envs"\nin-project = false\n')
+    else:
+        poetry.run("config", "virtualenvs.path", "~/envs")
+        poetry.run("config", "virtualenvs.in-project", "false")
     os.mkdir(os.path.join(poetry.root, ".venv"))
     poetry.run("env", "use", poetry.python)
     assert poetry.find() == told_by_poetry(poetry)

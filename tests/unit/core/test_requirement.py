@@ -153,6 +153,8 @@ ASK = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
 from pip._internal.cli.main import main
+from pip._internal.commands import create_command
+create_command("install")  # imports once what each child would import
 here, seen = os.getcwd() + os.sep, []
 def listen(event, arguments):
     if event == "open" and isinstance(arguments[0], str):
