@@ -33,7 +33,7 @@ _BEGUN_METADATA = frozenset(("INSTALLER", "RECORD", "REQUESTED", "direct_url.jso
 
 
 class Asides:
-    """The folders that pip has moved aside since a journal listed their names."""
+    """The folders that pip has moved aside since the journal."""
 
     def __init__(self, environment: str, site: str, listed: Mapping[str, frozenset[str]]) -> None:
         self.environment = environment
@@ -41,7 +41,7 @@ class Asides:
         self.listed = listed
 
     def of(self, folders: Iterable[str]) -> list[tuple[str, str]]:
-        """Return the folders that pip may have moved, with where they lie."""
+        """Return the folders that pip may have moved, and where to."""
         asides: dict[str, list[str]] = {}  # by the folder that they lie in, which is listed once
         found = []
         for folder in folders:
@@ -54,7 +54,7 @@ class Asides:
         return found
 
     def _new_in(self, parent: str) -> list[str]:
-        """Return the names of asides in a folder that were not there before."""
+        """Return the names of new asides in a folder."""
         before = self._names_before(parent)
         found = []
         for path in sorted(glob.glob(os.path.join(glob.escape(parent), "~*"))):
@@ -81,7 +81,7 @@ class Asides:
                     break
 
     def folders_of(self, files: Mapping[str, Row]) -> dict[str, str]:
-        """Return the folders that pip has moved aside, with where they lie now.
+        """Return the folders that pip has moved aside, and where to.
 
         At least one file in such a folder is as recorded.
         """
@@ -96,7 +96,7 @@ class Asides:
         return found
 
     def with_above(self, folders: Iterable[str]) -> list[str]:
-        """Return these folders and those above them, up to the distributions' own."""
+        """Return these folders and those above, inside the distributions' folder."""
         found: dict[str, None] = {}
         for folder in folders:
             # pip's thousand files lie in a hundred folders: those above a known one are known.
@@ -110,7 +110,7 @@ class Asides:
 
 
 def is_aside(name: str, original: str) -> bool:
-    """Return True if pip would move the folder `original` aside under this name.
+    """Return True if pip gives `original` this name when moved aside.
 
     A ~ takes the place of the first letter, further signs that of the next ones. Or all stand in front.
     """
@@ -125,7 +125,7 @@ def is_aside(name: str, original: str) -> bool:
 
 
 def _metadata_names(moved: str, before: Mapping[str, Sequence[Listed]]) -> list[str]:
-    """Return the names that a metadata folder may have had, by its content."""
+    """Return the names that this metadata folder may have had."""
     said, version = metadata_fields(moved)
     if not said:
         return []
@@ -137,7 +137,7 @@ def _metadata_names(moved: str, before: Mapping[str, Sequence[Listed]]) -> list[
 
 
 def stashed(row: Row) -> str | None:
-    """Return where pip has moved a single file, if its content is as recorded."""
+    """Return where pip has moved this single file, or None."""
     parts = row.path.split(os.sep)
     folders = glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), "pip-uninstall-*"))
     for folder in filter(is_mine, folders):
@@ -190,7 +190,7 @@ def half_removed(environment: str) -> list[str]:
 
 
 def set_aside(environment: str, context: Context, report: Report) -> list[str]:
-    """Move what is left to where pip does not look; return the names.
+    """Move what is left out of pip's sight, and return the names.
 
     Call it after a repair, which puts back what it can from there.
     """

@@ -38,10 +38,10 @@ _REMOVING = "removing"  # the new one is complete, and the old one goes
 
 
 class Exchange(Record):
-    """An exchange under way: `path` gets a new environment, the old one moves `aside`.
+    """An exchange under way of the environment at `path`.
 
-    `device` and `inode` are the old directory's, and `token` signs the new one. `how` and `project` are those of
-    the registry.
+    The old one is moved `aside`. `device` and `inode` are its, and `token` signs the new one. `how` and `project`
+    are those of the registry.
     """
 
     path: str
@@ -80,7 +80,7 @@ class Exchange(Record):
 
     @property
     def has_begun_new(self) -> bool:
-        """Return True if the path holds only what this exchange wrote, if anything."""
+        """Return True if only this exchange has written there."""
         if recall(os.path.join(self.real, CREATING)) == self.token:
             return True
         try:
@@ -93,7 +93,7 @@ class Exchange(Record):
 
 
 def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange:
-    """Note in the user's state that the environment is about to be exchanged."""
+    """Note in the user's state that the exchange begins."""
     real = os.path.realpath(path)
     status = os.stat(real)
     token = secrets.token_hex(16)
@@ -115,7 +115,7 @@ def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange
 
 @contextlib.contextmanager
 def new_directory(begun: Exchange, context: Context, report: Report) -> Iterator[int | None]:
-    """Make the new directory, marked unfinished until the block ends; give its lock."""
+    """Make the new directory, marked unfinished until the block ends."""
     os.makedirs(os.path.join(begun.real, OWN), 0o700)
     mode = os.stat(begun.aside).st_mode & 0o7777
     os.chmod(begun.real, mode | 0o700)  # one that may not be written is made so at the end
@@ -129,7 +129,7 @@ def new_directory(begun: Exchange, context: Context, report: Report) -> Iterator
 
 
 def resume(path: str, called: str, context: Context, report: Report) -> bool:
-    """Finish or take back a killed exchange; return True if there was one.
+    """Finish or take back a killed exchange, if there was one.
 
     Ask this before an environment is made there: the old one, which is complete, would be left aside.
     """
@@ -188,9 +188,9 @@ def finish(begun: Exchange, called: str, context: Context, report: Report) -> No
 
 
 def put_back(begun: Exchange, context: Context, report: Report) -> None:
-    """Move the old environment back once no pip writes to the new one."""
+    """Move the old environment back to its place."""
     if begun.has_old_aside:
-        with change_lock(begun.real, context, report):
+        with change_lock(begun.real, context, report):  # until no pip writes to it any more
             _discard(begun.real)
         os.rename(begun.aside, begun.real)
     _forget(begun, context)

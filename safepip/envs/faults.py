@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def fault(found: Environment, state: str | None = None) -> str | None:
-    """Return why the environment has to be rebuilt, to complete a sentence, or None."""
+    """Return why it must be rebuilt, to complete a sentence, or None."""
     if found.state == BROKEN and was_environment(found.path):
         return found.reason
     if found.state in {ABSENT, UNFINISHED}:
@@ -47,14 +47,14 @@ def _has_other_packages(found: Environment) -> bool:
 
 
 def was_environment(path: str) -> bool:
-    """Return True for an environment, even if only safepip's notes still show it."""
+    """Return True for an environment, even without its pyvenv.cfg."""
     if is_environment(path):
         return True
     return os.path.isdir(os.path.join(path, OWN)) and not os.path.isdir(os.path.join(path, "conda-meta"))
 
 
 def moved(state: str | None, path: str) -> registry.Entry | None:
-    """Return the record of the environment at `path` if it was moved there, or None."""
+    """Return the record of an environment that was moved to `path`."""
     entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
     if entry is None or place is None:
         return None

@@ -8,7 +8,7 @@ from safepip.system.environment import has_doubtful_pip, is_open, names_in
 
 
 def left_by_root(environment: str, user: int) -> str | None:
-    """Return a path of the environment that `user` cannot change since it is root's, or None.
+    """Return a path of the environment that only root can change.
 
     An earlier `sudo pip install` leaves such; pip then fails half way through replacing them.
     """
@@ -35,7 +35,7 @@ def left_by_root(environment: str, user: int) -> str | None:
 
 
 def has_doubtful_pip_file(environment: str) -> bool:
-    """Return True if a file of a shared pip is open to others or damaged.
+    """Return True if a shared pip is open to others or damaged.
 
     A pip that is not shared is looked at as before a line that reads: a full look takes 3 ms or more (959 files).
     """
@@ -66,7 +66,7 @@ def _rows(record: str) -> list[list[str]]:
 
 
 def _is_doubtful(site: str, row: list[str]) -> bool:
-    """Return True if the file is open to others, missing, or smaller than recorded."""
+    """Return True if others can change the file, or it is damaged."""
     is_bytecode = row[0].endswith(".pyc")
     try:
         status = os.stat(f"{site}/{row[0]}")

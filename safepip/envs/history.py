@@ -43,7 +43,7 @@ class State(Record):
 
 
 class Change(Record):
-    """What happened to a distribution; None is "not installed"."""
+    """What happened to a distribution, None for "not installed"."""
 
     name: str
     before: State | None
@@ -124,7 +124,7 @@ def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[Ch
 
 
 def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """Return the ids of the steps in force at the start and after each entry.
+    """Return the steps in force at the start and after each entry.
 
     The oldest comes first. An undo is not a step: after it the steps are in force that were so after the entry it
     went back to.

@@ -87,7 +87,7 @@ class Listed(Record):
 
 
 def begin(environment: str, words: Sequence[str], cwd: str | None, *, created: bool = False) -> bool:
-    """Write that the line `words` begins; return True if that succeeded.
+    """Write that the line `words` begins, and return True if written.
 
     `created` tells that the environment was made for this line.
     """
@@ -135,7 +135,7 @@ def pending(environment: str, name: str = JOURNAL) -> Pending | None:
 
 
 def _heading(lines: list[str]) -> Heading | None:
-    """Return the heading of a journal, or None if it is cut off."""
+    """Return the heading of a journal, None if cut off."""
     if lines[-1:] != [_END]:
         return None
     fields = lines[0].split("\t")
@@ -284,7 +284,7 @@ def _name_of(row: str) -> str:
 
 
 def write(path: str, lines: Iterable[str]) -> bool:
-    """Write a file of this user alone; return True if that succeeded."""
+    """Write a file of this user alone, and return True if written."""
     try:
         make_folder(os.path.dirname(path))
         replace_file(path, os.fsencode("\n".join(lines)))

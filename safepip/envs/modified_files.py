@@ -1,4 +1,4 @@
-"""Find what was changed by hand in an environment since it was made."""
+"""Find what was changed by hand in an environment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _unlike_record(info: str) -> list[str]:
 
 
 def _scripts(old: str, new: str) -> list[str]:
-    """Return the activation scripts that are later than others, and unlike those of `new`."""
+    """Return the activation scripts that were changed by hand."""
     # Either alone proves nothing: another version of virtualenv writes others, and copying takes time.
     times = {}
     for name in names_in(os.path.join(old, BIN)):

@@ -22,7 +22,7 @@ _MUCH = 512 << 10  # KiB that are yet to be written: one to five seconds of an S
 
 
 def sync(environment: str, files: Iterable[str] | None = None) -> None:
-    """Write the environment, or these files of it, to the disk, or raise OSError."""
+    """Write the environment, or these files, to the disk."""
     if sys.platform == "linux" and _unwritten() <= _MUCH and _sync_file_system(environment):
         return
     if files is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import glob
 import json
 import os
 import shutil
@@ -21,7 +22,6 @@ from virtualenv.seed.wheels.embed import get_embed_wheel
 from safepip.core.pip_line import read as read_line
 from safepip.core.record import Record, replace
 from safepip.core.requirement import name_and_version
-from safepip.system.environment import names_in
 from safepip.system.files import replace_file, umask
 
 from .history import PIP, State
@@ -190,7 +190,7 @@ def fetch(found: Environment, wanted: Sequence[Wanted], folder: str) -> None:
 
 
 def by_sources(wanted: Iterable[Wanted]) -> dict[tuple[str, ...], list[Wanted]]:
-    """Return the distributions by their sources, which one pip can ask at once."""
+    """Group distributions by their sources."""
     groups: dict[tuple[str, ...], list[Wanted]] = {}
     for one in wanted:
         groups.setdefault(one.sources, []).append(one)
@@ -198,7 +198,7 @@ def by_sources(wanted: Iterable[Wanted]) -> dict[tuple[str, ...], list[Wanted]]:
 
 
 def _wheels(found: Environment, group: Sequence[Wanted], folder: str) -> str:
-    """Download wheels from the same sources; return why that failed, or empty."""
+    """Download wheels from the same sources, and return an error or empty."""
     words = ["wheel", "--no-deps", "--wheel-dir", folder, *group[0].sources]
     for one in group:
         words += one.words
@@ -216,7 +216,7 @@ def _wheels(found: Environment, group: Sequence[Wanted], folder: str) -> str:
 
 def wheels_in(folder: str) -> dict[str, str]:
     """Return the version of each wheel in the folder, by name."""
-    return dict(name_and_version(name) for name in names_in(folder) if name.endswith(".whl"))
+    return dict(map(name_and_version, glob.glob(os.path.join(glob.escape(folder), "*.whl"))))
 
 
 def unpack(found: Environment, wanted: Wanted, folder: str, *, compiled: bool = True) -> bool:
@@ -288,7 +288,7 @@ def bundled_pip(found: Environment, state: State | None = None) -> Wanted | None
 
 
 def give_pip(found: Environment, *, lock: int | None = None) -> str:
-    """Put a new pip into the environment; return an error, or empty."""
+    """Put a new pip there, and return an error or empty."""
     for path in (os.path.join(found.site, "pip"), *infos_of(found, "pip")):
         shutil.rmtree(path, ignore_errors=True)
     bundled = bundled_pip(found)
@@ -308,9 +308,10 @@ def kept(found: Environment, names: Sequence[str], folder: str) -> Iterator[None
     """Put all files of these distributions back if the block fails."""
     copies = os.path.join(folder, "kept")
     os.mkdir(copies)
-    before = {path: os.path.join(copies, str(number)) for number, path in enumerate(_present(found, names))}
-    for path, copy in before.items():
-        shutil.copy2(path, copy, follow_symlinks=False)
+    before: dict[str, str] = {}
+    for path in _present(found, names):
+        before[path] = os.path.join(copies, str(len(before)))
+        shutil.copy2(path, before[path], follow_symlinks=False)
     try:
         yield
     except BaseException:
@@ -374,7 +375,7 @@ def put_file(source: str, path: str, *, durable: bool = True) -> None:
 
 
 def compile_bytecode(found: Environment, paths: Iterable[str]) -> None:
-    """Write the bytecode that is missing of these files, since RECORD names it."""
+    """Write the missing bytecode among these files."""
     sources = set()
     for path in paths:
         if path.endswith(".pyc") and not os.path.isfile(path):
@@ -414,7 +415,7 @@ def describe(found: Environment, name: str, *, requested: bool, origin: str | No
 
 
 def _write_metadata(info: str, name: str, content: str | None) -> None:
-    """Write a file of the metadata, or remove it, with its row in RECORD."""
+    """Write or remove a file of metadata and its row."""
     path, record = os.path.join(info, name), os.path.join(info, "RECORD")
     named = f"{os.path.basename(info)}/{name}"
     if content is None:

@@ -1,4 +1,4 @@
-"""Show the progress of long work in a line at the terminal, removed at the end."""
+"""Show the progress of long work in a line at the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OFTEN = 0.2
 def shown_while(
     doing: str | Callable[[], str], context: Context, report: Report, *, soon: float = SOON
 ) -> Iterator[None]:
-    """Show what is being done, and for how long, while the block runs.
+    """Show what is being done while the block runs.
 
     `doing` is a few plain words, so that the line fits most terminals, or returns them each time. A block of less
     than `soon` seconds shows nothing.
@@ -43,7 +43,7 @@ def shown_while(
 
 
 def _moves_back(context: Context, report: Report) -> bool:
-    """Return True if stderr is a terminal that can write a line again."""
+    """Return True if the terminal can write a line again."""
     if not report.terminal:
         return False
     kind = context.ambient.environ.get("TERM")

@@ -46,7 +46,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
     with creation_lock(path, context, report):
         was_interrupted = exchange.resume_locked(path, called, context, report)
         with change_lock(os.path.realpath(path), context, report) as lock:
-            recovered = recover.recover(path, context, report, lock=lock).restored
+            recovered = recover.recover(path, context, report, lock=lock)
             found = context.examine(path, trusted=True)
             if found.state == BROKEN and _was_meant(found.path, context):
                 why: str | None = found.reason
@@ -61,7 +61,7 @@ def repair(path: str, called: str, context: Context, report: Report, *, unasked:
 
 
 def _repair_files(found: Environment, called: str, context: Context, report: Report, lock: int | None) -> bool:
-    """Put back pip and damaged files; return True if there was something."""
+    """Put pip and damaged files back, and return True if any."""
     if is_conda(found.path):
         return False  # conda's to repair
     lacked_pip = lacks_pip(found, context)
@@ -196,7 +196,7 @@ def _in_place_of_base(found: Environment, context: Context) -> Iterator[Interpre
 
 
 def _gather(work: _Work, place: str, wheels: str) -> None:
-    """Download or build the wheels, with the new Python in a temporary environment."""
+    """Download or build the wheels with the new Python."""
     for one in work.wanted:
         if not one.is_editable:
             continue
@@ -221,7 +221,7 @@ def _gather(work: _Work, place: str, wheels: str) -> None:
 
 
 def _exchange(work: _Work, wheels: str) -> None:
-    """Make the new environment in place of the old one, or put that back."""
+    """Make the new environment in place of the old one."""
     begun = exchange.begin(work.path, work.entry, work.context)
     try:
         os.rename(begun.real, begun.aside)

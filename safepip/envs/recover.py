@@ -62,23 +62,12 @@ _LARGEST = 1 << 20  # bytes of a file of metadata
 _MANY = 50  # files, from which on one sync of the file system is faster than one for each
 
 
-class Outcome(Record):
-    """The distributions that were put right, and those that could not be.
-
-    `kept` is where files are that lay in the way, relative to the environment.
-    """
-
-    restored: tuple[str, ...] = ()
-    damaged: tuple[str, ...] = ()
-    kept: str = ""
-
-
-def recover(environment: str, context: Context, report: Report, *, lock: int | None = None) -> Outcome:
-    """Put right what earlier commands left in `environment`, and say so."""
+def recover(environment: str, context: Context, report: Report, *, lock: int | None = None) -> bool:
+    """Put right what earlier commands left, and return True if something was."""
     found = context.examine(environment, trusted=True)
-    done = Outcome()
+    is_restored = False
     if found.state != USABLE:
-        return done
+        return is_restored
     for name in (journal.DAMAGE, journal.JOURNAL):
         pending = journal.pending(environment, name)
         if pending is None:
@@ -88,25 +77,27 @@ def recover(environment: str, context: Context, report: Report, *, lock: int | N
         if busy:
             _postpone(found, pending, busy[0], report)
             continue
-        outcome = _Recovery(found, pending, lock).carry_out()
-        _end(found, pending, outcome, report)
-        done = Outcome(restored=done.restored + outcome.restored, damaged=done.damaged + outcome.damaged)
-    return done
+        done = Recovery(found, pending, lock)
+        done.carry_out()
+        _end(found, pending, done, report)
+        is_restored = is_restored or bool(done.restored)
+    return is_restored
 
 
 def repair_files(
     found: Environment, report: Report, *, lock: int | None = None, names: Sequence[str] | None = None
-) -> Outcome:
-    """Verify all distributions or those of these names, and put damaged files back."""
+) -> Recovery:
+    """Verify all distributions, or only these, and put damaged files back."""
     bytecode = packages.remove_cut_bytecode(found)
     pending = journal.Pending(name="", heading=None, rows=tuple(journal.distributions(found.path)))
-    done = _Recovery(found, pending, lock).carry_out(names)
+    done = Recovery(found, pending, lock)
+    done.carry_out(names)
     if bytecode:
         recorded: set[str] = set()
         for info in metadata_in(found.site):
             recorded.update(record_of(info, found.site))
         packages.compile_bytecode(found, bytecode & recorded)
-        done = replace(done, restored=(*done.restored, "bytecode"))
+        done.restored.append("bytecode")
     if done.restored:
         report.say(f"put back damaged files of {', '.join(done.restored)}{_where_kept(found, done)}")
     return done
@@ -122,8 +113,8 @@ def _postpone(found: Environment, pending: Pending, process: int, report: Report
     report.say(f"{what}; what an interrupted command left there is put right by the next change after it")
 
 
-def _end(found: Environment, pending: Pending, done: Outcome, report: Report) -> None:
-    """Say what was done, and end the journal or keep it as damage."""
+def _end(found: Environment, pending: Pending, done: Recovery, report: Report) -> None:
+    """Say what was done, and end the journal or keep it."""
     is_first = pending.name == journal.JOURNAL
     which = "an earlier"
     if is_first:
@@ -144,7 +135,7 @@ def _end(found: Environment, pending: Pending, done: Outcome, report: Report) ->
             journal.end(found.path)
 
 
-def _where_kept(found: Environment, done: Outcome) -> str:
+def _where_kept(found: Environment, done: Recovery) -> str:
     if not done.kept:
         return ""
     return f"; what lay in the way is in {os.path.join(found.path, done.kept)}"
@@ -194,9 +185,26 @@ class Installed(Record):
         """Return its name and version for the user's eyes."""
         return f"{self.name} {self.state.version}"
 
+    def row(self, path: str) -> Row:
+        """Return what is recorded of a file: nothing if RECORD itself is lost."""
+        return self.files.get(path, Row(path=path, digest="", size=None))
 
-class _Recovery:
-    """What lies in the environment, and what a journal says of it."""
+    def is_of_pip(self) -> bool:
+        """Return True if pip seems to have written this metadata."""
+        installer = _text(os.path.join(self.info, "INSTALLER")).strip()
+        return installer in {"", "pip"} and is_mine(self.info)
+
+    def has_edited_files(self) -> bool:
+        """Return True if a file is neither as recorded nor damaged."""
+        return any(state_of(row, hashed=True) == EDITED for row in self.files.values())
+
+
+class Recovery:
+    """What lies in the environment, and what a journal says of it.
+
+    `restored` and `damaged` become the distributions that were put right, and those that could not be. `kept` is
+    where files are that lay in the way, relative to the environment.
+    """
 
     def __init__(self, found: Environment, pending: Pending, lock: int | None) -> None:
         self.found = found
@@ -217,7 +225,7 @@ class _Recovery:
         self.damaged: list[str] = []
         self.kept = ""
 
-    def carry_out(self, only: Sequence[str] | None = None) -> Outcome:
+    def carry_out(self, only: Sequence[str] | None = None) -> None:
         """Put right what is damaged, of all distributions or only these."""
         names = {*self.before, *self.infos, *self.moved}
         if only is not None:
@@ -231,7 +239,6 @@ class _Recovery:
         if not self.damaged:
             for name in names:
                 self._sweep(name)
-        return Outcome(restored=tuple(self.restored), damaged=tuple(self.damaged), kept=self.kept)
 
     def _installed(self, name: str, info: str, at: str = "") -> Installed:
         lies = at or info
@@ -261,7 +268,7 @@ class _Recovery:
             self._choose_version(present, old)
 
     def _choose_version(self, present: Sequence[Installed], old: Installed | None) -> None:
-        """Keep an intact version, finish a begun one, or repair the least damaged."""
+        """Keep an intact version, finish a begun one, or repair one."""
         intact, begun = [], []
         damage: dict[str, dict[str, str]] = {}
         for dist in present:
@@ -273,7 +280,7 @@ class _Recovery:
         if intact:
             self._keep_one(intact, present)
         elif begun:
-            if _is_of_pip(begun[-1]):  # other tools finish their own
+            if begun[-1].is_of_pip():  # other tools finish their own
                 self._complete(begun[-1], _others(begun[-1], present), old)
         else:
             best = min(present, key=lambda dist: len(damage[dist.info]))
@@ -307,7 +314,7 @@ class _Recovery:
         return os.path.join(dist.info, "INSTALLER") in dist.files
 
     def _is_begun(self, dist: Installed, faults: dict[str, str]) -> bool:
-        """Return True if a pip has begun to write this metadata, no more."""
+        """Return True if a pip has only begun this metadata."""
         if self._is_listed(dist):
             return False
         return not self._is_finished(dist) or os.path.join(dist.info, "RECORD") in faults
@@ -344,7 +351,7 @@ class _Recovery:
         """Install again what lacks pip's last words."""
         # It may be a wheel that was unpacked by hand. Nothing is lost if no file is edited, and the sources give
         # the same files.
-        if _has_edited(new):
+        if new.has_edited_files():
             return
         with scratch_folder() as folder:
             is_fetched = packages.unpack(self.found, self._wanted(new), folder, compiled=False)
@@ -355,7 +362,7 @@ class _Recovery:
             self._tell(new.called, intact=self._install(new, [new]))
 
     def _is_same_in(self, folder: str, dist: Installed) -> bool:
-        """Return True if the files that are there have the same content below `folder`."""
+        """Return True if the present files have the same content in `folder`."""
         for path, row in dist.files.items():
             if not row.digest or not os.path.lexists(path):
                 continue
@@ -395,7 +402,7 @@ class _Recovery:
     # -- the files of one version
 
     def _restore(self, dist: Installed, instead_of: Installed | None = None, *, fetch: bool = True) -> bool:
-        """Put back what is damaged, from what pip moved aside or from a download.
+        """Put damaged files back, from what pip moved aside or a download.
 
         Remove it if the interrupted line was to uninstall it and not all is at hand. Return False, with nothing
         done, if it would have to be downloaded and `fetch` forbids that.
@@ -416,19 +423,17 @@ class _Recovery:
         self._move_back(folders)
         edited = self._put_files(dist, faults)
         is_intact = edited.issuperset(damage_of(dist.info, self.site, hashed=True))
-        if not is_intact and not edited and not _has_edited(dist):
+        if not is_intact and not edited and not dist.has_edited_files():
             is_intact = self._install(dist, [dist])  # its files are not as recorded anywhere
         if not edited or not edited.issuperset(faults):  # else nothing was damaged
             self._tell(dist.called, intact=is_intact)
         return True
 
     def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> dict[str, str]:
-        """Return what is damaged and does not lie in one of these folders."""
+        """Return what is damaged and not in one of these folders."""
         if dist.at:
-            # Where pip has begun to write another version, its files do not pass for edited ones of this.
             is_replaced = is_replaced or any(map(os.path.lexists, folders))
-            lost = filter(_is_other if is_replaced else _is_gone, dist.files.values())
-            faults = {row.path: MISSING for row in lost}
+            faults = dict.fromkeys(_lost(dist, is_replaced=is_replaced), MISSING)
         else:
             faults = self._damage(dist)
         for folder, moved in folders.items():
@@ -445,7 +450,7 @@ class _Recovery:
         return self._is_named(name) or bool(self.command.r_files)
 
     def _take_away(self, other: Installed, kept: Installed) -> None:
-        """Remove the files of another version that the kept one does not have."""
+        """Remove the files of another version that this one lacks."""
         _remove(row for path, row in other.files.items() if path not in kept.files)
         if os.path.isdir(other.info):
             self._set_aside(other.info)
@@ -461,7 +466,7 @@ class _Recovery:
             os.rename(moved, folder)
 
     def _put_files(self, dist: Installed, faults: dict[str, str]) -> set[str]:
-        """Put damaged files back; return those that are edited, not damaged."""
+        """Put damaged files back, and return those that are only edited."""
         needed = {}
         for path, kind in faults.items():
             if path.endswith(".pyc"):
@@ -476,8 +481,8 @@ class _Recovery:
         return edited
 
     def _put_at_hand(self, dist: Installed, path: str, kind: str) -> bool:
-        """Put a file back without a download; return True if that succeeded."""
-        row = _row(dist, path)
+        """Put a file back without a download, if that is possible."""
+        row = dist.row(path)
         if kind == MISSING and os.path.lexists(path):
             if not state_of(row, hashed=True):
                 return True
@@ -497,7 +502,7 @@ class _Recovery:
         return False
 
     def _put_fetched(self, dist: Installed, needed: dict[str, str]) -> set[str]:
-        """Put files back from a download; return those that are edited."""
+        """Put files back from a download, and return the edited ones."""
         edited: set[str] = set()
         if not needed:
             return edited
@@ -507,7 +512,7 @@ class _Recovery:
             packages.unpack(self.found, self._wanted(dist), folder, compiled=has_record)
             for path, kind in needed.items():
                 source = self._within(folder, path)
-                if not _is_original(source, _row(dist, path)):
+                if not _is_original(source, dist.row(path)):
                     source = ""
                 if kind == CUT and not _is_cut(path, source):
                     edited.add(path)
@@ -520,7 +525,7 @@ class _Recovery:
     # -- what is in the way, and what is left over
 
     def _set_aside(self, path: str) -> str:
-        """Move what may be somebody else's out of the way; return where to."""
+        """Move what may be somebody else's away, and return where to."""
         if not self.kept:
             number = self.heading.number if self.heading else journal.next_number(self.found.path)
             self.kept = os.path.join(LEFT, number)
@@ -560,7 +565,7 @@ class _Recovery:
         _sweep_begun(known, infos)
 
     def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
-        """Remove a folder that pip moved aside, but keep what no RECORD names."""
+        """Remove what pip moved aside, but keep what no RECORD names."""
         is_metadata = folder.endswith(".dist-info")
         for at, _, files in os.walk(moved):
             for name in files:
@@ -593,41 +598,24 @@ def _others(dist: Installed, present: Iterable[Installed]) -> list[Installed]:
     return [other for other in present if other is not dist]
 
 
-def _is_of_pip(dist: Installed) -> bool:
-    """Return True if pip seems to have written this metadata."""
-    installer = _text(os.path.join(dist.info, "INSTALLER")).strip()
-    return installer in {"", "pip"} and is_mine(dist.info)
-
-
-def _has_edited(dist: Installed) -> bool:
-    return any(state_of(row, hashed=True) == EDITED for row in dist.files.values())
-
-
-def _row(dist: Installed, path: str) -> Row:
-    """Return what is recorded of a file; of RECORD itself that may be nothing."""
-    return dist.files.get(path, Row(path=path, digest="", size=None))
-
-
-def _is_gone(row: Row) -> bool:
-    return not os.path.lexists(row.path)
-
-
-def _is_other(row: Row) -> bool:
-    """Return True if the file is gone, or another version's lies there."""
-    if not row.digest:
-        return _is_gone(row)
-    return not is_as_recorded(row)
+def _lost(dist: Installed, *, is_replaced: bool) -> list[str]:
+    """Return the files of a moved version that are not in their place."""
+    if not is_replaced:
+        return [path for path in dist.files if not os.path.lexists(path)]
+    # Where pip has begun to write another version, its files do not pass for edited ones of this.
+    return [path for path, row in dist.files.items() if not _is_original(path, row)]
 
 
 def _are_at_hand(dist: Installed, faults: Iterable[str]) -> bool:
     """Return True if these files can be put back without a download."""
     for path in faults:
-        if not path.endswith(".pyc") and stashed(_row(dist, path)) is None:
+        if not path.endswith(".pyc") and stashed(dist.row(path)) is None:
             return False
     return True
 
 
 def _is_original(source: str, row: Row) -> bool:
+    """Return True if the file is the recorded one, as far as RECORD tells."""
     if not row.digest:
         return os.path.isfile(source)
     return is_as_recorded(row, source)

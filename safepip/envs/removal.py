@@ -57,7 +57,7 @@ def _errors_named(path: str) -> Iterator[None]:
 
 
 def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
-    """Remove what is in a directory, but for the names `kept`; those `last` at the end."""
+    """Empty a directory but for `kept`, the names `last` at the end."""
     # Through descriptors: no link is followed, even if a directory becomes one meanwhile.
     if os.unlink not in os.supports_dir_fd:  # Windows
         _empty_by_path(path, last, kept)

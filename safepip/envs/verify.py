@@ -37,15 +37,15 @@ _BYTECODE = (".pyc", "__pycache__")  # virtualenv's own seeding names files and 
 
 
 class Row(NamedTuple):  # pip alone has a thousand of them, and a Record takes twice as long to make
-    """One file of a distribution: its absolute path, sha256 or empty, size or None."""
+    """One file of a distribution, by its absolute path."""
 
     path: str
-    digest: str
+    digest: str  # sha256 as RECORD writes it, or empty
     size: int | None
 
 
 def verdict(path: str, *, hashed: bool = False) -> str:
-    """Return what is damaged in an environment, or empty; it completes a sentence."""
+    """Return what is damaged in an environment, to complete a sentence."""
     names: list[str] = []
     faults: dict[str, str] = {}
     for site in sites(path):
@@ -63,7 +63,7 @@ def verdict(path: str, *, hashed: bool = False) -> str:
 
 
 def _damage_in(site: str, *, hashed: bool) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name and the faults of each damaged distribution in the folder `site`."""
+    """Yield the name and the faults of each damaged distribution."""
     for name, infos in sorted(metadata_by_name(site).items()):
         closely = hashed or len(infos) > 1
         damage = {info: damage_of(info, site, hashed=closely) for info in infos}
@@ -204,7 +204,7 @@ def looks_cut(path: str) -> bool:
 
 
 def _is_torn(record: str, info: str, rows: dict[str, Row]) -> bool:
-    """Return True if RECORD ends within a row, or does not name METADATA."""
+    """Return True if RECORD ends within a row or lacks METADATA."""
     if os.path.join(info, "METADATA") not in rows:
         return True
     try:
@@ -262,7 +262,7 @@ def record_of(info: str, site: str, at: str = "") -> dict[str, Row]:
 
 
 def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
-    """Yield path, hash and size of each row in a RECORD, as written.
+    """Yield path, hash and size of each row, as written.
 
     The installed-files.txt of setuptools is read alike: it has paths alone. Errors of reading are raised.
     """
@@ -275,7 +275,7 @@ def recorded_rows(path: str) -> Iterator[tuple[str, str, str]]:
 
 
 def is_as_recorded(row: Row, at: str = "") -> bool:
-    """Return True if the file, or the one at `at`, has the hash of the row."""
+    """Return True if the file, perhaps moved, has the recorded hash."""
     if not row.digest:
         return False
     try:

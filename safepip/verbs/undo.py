@@ -1,4 +1,4 @@
-"""safepip undo [N] [--to ID]: take back the last change, or the last N.
+"""safepip undo [N] [--to ID]: take back the last changes.
 
 All packages to install again are downloaded and built before anything is changed. Any error leaves the
 environment as it was.
@@ -252,7 +252,7 @@ def _prove(changes: Sequence[Change], found: Environment) -> None:
 def _note(
     changes: tuple[Change, ...], aim: str, words: tuple[str, ...], found: Environment, context: Context
 ) -> str:
-    """Write the undo into the history, and return the id of its entry."""
+    """Write the undo into the history, and return its id."""
     entry = history.Entry(
         id=journal.next_number(found.path),
         time=int(time.time()),

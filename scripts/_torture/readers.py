@@ -252,7 +252,7 @@ def _read_journal(folder: str, data: bytes) -> None:
     assert pending is not None
     history.installed(pending.rows)
     journal.differing(journal.distributions(place), journal.snapshot(place, journal.distributions(place)))
-    left = recover._Recovery(found, pending, None)
+    left = recover.Recovery(found, pending, None)
     paths = [os.path.join(place, row.path) for kept in left.before.values() for row in kept]
     paths += [os.path.join(place, name) for name in left.asides.listed]
     assert all(os.path.normpath(path).startswith(place) for path in paths), paths
