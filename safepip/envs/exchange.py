@@ -85,11 +85,13 @@ class Exchange(Record):
             return True
         try:
             names = os.listdir(self.real)
-            return not names or (names == [OWN] and not os.listdir(os.path.join(self.real, OWN)))
+            if names == [OWN]:
+                names = os.listdir(os.path.join(self.real, OWN))
         except FileNotFoundError:
             return True
         except OSError:
             return False
+        return not names
 
 
 def begin(path: str, entry: registry.Entry | None, context: Context) -> Exchange:
@@ -165,7 +167,9 @@ def resume_locked(path: str, called: str, context: Context, report: Report) -> b
 def left_aside(path: str, context: Context) -> str:
     """Return where an interrupted exchange left the old environment, or empty."""
     begun = noted(path, context)
-    if begun is None or begun.stage != _EXCHANGING or not begun.has_old_aside:
+    if begun is None or begun.stage != _EXCHANGING:
+        return ""
+    if not begun.has_old_aside:
         return ""
     return begun.aside
 

@@ -21,7 +21,7 @@ from safepip.core.world import BIN
 from safepip.report import without_secrets
 from safepip.system.environment import JOURNAL as JOURNAL  # noqa: PLC0414  part of what this module offers
 from safepip.system.environment import OWN
-from safepip.system.files import make_folder, number, read_regular, replace_file, sweep
+from safepip.system.files import make_folder, number, replace_file, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ HISTORY = os.path.join(OWN, "history")
 SAVED = os.path.join(OWN, "saved")
 _FORMAT = "safepip-journal-2"
 _END = "."  # the last line: without it the journal was cut off
-_MOST = 1 << 24  # bytes of a listing
+# Links are not followed, pipes are not waited for, and line ends are not changed (Windows).
+_READING = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK"))
 _KINDS = (".dist-info", ".egg-info", ".egg-link")
 _ESCAPES = (("%", "%25"), (" ", "%20"), ("\t", "%09"), ("\n", "%0A"), ("\r", "%0D"), ("\0", "%00"))
 _ESCAPED = frozenset("%\t\n\r\0")  # besides the space
@@ -386,7 +387,11 @@ def _lines(path: str) -> list[str]:
 
 def _text(path: str) -> str:
     """Return the text of a regular file, empty if there is none."""
-    return os.fsdecode(read_regular(path, _MOST, follow=False) or b"")
+    try:
+        with open(os.open(path, _READING), "rb") as file:
+            return os.fsdecode(file.read())
+    except OSError:
+        return ""
 
 
 def _host() -> str:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 import sys
 
-from safepip.system.files import number
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,10 +35,12 @@ def _unwritten() -> int:
     """Return how many KiB of all files are yet to be written."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
-            rows = dict(line.partition(":")[::2] for line in file)
+            for line in file:
+                if line.startswith("Dirty:"):
+                    return int(line.split()[1])
     except (OSError, ValueError):
-        return 0
-    return number(rows.get("Dirty", "").removesuffix("kB\n").strip()) or 0
+        pass
+    return 0
 
 
 def _sync_file_system(environment: str) -> bool:
@@ -64,8 +64,8 @@ def _sync_file_system(environment: str) -> bool:
 def _sync_files(environment: str) -> None:
     """Sync each file, and the directories, which hold the names."""
     for folder, _, names in os.walk(environment):
-        paths = [os.path.join(folder, name) for name in names]
-        for path in paths:
+        for name in names:
+            path = os.path.join(folder, name)
             if os.path.isfile(path) and not os.path.islink(path):
                 _sync_file(path, _FLAGS)
         if os.name != "nt":

@@ -74,12 +74,8 @@ def _repair_files(found: Environment, called: str, context: Context, report: Rep
     with shown_while("verifying packages", context, report):
         done = recover.repair_files(found, report, lock=lock)
     if done.damaged:
-        names = ", ".join(done.damaged)
-        again = " ".join(one.replace(" ", "==") for one in done.damaged)
-        what = f"{called} has damaged files of {names}, which could not be downloaded again"
-        raise SafepipError(
-            NO_ENVIRONMENT, what, f"install it again from where it came: safepip install --force-reinstall {again}"
-        )
+        what = f"{called} has damaged files of {', '.join(done.damaged)}, which could not be downloaded again"
+        raise SafepipError(NO_ENVIRONMENT, what, f"install it again from where it came: {done.way_on}")
     return lacked_pip or bool(done.restored)
 
 

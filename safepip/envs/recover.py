@@ -99,7 +99,7 @@ def repair_files(
         packages.compile_bytecode(found, bytecode & recorded)
         done.restored.append("bytecode")
     if done.restored:
-        report.say(f"put back damaged files of {', '.join(done.restored)}{_where_kept(found, done)}")
+        report.say(f"put back damaged files of {', '.join(done.restored)}{done.where_kept}")
     return done
 
 
@@ -121,24 +121,17 @@ def _end(found: Environment, pending: Pending, done: Recovery, report: Report) -
         which = "the last"
         _note_in_history(found.path, pending)
     interrupted = f"{which} {read_line(pending.words, {}).subcommand or 'change'} here was interrupted"
-    kept = _where_kept(found, done)
+    kept = done.where_kept
     if done.restored:
         report.say(f"{interrupted}; put right: {', '.join(done.restored)}{kept}")
         kept = ""  # it is said once
     if not done.damaged:
         journal.end(found.path, pending.name)
     elif is_first:
-        again = " ".join(called.replace(" ", "==") for called in done.damaged)
-        way = f"later: safepip install --force-reinstall {again}"
-        report.say(f"{interrupted} and left damage{kept}; could not get {', '.join(done.damaged)} again; {way}")
+        lost = f"could not get {', '.join(done.damaged)} again"
+        report.say(f"{interrupted} and left damage{kept}; {lost}; later: {done.way_on}")
         if journal.keep(found.path, pending):
             journal.end(found.path)
-
-
-def _where_kept(found: Environment, done: Recovery) -> str:
-    if not done.kept:
-        return ""
-    return f"; what lay in the way is in {os.path.join(found.path, done.kept)}"
 
 
 def _note_in_history(environment: str, pending: Pending) -> None:
@@ -224,6 +217,19 @@ class Recovery:
         self.restored: list[str] = []
         self.damaged: list[str] = []
         self.kept = ""
+
+    @property
+    def way_on(self) -> str:
+        """Return the command that installs the damaged distributions again."""
+        again = " ".join(called.replace(" ", "==") for called in self.damaged)
+        return f"safepip install --force-reinstall {again}"
+
+    @property
+    def where_kept(self) -> str:
+        """Return what a message on this recovery ends with."""
+        if not self.kept:
+            return ""
+        return f"; what lay in the way is in {os.path.join(self.found.path, self.kept)}"
 
     def carry_out(self, only: Sequence[str] | None = None) -> None:
         """Put right what is damaged, of all distributions or only these."""
