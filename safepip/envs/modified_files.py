@@ -35,9 +35,9 @@ def edited(old: str, new: str) -> list[str]:
 
 def _unlike_record(info: str) -> list[str]:
     """Return the files of a distribution with other content than RECORD says."""
-    faults = verify(info, os.path.dirname(info), hashed=True)
+    differences = verify(info, os.path.dirname(info), hashed=True)
     # A shorter one may be edited too.
-    changed = [path for path, kind in faults.items() if kind in {EDITED, CUT}]
+    changed = [path for path, kind in differences.items() if kind in {EDITED, CUT}]
     return list(filter(os.path.isfile, changed))
 
 

@@ -1,6 +1,6 @@
 """Put right what an interrupted command left in an environment.
 
-The way of a fault:
+The way of a damaged distribution:
 1. A command that changes an environment writes a journal first, and ends it last (journal.py).
 2. The next change that finds one calls `recover`, under the lock. `env repair` calls `repair_files`, which
    verifies everything. If the Python is gone or the environment was moved, it is rebuilt (faults.py, rebuild.py).
@@ -276,12 +276,12 @@ class Recovery:
     def _choose_version(self, present: Sequence[Installed], old: Installed | None) -> None:
         """Keep an intact version, finish a begun one, or repair one."""
         intact, begun = [], []
-        damage: dict[str, dict[str, str]] = {}
+        damages: dict[str, dict[str, str]] = {}
         for dist in present:
-            damage[dist.info] = faults = self._damage(dist)
-            if not faults and self._is_finished(dist):
+            damages[dist.info] = damage = self._damage(dist)
+            if not damage and self._is_finished(dist):
                 intact.append(dist)
-            elif self._is_begun(dist, faults):
+            elif self._is_begun(dist, damage):
                 begun.append(dist)
         if intact:
             self._keep_one(intact, present)
@@ -289,7 +289,7 @@ class Recovery:
             if begun[-1].is_of_pip():  # other tools finish their own
                 self._complete(begun[-1], _others(begun[-1], present), old)
         else:
-            best = min(present, key=lambda dist: len(damage[dist.info]))
+            best = min(present, key=lambda dist: len(damages[dist.info]))
             for other in _others(best, present):
                 self._set_aside(other.info)
             self._restore(best)
@@ -301,7 +301,9 @@ class Recovery:
         if len(present) > 1 or not self._is_listed(present[0]):
             return True
         paths = [path for path in present[0].files if not path.endswith(".pyc")]
-        return not all(map(os.path.lexists, paths)) or self.asides.of_any(paths)
+        if not all(map(os.path.lexists, paths)):
+            return True
+        return self.asides.of_any(paths)
 
     def _damage(self, dist: Installed) -> dict[str, str]:
         return damage_of(dist.info, self.site, hashed=self.heading is None or not self._is_listed(dist))
@@ -319,11 +321,11 @@ class Recovery:
         # INSTALLER comes last, and then RECORD, which names it.
         return os.path.join(dist.info, "INSTALLER") in dist.files
 
-    def _is_begun(self, dist: Installed, faults: dict[str, str]) -> bool:
+    def _is_begun(self, dist: Installed, damage: dict[str, str]) -> bool:
         """Return True if a pip has only begun this metadata."""
         if self._is_listed(dist):
             return False
-        return not self._is_finished(dist) or os.path.join(dist.info, "RECORD") in faults
+        return not self._is_finished(dist) or os.path.join(dist.info, "RECORD") in damage
 
     def _keep_one(self, intact: Sequence[Installed], present: Sequence[Installed]) -> None:
         """Keep one intact version, and set the metadata of others aside."""
@@ -416,8 +418,8 @@ class Recovery:
         folders = self.asides.folders_of(dist.files)
         if dist.at:
             folders[dist.info] = dist.at
-        faults = self._faults(dist, folders, is_replaced=instead_of is not None)
-        if not _are_at_hand(dist, faults):
+        damage = self._damage_beside(dist, folders, is_replaced=instead_of is not None)
+        if not _are_at_hand(dist, damage):
             if self._was_to_go(dist.name):
                 _remove(dist.files.values())
                 self._tell(f"{dist.called} (removed)", intact=True)
@@ -427,27 +429,27 @@ class Recovery:
         if instead_of is not None:
             self._take_away(instead_of, dist)
         self._move_back(folders)
-        edited = self._put_files(dist, faults)
+        edited = self._put_files(dist, damage)
         is_intact = edited.issuperset(damage_of(dist.info, self.site, hashed=True))
         if not is_intact and not edited and not dist.has_edited_files():
             is_intact = self._install(dist, [dist])  # its files are not as recorded anywhere
-        if not edited or not edited.issuperset(faults):  # else nothing was damaged
+        if not edited or not edited.issuperset(damage):  # else nothing was damaged
             self._tell(dist.called, intact=is_intact)
         return True
 
-    def _faults(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> dict[str, str]:
+    def _damage_beside(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> dict[str, str]:
         """Return what is damaged and not in one of these folders."""
         if dist.at:
             is_replaced = is_replaced or any(map(os.path.lexists, folders))
-            faults = dict.fromkeys(_lost(dist, is_replaced=is_replaced), MISSING)
+            damage = dict.fromkeys(_lost(dist, is_replaced=is_replaced), MISSING)
         else:
-            faults = self._damage(dist)
+            damage = self._damage(dist)
         for folder, moved in folders.items():
             inside = os.path.join(folder, "")
-            for path in list(faults):
+            for path in list(damage):
                 if path.startswith(inside) and os.path.lexists(moved + path[len(folder) :]):
-                    del faults[path]
-        return faults
+                    del damage[path]
+        return damage
 
     def _was_to_go(self, name: str) -> bool:
         """Return True if the interrupted line was to remove this distribution."""
@@ -471,10 +473,10 @@ class Recovery:
             os.makedirs(os.path.dirname(folder), exist_ok=True)
             os.rename(moved, folder)
 
-    def _put_files(self, dist: Installed, faults: dict[str, str]) -> set[str]:
+    def _put_files(self, dist: Installed, damage: dict[str, str]) -> set[str]:
         """Put damaged files back, and return those that are only edited."""
         needed = {}
-        for path, kind in faults.items():
+        for path, kind in damage.items():
             if path.endswith(".pyc"):
                 _unlink(path)  # compiled again below
             elif not self._put_at_hand(dist, path, kind):
@@ -572,13 +574,14 @@ class Recovery:
 
     def _sweep_aside(self, moved: str, folder: str, known: set[str]) -> None:
         """Remove what pip moved aside, but keep what no RECORD names."""
-        is_metadata = folder.endswith(".dist-info")
         for at, _, files in os.walk(moved):
             for name in files:
-                original = os.path.join(folder, os.path.relpath(os.path.join(at, name), moved))
-                is_made = name.endswith(".pyc") or is_metadata
-                if not is_made and original not in known and not os.path.lexists(original):
-                    self._set_aside(os.path.join(at, name))
+                if name.endswith(".pyc") or folder.endswith(".dist-info"):
+                    continue
+                path = os.path.join(at, name)
+                original = os.path.join(folder, os.path.relpath(path, moved))
+                if original not in known and not os.path.lexists(original):
+                    self._set_aside(path)
         shutil.rmtree(moved, ignore_errors=True)
 
     def _relative(self, path: str) -> str:
@@ -612,9 +615,9 @@ def _lost(dist: Installed, *, is_replaced: bool) -> list[str]:
     return [path for path, row in dist.files.items() if not _is_original(path, row)]
 
 
-def _are_at_hand(dist: Installed, faults: Iterable[str]) -> bool:
+def _are_at_hand(dist: Installed, damage: Iterable[str]) -> bool:
     """Return True if these files can be put back without a download."""
-    for path in faults:
+    for path in damage:
         if not path.endswith(".pyc") and stashed(dist.row(path)) is None:
             return False
     return True

@@ -4,7 +4,7 @@
 or cut off; one that differs in any other way was edited, and stays. The format is that of packaging.python.org,
 "Recording installed projects".
 
-Faults are a mapping from the path of a file to one of the words below.
+Differences and damage are mappings from the path of a file to one of the words below.
 """
 
 from __future__ import annotations
@@ -47,31 +47,31 @@ class Row(NamedTuple):  # pip alone has a thousand of them, and a Record takes t
 def verdict(path: str, *, hashed: bool = False) -> str:
     """Return what is damaged in an environment, to complete a sentence."""
     names: list[str] = []
-    faults: dict[str, str] = {}
+    damage: dict[str, str] = {}
     for site in sites(path):
         for name, found in _damage_in(site, hashed=hashed):
             names.append(name)
-            faults.update(found)
-    if not faults:
+            damage.update(found)
+    if not damage:
         return ""
-    first = next(iter(faults))
+    first = next(iter(damage))
     more = ""
-    if len(faults) > 1:
-        more = f" and {len(faults) - 1} more"
+    if len(damage) > 1:
+        more = f" and {len(damage) - 1} more"
     damaged = ", ".join(dict.fromkeys(names))
-    return f"has damaged files of {damaged}: {os.path.relpath(first, path)} is {faults[first]}{more}"
+    return f"has damaged files of {damaged}: {os.path.relpath(first, path)} is {damage[first]}{more}"
 
 
 def _damage_in(site: str, *, hashed: bool) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name and the faults of each damaged distribution."""
+    """Yield the name and the damage of each damaged distribution."""
     for name, infos in sorted(metadata_by_name(site).items()):
         closely = hashed or len(infos) > 1
-        damage = {info: damage_of(info, site, hashed=closely) for info in infos}
-        counting = min(reversed(infos), key=lambda info: len(damage[info]))
-        faults = damage.pop(counting)
-        faults.update(dict.fromkeys(damage, TWICE))
-        if faults:
-            yield name, faults
+        damages = {info: damage_of(info, site, hashed=closely) for info in infos}
+        counting = min(reversed(infos), key=lambda info: len(damages[info]))
+        damage = damages.pop(counting)
+        damage.update(dict.fromkeys(damages, TWICE))
+        if damage:
+            yield name, damage
 
 
 def sites(path: str) -> list[str]:
@@ -102,27 +102,25 @@ def metadata_by_name(site: str) -> dict[str, list[str]]:
 
 
 def damage_of(info: str, site: str, *, hashed: bool = False) -> dict[str, str]:
-    """Return the faults of a distribution that are damage: not edits."""
-    faults = verify(info, site, hashed=hashed)
-    for path in [path for path, kind in faults.items() if kind == EDITED]:
-        del faults[path]
-    if not faults:
-        return faults
+    """Return the damage of a distribution: its differences without edits."""
+    damage = {path: kind for path, kind in verify(info, site, hashed=hashed).items() if kind != EDITED}
+    if not damage:
+        return damage
     # Two distributions may name the same file: the one that was installed last has overwritten it.
     for other in metadata_in(site):
         if other == info:
             continue
         rows = record_of(other, site)
-        for path in faults.keys() & rows.keys():
+        for path in damage.keys() & rows.keys():
             if not state_of(rows[path], hashed=True):
-                del faults[path]
-    return faults
+                del damage[path]
+    return damage
 
 
 def verify(info: str, site: str, *, hashed: bool = False) -> dict[str, str]:
-    """Return the faults of the distribution with the metadata `info`.
+    """Return how files differ from the RECORD of a distribution.
 
-    Files are compared by size, or `hashed` by content too. Missing bytecode is not a fault.
+    They are compared by size, or `hashed` by content too. Missing bytecode does not count.
     """
     record = os.path.join(info, "RECORD")
     if not os.path.isfile(record):
@@ -130,19 +128,19 @@ def verify(info: str, site: str, *, hashed: bool = False) -> dict[str, str]:
     rows = record_of(info, site)
     if _is_torn(record, info, rows):
         return {record: TORN}
-    faults = {}
+    found = {}
     for path, row in rows.items():
         kind = state_of(row, hashed=hashed)
         if kind == MISSING and path.endswith(_BYTECODE):
             continue
         if kind:
-            faults[path] = kind
+            found[path] = kind
     metadata = os.path.join(info, "METADATA")
-    if faults.get(metadata, EDITED) == EDITED:
+    if found.get(metadata, EDITED) == EDITED:
         said = normalised_name(metadata_fields(info)[0])
         if said != name_and_version(info)[0]:
-            faults[metadata] = TORN
-    return faults
+            found[metadata] = TORN
+    return found
 
 
 def state_of(row: Row, *, hashed: bool = False) -> str:
