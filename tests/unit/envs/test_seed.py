@@ -42,9 +42,20 @@ def bundle(site, version):
     open(os.path.join(site, "virtualenv", "seed", "wheels", "embed", wheel), "wb").close()
 
 
+@pytest.fixture(scope="module")
+def compiled_once(tmp_path_factory):
+    """Compile pip, which takes a second, for all tests that change something afterwards."""
+    pip = tmp_path_factory.mktemp("compiled") / "pip"
+    shutil.copytree(os.path.join(spare_pip(), "pip"), pip, ignore=shutil.ignore_patterns("*.pyc"))
+    subprocess.run([sys.executable, "-m", "compileall", "-q", pip], check=True)
+    return pip
+
+
 @pytest.fixture
-def compiled(own):
-    subprocess.run([sys.executable, "-m", "compileall", "-q", os.path.join(own, "pip")], check=True)
+def compiled(own, compiled_once):
+    shutil.copytree(
+        compiled_once, os.path.join(own, "pip"), dirs_exist_ok=True
+    )  # the sources are of the same times
     return own
 
 
