@@ -94,7 +94,7 @@ def objection(
      1. The folder around it, itself, its pyvenv.cfg or bin belongs to another user.
      2. One of these can be written by everybody, or lies where everybody could replace it.
      3. It is a conda environment.
-     4. git tracks it, or the redirect, or a link .direnv that it lies below.
+     4. git tracks it, or the redirect, or a link that it lies below.
      5. Its Python lies inside the project.
      6. The interpreter that it stands on belongs to another user, and is none that PATH gives; or it can be
         written or replaced by everybody.
@@ -163,14 +163,18 @@ def _conda(path: str) -> str | None:
 
 
 def _tracked(path: str, redirect: str, owners: frozenset[int]) -> str | None:
-    places = [path, os.path.realpath(path), redirect]
-    folder = os.path.dirname(path)
-    if os.path.basename(folder) == DIRENV and os.path.islink(folder):
-        places.append(folder)
-    for at in filter(None, dict.fromkeys(places)):
+    links = filter(os.path.islink, _folders_above(path))  # such as .direnv, which holds environments
+    for at in filter(None, dict.fromkeys((path, os.path.realpath(path), redirect, *links))):
         if tracks(os.path.dirname(at), at, owners):
             return "came with the repository (git tracks it) and could run anything"
     return None
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    at = os.path.dirname(path)
+    while at != os.path.dirname(at):
+        yield at
+        at = os.path.dirname(at)
 
 
 def _with_own_python(path: str, base: str, redirect: str) -> str | None:

@@ -15,7 +15,7 @@ from safepip.core.pip_options import SPECS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from safepip.core.pip_line import Kind
 
@@ -67,30 +67,22 @@ def _kinds(
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return {}
-    hides_users_files = bool(named) and os.path.exists(named)
-    kinds: dict[str, Kind] = {}
-    for kind, path in _places(environ, home, platform, site_prefix):
-        if kind == "user" and hides_users_files:
-            continue
-        kinds.setdefault(path, kind)  # a file that is named twice keeps its lower place: pip reads by path
-    if named:
-        kinds.setdefault(named, "env")
-    return kinds
-
-
-def _places(
-    environ: Mapping[str, str], home: str | None, platform: str, site_prefix: str | None
-) -> Iterator[tuple[Kind, str]]:
     name, in_home = "pip.conf", ".pip"
     if platform.startswith("win"):
         name, in_home = "pip.ini", "pip"
+    kinds: dict[str, Kind] = {}
     for folder in _global_folders(environ, platform, site_prefix):
-        yield "global", os.path.join(folder, name)
-    if home is not None:
-        yield "user", os.path.join(home, in_home, name)
-        yield "user", os.path.join(_user_folder(environ, home, platform), name)
+        kinds[os.path.join(folder, name)] = "global"
+    hides_users_files = named != "" and os.path.exists(named)
+    # A file that is named twice keeps its lower place: pip reads by path.
+    if home is not None and not hides_users_files:
+        kinds.setdefault(os.path.join(home, in_home, name), "user")
+        kinds.setdefault(os.path.join(_user_folder(environ, home, platform), name), "user")
     if site_prefix is not None:
-        yield "site", os.path.join(site_prefix, name)
+        kinds.setdefault(os.path.join(site_prefix, name), "site")
+    if named:
+        kinds.setdefault(named, "env")
+    return kinds
 
 
 def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str | None) -> list[str]:
@@ -101,19 +93,17 @@ def _global_folders(environ: Mapping[str, str], platform: str, site_prefix: str 
         named = _in_each(environ.get("XDG_DATA_DIRS", ""))
         if named:
             return named
-        return [*_of_homebrew(site_prefix), "/Library/Application Support/pip"]
+        everybodys = "/Library/Application Support/pip"
+        # pip goes by `sys.base_prefix`, so it finds Homebrew's folder from a virtual environment too; that is not
+        # known here.
+        head, _, tail = (site_prefix or "").rpartition("/opt/python")
+        if "/Frameworks/Python.framework/Versions/" in tail:
+            return [f"{head}/share/pip", everybodys]
+        return [everybodys]
     named = _in_each(environ.get("XDG_CONFIG_DIRS", ""))
     if named:
         return [*named, SYSTEM_FOLDER]
     return ["/etc/xdg/pip", SYSTEM_FOLDER]
-
-
-def _of_homebrew(prefix: str | None) -> Iterator[str]:
-    """Yield pip's folder in the shared one of Homebrew's own Python."""
-    # pip goes by `sys.base_prefix`, so it finds this from a virtual environment too; that is not known here.
-    head, _, tail = (prefix or "").rpartition("/opt/python")
-    if "/Frameworks/Python.framework/Versions/" in tail:
-        yield f"{head}/share/pip"
 
 
 def _user_folder(environ: Mapping[str, str], home: str, platform: str) -> str:

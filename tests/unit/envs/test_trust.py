@@ -128,14 +128,17 @@ def test_a_redirect_that_git_tracks_is_refused(home, base, git_repository):
 
 
 @with_git
-def test_a_link_for_direnvs_folder_that_git_tracks_is_refused(home, work, base, git_repository):
-    made(os.path.join(home, "mine", ".direnv", "python-3.12"), base)
-    os.makedirs(work, exist_ok=True)
-    os.symlink(os.path.join(home, "mine", ".direnv"), os.path.join(work, ".direnv"))
-    path = os.path.join(work, ".direnv", "python-3.12")
+@pytest.mark.parametrize(
+    ("link", "below"), [(".direnv", "python-3.12"), (".pixi", "envs/default"), (".pixi/envs", "default")]
+)
+def test_what_lies_below_a_link_that_git_tracks_is_refused(home, work, base, link, below):
+    made(os.path.join(home, "mine", "folder", below), base)
+    os.makedirs(os.path.dirname(os.path.join(work, link)), exist_ok=True)
+    os.symlink(os.path.join(home, "mine", "folder"), os.path.join(work, link))
+    path = os.path.join(work, link, below)
     assert judged(path) is None
     subprocess.run(["git", "init", "-q"], cwd=work, check=True)
-    subprocess.run(["git", "add", "-f", ".direnv"], cwd=work, check=True)
+    subprocess.run(["git", "add", "-f", link], cwd=work, check=True)
     assert judged(path) == TRACKED
 
 
