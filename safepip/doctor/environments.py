@@ -53,6 +53,10 @@ def check(context: Context) -> Findings:
         yield ok("environments", "1 other environment is intact")
     elif intact_others:
         yield ok("environments", f"{intact_others} other environments are intact")
+    yield from _gone(context)
+
+
+def _gone(context: Context) -> Findings:
     gone = [entry.registration.path for entry in entries(context.state) if not entry.is_there]
     if gone:
         names = first_of(gone, MOST_NAMES)

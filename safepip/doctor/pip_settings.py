@@ -214,25 +214,39 @@ def _rejected(
     files: Sequence[ConfigFile], settings: Sequence[PipSetting], context: Context
 ) -> Iterator[tuple[PipSetting, str]]:
     # pip reads every value before it looks at the line, so one wrong value stops all commands.
-    for setting in settings:
-        is_truth = setting.value == "" or as_boolean(setting.value) is not None
-        if setting.key in _FLAGS and not is_truth:
-            error = f"{setting.value!r} is not a truth value for {setting.key}"
-            yield replace(setting, simple=False), error  # `pip config` stops at it, too
+    yield from _wrong_flags(settings)
     looked_at = {setting.where for setting in settings}
     environ = context.ambient.environ
     for name, key in _pip_variables(environ):
-        if name in looked_at:
-            continue
-        error = _error({name: environ[name]}, ())
+        error = "" if name in looked_at else _error({name: environ[name]}, ())
         if error:
             yield PipSetting(key=key, value=environ[name], where=name), error
     for file in files:
-        if file.error or file.path in looked_at:
+        if file.error is None and file.path not in looked_at:
+            yield from _rejected_in(file)
+
+
+def _wrong_flags(settings: Sequence[PipSetting]) -> Iterator[tuple[PipSetting, str]]:
+    for setting in settings:
+        if setting.key not in _FLAGS:
             continue
-        error = _error({}, (file,))
-        if error:
-            yield _culprit(file), error
+        if setting.value and as_boolean(setting.value) is None:
+            error = f"{setting.value!r} is not a truth value for {setting.key}"
+            yield replace(setting, simple=False), error  # `pip config` stops at it, too
+
+
+def _rejected_in(file: ConfigFile) -> Iterator[tuple[PipSetting, str]]:
+    """Yield the first setting of a file that pip rejects, and the error."""
+    error = _error({}, (file,))
+    if not error:
+        return
+    for section, values in file.sections.items():
+        for key in values:
+            alone: ConfigFile = replace(file, sections={section: {key: values[key]}})
+            if _error({}, (alone,)):
+                yield _setting(file, section, key), error
+                return
+    yield PipSetting(key="?", value="", where=file.path, kind=file.kind), error
 
 
 def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:
@@ -241,13 +255,3 @@ def _error(environ: Mapping[str, str], files: Sequence[ConfigFile]) -> str:
     if command.outcome != "parse_error":
         return ""
     return command.error or ""
-
-
-def _culprit(file: ConfigFile) -> PipSetting:
-    """Return the setting of a file that pip rejects."""
-    for section, values in file.sections.items():
-        for key in values:
-            alone = replace(file, sections={section: {key: values[key]}})
-            if _error({}, (alone,)):
-                return _setting(file, section, key)
-    return PipSetting(key="?", value="", where=file.path, kind=file.kind)

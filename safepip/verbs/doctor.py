@@ -83,6 +83,10 @@ def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
             yield f"      {line}"
         if command:
             yield f"        {command}"
+    yield _summary(found)
+
+
+def _summary(found: tuple[Finding, ...]) -> str:
     counts = Counter(one.status for one in found)
     said = []
     for status in ("problem", "warning"):
@@ -90,7 +94,7 @@ def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
             said.append(f"1 {status}")
         elif counts[status]:
             said.append(f"{counts[status]} {status}s")
-    yield ", ".join(said) or "nothing is wrong"
+    return ", ".join(said) or "nothing is wrong"
 
 
 def _tell_managed(named: str | Literal[True], context: Context) -> int:

@@ -67,10 +67,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
             _write(shell, lines, context, report)
         else:
             _show(lines, context, report)
-        for found in neighbours_here(context):  # other tools that take the word pip
-            report.say(found.what)
-            if not found.both_act:
-                report.say(f"to have both act: {found.way}")
+        _name_neighbours(context, report)
         return 0
     language = LANGUAGES[name_of(said.shell)]
     refresh(context.data)
@@ -117,6 +114,13 @@ def _write(shell: str, lines: Lines, context: Context, report: Report) -> None:
             report.say(f"already in {file}")
     if written:
         report.say(f"new shells read it; remove it again: {typed_program(context)} init --undo")
+
+
+def _name_neighbours(context: Context, report: Report) -> None:
+    for found in neighbours_here(context):
+        report.say(found.what)
+        if not found.both_act:
+            report.say(f"to have both act: {found.way}")
 
 
 def _undo(named: str | None, context: Context, report: Report) -> int:

@@ -43,10 +43,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     names = ["pip", "pip3", *map("pip{}".format, _versions(context))]
     if said.python:
         names += PYTHONS
-    for path in [os.path.join(folder, name) for name in names]:
-        if not is_free(path):
-            way = f"name another directory: {typed_program(context)} shims DIR"
-            raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
+    _refuse_others(folder, names, context)
     if said.dir is None:
         make_folder(folder)  # for this user alone, as all of safepip's data
     write_shims(folder, tuple(names), own_program())
@@ -58,6 +55,14 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     if said.python and program_on_path("python", context.ambient.environ) is None:
         report.say("there is no python on PATH: the one in that directory starts python3")
     return 0
+
+
+def _refuse_others(folder: str, names: list[str], context: Context) -> None:
+    for name in names:
+        path = os.path.join(folder, name)
+        if not is_free(path):
+            way = f"name another directory: {typed_program(context)} shims DIR"
+            raise SafepipError(CANNOT_CREATE, f"{path} is not a shim of safepip's", way)
 
 
 def _undo(folders: list[str], report: Report) -> int:

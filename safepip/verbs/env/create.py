@@ -91,10 +91,7 @@ def _create_alike(
     from safepip.envs.alike import Model, fill  # noqa: PLC0415  virtualenv takes 0.1 s to import
     from safepip.envs.create import create  # noqa: PLC0415  likewise
 
-    new_root = there.ambient.cwd or os.sep
-    if there.project is not None:
-        new_root = there.project.root
-    roots = Model(environment=model, root=_root_of(model, context), new_root=new_root)
+    roots = Model(environment=model, root=_root_of(model, context), new_root=_root_here(there))
     sees_system = said.system_site_packages or model.sees_system
     plan = _plan(found, base, there, context.typed(found), sees_system=sees_system)
     plan = replace(plan, purpose=f"like {context.typed(model)}")
@@ -120,6 +117,12 @@ def _root_of(model: Environment, context: Context) -> str:
     if entry is None:
         return beside
     return project_root(entry.registration, context) or beside
+
+
+def _root_here(there: Context) -> str:
+    if there.project is not None:
+        return there.project.root
+    return there.ambient.cwd or os.sep
 
 
 def _base(wanted: str | None, context: Context) -> Interpreter:

@@ -44,9 +44,10 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
     called = context.typed_path(redirect or found.known_as)
     if said.revoke:
         redirects.forget(context.state, redirect)
-        was_trusted = is_made or registry.forget(context.state, found.path)
-        not_now = "is not trusted any more" if was_trusted else "was not trusted"
-        report.say(f"{called} {not_now}")
+        if is_made or registry.forget(context.state, found.path):
+            report.say(f"{called} is not trusted any more")
+        else:
+            report.say(f"{called} was not trusted")
         return 0
     if not is_made:
         _trust(found, context)
