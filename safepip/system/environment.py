@@ -56,6 +56,8 @@ def examine(path: str, interview: Interview, vet: Vet) -> Environment:
     if not target:
         return _broken(path, reason, never_environment=True)
     found = _directory(target, interview, vet)
+    if found.state == BROKEN and os.path.lexists(os.path.join(target, CREATING)):
+        found = _directory(target, interview, vet)  # another command began to make it while this one looked
     if target == path:
         return found
     return replace(found, known_as=path)

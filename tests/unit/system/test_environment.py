@@ -401,6 +401,19 @@ def test_a_redirect_to_a_redirect_is_no_environment(environment, work, redirect)
 # -- unfinished ones
 
 
+def test_a_creation_that_begins_while_it_is_looked_at_is_unfinished(work, look, monkeypatch):
+    path = os.path.join(work, ".venv")
+    os.makedirs(path)
+
+    def begin(at):
+        write(os.path.join(path, CREATING), "token")
+        os.makedirs(os.path.join(path, "bin"), exist_ok=True)
+        return False
+
+    monkeypatch.setattr("safepip.system.environment.is_environment", begin)
+    assert look(path).state == UNFINISHED
+
+
 def test_an_empty_directory_is_to_be_finished(work, look):
     path = os.path.join(work, ".venv")
     os.mkdir(path)
