@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from bootstrap import (
     CLONE,
@@ -39,7 +40,7 @@ from environments import environment_python, make_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 STORE = os.path.join(CLONE, ".test-envs")
 WHEELS = os.path.join(STORE, "wheels")
@@ -68,8 +69,11 @@ DEBIAN_PACKAGES = {
 }  # fmt: skip
 ROOT_ONLY = ("needs root", "only root")  # a test with such a reason must not be skipped when root runs it
 UNIT_TESTS = ("--ignore=tests/process", "--ignore=tests/slow")
-# A file of tests stays with one worker: what its fixtures make once is made once.
-SIDE_BY_SIDE = ("--numprocesses=auto", "--dist=loadfile")
+# One worker more than cores, since the tests wait a third of their time for disks, locks and terminals.
+# A file stays with one worker: what its fixtures make once is made once. tests/longest_first.py orders the files.
+WORKERS = (os.cpu_count() or 1) + 1
+SIDE_BY_SIDE = (f"--numprocesses={WORKERS}", "--dist=loadfile", "--no-loadscope-reorder")
+CHECKS_AT_ONCE = 2  # beside pytest; one at a time would still run when pytest has ended
 
 
 def main(argv: "list[str]") -> int:
@@ -123,12 +127,13 @@ def run_all(python: str, pytest_arguments: "list[str]", *, quick: bool) -> int:
         arguments = [*UNIT_TESTS, *pytest_arguments]
     elif not pytest_arguments:
         others = [name for name in OTHER_PYTHONS if name != version_name(python)]
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        checks = beside.submit(run_checks, environment, others)
+    checks = checks_of(environment, others)
+    with ThreadPoolExecutor(max_workers=CHECKS_AT_ONCE) as beside:
+        passed = {name: beside.submit(check) for name, check in checks.items()}
         if not quick:
             prepare_tools(environment_python(environment), python)
         code, closing_line, skipped = run_pytest(environment, arguments)
-        failed = checks.result()
+        failed = [name for name, check in passed.items() if not check.result()]
     failed += [f"root skipped what needs root: {line}" for line in skipped_by_root(skipped, is_root())]
     if not pytest_arguments:
         failed += coverage_gaps(coverage_report(environment))
@@ -263,14 +268,18 @@ def version_name(python: str) -> str:
 # --- checking and testing
 
 
-def run_checks(environment: str, other_pythons: "Iterable[str]") -> "list[str]":
-    """Run the checkers and the unit tests on other Pythons; return the names of those that failed."""
-    checks = {"ruff": ["ruff", "check", "."], "format": ["ruff", "format", "--check", "."], "mypy": ["mypy"]}
+def checks_of(environment: str, other_pythons: "Iterable[str]") -> "dict[str, Callable[[], bool]]":
+    """Return the unit tests on other Pythons and the checkers by name, those that take longest first."""
+    checks = {}  # type: dict[str, Callable[[], bool]]
+    for version in other_pythons:
+        checks[f"unit tests on Python {version}"] = partial(passes_on, version)
+    checkers = {"mypy": ["mypy"], "ruff": ["ruff", "check", "."], "format": ["ruff", "format", "--check", "."]}
     for platform in ("win32", "darwin"):
         folder = os.path.join(STORE, f"mypy-{platform}")
-        checks[f"mypy for {platform}"] = ["mypy", "--platform", platform, "--cache-dir", folder, "safepip"]
-    failed = [name for name, words in checks.items() if not passes(environment, words)]
-    return failed + [f"unit tests on Python {name}" for name in other_pythons if not passes_on(name)]
+        checkers[f"mypy for {platform}"] = ["mypy", "--platform", platform, "--cache-dir", folder, "safepip"]
+    for name, words in checkers.items():
+        checks[name] = partial(passes, environment, words)
+    return checks
 
 
 def passes(environment: str, words: "list[str]") -> bool:

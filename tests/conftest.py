@@ -12,6 +12,12 @@ import sys
 
 import machine
 import pytest
+from longest_first import (  # noqa: F401  hooks
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+)
 
 from safepip.system import directories, pip_config
 
