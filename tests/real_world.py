@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -123,6 +124,36 @@ def published_wheels() -> str:
     if not os.path.isdir(WHEELS):
         pytest.skip(f"there is no {WHEELS} (scripts/test.py makes it)")
     return WHEELS
+
+
+@pytest.fixture(scope="session")
+def uv_programs(base: str, published_wheels: str) -> str:
+    """Give a folder with uv and uvx, unpacked from their wheel."""
+    wheel = next((name for name in os.listdir(published_wheels) if name.startswith("uv-")), None)
+    if wheel is None:
+        pytest.skip("there is no wheel of uv in the folder of wheels")
+    folder = os.path.join(base, "uv-programs")
+    os.makedirs(folder)
+    with zipfile.ZipFile(os.path.join(published_wheels, wheel)) as opened:
+        for name in opened.namelist():
+            if "/scripts/" in name:
+                path = os.path.join(folder, os.path.basename(name))
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o755), "wb") as file:
+                    file.write(opened.read(name))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipx_environment(base: str, published_wheels: str) -> str:
+    """Give an environment of the system's Python with pipx."""
+    environment = os.path.join(base, "pipx")
+    subprocess.run(
+        [SYSTEM_PYTHON, "-m", "venv", "--without-pip", environment], check=True, stdin=subprocess.DEVNULL
+    )
+    argv = [sys.executable, "-I", "-m", "pip", "--python", environment, "install", "-q", "--no-index"]
+    argv += ["--find-links", published_wheels, "pipx"]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env={"PATH": "/usr/bin:/bin", "HOME": environment})
+    return environment
 
 
 @pytest.fixture(scope="session")

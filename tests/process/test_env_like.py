@@ -217,10 +217,10 @@ def test_a_creation_that_was_killed_leaves_nothing_usable_and_the_next_succeeds(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_shares_files_that_only_he_can_change(make_sandbox: MakeSandbox, own_for_all: str) -> None:
-    box = make_sandbox(cold=True, safepip=own_for_all)
+def test_a_user_shares_files_that_only_he_can_change(nobodys: Sandbox) -> None:
+    box = nobodys
     os.makedirs(os.path.join(box.home, "fix"))
-    subprocess.run(["chown", "-R", str(NOBODY), box.root], check=True)
+    os.chown(os.path.join(box.home, "fix"), NOBODY, NOBODY)
     as_nobody = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", box.safepip]
     assert box.call([*as_nobody, "install", "beta"]).code == 0
     site = glob.glob(f"{box.venv}/lib/*/site-packages")[0]
@@ -274,13 +274,8 @@ def test_setuptools_development_mode_is_led_here(
     assert places["app"] == path
 
 
-def test_an_environment_that_uv_made_is_a_model_too(
-    make_sandbox: MakeSandbox, wheels: str, published_wheels: str
-) -> None:
-    box = make_sandbox()
-    tools = os.path.join(box.root, "tools")
-    assert box.run("--env", tools, "install", "uv", env={"PIP_FIND_LINKS": published_wheels}).code == 0
-    uv = os.path.join(tools, "bin", "uv")
+def test_an_environment_that_uv_made_is_a_model_too(sandbox: Sandbox, wheels: str, uv_programs: str) -> None:
+    box, uv = sandbox, os.path.join(uv_programs, "uv")
     python = box.call([uv, "venv", "-q", "--python", "/usr/bin/python3"])
     assert python.code == 0, python.err
     assert box.call([uv, "pip", "install", "-q", "--no-index", "-f", wheels, "beta"]).code == 0

@@ -74,11 +74,12 @@ def stand_ins(wheels: str) -> str:
 
 
 @pytest.fixture
-def blog(sandbox: Sandbox, stand_ins: str, published_wheels: str) -> Sandbox:
-    """Give a project at ~/blog, in which `safepip` lies where its own set-up puts it."""
+def blog(sandbox: Sandbox, stand_ins: str, base: str, pipx_environment: str) -> Sandbox:
+    """Give a project at ~/blog; `safepip` lies where its own set-up puts it, and pipx beside it."""
     programs = os.path.join(sandbox.home, ".local", "bin")
     os.makedirs(programs)
     os.symlink(sandbox.safepip, os.path.join(programs, "safepip"))
+    os.symlink(os.path.join(pipx_environment, "bin", "pipx"), os.path.join(programs, "pipx"))
     os.rename(sandbox.project, os.path.join(sandbox.home, "blog"))
     sandbox.project = os.path.join(sandbox.home, "blog")
     for name, text in FILES.items():
@@ -90,7 +91,8 @@ def blog(sandbox: Sandbox, stand_ins: str, published_wheels: str) -> Sandbox:
         "PATH": f"{programs}:{sandbox.variables['PATH']}",
         "GITHUB_PATH": os.path.join(sandbox.root, "github-path"),
         "SHELL": "/bin/bash",
-        "PIP_FIND_LINKS": f"{stand_ins} {published_wheels}",  # pipx is downloaded
+        "PIP_FIND_LINKS": stand_ins,
+        "PIPX_SHARED_LIBS": os.path.join(base, "pipx-shared"),
     }
     return sandbox
 

@@ -89,20 +89,26 @@ def test_a_planted_journal_is_not_obeyed(sandbox: Sandbox, precious: str) -> Non
     assert "alpha" in sandbox.packages()
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_closed_stream_is_not_written_into_the_lock(sandbox: Sandbox, closed: str) -> None:
+def test_nobody_else_can_lock_an_environment_and_a_closed_stream_is_not_written_into_the_lock(
+    sandbox: Sandbox,
+) -> None:
     assert sandbox.run("install", "alpha").code == 0
-    sandbox.call(["sh", "-c", f'"$0" install nosuchpackage alpha {closed}', sandbox.safepip])
-    assert content(f"{sandbox.venv}/.lock") == ""
-
-
-def test_only_who_may_change_an_environment_can_lock_it(sandbox: Sandbox) -> None:
-    assert sandbox.run("install", "alpha").code == 0
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        sandbox.call(["sh", "-c", f'"$0" install nosuchpackage alpha {closed}', sandbox.safepip])
+        assert content(f"{sandbox.venv}/.lock") == "", closed
     assert os.stat(f"{sandbox.venv}/.lock").st_mode & 0o077 == 0
 
 
+@pytest.fixture
+def own_cache(sandbox: Sandbox, cache: str) -> None:
+    """Give the world a copy of the cache that the tests share."""
+    path = os.path.join(sandbox.home, ".cache", "safepip")
+    os.unlink(path)
+    shutil.copytree(cache, path, symlinks=True)
+
+
+@pytest.mark.usefixtures("own_cache")
 def test_garbage_in_the_image_is_made_again(sandbox: Sandbox) -> None:
-    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))  # the one that the tests share
     assert sandbox.run("install", "alpha").code == 0
     (manifest,) = glob.glob(f"{sandbox.home}/.cache/safepip/images/*/manifest")
     with open(manifest, "ab") as file:
@@ -112,8 +118,8 @@ def test_garbage_in_the_image_is_made_again(sandbox: Sandbox) -> None:
     assert sandbox.run("install", "alpha", cwd=other).code == 0
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_an_image_that_was_edited_is_made_again(sandbox: Sandbox) -> None:
-    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
     assert sandbox.run("install", "alpha").code == 0
     (init,) = glob.glob(f"{sandbox.venv}/lib/python3*/site-packages/pip/__init__.py")
     with open(init, "a") as file:  # goes through the hard link
@@ -123,19 +129,17 @@ def test_an_image_that_was_edited_is_made_again(sandbox: Sandbox) -> None:
     assert sandbox.run("install", "alpha", cwd=other).code == 0
 
 
-@pytest.mark.parametrize("tampered", [False, True])
-def test_who_opens_one_environment_opens_no_other(sandbox: Sandbox, tampered: bool) -> None:
+@pytest.mark.usefixtures("own_cache")
+def test_who_opens_one_environment_opens_no_other(sandbox: Sandbox) -> None:
     other = os.path.join(sandbox.home, "other")
     os.mkdir(other)
-    os.unlink(os.path.join(sandbox.home, ".cache", "safepip"))
     for folder in (sandbox.project, other):
         assert sandbox.run("install", "alpha", cwd=folder).code == 0
     subprocess.run(["chmod", "-R", "a+w", sandbox.venv], check=True)
     (opened,) = glob.glob(f"{sandbox.venv}/lib/python3*/site-packages/pip/_internal/cli/main.py")
     mine = opened.replace(sandbox.project, other)
-    if tampered:
-        with open(opened, "a") as file:
-            file.write("raise SystemExit('tampered')\n")
+    with open(opened, "a") as file:
+        file.write("raise SystemExit('tampered')\n")
     ran = sandbox.run("install", "many1", cwd=other)
     assert ran.code == 0, ran.err
     said = "others could write to the files that pip shares with other environments; it has its own here now"
@@ -179,9 +183,9 @@ def test_a_dry_run_that_is_ended_while_it_prepares_leaves_no_trace(sandbox: Sand
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the calls fail")
-@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
-def test_without_locks_it_goes_on_and_says_so_once(sandbox: Sandbox, error: str) -> None:
-    failing = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", f"inject=flock:error={error}"]
+def test_without_locks_it_goes_on_and_says_so_once(sandbox: Sandbox) -> None:
+    failing = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]
+    failing += ["-e", "trace=flock", "-e", "inject=flock:error=ENOSYS"]
     ran = sandbox.call([*failing, sandbox.safepip, "install", "alpha"])
     assert ran.code == 0, ran.err
     assert len([line for line in ran.said if "cannot be locked" in line]) == 1

@@ -85,23 +85,22 @@ def install(box: Sandbox, who: str, *words: str) -> Ran:
     return box.call(line(box, who, *words))
 
 
-@pytest.mark.parametrize("who", [BARE, "safepip"])
-def test_netrc_tells_the_password(box: Sandbox, index: str, who: str) -> None:
+def test_netrc_tells_the_password(box: Sandbox, index: str) -> None:
     netrc = os.path.join(box.home, ".netrc")
     with open(netrc, "w", encoding="utf-8") as file:
         file.write(f'machine 127.0.0.1 login {USER} password "{PASSWORD}"\n')
     os.chmod(netrc, 0o600)
-    ran = install(box, who, "alpha", "--index-url", index)
+    ran = install(box, "safepip", "alpha", "--index-url", index)
     assert ran.code == 0, ran.err
     assert box.packages() == {"pip", "many0", "alpha"}
 
 
-@pytest.mark.parametrize("who", [BARE, "safepip", "safepip without an environment yet"])
+@pytest.mark.parametrize("who", ["safepip", "safepip without an environment yet"])
 def test_a_person_at_the_terminal_is_asked(box: Sandbox, index: str, who: str) -> None:
     pexpect = pytest.importorskip("pexpect")
     program, *words = line(box, who, "alpha", "--index-url", index)
     variables = box.environ({"TERM": "dumb"})
-    project = box.project if who in (BARE, "safepip") else os.path.join(box.home, "another")
+    project = box.project if who == "safepip" else os.path.join(box.home, "another")
     os.makedirs(project, exist_ok=True)
     child = pexpect.spawn(program, words, env=variables, cwd=project, encoding="utf-8", timeout=PATIENCE)
     try:
@@ -126,8 +125,7 @@ def test_where_nobody_may_be_asked_it_fails_as_bare_pip_does(box: Sandbox, index
     assert box.packages() == {"pip", "many0"}
 
 
-@pytest.mark.parametrize("who", [BARE, "safepip"])
-def test_a_keyring_on_path_tells_the_password(box: Sandbox, index: str, who: str) -> None:
+def test_a_keyring_on_path_tells_the_password(box: Sandbox, index: str) -> None:
     """Newer pips run `keyring --mode=creds --output=json get URL USER`, and older ones `keyring get URL USER`."""
     keyring = os.path.join(box.bin, "keyring")
     with open(keyring, "w", encoding="utf-8") as file:
@@ -135,6 +133,8 @@ def test_a_keyring_on_path_tells_the_password(box: Sandbox, index: str, who: str
     os.chmod(keyring, 0o755)
     box.variables["PATH"] = f"{box.bin}:{box.variables['PATH']}"
     with_user = index.replace("//", f"//{USER}@")
-    ran = install(box, who, "--keyring-provider", "subprocess", "--no-input", "alpha", "--index-url", with_user)
+    ran = install(
+        box, "safepip", "--keyring-provider", "subprocess", "--no-input", "alpha", "--index-url", with_user
+    )
     assert ran.code == 0, ran.err
     assert box.packages() == {"pip", "many0", "alpha"}

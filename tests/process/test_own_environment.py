@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,20 +23,10 @@ def site_of(environment: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def tools(base: str, published_wheels: str) -> dict[str, str]:
-    """Unpack uv, and make an environment with pipx; give their programs and safepip's wheel."""
+def tools(base: str, published_wheels: str, uv_programs: str) -> dict[str, str]:
+    """Give uv's programs and safepip's wheel."""
     folder = os.path.join(base, "tools")
-    uv = next((name for name in os.listdir(published_wheels) if name.startswith("uv-")), None)
-    if uv is None:
-        pytest.skip("there is no wheel of uv in the folder of wheels")
     os.makedirs(folder)
-    with zipfile.ZipFile(os.path.join(published_wheels, uv)) as wheel:
-        for name in wheel.namelist():
-            if "/scripts/" in name:
-                path = os.path.join(folder, os.path.basename(name))
-                with open(path, "wb") as file:
-                    file.write(wheel.read(name))
-                os.chmod(path, 0o755)
     environ = {"PATH": "/usr/bin:/bin", "HOME": folder, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": published_wheels}
     made = os.path.join(folder, "wheel")
     # Copied first, for the backend may leave something beside what it builds.
@@ -51,8 +40,8 @@ def tools(base: str, published_wheels: str) -> dict[str, str]:
         pytest.skip(f"safepip's wheel cannot be built from the folder of wheels: {built.stderr}")
     (wheel_name,) = os.listdir(made)
     return {
-        "uv": os.path.join(folder, "uv"),
-        "uvx": os.path.join(folder, "uvx"),
+        "uv": os.path.join(uv_programs, "uv"),
+        "uvx": os.path.join(uv_programs, "uvx"),
         "wheel": os.path.join(made, wheel_name),
     }
 
@@ -96,9 +85,18 @@ def test_pip_in_an_environment(sandbox: Sandbox, tools: dict[str, str], publishe
     """Installed like anything else: a tool where it is not active, and serving that environment where it is."""
     environment = os.path.join(sandbox.root, "tools-env")
     programs = os.path.join(environment, "bin")
-    assert sandbox.call([SYSTEM_PYTHON, "-m", "venv", environment]).code == 0
-    installing = [f"{programs}/python", "-m", "pip", "install", "--no-index", "--find-links", published_wheels]
-    made = sandbox.call([*installing, tools["wheel"]])
+    assert sandbox.call([SYSTEM_PYTHON, "-m", "venv", "--without-pip", environment]).code == 0
+    installing = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        environment,
+        "install",
+        "--find-links",
+        published_wheels,
+    ]
+    made = sandbox.call([*installing, "--no-compile", tools["wheel"]])
     assert made.code == 0, made.err
     assert os.path.isfile(f"{environment}/share/man/man1/safepip.1")
     before = site_of(environment)
@@ -132,13 +130,15 @@ def test_uv_tool(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, s
     )
 
 
-def test_pipx(sandbox: Sandbox, tools: dict[str, str], tooled: Mapping[str, str], published_wheels: str) -> None:
-    links = {**tooled, "PIP_FIND_LINKS": published_wheels}
-    pipx = os.path.join(sandbox.root, "pipx-env")
-    for words in (["venv", "-q", pipx], ["pip", "install", "-q", "--python", pipx, "pipx"]):
-        made = sandbox.call([tools["uv"], *words], env=links)
-        assert made.code == 0, made.err
-    made = sandbox.call([os.path.join(pipx, "bin", "pipx"), "install", tools["wheel"]], env=links)
+def test_pipx(
+    sandbox: Sandbox,
+    tools: dict[str, str],
+    tooled: Mapping[str, str],
+    published_wheels: str,
+    pipx_environment: str,
+) -> None:
+    links = {**tooled, "PIP_FIND_LINKS": published_wheels, "PIP_NO_COMPILE": "1"}
+    made = sandbox.call([os.path.join(pipx_environment, "bin", "pipx"), "install", tools["wheel"]], env=links)
     assert made.code == 0, made.err
     assert os.path.isfile(os.path.join(tooled["PIPX_MAN_DIR"], "man1", "safepip.1"))
     program = os.path.join(tooled["PIPX_BIN_DIR"], "safepip")

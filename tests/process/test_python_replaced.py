@@ -1,18 +1,19 @@
-"""The managed Python is replaced in place by another minor version, as by an upgrade of the distribution."""
+"""The managed Python is replaced in place by another minor version, as by an upgrade of the distribution.
+
+Ann had set safepip up and installed things before. She types what she always types, repairs one thing after the
+other, and after a second replacement everything at once.
+"""
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
 
 import pytest
 from sandbox import SYSTEM_PATH, Ran, Sandbox, copy_interpreter, make_wheel, unmanaged_pythons
 from tree import TREE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 pytestmark = pytest.mark.slow
 BOOTSTRAP = os.path.join(TREE, "scripts", "bootstrap.py")
@@ -31,46 +32,46 @@ def install_python(python: str, prefix: str) -> str | None:
     return os.path.basename(copied).removeprefix("python")
 
 
-class Machine:
-    """A machine with one Python, and people who set safepip up and installed things before it was upgraded."""
+def prefix_of(box: Sandbox) -> str:
+    return os.path.join(os.path.dirname(box.root), "usr")
 
-    def __init__(self, root: str, find_links: str) -> None:
-        self.root = root
-        self.prefix = os.path.join(root, "usr")
-        self.find_links = find_links
-        self.before = self.after = ""
 
-    def person(self, name: str) -> Sandbox:
-        box = Sandbox(os.path.join(self.root, name), "", "", path=f"{self.prefix}/bin:{SYSTEM_PATH}")
-        box.variables["PIP_FIND_LINKS"] = self.find_links
-        box.safepip = os.path.join(box.home, ".local", "bin", "safepip")
-        done(box.call([f"{self.prefix}/bin/python3", BOOTSTRAP, "--quiet", "--no-demo"], cwd="/"))
-        done(box.run("install", "beta"))
-        done(box.run("install", "alpha", cwd=box.home))
-        done(box.run("install", "httpie==1.0", cwd=box.home))
-        done(box.run("install", "black", cwd=box.home))
-        return box
+def replace_python(box: Sandbox, old: str) -> str:
+    """Put another minor version than `old` in place of the machine's Python; return it, or skip."""
+    for python in unmanaged_pythons():
+        if f"python{old}" in python:
+            continue
+        new = install_python(python, prefix_of(box))
+        if new not in {None, old}:
+            return str(new)
+    pytest.skip("there is no second unmanaged Python here that can be copied")
 
 
 @pytest.fixture(scope="module")
-def people(base: str, wheels: str, published_wheels: str) -> dict[str, Sandbox]:
+def ann(base: str, wheels: str, published_wheels: str) -> Sandbox:
+    """Give a person who set safepip up and installed things before the only Python of the machine was replaced."""
     folder = os.path.join(base, "replaced")
     apps = os.path.join(folder, "apps")
     os.makedirs(apps)
     for version in ("1.0", "2.0"):
         make_wheel(apps, "httpie", version, commands=["http"])
     make_wheel(apps, "black", "1.0", commands=["black"])
-    machine = Machine(folder, f"{wheels} {published_wheels} {apps}")
-    found = unmanaged_pythons()
-    old = next((minor for python in found if (minor := install_python(python, machine.prefix))), None)
+    box = Sandbox(os.path.join(folder, "ann"), "", "", path=f"{folder}/usr/bin:{SYSTEM_PATH}")
+    box.variables["PIP_FIND_LINKS"] = f"{wheels} {published_wheels} {apps}"
+    box.safepip = os.path.join(box.home, ".local", "bin", "safepip")
+    old = next(
+        (minor for python in unmanaged_pythons() if (minor := install_python(python, prefix_of(box)))), None
+    )
     if old is None:
         pytest.skip("there is no unmanaged Python here that can be copied")
-    found_people = {name: machine.person(name) for name in ("ann", "bob", "eve")}
-    tried = (install_python(python, machine.prefix) for python in found if f"python{old}" not in python)
-    if next((minor for minor in tried if minor not in {None, old}), None) is None:
-        pytest.skip("there is no second unmanaged Python here that can be copied")
-    assert not os.path.exists(f"{machine.prefix}/bin/python{old}")
-    return found_people
+    done(box.call([f"{prefix_of(box)}/bin/python3", BOOTSTRAP, "--quiet", "--no-demo"], cwd="/"))
+    done(box.run("install", "beta"))
+    done(box.run("install", "alpha", cwd=box.home))
+    done(box.run("install", "httpie==1.0", cwd=box.home))
+    done(box.run("install", "black", cwd=box.home))
+    replace_python(box, old)
+    assert not os.path.exists(f"{prefix_of(box)}/bin/python{old}")
+    return box
 
 
 def done(ran: Ran) -> Ran:
@@ -84,11 +85,10 @@ def program(box: Sandbox, name: str) -> str:
     return ran.text.strip() if ran.code == 0 else f"exit {ran.code}"
 
 
-# -- ann types what she always types
+# -- what one always types
 
 
-def test_every_command_of_safepips_goes_on(people: Mapping[str, Sandbox]) -> None:
-    ann = people["ann"]
+def test_every_command_of_safepips_goes_on(ann: Sandbox) -> None:
     new = os.path.join(ann.home, "new")
     os.makedirs(new, exist_ok=True)
     assert done(ann.run("--safepip-version")).text.startswith("safepip ")
@@ -105,8 +105,7 @@ def test_every_command_of_safepips_goes_on(people: Mapping[str, Sandbox]) -> Non
     assert b"safepip env repair --all" in told
 
 
-def test_an_update_of_safepip_by_pip_says_which_command_does_it(people: Mapping[str, Sandbox]) -> None:
-    ann = people["ann"]
+def test_an_update_of_safepip_by_pip_says_which_command_does_it(ann: Sandbox) -> None:
     new = os.path.join(ann.home, "update")
     os.makedirs(new, exist_ok=True)
     ran = ann.run("install", "-U", "safepip", cwd=new)
@@ -115,10 +114,9 @@ def test_an_update_of_safepip_by_pip_says_which_command_does_it(people: Mapping[
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh", "sh"])
-def test_every_new_shell_with_the_line_of_init_goes_on(people: Mapping[str, Sandbox], shell: str) -> None:
+def test_every_new_shell_with_the_line_of_init_goes_on(ann: Sandbox, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell}")
-    ann = people["ann"]
     lines = {"fish": f"{ann.safepip} init fish | source", "tcsh": f"eval `{ann.safepip} init tcsh`"}
     line = lines.get(shell, f'eval "$({ann.safepip} init {shell})"')
     typed = f"{line}\npip --version\n"
@@ -130,60 +128,61 @@ def test_every_new_shell_with_the_line_of_init_goes_on(people: Mapping[str, Sand
     assert b"Traceback" not in ran.err
 
 
-# -- bob mends one thing after the other
+# -- one thing after the other is repaired
 
 
-def test_applications_are_told_from_healthy_ones_upgraded_and_removed(people: Mapping[str, Sandbox]) -> None:
-    bob = people["bob"]
-    assert program(bob, "http").startswith("exit ")
-    listed = done(bob.run("app", "list", cwd=bob.home))
+def test_applications_are_told_from_healthy_ones_upgraded_and_removed(ann: Sandbox) -> None:
+    assert program(ann, "http").startswith("exit ")
+    listed = done(ann.run("app", "list", cwd=ann.home))
     assert any(GONE in line and "safepip app reinstall-all" in line for line in listed.said)
-    done(bob.run("install", "-U", "httpie", cwd=bob.home))
-    assert program(bob, "http") == "this is httpie 2.0"
-    listed = done(bob.run("app", "list", cwd=bob.home))
+    done(ann.run("install", "-U", "httpie", cwd=ann.home))
+    assert program(ann, "http") == "this is httpie 2.0"
+    listed = done(ann.run("app", "list", cwd=ann.home))
     assert [line for line in listed.said if GONE in line and line.startswith("httpie")] == []
-    done(bob.run("uninstall", "-y", "black", cwd=bob.home))
-    assert not os.path.lexists(os.path.join(bob.home, ".local", "bin", "black"))
-    done(bob.run("app", "reinstall-all", cwd=bob.home))
-    assert program(bob, "http") == "this is httpie 2.0"
+    done(ann.run("uninstall", "-y", "black", cwd=ann.home))
+    assert not os.path.lexists(os.path.join(ann.home, ".local", "bin", "black"))
+    done(ann.run("app", "reinstall-all", cwd=ann.home))
+    assert program(ann, "http") == "this is httpie 2.0"
 
 
 @pytest.mark.parametrize("place", ["project", ""])
-def test_an_environment_is_repaired_and_the_others_are_named(people: Mapping[str, Sandbox], place: str) -> None:
-    bob = people["bob"]
-    cwd = os.path.join(bob.home, place)
-    before = done(bob.run("env", "list")).text
-    ran = done(bob.run("env", "repair", cwd=cwd))
-    still = [line for line in done(bob.run("env", "list")).text.splitlines() if GONE in line]
+def test_an_environment_is_repaired_and_the_others_are_named(ann: Sandbox, place: str) -> None:
+    cwd = os.path.join(ann.home, place)
+    before = done(ann.run("env", "list")).text
+    ran = done(ann.run("env", "repair", cwd=cwd))
+    still = [line for line in done(ann.run("env", "list")).text.splitlines() if GONE in line]
     assert len(still) < before.count(GONE)
     named = [line for line in ran.said if line.startswith("also broken: ")]
     assert bool(named) >= bool(still)
     assert all(line.endswith("repair all: safepip env repair --all") for line in named)
-    assert b"alpha==2.0" in done(bob.run("freeze", cwd=cwd)).out
+    assert b"alpha==2.0" in done(ann.run("freeze", cwd=cwd)).out
 
 
-# -- eve mends all at once
+# -- after a second replacement everything is repaired at once
 
 
-def test_one_command_repairs_projects_the_home_environment_and_applications(people: Mapping[str, Sandbox]) -> None:
-    eve = people["eve"]
-    assert done(eve.run("env", "list")).text.count(GONE) == 3, "the project's, home, and safepip's own pipx"
-    done(eve.run("env", "repair", "--all", cwd="/"))
-    assert GONE not in done(eve.run("env", "list")).text
-    assert (program(eve, "http"), program(eve, "black")) == ("this is httpie 1.0", "this is black 1.0")
-    assert done(eve.run("freeze")).out == b"alpha==2.0\nbeta==1.0\n"
-    assert done(eve.run("env", "repair", "--all", cwd="/")).said == []
+def test_one_command_repairs_projects_the_home_environment_and_applications(ann: Sandbox) -> None:
+    done(ann.run("install", "black", cwd=ann.home))
+    (now,) = glob.glob(f"{prefix_of(ann)}/bin/python3.*")
+    replace_python(ann, os.path.basename(now).removeprefix("python"))
+    listed = done(ann.run("env", "list")).text.splitlines()[1:]
+    assert all(GONE in line for line in listed)
+    assert len(listed) >= 3, "the project's, home, and safepip's own pipx"
+    done(ann.run("env", "repair", "--all", cwd="/"))
+    assert GONE not in done(ann.run("env", "list")).text
+    assert (program(ann, "http"), program(ann, "black")) == ("this is httpie 2.0", "this is black 1.0")
+    assert done(ann.run("freeze")).out == b"alpha==2.0\nbeta==1.0\n"
+    assert done(ann.run("env", "repair", "--all", cwd="/")).said == []
 
 
-def test_another_python_elsewhere_takes_the_place_of_one_that_was_removed(people: Mapping[str, Sandbox]) -> None:
-    eve = people["eve"]
-    prefix = eve.variables["PATH"].partition(":")[0]
+def test_another_python_elsewhere_takes_the_place_of_one_that_was_removed(ann: Sandbox) -> None:
+    prefix = os.path.join(prefix_of(ann), "bin")
     hidden = {"PATH": SYSTEM_PATH}
     os.rename(prefix, f"{prefix}.away")
     try:
-        ran = eve.run("--safepip-version", env=hidden)
+        ran = ann.run("--safepip-version", env=hidden)
     finally:
         os.rename(f"{prefix}.away", prefix)
     assert done(ran).err == b""
-    recorded = subprocess.run(["grep", "^python=", eve.safepip], capture_output=True, text=True, check=True).stdout
+    recorded = subprocess.run(["grep", "^python=", ann.safepip], capture_output=True, text=True, check=True).stdout
     assert recorded in {"python=/usr/bin/python3\n", "python=/usr/local/bin/python3\n"}

