@@ -25,5 +25,6 @@ Words that the code and its messages use, one a concept:
 - adopted: an environment made by others that safepip has looked at, without objection.
 - image: pip, installed once and linked into new environments. Seed: safepip's own pip, from which images are made.
 - template: what virtualenv writes, kept so that it can be written again.
-- hint: how the tool that keeps a project records a dependency. Run hint: how to run what was just installed.
+- keeper: the tool that keeps a project, such as uv or Poetry. Hint: how that records a dependency.
+- run hint: how to run what was just installed.
 """
