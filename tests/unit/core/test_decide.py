@@ -226,6 +226,7 @@ MENDING = {"place": RUIN, "settings": Settings(auto_repair=True), "may_repair": 
 NOT_TO_BE_MENDED = replace(RUIN, reason=OTHER_SYSTEM, other_system=True)
 
 
+PIPX = Apps(folder="/pipx", installed=("a", "b", "black", "c", "d", "e", "x"))
 OLD = replace(TARGET, interpreter=replace(BASE, version=(3, 7, 16)))
 
 
@@ -415,6 +416,10 @@ ROWS = [
     row("install black", {**OUTSIDE, "settings": Settings(app_routing="never")}, f"create {HOME}", "11 the setting says never"),
     row("install six", OUTSIDE, f"create {HOME}", "11 a library is none"),
     row("download black", OUTSIDE, f"pip of {SYSTEM}", "11 only what pipx can do is pipx's"),
+    row("uninstall black", {"apps": PIPX}, f"in {VENV}", "11 in a project its own package is removed"),
+    row("uninstall x", {"apps": PIPX, "settings": Settings(apps=("x",))}, "pipx x", "11 or the setting's application"),
+    row("--app install six", {"configured_python": True}, f"refuse {USAGE}", "11 --app with a file that names an interpreter"),
+    row("--app install six", {"environ": {"PIP_DRY_RUN": "1"}}, f"refuse {USAGE}", "11 --app with a variable that asks for more"),
     # 12
     *(
         row(f"{subcommand} six", {}, f"in {VENV}", f"12 {subcommand} looks where install puts things")
@@ -559,6 +564,11 @@ def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
     plan = decide(context("show black", apps=pipx, **OUTSIDE))
     assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
     assert said(decide(context("show six", apps=pipx, **OUTSIDE))) == f"pip of {SYSTEM}"
+
+
+def test_row_11_a_list_names_some_of_the_applications():
+    plan = decide(context("list", project=None, place=env(HOME), apps=PIPX))
+    assert plan.notices == ("with pipx: a, b, black, c, d and 2 more (safepip app list)",)
 
 
 def test_row_4_the_environment_named_is_made_even_where_another_is_active():
