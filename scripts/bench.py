@@ -96,7 +96,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def measured(group: Group, world: World, rounds: int, notes: list[str]) -> list[Result]:
     """Return what came out of a group; nothing, with a note, where a command failed, so that the others count."""
     try:
-        return [measure(group, world, rounds, notes)]
+        return [measure(group, world.environ, rounds, notes)]
     except Stop as stop:
         notes.append(f"left out: {group.title} ({'; '.join(stop.lines)})")
         return []

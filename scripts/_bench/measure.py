@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from _bench.world import World
-
     Times = dict[str, list[float]]  # of each case its ms, one a round
 
 
@@ -99,7 +97,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def measure(group: Group, world: World, rounds: int, notes: list[str]) -> Result:
+def measure(group: Group, environ: Mapping[str, str], rounds: int, notes: list[str]) -> Result:
     """Run all cases of a group by turns, and once more before that to warm up."""
     rounds = max(1, round(rounds * group.share))
     say(f"measuring: {group.title} (rounds: {rounds}, commands: {len(group.cases)}) ...")
@@ -107,7 +105,7 @@ def measure(group: Group, world: World, rounds: int, notes: list[str]) -> Result
     times: Times = {case.name: [] for case in cases}
     for number in range(rounds + 1):
         for case in turned(cases, number):
-            ms = attempt(case, world, notes)
+            ms = attempt(case, environ, notes)
             if ms is None:
                 cases.remove(case)
                 del times[case.name]
@@ -119,10 +117,10 @@ def measure(group: Group, world: World, rounds: int, notes: list[str]) -> Result
     return Result(group.title, rounds, times, verdicts, lines)
 
 
-def attempt(case: Case, world: World, notes: list[str]) -> float | None:
+def attempt(case: Case, environ: Mapping[str, str], notes: list[str]) -> float | None:
     """Run a case; return its ms, or None, with a note, where it failed and may be left out."""
     try:
-        return run(case, world)
+        return run(case, environ)
     except Stop as stop:
         if not case.optional:
             raise
@@ -138,15 +136,20 @@ def turned(cases: Sequence[Case], number: int) -> list[Case]:
     return order if number % 2 == 0 else order[::-1]
 
 
-def run(case: Case, world: World) -> float:
+def run(case: Case, environ: Mapping[str, str]) -> float:
     """Run a case; return the ms of CPU that it and all its children took; Stop where it failed."""
     case.before()
-    environ = {**world.environ, **case.environ}
     null = subprocess.DEVNULL
     with tempfile.TemporaryFile() as errors:  # not a pipe, which what outlives the command would keep open
         start = children_cpu()
         ended = subprocess.run(
-            case.argv, cwd=case.cwd, env=environ, stdin=null, stdout=null, stderr=errors, check=False
+            case.argv,
+            cwd=case.cwd,
+            env={**environ, **case.environ},
+            stdin=null,
+            stdout=null,
+            stderr=errors,
+            check=False,
         )
         used = children_cpu() - start
         errors.seek(0)

@@ -221,7 +221,7 @@ def make_project(world: World, name: str, distributions: int = 0) -> str:
     """Make a directory below the home directory that safepip gave an environment; return its path."""
     project = os.path.join(world.home, name)
     os.mkdir(project)
-    run(Case(f"making {name}", (world.safepip, "install", SMALL), project), world)
+    run(Case(f"making {name}", (world.safepip, "install", SMALL), project), world.environ)
     add_distributions(site_packages(project), distributions)
     with open(os.path.join(project, "requirements.txt"), "w", encoding="utf-8") as file:
         file.writelines(f"bench-dist-{number}\n" for number in range(min(distributions, NAMED)))

@@ -91,29 +91,29 @@ def test_no_cases_are_no_trouble():
 
 # --- what fails
 
+ENVIRON = {"PATH": "/bin:/usr/bin"}
+
 
 def test_a_case_that_may_fail_is_left_out_with_its_reason(tmp_path):
     notes = []
-    world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
     line = "echo [KeyError]: no such thing >&2; echo try -v >&2; exit 3"
     optional, needed = (
         Case("pdm add", ("/bin/sh", "-c", line), str(tmp_path), optional=may_fail) for may_fail in (True, False)
     )
-    assert measuring.attempt(optional, world, notes) is None
+    assert measuring.attempt(optional, ENVIRON, notes) is None
     assert notes == ["left out: pdm add ended with 3 ([KeyError]: no such thing)"]
     with pytest.raises(bench.Stop):
-        measuring.attempt(needed, world, notes)
+        measuring.attempt(needed, ENVIRON, notes)
 
 
 def test_a_case_that_does_not_do_its_work_has_failed(tmp_path):
-    world = worlds.World(str(tmp_path), sys.executable, {"PATH": "/bin:/usr/bin"}, {})
     idle, busy = (
         Case("idle", ("/bin/sh", "-c", line), str(tmp_path), makes=str(tmp_path / "made"))
         for line in (":", "echo >made")
     )
     with pytest.raises(bench.Stop, match="did not make"):
-        measuring.run(idle, world)
-    assert measuring.run(busy, world) > 0.0
+        measuring.run(idle, ENVIRON)
+    assert measuring.run(busy, ENVIRON) > 0.0
 
 
 # --- goals
