@@ -50,14 +50,13 @@ def inject_errors(world: World, rounds: int, chance: random.Random, *, kind: str
         when, error = chance.randint(1, counted[call]), chance.choice(ERRORS)
         ran = _failing(world, line, project, f"{call}:error={error}:when={when}")
         wrong = _complaints(ran) + _after(world, project, following)
-        told = [f"{error} at {call} {when} of {counted[call]}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, rounds, "".join(told))
-        notes += told
+        where = f"{error} at {call} {when} of {counted[call]}"
+        notes += world.note(name, number, rounds, where, wrong)
     return Result(name=name, tried=rounds, failed=len(notes), notes=notes, unit="errors")
 
 
 def _kind(world: World, kind: str) -> tuple[list[str], list[str], str]:
-    """Return the line that meets an error, the line that follows, and a project where both have work to do."""
+    """Return a line, the line that follows, and a project where both have work to do."""
     project = world.project(f"errors-{kind}")
     before = ["other==1.0", "pack==1.0", "third"]
     _must(world.run([world.safepip, "install", *before], project))
@@ -73,8 +72,8 @@ def _kind(world: World, kind: str) -> tuple[list[str], list[str], str]:
     }
     if kind == "repair":
         os.truncate(os.path.join(site_of(os.path.join(project, ".venv")), "pack", "part0.py"), 0)
-    following = lines["repair"] if kind == "repair" else [world.safepip, *NEXT]
-    return lines[kind], following, project
+        return lines[kind], lines["repair"], project
+    return lines[kind], [world.safepip, *NEXT], project
 
 
 def _prepare(world: World, kind: str, template: str, project: str) -> None:
@@ -99,9 +98,8 @@ def kill_changes(world: World, rounds: int, chance: random.Random, *, kind: str)
         count = chance.randint(1, total)
         kill_when(world, line, project, at_count(count))
         wrong = _after(world, project, following)
-        told = [f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, rounds, "".join(told))
-        notes += told
+        where = f"change {count} of {total}"
+        notes += world.note(name, number, rounds, where, wrong)
     return Result(name=name, tried=rounds, failed=len(notes), notes=notes, unit="kills")
 
 
@@ -139,21 +137,30 @@ def _failing(world: World, line: Sequence[str], project: str, injected: str, env
 
 
 def _complaints(ran: Ran) -> list[str]:
-    """Return what must not be said of an error: a traceback that leads through safepip's own files."""
-    own = [line for line in ran.err.splitlines() if "/safepip/" in line and line.lstrip().startswith("File ")]
-    pips = any("/pip/_internal/" in line for line in ran.err.splitlines())
-    return [f"traceback: {ran.last}"] if own and not pips else []
+    """Return a traceback that leads through safepip's files and not through pip's."""
+    if "/pip/_internal/" in ran.err:
+        return []
+    if re.search(r"^\s*File .*/safepip/", ran.err, re.MULTILINE):
+        return [f"traceback: {ran.last}"]
+    return []
+
+
+def _failed(ran: Ran, called: str) -> list[str]:
+    if ran.code == 0:
+        return []
+    return [f"{called}: {ran.last}"]
 
 
 def _after(world: World, project: str, line: Sequence[str]) -> list[str]:
     """Return what is wrong when the next command has run, and after a repair."""
     environment = os.path.join(project, ".venv")
     ran = world.run(line, project)
-    wrong = [] if ran.code == 0 else [ran.last]
-    wrong += _complaints(ran)
+    wrong = [*_failed(ran, line[-1]), *_complaints(ran)]
     if os.path.lexists(os.path.join(environment, ".safepip", "journal")):
         wrong.append("the journal is still there")
-    return wrong or _unsound(world, environment) + _litter(project)
+    if wrong:
+        return wrong
+    return _unsound(world, environment) + _litter(project)
 
 
 def _litter(project: str) -> list[str]:
@@ -184,14 +191,14 @@ def emptied(world: World, rounds: int, chance: random.Random) -> Result:
             _cut(path, share)
         read = world.run([world.safepip, "list"], project)
         repaired = world.run([world.safepip, "env", "repair"], project)
-        named = "repair it: safepip env repair" in read.err
-        wrong = _complaints(read) + ([] if read.code == 0 or named else [f"list: {read.last}"])
-        wrong += [] if repaired.code == 0 else [f"repair: {repaired.last}"]
+        wrong = _complaints(read)
+        if "repair it: safepip env repair" not in read.err:
+            wrong += _failed(read, "list")
+        wrong += _failed(repaired, "repair")
         wrong += _after(world, project, [world.safepip, *NEXT])
         names = ", ".join(os.path.relpath(path, world.home) for path in damaged)
-        told = [f"{names} cut to {share}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count("emptied", number, rounds, "".join(told))
-        notes += told
+        where = f"{names} cut to {share}"
+        notes += world.note("emptied", number, rounds, where, wrong)
     return Result("emptied", rounds, len(notes), notes, "rounds")
 
 
@@ -204,8 +211,10 @@ def _files(world: World, environment: str) -> Iterator[str]:
     ]
     for root in roots:
         for folder, _, names in os.walk(root):
-            paths = [os.path.join(folder, name) for name in names if "virtualenv" not in name]
-            yield from (path for path in paths if os.path.isfile(path) and os.path.getsize(path))
+            for name in names:
+                path = os.path.join(folder, name)
+                if "virtualenv" not in name and os.path.isfile(path) and os.path.getsize(path):
+                    yield path
 
 
 def _cut(path: str, share: float) -> None:
@@ -245,15 +254,15 @@ def hidden(world: World, rounds: int, chance: random.Random, *, kind: str) -> Re
         if program is not None:
             program.kill()
             program.wait()
-        told = [f"round {number}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, rounds, "".join(told))
-        notes += told
+        where = f"round {number}"
+        notes += world.note(name, number, rounds, where, wrong)
     return Result(name, rounds, len(notes), notes, "kills")
 
 
 # -- another user who exchanges directories while root removes
 
 
+PRECIOUS = ("one", "two", "creating", "pyvenv.cfg")  # files that must stay as they are
 RACE = """
 import os, sys
 place, outside = sys.argv[1:]
@@ -286,22 +295,20 @@ def exchanged(world: World, rounds: int, _chance: random.Random) -> Result:
     for number in range(1, rounds + 1):
         project = os.path.join(world.new_folder("open"), "project")
         os.makedirs(os.path.join(project, ".venv", ".safepip"))
-        files = [os.path.join(outside, name) for name in ("one", "two", "creating", "pyvenv.cfg")]
-        for path in files:
-            with open(path, "w", encoding="utf-8") as file:
+        for name in PRECIOUS:
+            with open(os.path.join(outside, name), "w", encoding="utf-8") as file:
                 file.write("precious")
         subprocess.run(["chown", "-R", str(STRANGER), os.path.dirname(project)], check=True)
         argv = ["/usr/bin/python3", "-c", RACE.format(uid=STRANGER), project, outside]
         with subprocess.Popen(argv, stdout=subprocess.PIPE) as attacker:
             assert attacker.stdout is not None
             attacker.stdout.readline()
-            world.run([world.safepip, *lines[number % len(lines)]], project)
+            words = lines[number % len(lines)]
+            world.run([world.safepip, *words], project)
             attacker.kill()
-        wrong = [path for path in files if not _holds(path, "precious")]
-        wrong += [name for name in os.listdir(outside) if name not in {"one", "two", "creating", "pyvenv.cfg"}]
-        told = [f"{lines[number % len(lines)]}: {wrong}"] if wrong else []
-        world.count("race-root", number, rounds, "".join(told))
-        notes += told
+        wrong = [name for name in PRECIOUS if not _holds(os.path.join(outside, name), "precious")]
+        wrong += set(os.listdir(outside)).difference(PRECIOUS)
+        notes += world.note("race-root", number, rounds, " ".join(words), wrong)
         shutil.rmtree(os.path.dirname(project), ignore_errors=True)
     return Result("race-root", rounds, len(notes), notes)
 

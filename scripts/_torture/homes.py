@@ -109,9 +109,8 @@ def inject_into_home(world: World, rounds: int, chance: random.Random, *, kind: 
         again = world.run(home.line, home.folder, home.env)
         wrong += [] if again.code == 0 else [f"again: {again.last}"]
         wrong += _complaints(again) + home.wrong_after_all()
-        told = [f"{error} at {call} {when} of {counted[call]}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, rounds, "".join(told))
-        notes += told
+        where = f"{error} at {call} {when} of {counted[call]}"
+        notes += world.note(name, number, rounds, where, wrong)
     return Result(name=name, tried=rounds, failed=len(notes), notes=notes, unit="errors")
 
 
@@ -126,9 +125,7 @@ def kill_in_namespaces(world: World, rounds: int, chance: random.Random) -> Resu
     notes: list[str] = []
     for number in range(1, rounds + 1):
         called, wrong = tried[number % len(tried)](number, chance)
-        told = [f"{called}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, rounds, "".join(told))
-        notes += told
+        notes += world.note(name, number, rounds, called, wrong)
     return Result(name=name, tried=rounds, failed=len(notes), notes=notes, unit="kills")
 
 

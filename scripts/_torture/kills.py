@@ -53,9 +53,7 @@ def kill_creations(world: World, rounds: int, chance: random.Random, *, cold: bo
         fresh()
         kill_when(world, line, project, decides, home)
         wrong = _after_creation(world, project, whole, home)
-        told = [f"{called}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, len(points), "".join(told))
-        notes += told
+        notes += world.note(name, number, len(points), called, wrong)
     return Result(name=name, tried=len(points), failed=len(notes), notes=notes, unit="kills")
 
 
@@ -105,9 +103,8 @@ def kill_installs(world: World, rounds: int, chance: random.Random, *, kind: str
         kill_when(world, line, project, at_count(count))
         following = line if chance.random() < 0.5 else [world.safepip, *NEXT]
         wrong = _after_install(world, project, following, line)
-        told = [f"change {count} of {total}: {'; '.join(wrong[:3])[:400]}"] if wrong else []
-        world.count(name, number, len(counts), "".join(told))
-        notes += told
+        where = f"change {count} of {total}"
+        notes += world.note(name, number, len(counts), where, wrong)
     return Result(name=name, tried=len(counts), failed=len(notes), notes=notes, unit="kills")
 
 

@@ -71,6 +71,14 @@ class World:
         if done % max(1, total // 10) == 0:
             self.tell(f"  {name}: {done} of {total}")
 
+    def note(self, name: str, done: int, total: int, where: str, wrong: Sequence[str]) -> list[str]:
+        """Tell how far an experiment has come, and return what was wrong."""
+        told = []
+        if wrong:
+            told.append(f"{where}: {'; '.join(wrong[:3])[:400]}")
+        self.count(name, done, total, "".join(told))
+        return told
+
     def folder(self, name: str) -> str:
         """Make a folder of that name in the scratch folder, and return its path."""
         path = os.path.join(self.scratch, name)
