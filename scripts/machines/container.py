@@ -68,15 +68,18 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     try:
         require_means()
-        shown = dict.fromkeys(filter(None, map(dockerfile, map(read, options.files or PAGES))))
+        pages = map(read, options.files or PAGES)
+        shown = dict.fromkeys(filter(None, map(dockerfile, pages)))
         if not shown:
             raise Stop(64, "there is no Dockerfile that begins with FROM")  # noqa: TRY301
-        failed = [name for text in shown for name in failures(text, options.roots)]
+        failed: list[str] = []
+        for text in shown:
+            failed += failures(text, options.roots)
     except Stop as stop:
         return complain(stop.code, *stop.lines)
     except KeyboardInterrupt:
         return 130
-    return 1 if failed else 0
+    return int(bool(failed))
 
 
 def require_means() -> None:
@@ -93,9 +96,12 @@ def read(path: str) -> str:
 
 def dockerfile(page: str) -> str | None:
     """Return the first whole Dockerfile of a page in Markdown, None where there is none."""
-    blocks = re.findall(r"^```dockerfile\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    whole = [block for block in blocks if block.startswith("FROM ")]
-    return next(iter(whole), page if page.startswith("FROM ") else None)
+    if page.startswith("FROM "):  # it is a Dockerfile itself
+        return page
+    found = re.search(r"^```dockerfile\n(FROM .*?)^```", page, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return None
+    return found[1]
 
 
 def checks(shown: str) -> Iterator[Check]:
@@ -103,17 +109,13 @@ def checks(shown: str) -> Iterator[Check]:
     runs = (("", "python3 app.py", "six 1."), ("12345", "python3 app.py", "as 12345"))
     gone = ("0", "if [ -e /root/.cache/pip ] || [ -e /usr/local/bin/safepip ]; then exit 1; fi; echo gone", "gone")
     yield Check("as shown", shown, SEES, "NOT see", (*runs, gone))
-    lines = shown.splitlines(keepends=True)
-    yield Check("without ENV", "".join(line for line in lines[: stage_end(lines)] if "ENV" not in line), SEES_NOT)
-    head = [line for line in lines[: stage_end(lines)] if re.match(r"FROM|ENV|COPY .*safepip", line)]
-    for variables in ("", "CI=true GITHUB_ACTIONS=true container=docker"):
-        ci = [f"ENV {variables}\n"] if variables else []
-        yield Check(f"nameless {variables}".strip(), "".join([*head, *ci, NAMELESS]), SEES, "NOT see")
-
-
-def stage_end(lines: list[str]) -> int:
-    """Return the index of the second FROM, or how many lines there are."""
-    return next((index for index, line in enumerate(lines) if index and line.startswith("FROM ")), len(lines))
+    first_stage = re.split(r"^(?=FROM )", shown, flags=re.MULTILINE)[1]
+    lines = first_stage.splitlines(keepends=True)
+    yield Check("without ENV", "".join(line for line in lines if "ENV" not in line), SEES_NOT)
+    head = "".join(line for line in lines if re.match(r"FROM|ENV|COPY .*safepip", line))
+    yield Check("nameless", head + NAMELESS, SEES, "NOT see")
+    in_ci = "CI=true GITHUB_ACTIONS=true container=docker"
+    yield Check(f"nameless {in_ci}", f"{head}ENV {in_ci}\n{NAMELESS}", SEES, "NOT see")
 
 
 def failures(shown: str, roots: str) -> Iterator[str]:
@@ -126,10 +128,13 @@ def failures(shown: str, roots: str) -> Iterator[str]:
         for check in checks(shown):
             started = time.monotonic()
             trouble = buildah.trouble_with(check, context)
-            speak(f"{check.name}: {'FAILED' if trouble else 'ok'}, {time.monotonic() - started:.0f} s")
-            if trouble:
-                speak(trouble)
-                yield check.name
+            took = f"{time.monotonic() - started:.0f} s"
+            if not trouble:
+                speak(f"{check.name}: ok, {took}")
+                continue
+            speak(f"{check.name}: FAILED, {took}")
+            speak(trouble)
+            yield check.name
 
 
 def root_of(image: str, roots: str) -> str:
@@ -170,13 +175,10 @@ class Buildah:
         os.mkdir(self.means)
         with open(os.path.join(self.means, "pip.conf"), "w", encoding="utf-8") as file:
             file.write("[global]\nno-index = true\nfind-links = /wheels\n")
-        places = {
-            wheels: "/wheels",
-            "/bin/true": "/usr/local/sbin/apt-get",
-            f"{self.means}/pip.conf": "/etc/pip.conf",
-        }
         self.volumes = [
-            word for source, target in places.items() for word in ("--volume", f"{source}:{target}:ro")
+            f"--volume={wheels}:/wheels:ro",
+            "--volume=/bin/true:/usr/local/sbin/apt-get:ro",
+            f"--volume={self.means}/pip.conf:/etc/pip.conf:ro",
         ]
 
     def call(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -208,17 +210,26 @@ class Buildah:
         options = ["--isolation=chroot", "--network=host", "--pull-never", "--layers=false", *self.volumes]
         built = self.call("bud", *options, "--tag", IMAGE, "--file", file, context)
         told = built.stdout
-        if built.returncode != 0 or check.says not in told or (check.silent and check.silent in told):
+        is_silent = not check.silent or check.silent not in told
+        if built.returncode != 0 or check.says not in told or not is_silent:
             return f"exit code {built.returncode}, wanted: {check.says}\n{told}"
-        return next(filter(None, (self.wrong(*run) for run in check.runs)), None)
+        for run in check.runs:
+            wrong = self.wrong(*run)
+            if wrong is not None:
+                return wrong
+        return None
 
     def wrong(self, user: str, typed: str, shows: str) -> str | None:
         """Type something in a container of the image; return what came if it is not what it should show."""
         container = self.must("from", "--pull-never", IMAGE)
-        chosen = [f"--user={user}"] if user else []
-        done = self.call("run", "--isolation=chroot", *chosen, container, "--", "sh", "-c", typed)
+        options = ["--isolation=chroot"]
+        if user:
+            options.append(f"--user={user}")
+        done = self.call("run", *options, container, "--", "sh", "-c", typed)
         self.must("rm", container)
-        return None if done.returncode == 0 and shows in done.stdout else f"{typed}: {done.stdout}"
+        if done.returncode == 0 and shows in done.stdout:
+            return None
+        return f"{typed}: {done.stdout}"
 
 
 if __name__ == "__main__":

@@ -207,7 +207,9 @@ def chosen(names: list[str], roots: str, *, cached: bool) -> list[Distribution]:
     if unknown:
         raise Stop(64, f"there is no distribution {unknown[0]} here", f"known are: {', '.join(known)}")
     wanted = [known[name] for name in names or known]
-    return [one for one in wanted if not cached or is_built(one, roots)]
+    if cached:
+        return [one for one in wanted if is_built(one, roots)]
+    return wanted
 
 
 def require_means() -> None:
@@ -228,9 +230,8 @@ def run_all(wanted: list[Distribution], roots: str, markdown: str | None) -> int
             try:
                 build(distribution, roots)
             except Stop as stop:
-                rows.append(
-                    Row(distribution.name, {COLUMNS[0]: Outcome(well=False, seconds=0, told=stop.lines[0])})
-                )
+                unbuilt = Outcome(well=False, seconds=0, told=stop.lines[0])
+                rows.append(Row(distribution.name, {COLUMNS[0]: unbuilt}))
                 continue
             rows += tried(distribution, roots, binds)
     for line in table(rows):
@@ -238,14 +239,18 @@ def run_all(wanted: list[Distribution], roots: str, markdown: str | None) -> int
     if markdown:
         with open(markdown, "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in table(rows)))
-    for row, name, outcome in failures(rows):
+    failed = list(failures(rows))
+    for row, name, outcome in failed:
         speak(f"\nFAILED: {row.title}: {name}\n{outcome.told.rstrip()}")
-    return 1 if failures(rows) else 0
+    return int(bool(failed))
 
 
-def failures(rows: list[Row]) -> list[tuple[Row, str, Outcome]]:
-    """Return row, name and outcome of each step that failed."""
-    return [(row, name, outcome) for row in rows for name, outcome in row.outcomes.items() if not outcome.well]
+def failures(rows: list[Row]) -> Iterator[tuple[Row, str, Outcome]]:
+    """Yield row, name and outcome of each step that failed."""
+    for row in rows:
+        for name, outcome in row.outcomes.items():
+            if not outcome.well:
+                yield row, name, outcome
 
 
 def table(rows: list[Row]) -> Iterator[str]:
@@ -262,7 +267,9 @@ def cell(outcome: Outcome | None) -> str:
         return "–"  # noqa: RUF001 (a dash)
     if not outcome.well:
         return "FAILED"
-    return f"{outcome.seconds:.1f} s" if outcome.seconds else "yes"
+    if not outcome.seconds:
+        return "yes"
+    return f"{outcome.seconds:.1f} s"
 
 
 # --- trying
@@ -274,19 +281,21 @@ def tried(distribution: Distribution, roots: str, binds: Mapping[str, str]) -> l
     for user in (ROOT, ANN):
         with fresh_box(distribution, roots, binds) as box:
             version, managed = box.python()
-            title = f"{distribution.name}, Python {version}{'' if managed else ' (not managed)'}, {user.name}"
+            if not managed:
+                version += " (not managed)"
+            title = f"{distribution.name}, Python {version}, {user.name}"
             speak(f"{title} ...")
             rows.append(Row(title, outcomes(distribution, box, user)))
     return rows
 
 
 def outcomes(distribution: Distribution, box: Box, user: User) -> dict[str, Outcome]:
-    """Run the steps one after the other, up to the first that fails; then look at the system.
-
-    Where Python is not managed pip would serve it; so that there is something to try, safepip is told to act.
-    """
+    """Run the steps one after the other, up to the first that fails; then look at the system."""
     came: dict[str, Outcome] = {}
-    scope = {} if box.python()[1] else {"SAFEPIP_SCOPE": "always"}
+    scope = {}
+    _, managed = box.python()
+    if not managed:  # pip would serve it, so that there would be nothing to try
+        scope["SAFEPIP_SCOPE"] = "always"
     for step in steps_for(distribution):
         if step.upgrades:
             environ = {"SUITE": distribution.next_suite}
@@ -306,7 +315,9 @@ def steps_for(distribution: Distribution) -> tuple[Step, ...]:
     """Return the steps that are tried in a distribution."""
     if distribution.too_old:
         return (TOO_OLD,)
-    return UPGRADED_STEPS if distribution.next_suite else STEPS
+    if distribution.next_suite:
+        return UPGRADED_STEPS
+    return STEPS
 
 
 @contextlib.contextmanager
@@ -356,8 +367,10 @@ class Box:
 
     def entering(self, user: User, *, network: bool, environ: dict[str, str]) -> list[str]:
         """Return the command that runs what follows it in the root, on a machine that looks like a fresh one."""
-        online = ("/etc/resolv.conf", "/etc/hosts") if network else ()
-        binds = {**self.binds, **{path: path for path in online}}
+        binds, isolated = dict(self.binds), ["--unshare-net"]
+        if network:
+            isolated = []
+            binds.update({"/etc/resolv.conf": "/etc/resolv.conf", "/etc/hosts": "/etc/hosts"})
         mount = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
         variables = {
             "HOME": user.home,
@@ -371,8 +384,7 @@ class Box:
             "bwrap", "--bind", self.merged, "/", "--dev", "/dev", "--proc", "/proc",
             "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108 (the box's own)
             *(word for source, target in binds.items() for word in ("--ro-bind", source, target)),
-            *(() if network else ("--unshare-net",)),
-            "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--cap-add", "ALL",
+            *isolated, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--cap-add", "ALL",
             "--clearenv",
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             "setpriv", f"--reuid={user.uid}", f"--regid={user.uid}", "--clear-groups",
@@ -382,8 +394,11 @@ class Box:
         """Yield what changed in the root outside of the user's home, byte code set aside, by path."""
         for folder, _, names in os.walk(self.upper):
             inside = os.path.join("/", os.path.relpath(folder, self.upper))
-            if not (inside + "/").startswith(user.home + "/") and "__pycache__" not in inside:
-                yield from (os.path.join(inside, name) for name in names)
+            is_home = f"{inside}/".startswith(f"{user.home}/")
+            if is_home or "__pycache__" in inside:
+                continue
+            for name in names:
+                yield os.path.join(inside, name)
 
 
 @contextlib.contextmanager
@@ -490,8 +505,9 @@ def debootstrap(distribution: Distribution, root: str, roots: str) -> None:
 def ubuntu_keyring(roots: str) -> str:
     """Return the file of keys that sign Ubuntu: this machine's, else one from Debian's own package of them."""
     own, kept = os.path.join("/", UBUNTU_KEYS), os.path.join(roots, os.path.basename(UBUNTU_KEYS))
-    if os.path.isfile(own) or os.path.isfile(kept):
-        return own if os.path.isfile(own) else kept
+    for path in (own, kept):
+        if os.path.isfile(path):
+            return path
     trixie = next(one for one in DISTRIBUTIONS if one.name == "trixie")
     build(trixie, roots)
     with fresh_box(trixie, roots, {}) as box:
