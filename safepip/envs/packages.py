@@ -237,7 +237,7 @@ def unpack(found: Environment, wanted: Wanted, folder: str, *, compiled: bool = 
 def install(found: Environment, coming: Sequence[Wanted], folder: str, *, lock: int | None = None) -> None:
     """Install wheels from the folder, and editable ones from where they are."""
     _install_wheels(found, [one for one in coming if one.name != "pip"], folder, lock)
-    _install_wheels(found, [one for one in coming if one.name == "pip"], folder, lock)
+    _install_wheels(found, [one for one in coming if one.name == "pip"], folder, lock)  # it installs the others
     paths: list[str] = []
     for one in coming:
         origin: str | None = one.state.origin
@@ -259,6 +259,7 @@ def _install_wheels(found: Environment, coming: Sequence[Wanted], folder: str, l
     have = wheels_in(folder)
     names = [f"{one.name}=={have.get(one.name, one.state.version)}" for one in group]
     words = ("install", "--no-deps", "--force-reinstall", "--no-warn-conflicts", "--no-index", "-f", folder)
+    # The wheels are here, so none of the user's settings may lead pip elsewhere.
     failed = run_pip(found, (*words, *names), sealed=True, spare=group[0].name == "pip", lock=lock)
     if failed:
         raise FailedError(f"could not install {', '.join(one.called for one in group)}", failed)

@@ -310,9 +310,8 @@ class Recovery:
 
     def _is_listed(self, dist: Installed) -> bool:
         """Return True if this metadata folder was there when the command began."""
-        path = self._relative(dist.info)
-        stamps = [row.stamp for row in self.before.get(dist.name, ()) if row.path == path]
-        return journal.stamp_of(dist.info) in stamps
+        now = (self._relative(dist.info), journal.stamp_of(dist.info))
+        return any((row.path, row.stamp) == now for row in self.before.get(dist.name, ()))
 
     def _is_finished(self, dist: Installed) -> bool:
         """Return True if pip has written all of this metadata."""

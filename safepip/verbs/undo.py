@@ -146,6 +146,7 @@ def _under_journal(found: Environment, context: Context, report: Report) -> Iter
     with change_lock(found.path, context, report) as lock:
         if journal.is_left(found.path, locked=lock is not None):
             recover.recover(found.path, context, report, lock=lock)
+        # With a journal, the next change puts a killed undo right as any other command.
         begun = journal.begin(found.path, ("undo",), context.ambient.cwd)
         try:
             yield lock
@@ -229,7 +230,7 @@ def _carry_out(changes: Sequence[Change], entries: Sequence[Entry], found: Envir
     names = [one.name for one in changes]
     try:
         with packages.scratch_folder() as folder:
-            packages.fetch(found, coming, folder)
+            packages.fetch(found, coming, folder)  # all of them before anything is changed
             with packages.kept(found, names, folder):
                 packages.install(found, coming, folder, lock=lock)
                 packages.uninstall(found, going, lock=lock)
