@@ -196,7 +196,7 @@ class Context(Facts):
     def command_in(self, prefix: str | None) -> PipCommand:
         """Return the line as the pip at `prefix` reads it."""
         files = self.pip_files(prefix)
-        if files == self.pip_files(None):
+        if files == self.pip_files(None):  # most have no pip.conf of their own
             return self.first_reading
         return read(self.invocation.words, self.ambient.environ, files)
 
@@ -345,7 +345,7 @@ class Context(Facts):
             return True
         if paths & self._real_paths(self.settings.unmanaged):
             return False
-        found = is_marked(interpreter)
+        found = is_marked(interpreter)  # on every call, because an administrator may add or remove the marker
         self.tell(f"{interpreter.marker} {'is there' if found else 'is not there'}")
         return found
 
@@ -383,7 +383,7 @@ class Context(Facts):
         if path:
             return "VIRTUAL_ENV", self.absolute(path)
         path = environ.get("CONDA_PREFIX")
-        if path and env.is_conda(path):
+        if path and env.is_conda(path):  # in base it names the interpreter itself
             return "CONDA_PREFIX", self.absolute(path)
         return "", ""
 
@@ -436,7 +436,7 @@ class Context(Facts):
             return None
         from .processes import is_ancestor
 
-        if not is_ancestor(int(process)):
+        if not is_ancestor(int(process)):  # the variable was left over in a shell or a daemon
             return None
         environment = self.examine(path, trusted=True)
         if environment.state != USABLE:
@@ -589,7 +589,7 @@ class Context(Facts):
         found = tools.environment(
             project.root, self.keeper, ambient.environ, ambient.home, cache, platform=ambient.platform
         )
-        if found is None or env.is_disposable(found.path, project.root):
+        if found is None or env.is_disposable(found.path, project.root):  # tox or nox may empty it
             return None
         return found
 
@@ -613,6 +613,7 @@ class Context(Facts):
         if not os.path.isdir(path) or env.is_environment(path) or env.is_conda(path):
             return None
         root = os.path.realpath(path)
+        # As if started there; what is only looked at is not remembered.
         there = Context(self.invocation, replace(self.ambient, cwd=root), self.tell, keep=False)
         project = there._marked_project
         if project is None or project.root != root:

@@ -57,6 +57,7 @@ def decided(context: Context) -> Plan:
 
 def first_world(context: Context) -> World:
     """Return what is known before any Python is looked for."""
+    # For none of these does root by sudo read a file of the user's project.
     return World(
         invocation=context.invocation,
         ambient=context.ambient,
@@ -83,7 +84,7 @@ def fill(world: World, need: Need, context: Context) -> World:
     elif need.environment is not None:
         facts["details"] = details(need.environment, context)
     elif isinstance(world, WithPlace):
-        from .pipx import look
+        from .pipx import look  # it lists the applications, which most lines are not about
 
         facts["apps"] = look(world, context.examine)
     return replace(world, **facts)
@@ -91,6 +92,11 @@ def fill(world: World, need: Need, context: Context) -> World:
 
 def _with_target(world: World, context: Context) -> World:
     active = context.active
+    owner_of_active = stale_active = None
+    if active is None:
+        stale_active = context.stale_active
+    else:
+        owner_of_active = context.owner_behind_sudo(active.path)
     typed_interpreter = None
     if not context.first_reading.main_python:  # else it may never be needed, and costs a walk along PATH
         typed_interpreter = context.typed_interpreter
@@ -102,8 +108,8 @@ def _with_target(world: World, context: Context) -> World:
         typed_interpreter=typed_interpreter,
         base=context.base,
         active=active,
-        owner_of_active=context.owner_behind_sudo(active.path) if active else None,
-        stale_active=None if active else context.stale_active,
+        owner_of_active=owner_of_active,
+        stale_active=stale_active,
         named_environment=context.named_environment,
     )
 
@@ -121,12 +127,13 @@ def details(environment: Environment, context: Context) -> Details:
     path, state = environment.path, environment.state
     is_install = context.command.subcommand == "install"
     is_missing = state in {ABSENT, UNFINISHED, NOWHERE}
-    if state in {UNTRUSTED, FOREIGN}:
+    if state in {UNTRUSTED, FOREIGN}:  # it is refused, and nothing in it may be read
         return Details(command=context.command)
     if is_missing and not is_install:
         return Details(command=context.command)
     facts: dict[str, Any] = {"command": context.command}
     if path:
+        # An environment may have a pip.conf of its own.
         facts.update(command=context.command_in(path), moved_from=context.moved_from(environment))
     if is_install and context.named_environment is None:
         facts["hint"] = context.manager_hint
