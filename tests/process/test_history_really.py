@@ -81,7 +81,7 @@ def test_each_command_is_one_entry(box: Sandbox) -> None:
 
 def test_undo_returns_each_earlier_freeze(box: Sandbox) -> None:
     """More of them: scripts/chance/undo.py."""
-    assert sequences.faults(box, 1, 4) == []
+    assert sequences.faults(box, 1, 3) == []
 
 
 def test_the_first_step_undone_leaves_the_bare_environment(box: Sandbox) -> None:
