@@ -236,7 +236,7 @@ def _wrong_flags(settings: Sequence[PipSetting]) -> Iterator[tuple[PipSetting, s
 
 
 def _rejected_in(file: ConfigFile) -> Iterator[tuple[PipSetting, str]]:
-    """Yield the first setting of a file that pip rejects, and the error."""
+    """Yield the setting of a file that pip rejects, and why."""
     error = _error({}, (file,))
     if not error:
         return

@@ -32,9 +32,7 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         raise SafepipError(NO_ENVIRONMENT, f"{context.typed(found)} is not an environment")
     known = registry.registration(context.state, found.path)
     is_made = known is not None and known.how == registry.MADE
-    is_trusted_redirect = redirects.is_trusted(context.state, redirect, found.path)
-    is_refused_redirect = redirect != "" and found.state == UNTRUSTED
-    if is_made and not is_trusted_redirect and not is_refused_redirect:
+    if is_made and not _is_about_redirect(redirect, found, context):
         what = f"{context.typed(found)} was made by safepip, which trusts it"
         if said.revoke:
             raise SafepipError(USAGE, what, "to delete it: safepip env remove")
@@ -55,6 +53,13 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         redirects.trust(context.state, redirect, found.path)
     report.say(f"{called} is trusted from now on")
     return 0
+
+
+def _is_about_redirect(redirect: str, found: Environment, context: Context) -> bool:
+    # A file that leads to an environment of safepip's may be refused all the same.
+    if redirects.is_trusted(context.state, redirect, found.path):
+        return True
+    return redirect != "" and found.state == UNTRUSTED
 
 
 def _named(typed: str | None, context: Context) -> tuple[Environment, str]:
