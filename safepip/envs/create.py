@@ -10,7 +10,7 @@ from safepip.core.record import Record
 from safepip.core.world import ABSENT, EXE, UNFINISHED, USABLE
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.system.environment import CREATING, OWN
-from safepip.system.files import is_in, make_folder, recall, replace_file
+from safepip.system.files import is_in, make_folder, recall
 from safepip.system.interpreter import head_of
 from safepip.system.registry import MADE, note
 
@@ -199,7 +199,12 @@ def _mark_unfinished(path: str) -> None:
     make_folder(os.path.join(path, OWN))
     file = os.path.join(path, CREATING)
     token = os.urandom(16).hex()  # for pyvenv.cfg as well: another tool that finishes this will not write it
-    replace_file(file, token.encode())  # by rename, which follows no link in its place
+    scratch = f"{file}.{token}"  # until the mark is there, readers know a creation by this name
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as mark:
+        mark.write(token.encode())
+        mark.flush()
+        os.fsync(mark.fileno())
+    os.replace(scratch, file)  # follows no link in its place
     if recall(file) is None:  # the file system gives files to another user, and the mark would not count
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), file)
 

@@ -265,6 +265,21 @@ def test_one_that_another_command_finishes_meanwhile_serves(plan, context, base)
     assert "safepip-creation" not in configuration(path)
 
 
+def test_at_each_moment_of_its_creation_it_is_read_as_unfinished(plan, context, monkeypatch):
+    """The mark is written with a name that readers know, and is on the disk before anything else."""
+    path, states = plan.environment.path, []
+    fsync = os.fsync
+
+    def look_and_sync(descriptor):
+        states.append(context.examine(path, trusted=True).state)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look_and_sync)
+    create(plan, context, Report(quiet=True))
+    assert states
+    assert set(states) == {UNFINISHED}
+
+
 def test_what_is_there_before_the_mark_is_an_unfinished_one(plan, context):
     path = plan.environment.path
     os.mkdir(path)
