@@ -299,7 +299,8 @@ def passes_on(version: str) -> bool:
     if python is None:
         speak(f"no Python {version} here: the unit tests are not repeated on it")
         return True
-    words = ["pytest", "--quiet", *UNIT_TESTS]
+    # What is marked as slow makes real environments with other tools: once, on this Python, is enough.
+    words = ["pytest", "--quiet", *UNIT_TESTS, "-m", "not slow"]
     return passes(prepare_environment(python, ("test",)), words)
 
 
