@@ -179,7 +179,7 @@ class Installed(Record):
         return f"{self.name} {self.state.version}"
 
     def row(self, path: str) -> Row:
-        """Return what is recorded of a file: nothing if RECORD itself is lost."""
+        """Return what is recorded of a file, if anything."""
         return self.files.get(path, Row(path=path, digest="", size=None))
 
     def is_of_pip(self) -> bool:
@@ -607,7 +607,7 @@ def _others(dist: Installed, present: Iterable[Installed]) -> list[Installed]:
 
 
 def _lost(dist: Installed, *, is_replaced: bool) -> list[str]:
-    """Return the files of a moved version that are not in their place."""
+    """Return the files of a moved version that are gone."""
     if not is_replaced:
         return [path for path in dist.files if not os.path.lexists(path)]
     # Where pip has begun to write another version, its files do not pass for edited ones of this.
@@ -623,7 +623,7 @@ def _are_at_hand(dist: Installed, damage: Iterable[str]) -> bool:
 
 
 def _is_original(source: str, row: Row) -> bool:
-    """Return True if the file is the recorded one, as far as RECORD tells."""
+    """Return True if RECORD does not say otherwise of this file."""
     if not row.digest:
         return os.path.isfile(source)
     return is_as_recorded(row, source)
