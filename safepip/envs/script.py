@@ -57,8 +57,7 @@ def script_environment(
     base = _python_for(block, context)
     place = _place(block, base, context)
     found = context.examine(place)
-    is_unchanged = recall(os.path.join(place, _STAMP)) == _stamp(found, block)
-    if found.state == USABLE and is_unchanged and not journal.is_left(place, locked=False):
+    if found.state == USABLE and _is_installed(found, block):
         registry.used(context.state, place)
     else:
         found = _made(found, block, base, context, report)
@@ -127,7 +126,9 @@ def _pythons(context: Context) -> Iterator[Interpreter]:
     known = set()
     for path in _programs(context):
         real = os.path.realpath(path)
-        if real in known or is_script(path) or of_python(path) is not None:
+        if real in known:
+            continue
+        if is_script(path) or of_python(path) is not None:  # pyenv's shims are scripts
             continue
         known.add(real)
         found = interview(path, environ, context.cache, keep=context.writes)
@@ -136,12 +137,15 @@ def _pythons(context: Context) -> Iterator[Interpreter]:
 
 
 def _programs(context: Context) -> Iterator[str]:
-    environ, home = context.ambient.environ, context.ambient.home or os.sep
+    environ = context.ambient.environ
     search = environ.get("PATH", os.defpath)
     for folder in filter(os.path.isabs, search.split(os.pathsep)):
         names = sorted(filter(_PYTHON.fullmatch, names_in(folder)))
         yield from candidates(tuple(name.removesuffix(EXE) for name in names), folder, ())
-    versions = os.path.join(environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv"), "versions")
+    pyenv = environ.get("PYENV_ROOT", "")
+    if not pyenv:
+        pyenv = os.path.join(context.ambient.home or os.sep, ".pyenv")
+    versions = os.path.join(pyenv, "versions")
     for version in sorted(names_in(versions)):
         yield from candidates(("python3",), os.path.join(versions, version, BIN), ())
 
@@ -200,6 +204,13 @@ def _install(found: Environment, block: ScriptBlock, context: Context, own_progr
     if code:
         what = f"{block.path}:{block.line}: could not install what the script asks for; see pip's output above"
         raise SafepipError(code, what)
+
+
+def _is_installed(found: Environment, block: ScriptBlock) -> bool:
+    """Return True if all was installed, and nothing has changed since."""
+    if recall(os.path.join(found.path, _STAMP)) != _stamp(found, block):
+        return False
+    return not journal.is_left(found.path, locked=False)
 
 
 def _stamp(found: Environment, block: ScriptBlock) -> str:
