@@ -376,6 +376,7 @@ def test_a_redirect_that_git_tracks_needs_trust_even_to_an_environment_of_safepi
     assert sandbox.run("env", "trust", "--list").text == f"{cloned}/.venv\n"
     assert sandbox.run("list", cwd=cloned).code == 0
     assert sandbox.run("env", "trust", "--revoke", cwd=cloned).said == [".venv is not trusted any more"]
+    assert sandbox.run("env", "trust", "--revoke", cwd=cloned).said == [".venv was not trusted"]
     assert sandbox.run("list", cwd=cloned).code == 77
     assert sandbox.run("list").code == 0
 

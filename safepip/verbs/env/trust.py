@@ -41,8 +41,11 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         return 0
     called = context.typed_path(redirect or found.known_as)
     if said.revoke:
+        was_trusted = redirects.is_trusted(context.state, redirect, found.path)
         redirects.forget(context.state, redirect)
-        if is_made or registry.forget(context.state, found.path):
+        if not is_made:
+            was_trusted |= registry.forget(context.state, found.path)
+        if was_trusted:
             report.say(f"{called} is not trusted any more")
         else:
             report.say(f"{called} was not trusted")
