@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from safepip.core import refusals
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
+from safepip.system.environment import names_in
 from safepip.system.stages import details
 
 TYPE_CHECKING = False
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 def repaired(context: Context, report: Report) -> Environment:
     """Return the environment in force, rebuilt first if settings say so."""
     found = in_force(context)
+    if found.state in {ABSENT, UNFINISHED} and _has_killed_rebuilds(context):
+        from .exchange import resume  # noqa: PLC0415  seldom needed
+
+        # Its rebuild may have been killed: the old environment then lies aside.
+        if resume(found.path, context.typed(found), context, report):
+            found = context.examine(found.known_as, trusted=True)
     if found.state != BROKEN:
         return found
     if not refusals.to_be_rebuilt(found, details(found, context), context.settings):
@@ -25,6 +34,10 @@ def repaired(context: Context, report: Report) -> Environment:
 
     repair(found.path, context.typed(found), context, report)
     return context.examine(found.known_as, trusted=True)
+
+
+def _has_killed_rebuilds(context: Context) -> bool:
+    return context.state is not None and bool(names_in(os.path.join(context.state, "repairs")))
 
 
 def in_force(context: Context) -> Environment:

@@ -8,6 +8,7 @@ import pytest
 
 from safepip.core.invocation import Invocation
 from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNTRUSTED, USABLE, Environment
+from safepip.envs import exchange
 from safepip.envs.in_force import in_force, usable
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, REFUSED, SafepipError
 from safepip.report import Report
@@ -48,6 +49,19 @@ def at(work, state, reason="", other_system=False):
 def test_what_is_usable_is_in_force(work):
     context = at(work, USABLE)
     assert usable(context, Report()) is in_force(context) is context.place
+
+
+def test_one_whose_rebuild_was_killed_comes_back(work, monkeypatch):
+    path = os.path.join(work, ".venv")
+    os.makedirs(os.path.join(path, "bin"))
+    context = at(work, ABSENT)
+    begun = exchange.begin(path, None, context)
+    os.rename(path, begun.aside)
+    examined = Environment(path=path, known_as=path, state=USABLE)
+    monkeypatch.setattr(Context, "examine", lambda _self, _path, **_how: examined)
+    assert usable(context, Report()) is examined
+    assert os.listdir(path) == ["bin"], "the old one"
+    assert not os.path.lexists(begun.aside)
 
 
 def test_a_named_one_goes_before_an_active_one_and_that_before_the_place(work):
