@@ -198,8 +198,10 @@ def _make(plan: Create, context: Context, report: Report, fill: Callable[[str], 
 def _mark_unfinished(path: str) -> None:
     make_folder(os.path.join(path, OWN))
     file = os.path.join(path, CREATING)
-    token = os.urandom(16).hex()  # for pyvenv.cfg as well: another tool that finishes this will not write it
-    scratch = f"{file}.{token}"  # until the mark is there, readers know a creation by this name
+    # pyvenv.cfg gets the same token; one without it was written by another tool.
+    token = os.urandom(16).hex()
+    # Until the mark itself is there, readers tell a creation by the name of this file.
+    scratch = f"{file}.{token}"
     with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as mark:
         mark.write(token.encode())
         mark.flush()

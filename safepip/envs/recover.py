@@ -65,9 +65,10 @@ _MANY = 50  # files, from which on one sync of the file system is faster than on
 def recover(environment: str, context: Context, report: Report, *, lock: int | None = None) -> bool:
     """Put right what earlier commands left, and return True if something was."""
     found = context.examine(environment, trusted=True)
-    is_restored = False
     if found.state != USABLE:
-        return is_restored
+        return False
+    is_restored = False
+    # Older damage first: what a journal still finds damaged is added to it.
     for name in (journal.DAMAGE, journal.JOURNAL):
         pending = journal.pending(environment, name)
         if pending is None:
@@ -115,9 +116,9 @@ def _postpone(found: Environment, pending: Pending, process: int, report: Report
 
 def _end(found: Environment, pending: Pending, done: Recovery, report: Report) -> None:
     """Say what was done, and end the journal or keep it."""
-    is_first = pending.name == journal.JOURNAL
+    is_new = pending.name == journal.JOURNAL
     which = "an earlier"
-    if is_first:
+    if is_new:
         which = "the last"
         _note_in_history(found.path, pending)
     interrupted = f"{which} {read_line(pending.words, {}).subcommand or 'change'} here was interrupted"
@@ -127,7 +128,7 @@ def _end(found: Environment, pending: Pending, done: Recovery, report: Report) -
         kept = ""  # it is said once
     if not done.damaged:
         journal.end(found.path, pending.name)
-    elif is_first:
+    elif is_new:
         lost = f"could not get {', '.join(done.damaged)} again"
         report.say(f"{interrupted} and left damage{kept}; {lost}; later: {done.way_on}")
         if journal.keep(found.path, pending):
@@ -140,7 +141,8 @@ def _note_in_history(environment: str, pending: Pending) -> None:
     if heading is None:
         return
     number, before = heading.number, pending.rows
-    if any(entry.id == number for entry in history.read(environment)):  # pip had ended; since then the rest
+    if any(entry.id == number for entry in history.read(environment)):
+        # pip had noted its own change before the kill. What differs since gets an entry of its own.
         number, before = journal.next_number(environment), tuple(journal.distributions(environment))
     rows = journal.snapshot(environment)
     changes = history.changes(history.installed(before), history.installed(rows))
@@ -226,7 +228,7 @@ class Recovery:
 
     @property
     def where_kept(self) -> str:
-        """Return what a message on this recovery ends with."""
+        """Return where files that lay in the way are, to end a message."""
         if not self.kept:
             return ""
         return f"; what lay in the way is in {os.path.join(self.found.path, self.kept)}"
@@ -238,8 +240,10 @@ class Recovery:
             names.intersection_update(only)
         if "pip" in names:  # first, since it repairs the others
             self._put_right("pip")
-            if self.damaged and not packages.give_pip(self.found, lock=self.lock):
-                self.damaged, self.restored = [], ["pip"]
+            if self.damaged:
+                failed = packages.give_pip(self.found, lock=self.lock)
+                if not failed:
+                    self.damaged, self.restored = [], ["pip"]
         for name in sorted(names - {"pip"}):
             self._put_right(name)
         if not self.damaged:
@@ -259,8 +263,8 @@ class Recovery:
         files = record_of(info, self.site, at)
         return Installed(name=name, info=info, files=files, state=state, at=at)
 
-    def _tell(self, called: str, *, intact: bool) -> None:
-        (self.restored if intact else self.damaged).append(called)
+    def _count(self, called: str, *, is_right: bool) -> None:
+        (self.restored if is_right else self.damaged).append(called)
 
     # -- which version
 
@@ -270,7 +274,7 @@ class Recovery:
         if not present:
             if old is not None:
                 self._restore(old)
-        elif self._is_touched(name, present):
+        elif self._must_be_looked_at(name, present):
             self._choose_version(present, old)
 
     def _choose_version(self, present: Sequence[Installed], old: Installed | None) -> None:
@@ -291,11 +295,11 @@ class Recovery:
         else:
             best = min(present, key=lambda dist: len(damages[dist.info]))
             for other in _others(best, present):
-                self._set_aside(other.info)
+                self._move_to_left(other.info)
             self._restore(best)
 
-    def _is_touched(self, name: str, present: Sequence[Installed]) -> bool:
-        """Return True if the command has begun to change the distribution."""
+    def _must_be_looked_at(self, name: str, present: Sequence[Installed]) -> bool:
+        """Return True unless the command certainly did not touch it."""
         if self.heading is None or self.is_again or name in self.moved:
             return True
         if len(present) > 1 or not self._is_listed(present[0]):
@@ -332,9 +336,9 @@ class Recovery:
         kept = (new or intact)[-1]
         others = _others(kept, present)
         for other in others:
-            self._drop_copies(self._set_aside(other.info), kept.info)
+            self._drop_copies(self._move_to_left(other.info), kept.info)
         if others:
-            self._tell(kept.called, intact=True)
+            self._count(kept.called, is_right=True)
 
     def _complete(self, new: Installed, others: Sequence[Installed], old: Installed | None) -> None:
         """Finish the version that was begun, or put the old one back."""
@@ -342,20 +346,21 @@ class Recovery:
         if former is None and new.files:
             self._finish(new)
             return
+        # Without a whole pip nothing can be downloaded.
         if new.name == "pip" and old is not None and self._restore(old, new, fetch=False):
             return
         if self._install(new, [new, *others]):
-            self._tell(new.called, intact=True)
+            self._count(new.called, is_right=True)
         elif former is not None:
             self._restore(former, new)
-        elif inventory.users(self.found.path):  # such a program may be writing it
-            self._tell(new.called, intact=False)
+        elif inventory.users(self.found.path):  # a program of the environment runs, and may be writing it
+            self._count(new.called, is_right=False)
         else:
-            self._set_aside(new.info)
-            self._tell(f"{new.called} (not installed)", intact=True)
+            self._move_to_left(new.info)
+            self._count(f"{new.called} (not installed)", is_right=True)
 
     def _finish(self, new: Installed) -> None:
-        """Install again what lacks pip's last words."""
+        """Install again a version whose INSTALLER was never written."""
         # It may be a wheel that was unpacked by hand. Nothing is lost if no file is edited, and the sources give
         # the same files.
         if new.has_edited_files():
@@ -364,9 +369,9 @@ class Recovery:
             is_fetched = packages.unpack(self.found, self._wanted(new), folder, compiled=False)
             is_same = self._is_same_in(folder, new)
         if not is_fetched:
-            self._tell(new.called, intact=False)
+            self._count(new.called, is_right=False)
         elif is_same:
-            self._tell(new.called, intact=self._install(new, [new]))
+            self._count(new.called, is_right=self._install(new, [new]))
 
     def _is_same_in(self, folder: str, dist: Installed) -> bool:
         """Return True if the present files have the same content in `folder`."""
@@ -383,7 +388,7 @@ class Recovery:
         with scratch_folder() as folder, contextlib.suppress(FailedError):
             packages.fetch(self.found, [wanted], folder)
             with packages.kept(self.found, [new.name], folder):
-                aside = [self._set_aside(dist.info) for dist in replaced]
+                aside = [self._move_to_left(dist.info) for dist in replaced]
                 packages.install(self.found, [wanted], folder, lock=self.lock)
             done = True
         for path in aside:
@@ -421,7 +426,7 @@ class Recovery:
         if not _are_at_hand(dist, damage):
             if self._was_to_go(dist.name):
                 _remove(dist.files.values())
-                self._tell(f"{dist.called} (removed)", intact=True)
+                self._count(f"{dist.called} (removed)", is_right=True)
                 return True
             if not fetch:
                 return False
@@ -429,11 +434,12 @@ class Recovery:
             self._take_away(instead_of, dist)
         self._move_back(folders)
         edited = self._put_files(dist, damage)
+        if edited and edited.issuperset(damage):  # nothing was damaged
+            return True
         is_intact = edited.issuperset(damage_of(dist.info, self.site, hashed=True))
         if not is_intact and not edited and not dist.has_edited_files():
-            is_intact = self._install(dist, [dist])  # its files are not as recorded anywhere
-        if not edited or not edited.issuperset(damage):  # else nothing was damaged
-            self._tell(dist.called, intact=is_intact)
+            is_intact = self._install(dist, [dist])  # the sources have other files than its RECORD
+        self._count(dist.called, is_right=is_intact)
         return True
 
     def _damage_beside(self, dist: Installed, folders: dict[str, str], *, is_replaced: bool) -> dict[str, str]:
@@ -460,7 +466,7 @@ class Recovery:
         """Remove the files of another version that this one lacks."""
         _remove(row for path, row in other.files.items() if path not in kept.files)
         if os.path.isdir(other.info):
-            self._set_aside(other.info)
+            self._move_to_left(other.info)
 
     def _move_back(self, folders: dict[str, str]) -> None:
         """Rename folders that pip has moved aside back."""
@@ -468,7 +474,7 @@ class Recovery:
             if folder == os.path.join(self.site, "pip"):  # large, and pip's alone
                 shutil.rmtree(folder, ignore_errors=True)
             if os.path.lexists(folder):
-                self._set_aside(folder)
+                self._move_to_left(folder)
             os.makedirs(os.path.dirname(folder), exist_ok=True)
             os.rename(moved, folder)
 
@@ -493,7 +499,7 @@ class Recovery:
         if kind == MISSING and os.path.lexists(path):
             if not state_of(row, hashed=True):
                 return True
-            self._set_aside(path)
+            self._move_to_left(path)
         source = stashed(row)
         if source is not None:
             packages.put_file(source, path)
@@ -531,7 +537,7 @@ class Recovery:
 
     # -- what is in the way, and what is left over
 
-    def _set_aside(self, path: str) -> str:
+    def _move_to_left(self, path: str) -> str:
         """Move what may be somebody else's away, and return where to."""
         if not self.kept:
             number = self.heading.number if self.heading else journal.next_number(self.found.path)
@@ -580,7 +586,7 @@ class Recovery:
                 path = os.path.join(at, name)
                 original = os.path.join(folder, os.path.relpath(path, moved))
                 if original not in known and not os.path.lexists(original):
-                    self._set_aside(path)
+                    self._move_to_left(path)
         shutil.rmtree(moved, ignore_errors=True)
 
     def _relative(self, path: str) -> str:

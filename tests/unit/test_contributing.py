@@ -1,15 +1,22 @@
-"""The page for those who carry on names files and definitions: all of them exist."""
+"""The page for those who carry on: what it names exists, and old Pythons read what it says."""
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+import subprocess
 
 import pytest
 from tree import PACKAGE, TREE
 
 with open(os.path.join(PACKAGE, "help", "contributing.md"), encoding="utf-8") as _file:
-    QUOTED = sorted(set(re.findall(r"`([^`\n]+)`", _file.read())))
+    PAGE = _file.read()
+QUOTED = sorted(set(re.findall(r"`([^`\n]+)`", PAGE)))
+OLDEST = {
+    row[0]: re.findall(r"`([^`]+)`", row[1])
+    for row in re.findall(r"^\| ([23]\.\d) \| (.*) \|$", PAGE, re.MULTILINE)
+}
 FILES = [text for text in QUOTED if re.fullmatch(r"[\w./]+\.(?:py|md|sh|txt|lst)", text) and text.islower()]
 DIRECTORIES = [text for text in QUOTED if re.fullmatch(r"\w+/", text)]
 # A private name, a constant, a class, or an attribute of one.
@@ -17,6 +24,7 @@ NAMES = [
     text for text in QUOTED if re.fullmatch(r"_\w+|[A-Z]{3,}|[A-Z]\w+(?:\.[a-z]\w+)?", text) and text[-3:] != ".md"
 ]
 OUTSIDE = {"repairs/"}  # in safepip's state
+PYTHONS = os.path.expanduser("~/.pyenv/versions")  # of the user who runs the tests, whose HOME a fixture hides
 
 
 def sources():
@@ -48,7 +56,19 @@ def test_a_definition_that_the_page_names_exists(name):
     assert re.search(rf"^\s*(?:def|class) {own_name}\b|^{own_name}\b.* = ", sources(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("version", OLDEST)
+def test_old_pythons_read_what_the_page_says(version):
+    pythons = glob.glob(os.path.join(PYTHONS, f"{version}.*", "bin", "python"))
+    if not pythons:
+        pytest.skip(f"no Python {version} at hand")
+    paths = [path for pattern in OLDEST[version] for path in glob.glob(os.path.join(TREE, pattern))]
+    assert len(paths) >= len(OLDEST[version])
+    code = "import sys\nfor path in sys.argv[1:]: compile(open(path, 'rb').read(), path, 'exec')"
+    subprocess.run([pythons[0], "-c", code, *paths], check=True)
+
+
 def test_the_page_was_read():
+    assert list(OLDEST) == ["2.7", "3.6"]
     assert len(FILES) > 15
     assert len(DIRECTORIES) > 8
     assert len(NAMES) > 6
