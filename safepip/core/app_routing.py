@@ -18,6 +18,8 @@ from .world import APPS, Need
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from .pip_line import PipCommand
     from .plan import Fallback, Plan
     from .world import Apps, WithPlace
@@ -63,10 +65,13 @@ def _install(world: WithPlace, otherwise: Fallback, *, asked: bool) -> Plan | Ne
     if world.settings.faults:  # for which `otherwise` refuses the install
         return None
     obstacle = _obstacle(world)
-    if obstacle is not None:
-        return _refuse(obstacle) if asked else None
-    if not asked and not _are_applications(world):
-        return None
+    if not asked:
+        if obstacle is not None:
+            return None
+        if not _are_applications(world):
+            return None
+    elif obstacle is not None:
+        return _refuse(obstacle)
     if world.apps is None:
         return Need(stage=APPS)
     if not asked and world.apps.beside:
@@ -80,7 +85,9 @@ def _with_pipx(world: WithPlace, apps: Apps, otherwise: Fallback, *, asked: bool
     names, runs = _names_and_runs(command, python.path, apps)
     because, says = "--app asks for pipx", ""
     if not asked:
-        why = " by the setting apps" if world.project else ", and there is no project here"
+        why = ", and there is no project here"
+        if world.project:
+            why = " by the setting apps"
         because = f"{_said_of(names, 'is an application', 'are applications')}{why}"
         says = _announcement(names, runs, world)
     notices: tuple[str, ...] = ()
@@ -89,10 +96,10 @@ def _with_pipx(world: WithPlace, apps: Apps, otherwise: Fallback, *, asked: bool
     sources = dests("source") | {"isolated_mode"}  # pipx itself is downloaded from there, too
     return Pipx(
         runs=tuple(runs),
-        specs=command.requirements or command.editables,
+        specs=(*command.requirements, *command.editables),
         names=tuple(names),
         interpreter=python,
-        index=tuple(_as_word(entry) for entry in command.options if entry[1] in sources),
+        index=tuple(_words_of(command, sources)),
         because=because,
         says=says,
         notices=notices,
@@ -116,7 +123,7 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
     """Return pipx's removal if only pipx has the packages."""
     command = world.command
     names = _plain_names(command)
-    if not names or command.r_files:
+    if not names:
         return _refuse("it removes what is named, and no more") if asked else None
     because, says = _said_of(names, "is with pipx", "are with pipx"), ""
     if not asked:
@@ -124,7 +131,9 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
             return None
         if world.apps is None:
             return Need(stage=APPS)
-        if not _only_pipx_has(world.apps, names):
+        if world.apps.beside:
+            return None
+        if not set(world.apps.installed).issuperset(names):
             return None
         says = f"{because}: removing {_it(names)}"
     return Pipx(
@@ -144,7 +153,7 @@ def _show(world: WithPlace) -> Plan | Need | None:
     apps = world.apps
     if apps is None:
         return Need(stage=APPS)
-    if apps.of_asked is None or not _only_pipx_has(apps, names):
+    if apps.of_asked is None or apps.beside:
         return None
     return pip_of(world, apps.of_asked, f"{names[0]} is with pipx")
 
@@ -165,7 +174,9 @@ def _list(world: WithPlace, otherwise: Fallback) -> Plan | Need | None:
 
 def _plain_names(command: PipCommand) -> list[str]:
     """Return the requirements' names, or [] if one is more than that."""
-    names = []
+    names: list[str] = []
+    if command.r_files:  # of an uninstall
+        return names
     for requirement in command.requirements:
         one = wanted(requirement)
         if one is None:
@@ -179,10 +190,6 @@ def _may_be_pipxs(world: WithPlace, names: list[str]) -> bool:
         return True
     # A project's packages are its own, but for the names in the setting `apps`.
     return set(map(normalised_name, world.settings.apps)).issuperset(names)
-
-
-def _only_pipx_has(apps: Apps, names: list[str]) -> bool:
-    return set(apps.installed).issuperset(names) and not apps.beside
 
 
 def _refuse(reason: str) -> Refuse:
@@ -287,10 +294,9 @@ def _handed_on(command: PipCommand) -> tuple[str, ...]:
             index = value
     if index:
         words.append(f"--index-url={index}")
-    handed_on = dests("pipx")
-    for_pip = [_escaped(_as_word(entry)) for entry in command.options if entry[1] in handed_on]
+    for_pip = " ".join(map(_escaped, _words_of(command, dests("pipx"))))
     if for_pip:
-        words.append(f"--pip-args={' '.join(for_pip)}")
+        words.append(f"--pip-args={for_pip}")
     return tuple(words)
 
 
@@ -301,11 +307,13 @@ def _verbosity(command: PipCommand) -> tuple[str, ...]:
     return words
 
 
-def _as_word(entry: tuple[str, str, str | None]) -> str:
-    name, _, value = entry
-    if value is None:
-        return name
-    return f"{name}={value}"
+def _words_of(command: PipCommand, wanted: AbstractSet[str]) -> list[str]:
+    """Return the line's options with these dests."""
+    words = []
+    for name, dest, value in command.options:
+        if dest in wanted:
+            words.append(name if value is None else f"{name}={value}")
+    return words
 
 
 def _escaped(word: str) -> str:
@@ -326,8 +334,8 @@ def narrowed(plan: Plan, command: PipCommand, specs: tuple[str, ...]) -> Plan:
         return plan
     if not isinstance(plan, Pip | InEnvironment | Create | Temporary):
         return plan
-    options = [entry for entry in command.options if entry[1] not in {"python", "use_user_site"}]
-    words = ("install", *map(_as_word, options), "--", *specs)
+    kept = {dest for _, dest, _ in command.options} - {"python", "use_user_site"}
+    words = ("install", *_words_of(command, kept), "--", *specs)
     return replace(plan, handover=replace(plan.handover, words=words))
 
 

@@ -564,7 +564,8 @@ def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
     pipx = Apps(folder="/pipx", installed=("black",), of_asked=env("/pipx/black"))
     plan = decide(context("show black", apps=pipx, **OUTSIDE))
     assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
-    assert said(decide(context("show six", apps=pipx, **OUTSIDE))) == f"pip of {SYSTEM}"
+    for other in (replace(pipx, of_asked=None), replace(pipx, beside=frozenset({"black"}))):
+        assert said(decide(context("show black", apps=other, **OUTSIDE))) == f"pip of {SYSTEM}"
 
 
 def test_row_11_a_list_names_some_of_the_applications():
