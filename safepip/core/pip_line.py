@@ -121,11 +121,19 @@ def read(argv: Sequence[str], variables: Mapping[str, str], files: Sequence[Conf
         return _command(argv, ended, main, main)
     name = main.operands.pop(0)
     del words[argv.index(name)]  # as pip's list.remove: the first equal word, even an option's value
-    if "--isolated" in argv:
-        variables, files = {}, [file for file in files if file.kind != "user"]
+    variables, files = obeyed(argv, variables, files)
     last = _Reading(name)
     last.run(settings(name, variables, files), words, interspersed=True)
     return _command(argv, _second_outcome(main, last), main, last, name)
+
+
+def obeyed(
+    argv: Sequence[str], variables: Mapping[str, str], files: Sequence[ConfigFile]
+) -> tuple[Mapping[str, str], Sequence[ConfigFile]]:
+    """Return the variables and files that pip's subcommand reads."""
+    if "--isolated" not in argv:
+        return variables, files
+    return {}, [file for file in files if file.kind != "user"]
 
 
 def opts_out(variables: Mapping[str, str], files: Sequence[ConfigFile]) -> str | None:
@@ -156,8 +164,11 @@ def keys(kind: str) -> frozenset[str]:
     """Return the names, without dashes, of all options of a kind."""
     found: set[str] = set()
     for names, _, _, _, _, _, uses in SPECS:
-        if kind in uses:
-            found.update(name[2:] for name in names if name.startswith("--"))
+        if kind not in uses:
+            continue
+        for name in names:
+            if name.startswith("--"):
+                found.add(name[2:])
     return frozenset(found)
 
 
@@ -307,7 +318,8 @@ class _Reading:
                 self.operands.append(word)
                 if not interspersed:
                     break
-        self.operands.extend(word for _, word in words)
+        for _, word in words:
+            self.operands.append(word)
 
     def _long(self, index: int, word: str, words: Iterator[Word]) -> None:
         name, equals, value = word.partition("=")
@@ -472,12 +484,14 @@ def _command(
 
     `last` is `main` where pip would not come to the second reading.
     """
-    main_python = main.values.get("python") or None
+    naming = last
+    if main.values.get("python"):
+        naming = main
     fields: dict[str, Any] = {}
     for dest, value in last.values.items():
         if dest in _FIELDS:
             fields[_FIELDS[dest]] = tuple(value) if isinstance(value, list) else value
-    fields["python"] = main_python or fields.get("python") or None
+    fields["python"] = naming.values.get("python") or None
     if subcommand is not None:
         fields["requirements"] = tuple(last.operands)
         fields["options"] = tuple((one.option.names[0], one.option.dest, one.value) for one in last.given)
@@ -487,10 +501,10 @@ def _command(
         subcommand=subcommand,
         error=last.error,
         unknown_option=last.unknown,
-        main_python=main_python,
+        main_python=main.values.get("python") or None,
         user_words=_user_words(argv, last),
         python_words=_python_words(main, last),
-        origins=_origins(main, last),
+        origins=_origins(naming, last),
         **fields,
     )
 
@@ -516,13 +530,12 @@ def _python_words(main: _Reading, last: _Reading) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _origins(main: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
+def _origins(naming: _Reading, last: _Reading) -> tuple[tuple[str, str], ...]:
     found = []
     for dest, where in last.origins.items():
         field = _FIELDS.get(dest, "python")
         if field != "python":
             found.append((field, where))
-    naming = main if main.values.get("python") else last
     if naming.values.get("python"):
         found.append(("python", naming.origins["python"]))
     return tuple(found)

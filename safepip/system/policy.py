@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safepip.core.pip_line import LINE, as_boolean, settings
+from safepip.core.pip_line import LINE, as_boolean, obeyed, settings
 from safepip.core.pip_options import SPECS
 from safepip.core.record import Record, replace
 from safepip.report import without_credentials
@@ -25,7 +25,8 @@ _ADDED = ("extra-index-url", "find-links", "trusted-host", "only-binary", "no-bi
 # Every spelling of an option, without dashes, to the name that pip calls it by.
 _NAMES: dict[str, str] = {}
 for _aliases, *_ in SPECS:
-    _NAMES.update((alias[2:], _aliases[0][2:]) for alias in _aliases)
+    for _alias in _aliases:
+        _NAMES[_alias[2:]] = _aliases[0][2:]
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -47,11 +48,9 @@ def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
     """Return what restricts or leads the installs, without credentials."""
-    obeyed = variables
-    if "--isolated" in command.argv:  # as pip: no variable, and no file of the user's
-        obeyed, files = {}, [file for file in files if file.kind != "user"]
     found: dict[str, list[Rule]] = {}
-    for key, value, origin in settings(command.subcommand or "install", obeyed, files):
+    section = command.subcommand or "install"
+    for key, value, origin in settings(section, *obeyed(command.argv, variables, files)):
         name = _NAMES.get(key, key)
         found[name] = [Rule(option=name, value=value, origin=origin)]  # the later wins
     for option, _, typed in command.options:
@@ -59,13 +58,16 @@ def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[Con
         if name not in _ADDED:
             found.pop(name, None)
         found.setdefault(name, []).append(Rule(option=name, value=typed or "true", origin=LINE))
-    if "proxy" not in found and not _is_on(found, "no-proxy-env"):
+    proxies = found.setdefault("proxy", [])
+    if not proxies and not _is_on(found, "no-proxy-env"):
         for name in filter(variables.get, _PROXIES):
-            found.setdefault("proxy", []).append(Rule(option="proxy", value=variables[name], origin=name))
+            proxies.append(Rule(option="proxy", value=variables[name], origin=name))
     shown: list[Rule] = []
+    for flag in _FLAGS:
+        if not _is_on(found, flag):
+            found[flag] = []
     for name in _OPTIONS:
-        if name not in _FLAGS or _is_on(found, name):
-            shown.extend(map(_plainly, found.get(name, ())))
+        shown.extend(map(_plainly, found.get(name, ())))
     return tuple(shown)
 
 
