@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Changes = tuple[tuple[str, str | None], ...]
 
 CHANGING = ("install", "uninstall")
-_USER_SITE = ("install", "list", "freeze", "inspect")
 _DIRECTORIES = ("target", "prefix", "root")
 
 
@@ -106,7 +105,7 @@ def words_for(
         # A `--python` that chose the interpreter would lead pip back to it.
         dropped = command.python_words
         changes = (("PIP_PYTHON", python if world.configured_python else None),)
-    if command.subcommand not in _USER_SITE or not command.user:
+    if not command.user:
         return _without(command.argv, dropped), changes, ()
     # `--user` would slip past the marker in an environment that sees the system's packages.
     words = _without(command.argv, dropped + command.user_words)
@@ -122,7 +121,11 @@ def words_for(
 
 
 def _without(argv: tuple[str, ...], dropped: tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(word for index, word in enumerate(argv) if index not in dropped)
+    kept = []
+    for index, word in enumerate(argv):
+        if index not in dropped:
+            kept.append(word)
+    return tuple(kept)
 
 
 def program(world: World, python: str) -> str:
@@ -178,8 +181,10 @@ def warnings(world: WithTarget) -> tuple[str, ...]:
 
 def _about_environment(world: WithPlace, environment: Environment, details: Details) -> tuple[str, ...]:
     subcommand, project = world.command.subcommand, world.project
+    if subcommand == "freeze":
+        return ()
     lines = []
-    if details.moved_from is not None and subcommand != "freeze":
+    if details.moved_from is not None:
         moved = f"{world.typed(environment)} was moved here from {details.moved_from}"
         lines.append(f"{moved}; repair its scripts: safepip env repair")
     if project is not None and project.disposable is not None and subcommand in CHANGING:
@@ -195,8 +200,9 @@ def _run_hint(world: WithPlace, environment: Environment) -> RunHint | None:
     if world.quiet or not world.settings.hints:
         return None
     environ = world.ambient.environ
-    is_activated_by_hook = environ.get("SAFEPIP_HOOK", "0") != "0"  # 0 where a shell activates nothing
-    if is_activated_by_hook or "SAFEPIP_ACTIVATED" in environ:
+    if environ.get("SAFEPIP_HOOK", "0") != "0":  # 0 where a shell activates nothing
+        return None
+    if "SAFEPIP_ACTIVATED" in environ:
         return None
     activate = shell_quote(os.path.join(world.typed(environment), BIN, "activate"))
     asked = filter(None, map(name_in, world.command.requirements))

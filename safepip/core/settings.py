@@ -219,7 +219,9 @@ def _path_inside(path: str, project: str | None) -> str | None:
     if root is None:
         return None
     target = _walk(root, path)
-    if target is None or target[: len(root)] != root:
+    if target is None:
+        return None
+    if target[: len(root)] != root:
         return None
     return "/".join(target[len(root) :]) or None
 
@@ -262,7 +264,9 @@ def _printable(value: object) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value and value != ""
+    if not isinstance(value, str):
+        return False
+    return value != "" and "\0" not in value
 
 
 def _is_folder(value: object) -> bool:
@@ -309,7 +313,9 @@ def _is_absolute(value: object) -> bool:
 
 def _read_flag(text: str) -> object:
     flag = as_boolean(text)
-    return text if flag is None else flag  # text is reported as it is
+    if flag is None:
+        return text  # which is reported as it is
+    return flag
 
 
 def _read_seconds(text: str) -> object:

@@ -20,7 +20,9 @@ def answer_to_slip(command: PipCommand) -> str | None:
     if command.outcome == "unknown_command":
         typed = str(command.error).partition('"')[2].rstrip('"')
         near = _nearest(typed, (*SUBCOMMANDS, *VERBS), shortest=3)
-        return f"maybe you meant: safepip {near}" if near in VERBS else None
+        if near in VERBS:
+            return f"maybe you meant: safepip {near}"
+        return None
     if command.subcommand is not None:
         return None
     name = str(command.unknown_option).partition("=")[0]
@@ -28,7 +30,9 @@ def answer_to_slip(command: PipCommand) -> str | None:
         if name in spec[0]:  # of one of pip's subcommands, such as `--user`: it stands too early
             return None
     near = _nearest(name, (*GLOBAL_OPTIONS, *OPTIONS), shortest=len("--xx"))
-    return f"maybe you meant: {near}" if near in OPTIONS else None
+    if near in OPTIONS:
+        return f"maybe you meant: {near}"
+    return None
 
 
 def late_option(world: World) -> str | None:

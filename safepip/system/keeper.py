@@ -51,9 +51,11 @@ def keeper(root: str) -> str | None:
         if _is_there(os.path.join(root, name)):
             return tool
     tool_of_table = _by_table(content(os.path.join(root, "pyproject.toml")))
-    if tool_of_table is None and _is_there(os.path.join(root, "hatch.toml")):
+    if tool_of_table is not None:
+        return tool_of_table
+    if _is_there(os.path.join(root, "hatch.toml")):
         return "hatch"
-    return tool_of_table
+    return None
 
 
 def _is_there(path: str) -> bool:
@@ -88,8 +90,8 @@ def _likely_tools(data: bytes) -> list[str]:
 def _keeps(tool: str, table: object, document: dict[str, Any]) -> bool:
     if not isinstance(table, dict):
         return False
-    if tool == "poetry" and "project" not in document:
-        return "name" in table or not _NEEDED[tool].isdisjoint(table)
+    if tool == "poetry" and "project" not in document and "name" in table:
+        return True
     if tool in _NEEDED:
         return not _NEEDED[tool].isdisjoint(table)
     return table == {} or not set(table) <= _OF_OTHERS.get(tool, set())

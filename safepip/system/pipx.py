@@ -24,7 +24,9 @@ def home_of(facts: Facts) -> str:
     named = ambient.environ.get("PIPX_HOME", "")
     if named:
         return os.path.abspath(at_home(named, ambient.home))
-    on_windows = ["pipx"] if ambient.platform == "win32" else []
+    on_windows = []
+    if ambient.platform == "win32":
+        on_windows = ["pipx"]
     if ambient.home:
         for tail in (os.path.join(".local", "pipx"), *on_windows):  # where pipx before 1.3 had it
             old = os.path.join(ambient.home, tail)
@@ -47,7 +49,11 @@ def installed_applications(environments: str) -> tuple[str, ...]:
         names = sorted(os.listdir(environments))
     except OSError:
         return ()
-    return tuple(name for name in names if os.path.isfile(os.path.join(environments, name, METADATA)))
+    found = []
+    for name in names:
+        if os.path.isfile(os.path.join(environments, name, METADATA)):
+            found.append(name)
+    return tuple(found)
 
 
 def has_distribution(site: str, name: str) -> bool:
@@ -75,7 +81,9 @@ def look(world: WithPlace, examine: Callable[..., Environment]) -> Apps:
         asked.intersection_update(installed)
     beside: set[str] = set()
     if place.state == USABLE:
-        beside.update(name for name in asked if has_distribution(place.site, name))
+        for name in asked:
+            if has_distribution(place.site, name):
+                beside.add(name)
     of_asked = None
     if command.subcommand == "show" and len(asked) == 1:
         of_asked = examine(os.path.join(folder, *asked), trusted=True)
