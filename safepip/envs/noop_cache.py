@@ -91,7 +91,9 @@ class NoopCache:
         # Taken before anything is read, so that what is read is not older.
         before = list(map(_line_of, own_files))
         files = self._asked_files()
-        if files is None or _installed(self.environment) is None:
+        if files is None:
+            return None
+        if _installed(self.environment) is None:
             return None
         named = list(map(_line_of, files))
         if "\n" in "".join((*named, *before)):  # would look like two lines
@@ -109,12 +111,12 @@ class NoopCache:
 
     def _digest(self, files: Mapping[str, bytes | None]) -> str:
         """Return the digest of the question, with the content of these files."""
-        parts: list[str | bytes] = [*self._line, ""]
+        parts: list[str | bytes | None] = [*self._line, ""]
         for path in filter(os.path.lexists, self._places()):
-            parts += (path, _content(path) or b"\0")
-        for path, content in files.items():
-            parts += (path, content or b"\0")
-        return _digest((*parts, "", _installed(self.environment) or ""))
+            parts += (path, _content(path))
+        for item in files.items():
+            parts += item
+        return _digest((*parts, "", _installed(self.environment)))
 
     def _places(self) -> tuple[str, ...]:
         ambient = self._context.ambient
@@ -141,7 +143,9 @@ def noop_cache(handover: Handover, context: Context) -> NoopCache | None:
     """Return the cache for a line, None where nothing is ever kept."""
     if os.name == "nt" or blake2b is None:
         return None
-    if handover.environment is None or context.ambient.cwd is None:
+    if handover.environment is None:
+        return None
+    if context.ambient.cwd is None:
         return None
     return NoopCache(handover.environment, handover, context)
 
@@ -214,10 +218,13 @@ def _caches(context: Context) -> Iterator[str]:
 def _installed(environment: str) -> str | None:
     """Return the state of all distributions, None where it is not plain."""
     config = configuration(environment)
-    sees_itself_only = config.get("include-system-site-packages", "").lower() == "false"
-    if "home" not in config or not sees_itself_only:
+    if "home" not in config:
         return None
-    found = [_signature(os.path.join(environment, name)) for name in ("pyvenv.cfg", "bin/python", "bin")]
+    if config.get("include-system-site-packages", "").lower() != "false":
+        return None
+    found = []
+    for name in ("pyvenv.cfg", "bin/python", "bin"):
+        found.append(_signature(os.path.join(environment, name)))
     for folder in _sites(environment):
         site = _distributions(folder)
         if site is None:
@@ -231,8 +238,10 @@ def _sites(environment: str) -> list[str]:
     found = []
     for name in ("lib", "lib64"):
         folder = os.path.join(environment, name)
-        if not os.path.islink(folder):  # as `lib64`, which leads to `lib`
-            found += [os.path.join(folder, version, "site-packages") for version in names_in(folder)]
+        if os.path.islink(folder):  # as `lib64`, which leads to `lib`
+            continue
+        for version in names_in(folder):
+            found.append(os.path.join(folder, version, "site-packages"))
     return found
 
 
@@ -282,10 +291,12 @@ def _content(path: str) -> bytes | None:
     return content
 
 
-def _digest(parts: Iterable[str | bytes]) -> str:
+def _digest(parts: Iterable[str | bytes | None]) -> str:
     """Return one digest of all parts, each with its length."""
     whole = blake2b(digest_size=20)
     for part in parts:
+        if part is None:
+            part = b"\0"  # noqa: PLW2901  where nothing could be read
         if isinstance(part, str):
             part = part.encode(sys.getfilesystemencoding(), "surrogateescape")  # noqa: PLW2901  the same, as bytes
         whole.update(b"%d:" % len(part) + part)
