@@ -79,13 +79,18 @@ def candidates_of(context: Context) -> list[Destination]:
 
     A wrong use is refused, SafepipError.
     """
-    value, project = context.invocation.save, context.project
-    cwd = context.ambient.cwd or os.sep
+    value, cwd, root = context.invocation.save, _directory(context), None
+    if context.project is not None:
+        root = context.project.root
     if value:
-        return [_named(value, cwd, None if project is None else project.root)]
-    if project is None:
+        return [_named(value, cwd, root)]
+    if root is None:
         return []
-    return destinations.of_project(cwd, project.root)
+    return destinations.of_project(cwd, root)
+
+
+def _directory(context: Context) -> str:
+    return context.ambient.cwd or os.sep
 
 
 def _named(value: str, cwd: str, root: str | None) -> Destination:
@@ -144,7 +149,7 @@ class _Recording:
         self.number = number  # of the run in the history
         self.installed = installed
         self.context = context
-        self.cwd = context.ambient.cwd or os.sep
+        self.cwd = _directory(context)
         self.done: list[str] = []
         self.missed: list[str] = []
 
@@ -237,7 +242,7 @@ class _Recording:
         marked = {}
         if version:
             marked = {"python_version": version, "python_full_version": f"{version}.0"}
-        for word in (*command.requirements, *(f"-e {place}" for place in command.editables)):
+        for word in (*command.requirements, *map("-e {}".format, command.editables)):
             typed = entries.parts_of(word)
             name = self._name_of(word)
             if not name:
@@ -288,17 +293,25 @@ class _Recording:
 
     def _places_of_removed(self) -> dict[str, str]:
         """Return names of what was removed, by the path it came from."""
-        found = history.read(self.environment) if self.environment else []
-        if not found or found[-1].id != self.number:
-            return {}
-        places = {}
-        for change in found[-1].changes:
+        places: dict[str, str] = {}
+        run = self._run_in_history()
+        if run is None:
+            return places
+        for change in run.changes:
             if change.before is None or change.after is not None:
                 continue
             if change.before.origin:
                 word = packages.requirement(change.name, change.before)[-1]
                 places[entries.place_of(word, os.sep)] = change.name
         return places
+
+    def _run_in_history(self) -> history.Entry | None:
+        if self.environment is None:
+            return None
+        for entry in history.read(self.environment)[-1:]:
+            if entry.id == self.number:
+                return entry
+        return None
 
     # -- written
 
@@ -321,8 +334,7 @@ class _Recording:
 
     def _entry(self, environment: str) -> str:
         """Return the id of this run in the history."""
-        found = history.read(environment)
-        if found and found[-1].id == self.number:
+        if self._run_in_history() is not None:
             return self.number
         # pip changed nothing, so that there is only the file to undo.
         entry = history.Entry(
