@@ -53,7 +53,9 @@ class Discarding:
             sys.stderr.write("safepip: nothing was installed; %s is removed again\n" % self.called)
 
     def _remove(self, around, folder, creation_lock):
-        if not self._is_mine(folder) or not self._is_unused(creation_lock):
+        if not self._is_mine(folder):
+            return False
+        if not self._is_unused(creation_lock):
             return False
         if not _is_new(folder, self.path):
             return False
@@ -62,8 +64,8 @@ class Discarding:
         os.close(os.open(CREATING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=own))
         os.close(own)
         record = "%x-%x" % self.identity
-        records = [os.path.join(self.state, kind, record) for kind in ("environments", "sizes")]
-        for file in filter(os.path.lexists, records + [self.redirect]):  # noqa: RUF005  Python 2
+        of_state = (os.path.join(self.state, "environments", record), os.path.join(self.state, "sizes", record))
+        for file in filter(os.path.lexists, of_state + (self.redirect,)):  # noqa: RUF005  Python 2
             os.unlink(file)
         remove_content(folder, last=(OWN, LOCK))
         if not self.existed:
@@ -85,7 +87,9 @@ class Discarding:
             return False
         if not _is_open_as(creation_lock, self.creation_lock):
             return False
-        return not _is_waited_for(self.lock) and not _is_run(self.path)
+        if _is_waited_for(self.lock):
+            return False
+        return not _is_run(self.path)
 
 
 def remove_content(folder, last=()):

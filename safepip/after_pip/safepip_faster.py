@@ -30,7 +30,9 @@ NOT_KEPT = 0x80 | 0x04  # re.DEBUG prints, re.LOCALE depends on the locale
 
 def hasten(folder):
     """Make the pip that follows faster, with compiled expressions in `folder`."""
-    if not hasattr(gc, "freeze") or sys.implementation.name != "cpython":
+    if not hasattr(gc, "freeze"):
+        return
+    if sys.implementation.name != "cpython":
         return
     gc.set_threshold(*THRESHOLDS)
     # Exit handlers run last in, first out: pip's own and those of its plug-ins come before.
@@ -50,7 +52,8 @@ def _freeze():
     for name, module in list(sys.modules.items()):
         if name == "pip" or name.startswith(KNOWN):
             continue
-        if not (getattr(module, "__file__", None) or library).startswith(library):
+        file = getattr(module, "__file__", None)
+        if file and not file.startswith(library):
             return
     gc.freeze()
 
@@ -97,7 +100,9 @@ class _Patterns:
                 key = KINDS.index(kind), pattern, int(flags)  # not RegexFlag, which cannot be written
                 if key not in self.known:
                     new.append(key)
-            if len(new) > FEW and len(self.known) < MOST:
+            if len(self.known) >= MOST:
+                return
+            if len(new) > FEW:
                 rows = self._kept()
                 rows.update(self._compiled(new[: MOST - len(rows)]))
                 self._write(rows)
@@ -131,7 +136,7 @@ class _Patterns:
     def compile(self, pattern, flags, code, groups, groupindex, indexgroup):
         """Note the arguments as plain values, which can be written."""
         names = {name: int(number) for name, number in groupindex.items()}
-        self.compiled = (int(flags), [int(word) for word in code], int(groups), names, tuple(indexgroup))
+        self.compiled = (int(flags), list(map(int, code)), int(groups), names, tuple(indexgroup))
         return self.engine.compile(pattern, flags, code, groups, groupindex, indexgroup)
 
     def _write(self, rows):
@@ -159,7 +164,9 @@ def _content(path):
         return b""
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        if status.st_uid != os.geteuid():
+            return b""
+        if status.st_mode & 0o022:
             return b""
         if status.st_size > LARGEST:
             return b""

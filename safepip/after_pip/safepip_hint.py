@@ -143,5 +143,8 @@ def _scripts(info):
 
 
 def _lines(info, name):
-    lines = read(os.path.join(info, name)).decode("utf-8", "replace").splitlines()
-    return [str(line.strip()) for line in lines if not line.strip(PLAIN + " \t,=:[]()/\\;#+~")]
+    found = []
+    for line in read(os.path.join(info, name)).decode("utf-8", "replace").splitlines():
+        if not line.strip(PLAIN + " \t,=:[]()/\\;#+~"):
+            found.append(str(line.strip()))
+    return found

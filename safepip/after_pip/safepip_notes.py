@@ -110,7 +110,9 @@ def _keep(environment, keep, answer):
         return
     if answer == b"" and not slot.endswith("q"):  # pip says nothing only with --quiet
         return
-    if not all(map(_is_unchanged, files)) or not _sees_itself_only(os.fsdecode(environment)):
+    if not all(map(_is_unchanged, files)):
+        return
+    if not _sees_itself_only(os.fsdecode(environment)):
         return
     folder = os.path.join(environment, b".safepip", b"satisfied")
     if not os.path.isdir(folder):
@@ -140,7 +142,10 @@ def _sees_itself_only(environment):
         known.add(os.path.join(environment, os.fsdecode(site)))
     if not known.issuperset(sys.path):
         return False
-    return not any(name.lower().endswith("-info") for name in names_in(programs))
+    for name in names_in(programs):
+        if name.lower().endswith("-info"):
+            return False
+    return True
 
 
 def _note(environment, failed):
@@ -230,7 +235,9 @@ def _stamp_of(path):
 def read(path):
     """Return the bytes of a regular file, none if it is unreadable."""
     try:
-        if os.path.islink(path) or not os.path.isfile(path):
+        if os.path.islink(path):
+            return b""
+        if not os.path.isfile(path):
             return b""
         with open(path, "rb") as file:
             return file.read()
