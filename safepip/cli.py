@@ -89,7 +89,9 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
 
 def _is_colourless(words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return True if pip would not use colours either."""
-    if sys.platform == "win32" or environ.get("TERM", "") in {"dumb", "unknown"}:
+    if sys.platform == "win32":
+        return True
+    if environ.get("TERM") in {"dumb", "unknown"}:
         return True
     if "NO_COLOR" in environ or "PIP_NO_COLOR" in environ:
         return True
@@ -110,8 +112,10 @@ def _report_error(error: Exception, report: Report) -> int:
             report.error(error.what, error.ways, code=error.code)
         return error.code
     if isinstance(error, OSError):
-        where = f"{error.filename!s}: " if error.filename else ""
-        report.error(f"{where}{error.strerror or error}")
+        reason = error.strerror or error
+        if error.filename:
+            reason = f"{error.filename!s}: {reason}"
+        report.error(str(reason))
         _abandon_stdout()
         return CANNOT_CREATE
     if report.debugging:

@@ -67,7 +67,9 @@ def _of_source(value: str, cwd: str) -> Iterator[str]:
 
 def _of_file(path: str, folder: str, cwd: str, above: tuple[str, ...], *, constraints: bool) -> Iterator[str]:
     """Look into a requirements file, whose path is relative to `folder`."""
-    if "://" in path or path.lower().startswith(_REMOTE):
+    if "://" in path:
+        return
+    if path.lower().startswith(_REMOTE):
         return
     full = os.path.abspath(os.path.join(folder, path))
     if not _can_open(full):
@@ -121,10 +123,11 @@ def _of_path(path: str, cwd: str) -> Iterator[str]:
     elif is_archive(plain):
         if not os.path.isfile(plain):
             yield f"there is no {path}"
-    elif is_path and os.path.exists(plain):
-        yield f"{path} is not a package"
     elif is_path:
-        yield f"there is no {path}"
+        reason = f"there is no {path}"
+        if os.path.exists(plain):
+            reason = f"{path} is not a package"
+        yield reason
 
 
 def _of_editable(editable: str, cwd: str) -> Iterator[str]:
@@ -152,7 +155,9 @@ def _of_url(url: str) -> Iterator[str]:
     except ValueError:
         return
     # One that is not absolute, or is on another machine, is left to pip.
-    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+    if parts.netloc not in {"", "localhost"}:
+        return
+    if not parts.path.startswith("/"):
         return
     if parts.query or "subdirectory=" in parts.fragment:
         return

@@ -52,8 +52,9 @@ class Seed(Record):
 
 def own_seed(interpreter: Interpreter) -> Seed | None:
     """Return safepip's own pip if environments of the interpreter may get it."""
-    has_other_bytecode = interpreter.version[:2] != sys.version_info[:2]
-    if has_other_bytecode or interpreter.implementation != sys.implementation.name:
+    if interpreter.version[:2] != sys.version_info[:2]:  # whose bytecode is another
+        return None
+    if interpreter.implementation != sys.implementation.name:
         return None
     site = spare_pip()
     if site is None:
@@ -105,7 +106,7 @@ def lay_out(seed: Seed, interpreter: Interpreter, image: str) -> None:
         rows.append(record_row(f"{seed.metadata}/{name}", content))
     rows.append(f"{seed.metadata}/RECORD,,")
     rows.sort(key=lambda row: row.split(","))
-    _write(os.path.join(site, seed.metadata, "RECORD"), "".join(f"{row}\n" for row in rows).encode(), 0o666)
+    _write(os.path.join(site, seed.metadata, "RECORD"), "\n".join([*rows, ""]).encode(), 0o666)
 
 
 def _script(seed: Seed) -> bytes:
@@ -186,7 +187,10 @@ def _header(source: os.stat_result) -> bytes:
     from importlib.util import MAGIC_NUMBER  # noqa: PLC0415  as in `_script`
 
     fields = (0, int(source.st_mtime), source.st_size)
-    return MAGIC_NUMBER + b"".join((field & 0xFFFFFFFF).to_bytes(4, "little") for field in fields)
+    header = MAGIC_NUMBER
+    for field in fields:
+        header += (field & 0xFFFFFFFF).to_bytes(4, "little")
+    return header
 
 
 def _link_or_write(source: str, status: os.stat_result, path: str, content: bytes, mode: int) -> None:
