@@ -61,7 +61,7 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
     # Imported here because a shell waits for `safepip hook`, which needs none of it.
     from safepip.actions.execute import execute  # noqa: PLC0415
     from safepip.core.invocation import read_invocation  # noqa: PLC0415
-    from safepip.system.observe import Context, ambient, enter, follow  # noqa: PLC0415
+    from safepip.system.observe import Context, ambient, apply_changes, enter  # noqa: PLC0415
     from safepip.system.stages import decided  # noqa: PLC0415
 
     invocation = read_invocation(program, words, module=module)
@@ -76,8 +76,8 @@ def _run(words: Sequence[str], program: str, report: Report, *, module: bool) ->
             context.tell = report.debug
         report.terminal = context.ambient.terminal
         report.colour = report.terminal and not _is_colourless(words, environ)
-        if context.due:
-            follow(context.due)
+        if context.due_changes:
+            apply_changes(context.due_changes)
             continue
         plan = decided(context)
         report.quiet = context.quiet

@@ -6,7 +6,7 @@ import os
 import sys
 
 from safepip.errors import REFUSED, SafepipError
-from safepip.system.observe import Context, ambient, follow
+from safepip.system.observe import Context, ambient, apply_changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def step_down(uid: int, gid: int, report: Report) -> None:
             raise _impossible(uid, f"it cannot read {path}, which safepip needs")
     changes: dict[str, str | None] = dict.fromkeys((*_ROOTS_OWN, *_SUDO))
     changes.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
-    follow(tuple(changes.items()))
+    apply_changes(tuple(changes.items()))
     os.umask(os.umask(0o022) & 0o777 | 0o022)
     report.say(f"going on as {entry.pw_name}, not as root (root: safepip --system)")
 

@@ -80,15 +80,15 @@ def objection(
     search: str,
     *,
     redirect: str = "",
-    around: frozenset[int] | None = None,
+    owners_around: frozenset[int] | None = None,
     filesystem: Filesystem = filesystem,
 ) -> str | None:
     """Return why the environment at `path` may not be adopted, or None.
 
     `path` is absolute and may be a link: it and its target count, and the folder with the link is the project.
     `base` is the interpreter that its Python stands on, `owners` the user ids that count as the user's own,
-    `search` the user's PATH. The folder of `redirect`, the file that led to it, is the project, too. Owners of the
-    folder may be others, `around`, too. The reason completes a sentence that begins with the environment's name.
+    `search` the user's PATH. The folder of `redirect`, the file that led to it, is the project, too. The folder
+    may also belong to `owners_around`. The reason completes a sentence that begins with the environment's name.
     In this order, first match wins:
 
      1. The folder around it, itself, its pyvenv.cfg or bin belongs to another user.
@@ -102,11 +102,11 @@ def objection(
 
     What cannot be looked at is not adopted.
     """
-    if around is None:
-        around = owners
+    if owners_around is None:
+        owners_around = owners
 
     def objections() -> Iterator[str | None]:
-        yield _of_another_user(path, owners, around)
+        yield _of_another_user(path, owners, owners_around)
         yield _open_to_all(path, filesystem)
         yield _conda(path)
         yield _tracked(path, redirect, owners)
@@ -132,11 +132,11 @@ def _parts(path: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _of_another_user(path: str, owners: frozenset[int], around: frozenset[int]) -> str | None:
+def _of_another_user(path: str, owners: frozenset[int], owners_around: frozenset[int]) -> str | None:
     for part, words in _parts(path):
         allowed = owners
         if part == os.path.dirname(path):
-            allowed = around
+            allowed = owners_around
         for hop in _hops(part):
             user = os.lstat(hop).st_uid
             if user not in allowed:

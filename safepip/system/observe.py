@@ -74,7 +74,7 @@ def enter(folder: str) -> None:
         raise SafepipError(USAGE, f"{folder}: {error.strerror}") from None
 
 
-def follow(changes: Changes) -> None:
+def apply_changes(changes: Changes) -> None:
     """Change variables of this process, and so of its children."""
     for name, value in changes:
         if value is None:
@@ -161,10 +161,10 @@ class Context(Facts):
         self.ambient = ambient
         self.tell = tell
         self.keep = keep
-        around = (ambient.environ, ambient.home, ambient.platform)
-        self.cache = cache_dir(*around)
-        self.state = state_dir(*around)
-        self.data = data_dir(*around)
+        surroundings = (ambient.environ, ambient.home, ambient.platform)
+        self.cache = cache_dir(*surroundings)
+        self.state = state_dir(*surroundings)
+        self.data = data_dir(*surroundings)
         self.makers = frozenset({0, ambient.user})  # user ids whose environments may serve
         self._interpreters: dict[str, Interpreter] = {}  # by the path of their binary
         self._found_pip_files: dict[tuple[str | None, bool], Sequence[ConfigFile]] = {}
@@ -299,8 +299,8 @@ class Context(Facts):
             return ""
         own = os.path.realpath(ambient.prefix)
         environments = [ambient.environ.get("VIRTUAL_ENV")]
-        if self._marked is not None:
-            environments.append(self._marked.environment)
+        if self._project_by_usual_names is not None:
+            environments.append(self._project_by_usual_names.environment)
         if own in map(os.path.realpath, filter(None, environments)):
             return ""
         if not self.invocation.module:
@@ -396,7 +396,7 @@ class Context(Facts):
         return variable, path
 
     @lazy
-    def due(self) -> Changes:
+    def due_changes(self) -> Changes:
         """The changes of variables that a shell's hook would make here."""
         environ = self.ambient.environ
         at = environ.get(ACTIVATED)
@@ -406,7 +406,7 @@ class Context(Facts):
             return ()
         from safepip.shells.activation import due
 
-        changes = due(at, self._marked, self.state, environ)
+        changes = due(at, self._project_by_usual_names, self.state, environ)
         if changes:
             self.tell(f"the shell's hook activated {at}, which is not this directory's")
         return changes
@@ -460,14 +460,16 @@ class Context(Facts):
     def settings(self) -> Settings:
         """The settings in force here."""
         ambient, root = self.ambient, None
-        if self._marked is not None and not self.sudo_user:  # root reads no file of the user's project
-            root = self._marked.root
+        if (
+            self._project_by_usual_names is not None and not self.sudo_user
+        ):  # root reads no file of the user's project
+            root = self._project_by_usual_names.root
         found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
         return merge(ambient.environ, found, root)
 
     @lazy
-    def _marked(self) -> Project | None:
-        # By the usual names. Others may stand in the settings, for which the project is needed.
+    def _project_by_usual_names(self) -> Project | None:
+        # Other names may stand in the settings, for which the project is needed.
         if self.ambient.cwd is None:
             return None
         return find(self.ambient.cwd, self.ambient.home, self.owners, makers=self.makers)
@@ -475,7 +477,7 @@ class Context(Facts):
     @lazy
     def project(self) -> Project | None:
         """The project of the working directory, or None outside any."""
-        project = self._marked
+        project = self._project_by_usual_names
         cwd, home, owners = self.ambient.cwd, self.ambient.home, self.owners
         folder = self.settings.env_dir
         if folder not in {ENVIRONMENT, "central"} and cwd is not None:
@@ -491,8 +493,8 @@ class Context(Facts):
         return project
 
     @property
-    def _marked_project(self) -> Project | None:
-        """The project if a marker makes it one, and not an install."""
+    def _declared_project(self) -> Project | None:
+        """The project, unless only an install would make it one."""
         project = self.project
         if project is None or not project.marker:
             return None
@@ -564,7 +566,7 @@ class Context(Facts):
     @lazy
     def around(self) -> str | None:
         """The environment of a project around this one, or None."""
-        project = self._marked_project
+        project = self._declared_project
         if project is None:
             return None
         # The walk up ended here if the project is a repository of its own.
@@ -574,7 +576,7 @@ class Context(Facts):
     @lazy
     def keeper(self) -> str | None:
         """The tool that keeps the project (uv, poetry, …), or None."""
-        project = self._marked_project
+        project = self._declared_project
         return None if project is None else keeper(project.root)
 
     @lazy
@@ -615,7 +617,7 @@ class Context(Facts):
         root = os.path.realpath(path)
         # As if started there; what is only looked at is not remembered.
         there = Context(self.invocation, replace(self.ambient, cwd=root), self.tell, keep=False)
-        project = there._marked_project
+        project = there._declared_project
         if project is None or project.root != root:
             return None
         return there.place
@@ -654,17 +656,16 @@ class Context(Facts):
         if `path` itself is not that file.
         """
 
-        def vet(real: str, base: str) -> str | None:
+        def judge(real: str, base: str) -> str | None:
             return None if trusted else self.vet(real, base, redirect or path)
 
-        found = env.examine(path, self._interview, vet)
-        if found.path != path:
-            redirect = path
+        found = env.examine(path, self._interview, judge)
+        led_by = path if found.path != path else redirect
         may_serve = found.state in {USABLE, BROKEN, UNFINISHED}
-        if redirect and may_serve and not trusted:
-            reason = self._objection_to(redirect, found.path)
+        if led_by and may_serve and not trusted:
+            reason = self._objection_to(led_by, found.path)
             if reason is not None:
-                found = Environment(path=found.path, known_as=redirect, state=UNTRUSTED, reason=reason)
+                found = Environment(path=found.path, known_as=led_by, state=UNTRUSTED, reason=reason)
         self.tell(f"{path}: {found.state}{found.reason and ', '}{found.reason}")
         return found
 
@@ -678,7 +679,7 @@ class Context(Facts):
             self._registered.add(path)
             if known.how != registry.ADOPTED:  # made or trusted
                 return None
-        if registry.moved_from(self.state, path) is not None:
+        if registry.moved_from(self.state, path) is not None:  # safepip knew it where it was before
             return None
         if self._is_trusted(path):
             if os.path.islink(path):  # the setting is about what it leads to
@@ -694,7 +695,7 @@ class Context(Facts):
         from safepip.envs.trust import objection
 
         search = self.ambient.environ.get("PATH", "")
-        reason = objection(path, base, self.makers, search, redirect=redirect, around=self.owners)
+        reason = objection(path, base, self.makers, search, redirect=redirect, owners_around=self.owners)
         if reason is None and self.writes:
             registry.note(self.state, path, registry.ADOPTED, index)
         return reason

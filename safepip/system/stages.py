@@ -20,7 +20,9 @@ from safepip.core.decide import decide
 from safepip.core.record import fields_of, replace
 from safepip.core.world import (
     ABSENT,
+    APPS,
     BROKEN,
+    DETAILS,
     FOREIGN,
     NOWHERE,
     PLACE,
@@ -81,9 +83,9 @@ def fill(world: World, need: Need, context: Context) -> World:
     facts: dict[str, object] = {}
     if need.stage == TYPED_INTERPRETER:
         facts["typed_interpreter"] = context.typed_interpreter
-    elif need.environment is not None:
+    elif need.stage == DETAILS and need.environment is not None:
         facts["details"] = details(need.environment, context)
-    elif isinstance(world, WithPlace):
+    elif need.stage == APPS and isinstance(world, WithPlace):
         from .pipx import look  # it lists the applications, which most lines are not about
 
         facts["apps"] = look(world, context.examine)

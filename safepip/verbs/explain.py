@@ -99,7 +99,7 @@ def _ambient_of(typed: Invocation, context: Context) -> Ambient:
     start = os.path.normpath(os.path.join(ambient.cwd or os.sep, str(typed.project)))
     there = replace(ambient, cwd=os.path.realpath(start))
     environ = dict(there.environ)
-    for name, value in Context(typed, there, context.tell, keep=False).due:
+    for name, value in Context(typed, there, context.tell, keep=False).due_changes:
         environ.pop(name, None)
         if value:
             environ[name] = value

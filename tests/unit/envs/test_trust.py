@@ -157,9 +157,9 @@ def test_direnvs_environment_is_the_project_folders(work, base, canary):
 @as_root
 def test_the_folder_around_it_may_be_anothers_where_that_is_said(venv, work):
     os.chown(work, MALLORY, MALLORY)
-    assert judged(venv, around=MINE | {MALLORY}) is None
+    assert judged(venv, owners_around=MINE | {MALLORY}) is None
     os.chown(venv, MALLORY, MALLORY)
-    assert judged(venv, around=MINE | {MALLORY}) == "belongs to another user (uid 2001)"
+    assert judged(venv, owners_around=MINE | {MALLORY}) == "belongs to another user (uid 2001)"
 
 
 # -- whose it is
