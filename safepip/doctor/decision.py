@@ -59,18 +59,25 @@ def _stale(variable: str, path: str, context: Context) -> Finding:
         reason = "is not an environment"
         if found.state == ABSENT:
             reason = "does not exist"
+    why = f"{variable} names {path}, which {reason}"
     # A variable left by a shell that did not deactivate.
-    command = f"unset {variable}"
-    if found.state == BROKEN and is_environment(path) and not found.other_system:
-        command = f"safepip env repair {shlex.quote(path)}"
-    return warning("active-stale", f"{variable} names {path}, which {reason}", command)
+    left = warning("active-stale", why, f"unset {variable}")
+    if found.state != BROKEN:
+        return left
+    if found.other_system:
+        return left
+    if not is_environment(path):
+        return left
+    return warning("active-stale", why, f"safepip env repair {shlex.quote(path)}")
 
 
 def _another_active(active: Environment, context: Context) -> Findings:
     if context.named_environment or not context.project:
         return
     here = attempt(lambda: context.place, None)
-    if here is None or here.state != USABLE:
+    if here is None:
+        return
+    if here.state != USABLE:
         return
     if here.path == active.path:
         return
@@ -89,7 +96,9 @@ def _project(context: Context) -> Finding:
 
 def _is_told_elsewhere(context: Context) -> bool:
     # One cause, one finding: another check explains these refusals.
-    if context.target.problem is not None or context.settings.faults:
+    if context.target.problem is not None:
+        return True
+    if context.settings.faults:
         return True
     return context.place.state not in {USABLE, ABSENT}
 
@@ -97,7 +106,9 @@ def _is_told_elsewhere(context: Context) -> bool:
 def _command_in(ways: tuple[str, ...]) -> str | None:
     # Doctor prints commands that can be typed as they stand.
     for way in ways:
-        command = way.partition(": ")[2] or way
-        if command.startswith(("safepip ", "mkdir ", "mv ")) and "…" not in command:
+        command = way.split(": ", 1)[-1]
+        if "…" in command:
+            continue
+        if command.startswith(("safepip ", "mkdir ", "mv ")):
             return command
     return None

@@ -40,7 +40,8 @@ def _first_fault(role: str, path: str, at: str, ambient: Ambient) -> Finding | N
     is_above = at != path
     levels = [at]
     if not is_above:
-        levels += filter(os.path.isdir, [os.path.join(path, name) for name in sorted(names_in(path))])
+        below = [os.path.join(path, name) for name in sorted(names_in(path))]
+        levels += filter(os.path.isdir, below)
     for level in levels:
         fault = _fault(level, ambient, is_above=is_above)
         if fault:
@@ -56,7 +57,9 @@ def _fault(at: str, ambient: Ambient, *, is_above: bool) -> str:
         return "mode"
     is_writable = os.access(at, os.W_OK | os.X_OK)
     if ambient.platform == "win32":  # its modes and owners mean nothing
-        return "" if is_writable else "mode"
+        if is_writable:
+            return ""
+        return "mode"
     is_anothers = ambient.user not in {0, stat.st_uid}
     if is_anothers and not is_above:
         return "owner"
@@ -81,14 +84,16 @@ def _why_read_only(at: str, home: str | None, *, is_anothers: bool) -> str:
 
 def _finding(role: str, path: str, at: str, fault: str, ambient: Ambient) -> Finding:
     make = problem
-    if role == "cache" or fault == "open":  # without a cache everything works, only slower
+    if role == "cache":  # without a cache everything works, only slower
         make = warning
     name, typed, variable = f"{role}-folder", shlex.quote(at), _MOVES[role]
     if fault == "open":
-        return make(name, f"{at} can be written by everybody", f"chmod go-w {typed}")
+        return warning(name, f"{at} can be written by everybody", f"chmod go-w {typed}")
     if fault == "owner":
         why = f"{at} belongs to another user: safepip cannot write its {role} there"
-        recursive = "-R " if at.startswith(path) else ""
+        recursive = ""
+        if at.startswith(path):
+            recursive = "-R "
         return make(name, why, f'sudo chown {recursive}"$USER" {typed}')
     why = f"{at} cannot be written: safepip keeps its {role} there"
     if variable in ambient.environ:

@@ -35,8 +35,13 @@ def check(context: Context) -> Findings:
     own = own_installation(context)
     yield ok("installed-by", f"safepip was installed by {own.by}; to update it: {own.update}")
     own_prefix = os.path.realpath(context.ambient.prefix)
-    for prefix in [program.serves for program in on_path(("safepip",), context) if program.serves]:
-        if os.path.realpath(prefix) == own_prefix or not os.path.lexists(os.path.join(prefix, "pyvenv.cfg")):
+    for program in on_path(("safepip",), context):
+        prefix = program.serves
+        if not prefix:
+            continue
+        if os.path.realpath(prefix) == own_prefix:
+            continue
+        if not os.path.lexists(os.path.join(prefix, "pyvenv.cfg")):
             continue
         found = context.examine(prefix, trusted=True)
         if found.state == BROKEN:
@@ -63,7 +68,9 @@ def own_installation(context: Context) -> Installation:
     if ambient.prefix != ambient.base_prefix:
         return of_environment(ambient.prefix)
     # Installed so into a managed Python, it is updated so.
-    options = " --user --break-system-packages" if above == site.getusersitepackages() else ""
+    options = ""
+    if above == site.getusersitepackages():
+        options = " --user --break-system-packages"
     pip = f"{shell_quote(ambient.executable)} -m pip"
     install = f"{pip} install{options} -U safepip"
     return Installation(by="pip", update=install, repair=install, remove=f"{pip} uninstall safepip")
@@ -120,7 +127,9 @@ def _by_bootstrap(app: str) -> Installation | None:
     again, update, remove = _noted(os.path.join(app, ".bootstrap"), "again", "update", "remove")
     if not again:
         return None
-    by = "safepip.pyz --install" if again.endswith("--install") else "bootstrap.py"
+    by = "bootstrap.py"
+    if again.endswith("--install"):
+        by = "safepip.pyz --install"
     return Installation(by=by, update=update, repair=again, remove=remove)
 
 
@@ -132,10 +141,13 @@ def tell(environment: str | None, context: Context, report: Report) -> None:
     if "safepip" not in names:
         return
     prefix = os.path.realpath(context.ambient.prefix)
-    if environment is not None and os.path.realpath(environment) == prefix:
+    if environment is None:
+        where = context.typed_interpreter.python
+    elif os.path.realpath(environment) == prefix:
         return
+    else:
+        where = environment
     own = own_installation(context)
-    where = environment or context.typed_interpreter.python
     if command.subcommand == "install" and command.upgrade:
         report.say(f"this installs a copy into {where}; the safepip that runs was installed by {own.by}")
         report.say(f"to update that one: {own.update}")

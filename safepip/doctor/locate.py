@@ -49,7 +49,9 @@ def locate(requirements: Sequence[str], context: Context) -> tuple[str, ...]:
         for name in here:
             del left[name]  # of two places the first is named, since a Python sees that one's first
         if here:
-            are = "is" if len(here) == 1 else "are"
+            are = "are"
+            if len(here) == 1:
+                are = "is"
             lines.append(f"{', '.join(here)} {are} {place.called}: {place.remove.format(' '.join(here))}")
     return tuple(lines[:_MOST])
 
@@ -80,7 +82,9 @@ def _above(context: Context) -> Iterator[Place]:
     for entry in registry.entries(context.state):
         path = entry.registration.path
         root = entry.registration.project or os.path.dirname(path)
-        if cwd.startswith(os.path.join(root, "")) and entry.is_there:
+        if not cwd.startswith(os.path.join(root, "")):
+            continue
+        if entry.is_there:
             above.append((len(root), path))
     # The longest path is the nearest.
     for _, path in sorted(above, reverse=True):
@@ -99,8 +103,10 @@ def _outside(context: Context) -> Iterator[Place]:
     by_pip: list[str] = []
     others: list[str] = []
     for folder, is_pips in dict(system_sites(target)).items():
-        kept = by_pip if is_pips else others
-        kept.append(folder)
+        if is_pips:
+            by_pip.append(folder)
+        else:
+            others.append(folder)
     yield Place(folders=tuple(by_pip), called="in /usr/local, by sudo pip", remove=f"sudo {_FROM_SYSTEM}")
     remove = "what installed it there removes it (apt, dnf, …)"
     yield Place(folders=tuple(others), called="the system's", remove=remove)

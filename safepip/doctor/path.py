@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import shlex
 from importlib.metadata import Distribution, distributions
@@ -56,15 +57,16 @@ def check(context: Context) -> Findings:
 
 def _pips(pythons: list[Program], context: Context) -> Findings:
     pips = on_path(PIPS, context)
-    if pips:
-        yield ok("pip-on-path", f"pip on PATH: {_in_order(pips)}")
-    elif pythons:
-        yield ok("pip-on-path", "there is no pip on PATH; safepip brings its own")
+    if not pips:
+        if pythons:
+            yield ok("pip-on-path", "there is no pip on PATH; safepip brings its own")
+        return
+    yield ok("pip-on-path", f"pip on PATH: {_in_order(pips)}")
     # All of them: a later one runs once the first is repaired or removed.
     for pip in pips:
         if pip.lost:
             yield _lost(pip, context)
-    if pips and pythons:
+    if pythons:
         yield from _mismatch(pips, pythons[0], context)
 
 
@@ -76,10 +78,11 @@ def path_entries(context: Context) -> list[str]:
 def on_path(names: tuple[str, ...], context: Context) -> list[Program]:
     """Return the first of the names in each directory of PATH."""
     folders = filter(os.path.isabs, path_entries(context))
-    paths = [os.path.join(folder, name + EXE) for folder in folders for name in names]
     found: dict[str, str] = {}
-    for path in list(filter(is_program, paths)):
-        found.setdefault(os.path.realpath(os.path.dirname(path)), path)  # two ways to one directory count once
+    for folder, name in itertools.product(folders, names):
+        path = os.path.join(folder, name + EXE)
+        if is_program(path):
+            found.setdefault(os.path.realpath(folder), path)  # two ways to one directory count once
     return list(map(_program, found.values()))
 
 
@@ -99,8 +102,7 @@ def _served_by(python: str) -> str:
 
 
 def _in_order(programs: list[Program]) -> str:
-    paths = [program.path for program in programs]
-    return ", then ".join(paths)
+    return ", then ".join(program.path for program in programs)
 
 
 # -- other programs called safepip
@@ -186,7 +188,7 @@ def _relative(context: Context) -> Findings:
     absolute = list(filter(os.path.isabs, entries))
     if absolute == entries:
         return
-    relative = [entry for entry in entries if entry not in absolute]
+    relative = list(itertools.filterfalse(os.path.isabs, entries))
     named = relative[0] or "an empty entry"  # an empty one means the working directory (POSIX)
     why = f"PATH holds {named}: programs of whatever directory one is in would run"
     clean = os.pathsep.join(absolute)

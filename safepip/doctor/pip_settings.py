@@ -90,7 +90,11 @@ def _faults(files: Sequence[ConfigFile], context: Context) -> Findings:
 
 def settings_in_force(context: Context) -> list[PipSetting]:
     """Return the settings that move or stop installs."""
-    return [setting for setting in _all(_files(context), context) if _counts(setting, context)]
+    found = []
+    for setting in _all(_files(context), context):
+        if _counts(setting, context):
+            found.append(setting)
+    return found
 
 
 def unset(setting: PipSetting, context: Context) -> str:
@@ -138,9 +142,11 @@ def _counts(setting: PipSetting, context: Context) -> bool:
 
 
 def _missing(setting: PipSetting, context: Context) -> str:
-    cwd = context.ambient.cwd or os.sep
+    cwd = context.absolute(os.curdir)
     for path in setting.value.split():
-        if "://" in path or path.startswith("file:"):
+        if "://" in path:
+            continue
+        if path.startswith("file:"):
             continue
         # A ~ does not mean the home directory here: pip opens the path as it stands.
         if not os.path.exists(os.path.join(cwd, path)):
@@ -176,7 +182,11 @@ def _written_by_pip(files: Sequence[ConfigFile], home: str) -> set[str]:
     # `pip config` writes the last file of a kind.
     last = {file.kind: file.path for file in files}
     old = {os.path.join(home, ".pip"), os.path.join(home, "pip")}  # pip reads pip.conf there, but never writes it
-    return {path for path in last.values() if os.path.dirname(path) not in old}
+    found = set()
+    for path in last.values():
+        if os.path.dirname(path) not in old:
+            found.add(path)
+    return found
 
 
 def _setting(file: ConfigFile, section: str, key: str, *, is_written: bool = False) -> PipSetting:
@@ -218,11 +228,15 @@ def _rejected(
     looked_at = {setting.where for setting in settings}
     environ = context.ambient.environ
     for name, key in _pip_variables(environ):
-        error = "" if name in looked_at else _error({name: environ[name]}, ())
+        if name in looked_at:
+            continue
+        error = _error({name: environ[name]}, ())
         if error:
             yield PipSetting(key=key, value=environ[name], where=name), error
     for file in files:
-        if file.error is None and file.path not in looked_at:
+        if file.path in looked_at:
+            continue
+        if file.error is None:
             yield from _rejected_in(file)
 
 

@@ -62,8 +62,10 @@ def _init(context: Context) -> Finding:
         return ok("routed", f"pip is safepip's in the shells that read {file}")
     if is_managed(context):
         why = "pip alone is not safepip's: neither init nor shims are in place"
-        # Without lines the shell is unknown, and `init` names the ones to choose from.
-        return warning("routed", why, "safepip init --write" if lines else "safepip init")
+        if lines:
+            return warning("routed", why, "safepip init --write")
+        # The shell is unknown, and `init` names the ones to choose from.
+        return warning("routed", why, "safepip init")
     return ok("routed", "pip alone is not safepip's, which this Python does not need")
 
 

@@ -52,8 +52,11 @@ def broken(context: Context) -> dict[str, str]:
 
 def installed_with_uv(context: Context) -> set[str]:
     """Return the names of pipx's applications that it changes with uv."""
-    environments = _environments(context).items()
-    return {name for name, path in environments if inside(_metadata(path), "backend") == "uv"}
+    found = set()
+    for name, path in _environments(context).items():
+        if inside(_metadata(path), "backend") == "uv":
+            found.add(name)
+    return found
 
 
 def _environments(context: Context) -> dict[str, str]:
@@ -103,11 +106,16 @@ def read(context: Context) -> list[Entry]:
     """Return what was noted in this project, or outside all, oldest first."""
     if context.state is None:
         return []
-    if context.named_environment is not None or context.active is not None:  # the line is about that
+    if context.named_environment is not None:  # the line is about that
+        return []
+    if context.active is not None:  # likewise
         return []
     project = _project(context)
-    entries = [entry for entry in history.read(_place(context.state)) if entry.further == project]
-    return [replace(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further="") for entry in entries]
+    found = []
+    for entry in history.read(_place(context.state)):
+        if entry.further == project:
+            found.append(replace(entry, id=f"{PIPX}-{entry.id}", kind=PIPX, further=""))
+    return found
 
 
 def last(context: Context) -> Entry | None:

@@ -86,13 +86,19 @@ def made_with(path: str) -> str:
 
 def holds(site: str) -> bool:
     """Return True if the folder `site` has more than its creator installed."""
-    seeds = ("pip-", "setuptools-", "wheel-", "~")
-    return any(not name.startswith(seeds) for name in _names_of_metadata(site))
+    for name in _names_of_metadata(site):
+        if not name.startswith(("pip-", "setuptools-", "wheel-", "~")):
+            return True
+    return False
 
 
 def metadata(site: str, name: str) -> list[str]:
     """Return the paths of a distribution's metadata in the folder `site`."""
-    return [os.path.join(site, one) for one in _names_of_metadata(site) if name_and_version(one)[0] == name]
+    found = []
+    for one in _names_of_metadata(site):
+        if name_and_version(one)[0] == name:
+            found.append(os.path.join(site, one))
+    return found
 
 
 def stamp(path: str) -> str:
@@ -160,10 +166,14 @@ def strays(path: str) -> list[str]:
         if folder == path:
             _leave_out(folders, _OF_CREATORS)
         _leave_out(folders, ("__pycache__",))
-        files += [name for name in folders if _is_foreign_link(os.path.join(folder, name), owned)]
+        for name in folders:
+            if _is_foreign_link(os.path.join(folder, name), owned):
+                files.append(name)
         for name in files:
             full = os.path.join(folder, name)
-            if full not in owned and not _is_expected(name, is_program=folder == programs):
+            if full in owned:
+                continue
+            if not _is_expected(name, is_program=folder == programs):
                 found.append(os.path.relpath(full, path))
     return sorted(found)
 
@@ -203,7 +213,11 @@ def users(path: str) -> list[int]:
     """Return the processes of the environment's programs (on Linux)."""
     folder = os.path.realpath(os.path.join(path, BIN))
     others = set(map(int, filter(str.isdecimal, names_in("/proc")))) - {os.getpid()}
-    return [process for process in sorted(others) if _is_of(process, folder, path)]
+    found = []
+    for process in sorted(others):
+        if _is_of(process, folder, path):
+            found.append(process)
+    return found
 
 
 def installers(path: str) -> list[int]:

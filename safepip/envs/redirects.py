@@ -1,4 +1,4 @@
-"""Judge a file of a project, or a link, that leads to an environment outside the project.
+"""Judge files and links that lead out of a project.
 
 Somebody else's repository can bring one. It may name the environment of another project of the user's, which is
 trusted there, and an `install` would change that one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from safepip.system.files import is_in, recall_fields, remember
+from safepip.system.files import is_in, names_in, recall_fields, remember
 
 from .git import index_identity, tracks
 
@@ -38,23 +38,26 @@ def objection(state: str | None, redirect: str, end: str, owners: frozenset[int]
         return None
     file = _file(state, redirect)
     untracked = (_FORMAT, redirect, end, index)
-    if file and recall_fields(file) == untracked:
+    if recall_fields(file) == untracked:
         return None
     if tracks(folder, redirect, owners):
         return f"came with the repository (git tracks it) and leads to {end}"
-    if file and keep:
+    if keep:
         remember(file, "\0".join(untracked))
     return None
 
 
 def is_trusted(state: str | None, redirect: str, end: str) -> bool:
-    """Return True if the user trusts `redirect` to lead to `end`, and not only to where it led before."""
+    """Return True if the user trusts `redirect` to lead to `end`."""
     file = _file(state, redirect)
-    return bool(file) and recall_fields(file) == (_FORMAT, redirect, end, _TRUSTED)
+    return recall_fields(file) == (_FORMAT, redirect, end, _TRUSTED)
 
 
 def trust(state: str | None, redirect: str, end: str) -> None:
-    """Remember that the user trusts `redirect` to lead to `end`. Write errors are ignored."""
+    """Remember that the user trusts `redirect` to lead to `end`.
+
+    Write errors are ignored.
+    """
     file = _file(state, redirect)
     if file:
         fields = (_FORMAT, redirect, end, _TRUSTED)
@@ -64,23 +67,27 @@ def trust(state: str | None, redirect: str, end: str) -> None:
 def forget(state: str | None, redirect: str) -> None:
     """Forget what is known of `redirect`."""
     file = _file(state, redirect)
-    if file and os.path.exists(file):
+    if os.path.exists(file):
         os.unlink(file)
 
 
 def trusted(state: str | None) -> Iterator[str]:
     """Yield the redirects that the user trusts and that still exist."""
-    folder = os.path.join(state or "", _FOLDER)
-    if not state or not os.path.isdir(folder):
+    if not state:
         return
-    for name in os.listdir(folder):
+    folder = os.path.join(state, _FOLDER)
+    for name in names_in(folder):
         fields = recall_fields(os.path.join(folder, name))
-        if fields[:1] == (_FORMAT,) and fields[3:] == (_TRUSTED,) and os.path.lexists(fields[1]):
+        if fields[:1] != (_FORMAT,):
+            continue
+        if fields[3:] != (_TRUSTED,):
+            continue
+        if os.path.lexists(fields[1]):
             yield fields[1]
 
 
 def _file(state: str | None, redirect: str) -> str:
-    """Return the file for what is known of a redirect; empty where nothing can be kept."""
+    """Return the file of notes about a redirect, "" without one."""
     try:
         status = os.lstat(redirect)
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ one. pip resolves that wheel (`install --dry-run --report`), so what it finds br
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -99,7 +100,9 @@ def _installed_in(site: str, marked: Mapping[str, str]) -> dict[str, Package]:
             name = one.metadata["Name"]
         except (OSError, TypeError, KeyError, metadata.PackageNotFoundError):  # damaged
             continue
-        if not name or not one.version:
+        if not name:
+            continue
+        if not one.version:
             continue
         name = normalised_name(name)
         found[name] = Package(
@@ -165,10 +168,12 @@ class Upgrade:
         """Ask pip what is outdated and what can change, or raise ImpossibleError."""
         self._refuse_what_pip_cannot_resolve()
         latest = self._latest()
-        asked = filter(self._is_asked_for, self.installed)
-        left = tuple(self.installed[name] for name in asked if self.installed[name].left)
+        left = []
+        for name in filter(self._is_asked_for, self.installed):
+            if self.installed[name].left:
+                left.append(self.installed[name])
         if not latest:
-            return UpgradePlan(left=left)
+            return UpgradePlan(left=tuple(left))
         after = dict(self.installed)
         changes = []
         for item in self._resolve():
@@ -185,7 +190,7 @@ class Upgrade:
         return UpgradePlan(
             changes=tuple(changes),
             held=self._held(latest, after),
-            left=left,
+            left=tuple(left),
             words=self._words(changes, after),
             pins=tuple(f"{name}=={one.version}" for name, one in after.items()),
         )
@@ -217,8 +222,10 @@ class Upgrade:
                 known.add(pin.name)
             else:
                 others.append(pin)
-        # Beside one that fits, these are another environment's.
-        return fitting + [pin for pin in others if pin.name not in known]
+        for pin in others:
+            if pin.name not in known:  # beside one that fits, it is another environment's
+                fitting.append(pin)
+        return fitting
 
     def _constraints(self) -> list[str]:
         lines = []
@@ -240,9 +247,12 @@ class Upgrade:
         found = {}
         for row in outdated(self.found, self.variables):
             name = normalised_name(row["name"])
-            if name not in self.installed or not self._may_change(self.installed[name]):
+            one = self.installed.get(name)
+            if one is None:
                 continue
-            if self._is_asked_for(name):
+            if not self._is_asked_for(name):
+                continue
+            if self._may_change(one):
                 found[name] = row["latest_version"]
         return found
 
@@ -252,7 +262,7 @@ class Upgrade:
         try:
             return self._resolve_with(kept)
         except ImpossibleError:
-            whole = [one for one in kept if not self._is_broken(one)]
+            whole = list(itertools.filterfalse(self._is_broken, kept))
             if len(whole) == len(kept):
                 raise
             return self._resolve_with(whole)  # what does not fit together now need not fit afterwards
@@ -321,7 +331,10 @@ class Upgrade:
         """Return what pip is asked for."""
         # pip marks that as requested, so that others come by way of one that was requested before and needs them.
         due = {change.name for change in changes}
-        requested = [name for name, one in sorted(self.installed.items()) if one.requested]
+        requested = []
+        for name, one in sorted(self.installed.items()):
+            if one.requested:
+                requested.append(name)
         roots = [name for name in requested if name in due]
         for name in [*roots, *requested]:
             reached = _reached(name, after)
@@ -343,7 +356,9 @@ def outdated(found: Environment, variables: Mapping[str, str]) -> list[dict[str,
         unreached = None
         with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
             unreached = _UNREACHED.search(file.read())
-    if unreached is not None and not rows:  # pip itself says that nothing is outdated
+    if rows:
+        return rows
+    if unreached is not None:  # pip itself says that nothing is outdated
         what = unreached["error"] or unreached["host"]
         raise ImpossibleError(what, "see the index and the proxy in force: safepip doctor")
     return rows

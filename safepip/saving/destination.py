@@ -100,7 +100,8 @@ def _in_folder(folder: str) -> Iterator[Destination]:
     pyproject = os.path.join(folder, PYPROJECT)
     has_main, has_source = os.path.lexists(main), os.path.lexists(source)
     has_table = _has_project_table(pyproject)
-    if has_main and (has_source or has_table):
+    is_only = not has_source and not has_table
+    if has_main and not is_only:
         found = readable(main)
         has_main = found is None or not found.is_generated
     if has_main:
@@ -109,7 +110,7 @@ def _in_folder(folder: str) -> Iterator[Destination]:
         yield Destination(path=source)
     if has_table:
         yield Destination(path=pyproject, table="project", key="dependencies")
-    if not has_source and not has_table:
+    if is_only:
         yield from _only_other(folder, main)
 
 
@@ -156,7 +157,9 @@ def nested(path: str, found: RequirementsFile, within: str) -> Iterator[tuple[st
                 continue
             inner = os.path.normpath(os.path.join(os.path.dirname(path), local))
             real = os.path.realpath(inner)
-            if real in seen or not is_in(real, os.path.realpath(within)):
+            if real in seen:
+                continue
+            if not is_in(real, os.path.realpath(within)):
                 continue
             if len(seen) > _MOST_FILES:
                 return

@@ -90,6 +90,11 @@ def remove(names: Sequence[str], places: Mapping[str, str], file: Opened) -> tup
 def difference(file: Opened, before: Document) -> str:
     """Return what a person must do to make the same change."""
     had, have = before.entries, file.document.entries
-    gone = [f"remove {entry}" for entry in had if entry not in have]
-    new = [f"add {entry}" for entry in have if entry not in had]
-    return ", ".join([*gone, *new])
+    ways = []
+    for entry in had:
+        if entry not in have:
+            ways.append(f"remove {entry}")
+    for entry in have:
+        if entry not in had:
+            ways.append(f"add {entry}")
+    return ", ".join(ways)

@@ -68,7 +68,9 @@ class Asked(Record):
 def is_pinned(text: str) -> bool:
     """Return True for `name==version`."""
     parts = parts_of(text)
-    return parts is not None and parts.specifier.startswith("==")
+    if parts is None:
+        return False
+    return parts.specifier.startswith("==")
 
 
 def parts_of(text: str) -> Parts | None:
@@ -120,7 +122,9 @@ def place_of(text: str, folder: str) -> str:
     place = editable_place(text)
     if place is None:
         parts = parts_of(text)
-        place = text.strip() if parts is None else parts.url
+        place = text.strip()
+        if parts is not None:
+            place = parts.url
     place = place.partition(" ;")[0].partition("#")[0]
     if place.startswith("file:"):
         return os.path.realpath(unquote(urlsplit(place).path))

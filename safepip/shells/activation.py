@@ -68,7 +68,9 @@ def activated_in(project: Project | None, state: str | None, environ: Mapping[st
     if project is None or project.environment is None:
         return None
     path = project.environment
-    if os.pathsep in path or not os.path.isfile(os.path.join(path, _CONFIG)):
+    if os.pathsep in path:
+        return None
+    if not os.path.isfile(os.path.join(path, _CONFIG)):
         return None
     if os.path.lexists(os.path.join(path, _CREATING)):
         return None
@@ -86,10 +88,12 @@ def follow(place: Place, off: str, *, prompt: bool) -> list[Step]:
     `off` is the environment that the user deactivated.
     """
     active = place.environ.get("VIRTUAL_ENV", "")
-    if active and active != place.at:  # the user activated it, so it stays
+    if active not in {"", place.at}:  # the user activated it, so it stays
         return [("set", "_safepip_off", ""), ("set", "_safepip_watch", "")]
     off = _switched_off(place, off)
-    wanted = "" if off else place.found
+    wanted = place.found
+    if off:
+        wanted = ""
     steps: list[Step] = []
     if wanted != place.at:
         steps += leave(place.environ)
@@ -114,7 +118,9 @@ def leave(environ: dict[str, str]) -> list[Step]:
         return []
     own = os.path.join(at, BIN)
     entries = environ.get("PATH", "").split(os.pathsep)
-    environ["PATH"] = os.pathsep.join(entry for entry in entries if entry != own)
+    while own in entries:
+        entries.remove(own)
+    environ["PATH"] = os.pathsep.join(entries)
     steps: list[Step] = [("call", "_safepip_leave", ""), ("export", "PATH", environ["PATH"])]
     gone = [ACTIVATED]
     if environ.get("VIRTUAL_ENV") == at:

@@ -18,12 +18,14 @@ def users_shell(environ: Mapping[str, str]) -> str:
     login = environ.get("SHELL", "")
     has_login = os.path.isabs(login) and is_program(login)
     parent = _parent()
+    if not has_login:
+        login = "/bin/sh"
     if language_of(parent) is None:
-        return login if has_login else "/bin/sh"
+        return login
     if not has_login:
         return parent
     # /proc gives the resolved path of the parent; the one in SHELL outlives updates.
-    if name_of(login) == name_of(parent) or name_of(parent) in _OF_SCRIPTS:
+    if name_of(parent) in {name_of(login), *_OF_SCRIPTS}:
         return login
     return parent
 

@@ -42,9 +42,13 @@ def neighbours(files: Sequence[str], environ: Mapping[str, str], home: str, shim
     `shims` is where shims of safepip go if PATH has none.
     """
     folders = filter(os.path.isabs, environ.get("PATH", os.defpath).split(os.pathsep))
-    programs = list(filter(is_program, [os.path.join(folder, "pip") for folder in folders]))
+    programs = []
     own = wrapper = ""
-    for path in programs:
+    for folder in folders:
+        path = os.path.join(folder, "pip")
+        if not is_program(path):
+            continue
+        programs.append(path)
         content = read_regular(path, _MOST) or b""
         if b"safepip made this" in content[:256]:
             own = own or path
@@ -58,7 +62,9 @@ def neighbours(files: Sequence[str], environ: Mapping[str, str], home: str, shim
 
 def _is_wrapper(content: bytes) -> bool:
     first, _, body = content.partition(b"\n")
-    if not first.startswith(b"#!") or not body.strip():
+    if not first.startswith(b"#!"):
+        return False
+    if not body.strip():
         return False
     return not any(text in content for text in _PIPS)
 

@@ -21,11 +21,13 @@ def own_program() -> str:
     # Links are kept, since they outlive updates. A shim's link is called pip, so it is followed.
     beside_python = os.path.join(os.path.dirname(sys.executable), "safepip" + EXE)
     for path in (typed, os.path.realpath(typed), beside_python):
-        if os.path.basename(path).startswith("safepip") and is_program(path):
+        if not os.path.basename(path).startswith("safepip"):
+            continue
+        if is_program(path):
             return path
-    path = shutil.which("safepip") or ""
-    if path:
-        return os.path.abspath(path)
+    found = shutil.which("safepip")
+    if found is not None:
+        return os.path.abspath(found)
     what = "there is no program safepip, neither beside its Python nor on PATH"
     if os.path.isfile(typed):
         raise SafepipError(NOT_FOUND, what, f"make it one: chmod +x {typed}")

@@ -130,7 +130,9 @@ def remove(files: Iterable[str], shell: str) -> list[tuple[str, str]]:
         kept = _without(before, of_safepip)
         if kept != before:
             _write(file, kept)
-        removed += [(file, line.strip()) for line in before if line not in kept]
+        for line in before:
+            if line not in kept:
+                removed.append((file, line.strip()))
     return removed
 
 

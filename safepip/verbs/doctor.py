@@ -70,19 +70,17 @@ def _as_json(one: Finding) -> dict[str, str | None]:
 
 def lines(found: tuple[Finding, ...], *, colour: bool = False) -> Iterator[str]:
     """Yield the findings for people."""
-    reasons = map(printable, [one.why for one in found])
-    commands = map(printable, [one.command or "" for one in found])
-    for one, reason, command in zip(found, list(reasons), list(commands), strict=True):
+    for one in found:
         # Only reasons are wrapped: a command in two lines cannot be copied.
-        wrapped = textwrap.wrap(reason, _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
+        wrapped = textwrap.wrap(printable(one.why), _WIDTH - 6, break_long_words=False, break_on_hyphens=False)
         mark = _MARKS[one.status].ljust(6)
         if colour:
             mark = f"\x1b[{_COLOURS[one.status]}m{mark}\x1b[0m"
         yield mark + "".join(wrapped[:1])
         for line in wrapped[1:]:
             yield f"      {line}"
-        if command:
-            yield f"        {command}"
+        if one.command:
+            yield f"        {printable(one.command)}"
     yield _summary(found)
 
 

@@ -96,7 +96,7 @@ def explain(words: tuple[str, ...], context: Context) -> tuple[Explained, Plan, 
 def _ambient_of(typed: Invocation, context: Context) -> Ambient:
     # `--project` moves there as `cd` does, so that a shell's hook would have changed these variables.
     ambient = context.ambient
-    start = os.path.normpath(os.path.join(ambient.cwd or os.sep, str(typed.project)))
+    start = context.absolute(str(typed.project))
     there = replace(ambient, cwd=os.path.realpath(start))
     environ = dict(there.environ)
     for name, value in Context(typed, there, context.tell, keep=False).due_changes:

@@ -56,8 +56,10 @@ def _matching(found: Words, current: str) -> Words:
     for word, meaning in found.items():
         if not word.startswith(current):
             continue
-        kind = options if word.startswith("-") else words
-        kind[word] = meaning
+        if word.startswith("-"):
+            options[word] = meaning
+        else:
+            words[word] = meaning
     return words or options
 
 

@@ -28,21 +28,24 @@ def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     lines = iter([*text.splitlines(), ""])
     kind, held = PARAGRAPH, list[str]()
     for line in lines:
-        new = _kind_of(line)
-        # Each row of a table begins as a table does.
-        ends = not line if new is None else not new == kind == TABLE
-        if held and ends:
-            yield kind, held
-            kind, held = PARAGRAPH, []
-        if new == CODE:
+        new = _kind_of(line, kind)
+        if new is not None:
+            if held:
+                yield kind, held
+            kind, held = new, []
+        if kind == CODE:
             yield CODE, [line.removeprefix(_FENCE), *iter(lambda: next(lines), _FENCE)]
+            kind = PARAGRAPH
         elif line:
-            kind = new or kind
             held.append(line)
 
 
-def _kind_of(line: str) -> str | None:
+def _kind_of(line: str, before: str) -> str | None:
     """Return the kind of block that begins here, or None."""
+    if not line:
+        return PARAGRAPH
+    if before == TABLE and line.startswith("|"):  # each row begins as a table does
+        return None
     if _NUMBER.match(line):
         return ITEM
     for mark, kind in _BEGINS.items():
@@ -132,7 +135,9 @@ def cells(row: str) -> list[str]:
 def _table(rows: list[str], width: int, *, colour: bool) -> Iterator[str]:
     """Yield a table in columns, below its head a rule."""
     head, _, *body = map(cells, rows)
-    table = [[spans(cell, colour=colour) for cell in row] for row in (head, *body)]
+    table = []
+    for row in (head, *body):
+        table.append([spans(cell, colour=colour) for cell in row])
     widths = _widths(table, width)
     for number, row in enumerate(table):
         parts = [wrapped(cell, room, first="", rest="") for cell, room in zip(row, widths, strict=True)]

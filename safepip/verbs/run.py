@@ -234,7 +234,7 @@ def complete(typed: tuple[str, ...], _current: str, context: Context) -> dict[st
     if found.state != USABLE:
         return {FILES: ""}
     if typed == ("-m",):
-        places = [found.site, context.ambient.cwd or os.sep]
+        places = [found.site, context.absolute(os.curdir)]
         names = [module.name for module in pkgutil.iter_modules(places)]
         return dict.fromkeys(names, "module")
     programs = dict.fromkeys(_programs(found), "program of the environment")

@@ -38,8 +38,10 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     folder = _folder(said.dir, context)
     if said.undo:
-        others = _remembered(context) if said.dir is None else []
-        return _undo([folder, *others], report)
+        folders = [folder]
+        if said.dir is None:
+            folders += _remembered(context)
+        return _undo(folders, report)
     names = ["pip", "pip3", *map("pip{}".format, _versions(context))]
     if said.python:
         names += PYTHONS
@@ -93,6 +95,6 @@ def _versions(context: Context) -> list[str]:
     found: set[str] = set()
     for folder in context.ambient.environ.get("PATH", os.defpath).split(os.pathsep):
         if os.path.isabs(folder):  # a relative one means another directory at each place
-            matches = map(_VERSIONED.fullmatch, names_in(folder))
-            found.update(match[1] for match in matches if match)
+            for match in filter(None, map(_VERSIONED.fullmatch, names_in(folder))):
+                found.add(match[1])
     return sorted(found, key=lambda version: int(version.partition(".")[2]))

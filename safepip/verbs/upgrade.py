@@ -65,7 +65,9 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         except ImpossibleError as error:
             raise SafepipError(_FAILED, f"nothing was upgraded: {error}", error.way) from None
     _show(plan, found.path, context.typed(found), as_json=said.json)
-    if said.dry_run or not plan.changes:
+    if said.dry_run:
+        return 0
+    if not plan.changes:
         return 0
     if said.json:
         os.dup2(2, 1)  # stdout is the object's alone
@@ -103,17 +105,19 @@ def _show(plan: UpgradePlan, path: str, called: str, *, as_json: bool) -> None:
 
 
 def _lines(plan: UpgradePlan, called: str) -> Iterator[str]:
-    width = max([0, *(len(change.name) for change in plan.changes)])
+    width = max([len(change.name) for change in plan.changes], default=0)
     for change in plan.changes:
         yield f"{change.name:{width}}  {change.before or 'new'} -> {change.after}"
     for held in plan.held:
         yield f"{held.name} stays at {held.version}, {held.latest} exists: {held.because}"
     left = [f"{one.name} {one.version} ({one.left})" for one in plan.left]
-    told = f"; left alone: {', '.join(left)}" if left else ""
+    told = []
     if not plan.changes:
-        yield f"nothing to upgrade in {called}{told}"
-    elif left:
-        yield told.removeprefix("; ")
+        told.append(f"nothing to upgrade in {called}")
+    if left:
+        told.append(f"left alone: {', '.join(left)}")
+    if told:
+        yield "; ".join(told)
 
 
 def _as_json(plan: UpgradePlan, environment: str) -> dict[str, Any]:
@@ -137,7 +141,10 @@ def _carry_out(plan: UpgradePlan, upgrade: Upgrade, found: Environment, context:
             file.writelines(f"{pin}\n" for pin in plan.pins)
         before = inherited()
         after = {**own_variables(before, found.path), **upgrade.variables}
-        variables = {name: after.get(name) for name in (*before, *after) if before.get(name) != after.get(name)}
+        variables = {}
+        for name in (*before, *after):
+            if before.get(name) != after.get(name):
+                variables[name] = after.get(name)
         handover = Handover(
             python=found.python,
             # pip notes the names on its line as requested, so the versions of all others are constraints.

@@ -122,7 +122,7 @@ def _root_of(model: Environment, context: Context) -> str:
 def _root_here(there: Context) -> str:
     if there.project is not None:
         return there.project.root
-    return there.ambient.cwd or os.sep
+    return there.absolute(os.curdir)
 
 
 def _base(wanted: str | None, context: Context) -> Interpreter:

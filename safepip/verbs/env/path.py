@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
     """Print the path."""
-    found = in_force(context) if said.dir is None else serving(said.dir, context)
+    if said.dir is None:
+        found = in_force(context)
+    else:
+        found = serving(said.dir, context)
     if found.state in {UNTRUSTED, FOREIGN, NOWHERE}:
         raise unfit(found, context)
     path = found.path

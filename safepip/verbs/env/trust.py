@@ -81,7 +81,9 @@ def _named(typed: str | None, context: Context) -> tuple[Environment, str]:
 def _list(context: Context) -> int:
     paths = list(redirects.trusted(context.state))
     for entry in registry.entries(context.state):
-        if entry.registration.how == registry.TRUSTED and entry.is_there:
+        if entry.registration.how != registry.TRUSTED:
+            continue
+        if entry.is_there:
             paths.append(entry.registration.path)
     show(*sorted(paths))
     return 0

@@ -63,7 +63,7 @@ def absolute(path: str, context: Context) -> str:
 
     The environment's own link is kept, since the registry notes environments by that path.
     """
-    full = os.path.normpath(os.path.join(context.ambient.cwd or os.sep, path))
+    full = context.absolute(path)
     return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
 
 
