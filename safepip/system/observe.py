@@ -460,10 +460,9 @@ class Context(Facts):
     def settings(self) -> Settings:
         """The settings in force here."""
         ambient, root = self.ambient, None
-        if (
-            self._project_by_usual_names is not None and not self.sudo_user
-        ):  # root reads no file of the user's project
-            root = self._project_by_usual_names.root
+        project = self._project_by_usual_names
+        if project is not None and not self.sudo_user:  # root reads no file of the user's project
+            root = project.root
         found = tables(ambient.environ, ambient.home or "", root, platform=ambient.platform)
         return merge(ambient.environ, found, root)
 

@@ -18,7 +18,7 @@ from safepip.core.world import ABSENT, BROKEN, FOREIGN, NOWHERE, UNFINISHED, UNT
 from safepip.envs import redirects
 from safepip.errors import NOT_FOUND, USAGE, SafepipError
 from safepip.system import registry
-from safepip.system.observe import Context, ambient, enter, follow
+from safepip.system.observe import Context, ambient, apply_changes, enter
 from safepip.system.process import ACTIVATED, HANDOVER
 from safepip.system.project_tools.tools import note_hinted
 from safepip.system.stages import decided
@@ -568,7 +568,7 @@ def hooked(world, made, programs):
 
 def test_what_a_hook_activated_is_left_in_another_project(world, hooked, other, programs, managed):
     found = world(environ=hooked, cwd=other)
-    assert dict(found.due) == {ACTIVATED: None, "VIRTUAL_ENV": None, "PATH": programs}
+    assert dict(found.due_changes) == {ACTIVATED: None, "VIRTUAL_ENV": None, "PATH": programs}
 
 
 def test_what_a_hook_activated_stands_in_its_own_project(world, hooked, work, home, made):
@@ -576,19 +576,19 @@ def test_what_a_hook_activated_stands_in_its_own_project(world, hooked, work, ho
     os.symlink(work, f"{home}/link")
     linked = {name: value.replace(made, f"{home}/link/.venv") for name, value in hooked.items()}
     for environ, cwd in ((hooked, work), (hooked, f"{work}/below"), (linked, work)):
-        assert world(environ=environ, cwd=cwd).due == ()
+        assert world(environ=environ, cwd=cwd).due_changes == ()
 
 
 def test_the_environment_that_the_hook_would_activate_takes_its_place(world, hooked, other, programs, finished):
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
     found = world(environ=hooked, cwd=other)
-    assert dict(found.due)["VIRTUAL_ENV"] is None  # neither made nor adopted by safepip
+    assert dict(found.due_changes)["VIRTUAL_ENV"] is None  # neither made nor adopted by safepip
     registry.note(found.state, own, registry.MADE)
-    due = dict(world(environ=hooked, cwd=other).due)
+    due = dict(world(environ=hooked, cwd=other).due_changes)
     assert due == {ACTIVATED: own, "VIRTUAL_ENV": own, "PATH": f"{own}/bin:{programs}"}
-    assert world(environ={**hooked, **due}, cwd=other).due == ()
+    assert world(environ={**hooked, **due}, cwd=other).due_changes == ()
     write(f"{own}/.safepip/creating")
-    assert dict(world(environ=hooked, cwd=other).due)["VIRTUAL_ENV"] is None
+    assert dict(world(environ=hooked, cwd=other).due_changes)["VIRTUAL_ENV"] is None
 
 
 @pytest.mark.parametrize(
@@ -613,7 +613,7 @@ def test_the_environment_that_the_hook_would_activate_takes_its_place(world, hoo
 def test_what_the_user_chose_counts_anywhere(world, hooked, other, made, of_the_user):
     said = {name: value.format(made=made, PATH=hooked["PATH"]) for name, value in of_the_user.items()}
     environ = {name: value for name, value in {**hooked, **said}.items() if value}
-    assert world(environ=environ, cwd=other).due == ()
+    assert world(environ=environ, cwd=other).due_changes == ()
 
 
 @pytest.mark.parametrize("is_project", [True, False], ids=["where another would be activated", "where none would"])
@@ -623,13 +623,13 @@ def test_what_the_user_put_before_it_on_path_stays_before(world, hooked, other, 
         registry.note(world().state, own, registry.MADE)
     found = world(environ={**hooked, "PATH": f"/mine/bin:{hooked['PATH']}"}, cwd=other)
     put = f":{own}/bin" if is_project else ""
-    assert dict(found.due)["PATH"] == f"/mine/bin{put}:{programs}"
+    assert dict(found.due_changes)["PATH"] == f"/mine/bin{put}:{programs}"
 
 
 def test_what_is_no_more_on_path_is_not_put_there_again(world, hooked, other, finished, programs):
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
     registry.note(world().state, own, registry.MADE)
-    due = dict(world(environ={**hooked, "PATH": programs}, cwd=other).due)
+    due = dict(world(environ={**hooked, "PATH": programs}, cwd=other).due_changes)
     assert (due["VIRTUAL_ENV"], due["PATH"]) == (own, programs)
 
 
@@ -637,9 +637,11 @@ def test_beside_a_conda_environment_nothing_is_activated(world, hooked, other, f
     own = shutil.copytree(finished, f"{other}/.venv", symlinks=True)
     registry.note(world().state, own, registry.MADE)
     conda = {**hooked, "CONDA_DEFAULT_ENV": "foo", "PATH": f"/foo/bin:{hooked['PATH']}"}
-    due = dict(world(environ=conda, cwd=other).due)
+    due = dict(world(environ=conda, cwd=other).due_changes)
     assert (due["VIRTUAL_ENV"], due["PATH"]) == (None, f"/foo/bin:{programs}")
-    assert dict(world(environ={**hooked, "CONDA_DEFAULT_ENV": "base"}, cwd=other).due)["VIRTUAL_ENV"] == own
+    assert (
+        dict(world(environ={**hooked, "CONDA_DEFAULT_ENV": "base"}, cwd=other).due_changes)["VIRTUAL_ENV"] == own
+    )
 
 
 def test_a_python_typed_in_a_shell_with_the_hook_may_be_another(world, programs):
@@ -652,14 +654,14 @@ def test_a_python_typed_in_a_shell_with_the_hook_may_be_another(world, programs)
 
 
 def test_without_a_directory_nothing_is_active_by_it(world, hooked, programs):
-    assert dict(world(environ=hooked, cwd=None).due)["PATH"] == programs
+    assert dict(world(environ=hooked, cwd=None).due_changes)["PATH"] == programs
 
 
 def test_the_changes_that_are_due_become_those_of_the_process(monkeypatch):
     monkeypatch.setenv("VIRTUAL_ENV", "/e")
     monkeypatch.setenv("PATH", "/e/bin:/a")
     monkeypatch.delenv(ACTIVATED, raising=False)
-    follow((("VIRTUAL_ENV", None), ("PATH", "/a"), (ACTIVATED, None)))
+    apply_changes((("VIRTUAL_ENV", None), ("PATH", "/a"), (ACTIVATED, None)))
     assert (os.environ.get("VIRTUAL_ENV"), os.environ["PATH"], os.environ.get(ACTIVATED)) == (None, "/a", None)
 
 
