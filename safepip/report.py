@@ -46,7 +46,9 @@ class Report:
             return
         # Every terminal knows the carriage return. It does not go up, so that the line must fit the width.
         padded = text.ljust(len(self._passing))[:width]
-        _write_to_stderr(f"\r{padded}" if text else f"\r{padded}\r")
+        if not text:
+            padded += "\r"
+        _write_to_stderr(f"\r{padded}")
         self._passing = text
 
     def error(self, what: str, ways: tuple[str, ...] = (), *, code: int = INTERNAL) -> None:
@@ -136,7 +138,9 @@ def _userinfo(here: str) -> tuple[str, str, str]:
         return user, "@", here[len(user) + 1 :]
     # An unescaped slash in a password ends the authority for a parser, but it is a secret all the same.
     port = authority.partition(":")[2]
-    if "@" not in here or authority.startswith("["):  # [::1] is an address
+    if "@" not in here:
+        return "", "", here
+    if authority.startswith("["):  # [::1] is an address
         return "", "", here
     if not port or port.isdecimal():
         return "", "", here

@@ -96,7 +96,9 @@ def _damaged_in(site, record):
     for line in lines:
         name, _, size = line.rstrip().rpartition(",")
         name = name.rpartition(",")[0]
-        if not size.isdigit() or name.endswith(".pyc"):  # bytecode has no size there
+        if not size.isdigit():
+            continue
+        if name.endswith(".pyc"):  # bytecode has no size there
             continue
         path = os.path.join(site, name)
         if not os.path.isfile(path) or os.path.getsize(path) < int(size):

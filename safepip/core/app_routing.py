@@ -148,7 +148,9 @@ def _uninstall(world: WithPlace, *, asked: bool) -> Plan | Need | None:
 def _show(world: WithPlace) -> Plan | Need | None:
     """Return the pip of pipx's environment if one application is asked for."""
     names = _plain_names(world.command)
-    if len(names) != 1 or not _may_be_pipxs(world, names):
+    if len(names) != 1:
+        return None
+    if not _may_be_pipxs(world, names):
         return None
     apps = world.apps
     if apps is None:

@@ -132,7 +132,9 @@ def _with_answer_to_slip(world: WithTarget, plan: Plan | Need) -> Plan | Need:
         return plan
     if not isinstance(plan, Pip | InEnvironment):
         return plan
-    if world.quiet or world.invocation.shim:  # called as pip, it is pip
+    if world.quiet:
+        return plan
+    if world.invocation.shim:  # called as pip, it is pip
         return plan
     from .slips import answer_to_slip
 
@@ -224,7 +226,9 @@ def _routed(world: WithTarget) -> Plan | Need:
     if world.command.subcommand in CHANGING:
         environment = world.place
     otherwise = _into(world, environment, f"{reason_to_route(world)}, and {_where(world)}", may_create=True)
-    if isinstance(otherwise, Need) or not _may_be_applications(world):
+    if isinstance(otherwise, Need):
+        return otherwise
+    if not _may_be_applications(world):
         return otherwise
     from .app_routing import route  # with its long list of applications, so only when needed
 

@@ -150,7 +150,9 @@ def _extras(rest: str) -> tuple[str, str]:
     if not rest.startswith("["):
         return "", rest
     inner, closed, after = rest[1:].partition("]")
-    if not closed or not _EXTRAS.issuperset(inner):
+    if not closed:
+        return "", rest
+    if not _EXTRAS.issuperset(inner):
         return "", rest
     return f"[{inner}]", after.strip(" ")
 

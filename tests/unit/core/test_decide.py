@@ -566,6 +566,8 @@ def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
     assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
     for other in (replace(pipx, of_asked=None), replace(pipx, beside=frozenset({"black"}))):
         assert said(decide(context("show black", apps=other, **OUTSIDE))) == f"pip of {SYSTEM}"
+    in_project = context("show black", apps=pipx, settings=Settings(apps=("httpie",)))
+    assert said(decide(in_project)) == f"in {BLOG}/.venv"
 
 
 def test_row_11_a_list_names_some_of_the_applications():
