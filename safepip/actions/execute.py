@@ -10,9 +10,9 @@ from safepip.core.plan import Create, InEnvironment, Pip, Pipx, Rebuild, Refuse,
 from safepip.core.record import replace
 from safepip.core.world import BROKEN
 from safepip.errors import shell_quote
-from safepip.system.environment import has_doubtful_pip, names_in
+from safepip.system.environment import has_doubtful_pip
 from safepip.system.process import child_environ, spawn, start
-from safepip.system.registry import used
+from safepip.system.registry import has_killed_rebuilds, note_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _carry_out(plan: Verb, context: Context, report: Report) -> int:
 
 
 def hand_over(handover: Handover, context: Context, report: Report) -> int | None:
-    """Exec pip in this process.
+    """Repeat pip's answer, or start pip.
 
     Return None where the environment was removed before its lock could be taken, so that the line is to be decided
     again.
@@ -119,7 +119,7 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
             os.close(lock)
         return None
     _warn_of_root(environment, context, report)
-    used(context.state, environment)
+    note_use(context.state, environment)
     _recover(environment, context, report, lock)
     if lock is not None:
         _make_pip_own(environment, context, report, lock)
@@ -133,13 +133,13 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
 
 
 def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report) -> int | None:
-    """Become the pip of an environment that a failed install removes."""
+    """Become the pip of a new environment, which is removed again if the install fails."""
     from safepip.envs.removal import discarding
 
     path = made.environment.path
     handover = replace(plan.handover, python=made.environment.python)
     lock = _take_lock(path, context, report)
-    used(context.state, path)
+    note_use(context.state, path)
     discard = None
     if lock is not None:
         discard = discarding(path, plan.called, made.redirect, lock, context, report, existed=made.existed)
@@ -259,7 +259,7 @@ def _repeat_answer(cache: NoopCache, context: Context, report: Report) -> int | 
     code = repeat(printed)
     if code is not None:
         report.debug("nothing has changed since pip found this satisfied: its answer is repeated")
-        used(context.state, cache.environment)
+        note_use(context.state, cache.environment)
     return code
 
 
@@ -267,10 +267,10 @@ def _repeat_answer(cache: NoopCache, context: Context, report: Report) -> int | 
 
 
 def _create(plan: Create, context: Context, report: Report) -> int | None:
-    """Make the environment and hand over, or finish its rebuild."""
+    """Settle a killed rebuild, else make the environment and hand over."""
     from safepip.envs.create import create
 
-    if context.state is not None and os.path.isdir(os.path.join(context.state, "repairs")):
+    if has_killed_rebuilds(context.state):
         from safepip.envs.exchange import resume
 
         if resume(plan.environment.path, plan.called, context, report):
@@ -289,7 +289,7 @@ def _rebuild(plan: Rebuild, context: Context, report: Report) -> int | None:
 
     path = plan.environment.path
     repair(path, plan.called, context, report, unasked=True)
-    if context.examine(path, trusted=True).state == BROKEN:  # it is not rebuilt twice
+    if context.examine(path, trusted=True).state == BROKEN:  # so that it is not rebuilt again and again
         return execute(plan.refusal, context, report)
     return None
 
@@ -303,15 +303,15 @@ def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
         return code
     rest = pipx.into_environment(without_programs, plan, context, report)
     into = execute(rest, context, report)
-    while into is None:  # the environment was repaired, and serves now
+    while into is None:  # the environment was rebuilt, and serves now
         context, rest = pipx.decided_without_pipx(without_programs, context, report)
         into = execute(rest, context, report)
     return into
 
 
 def _take_lock(environment: str, context: Context, report: Report) -> int | None:
-    """Take the lock for a change, where there can be one."""
-    if context.state is not None and names_in(os.path.join(context.state, "repairs")):
+    """Settle a killed rebuild, and take the lock for a change, where there can be one."""
+    if has_killed_rebuilds(context.state):
         from safepip.envs.exchange import resume
 
         resume(environment, context.typed(context.examine(environment, trusted=True)), context, report)

@@ -162,10 +162,9 @@ def _about_place(world: WithPlace, environment: Environment, details: Details) -
     if project is None:
         return ()
     lines = []
-    if details.around is not None:  # since `git init` was run inside a project that has an environment
-        lines.append(
-            f"{project.root} is a project of its own now ({project.marker}): {details.around} does not serve it"
-        )
+    outer = details.outer_environment
+    if outer is not None:  # since `git init` was run inside a project that has an environment
+        lines.append(f"{project.root} is a project of its own now ({project.marker}): {outer} does not serve it")
     if reason and project.disposable is None:  # otherwise the reason has been given
         lines.append(f"{reason}; this project's environment is kept in {environment.path}")
         lines.extend(ways_to_trust_folder(reason, project.root))

@@ -206,23 +206,25 @@ def _opted_out(world: WithTarget) -> str | None:
         return origin(world.command, "break_system_packages")
     if world.command.subcommand in CHANGING:
         return None
-    return world.opts_out  # of `install`, for the commands without that option
+    # `list` and others have no such option: they follow what a variable or file says for `install`.
+    return world.opts_out
 
 
 def _routed(world: WithTarget) -> Plan | Need:
     """Return the plan by rows 9 to 13."""
-    harmless = installs_nothing(world.command)
-    if world.sudo_user and not harmless:
+    why_nothing = installs_nothing(world.command)
+    if world.sudo_user and not why_nothing:  # row 10
         uid, gid = world.sudo_user
         return StepDown(uid=uid, gid=gid, because="sudo was called by that user, who should own what is installed")
     if not isinstance(world, WithPlace):
         return Need(stage=PLACE)
-    if harmless:  # row 9
-        because = f"{reason_to_route(world)}, but {harmless}"
-        if world.reading.state == USABLE:
-            return pip_of(world, world.reading, because)
+    if why_nothing:  # row 9
+        because = f"{reason_to_route(world)}, but {why_nothing}"
+        if world.environment_to_read.state == USABLE:
+            return pip_of(world, world.environment_to_read, because)
         return pip_as_typed(world, because)
-    environment = world.reading
+    # Rows 12 and 13, which serve also where pipx turns out to have no part (row 11).
+    environment = world.environment_to_read
     if world.command.subcommand in CHANGING:
         environment = world.place
     otherwise = _into(world, environment, f"{reason_to_route(world)}, and {_where(world)}", may_create=True)
@@ -287,7 +289,7 @@ def _into(world: WithPlace, environment: Environment, because: str, *, may_creat
     details = world.details
     if details is None:
         return Need(stage=DETAILS, environment=environment)
-    refusal = _refusal(world, environment, details, because)
+    refusal = _before_use(world, environment, details, because)
     if refusal:
         return refusal
     if environment.state == USABLE:
@@ -316,7 +318,7 @@ def _without_environment(world: WithPlace, environment: Environment, because: st
     return plan
 
 
-def _refusal(
+def _before_use(
     world: WithPlace, environment: Environment, details: Details, because: str
 ) -> Refuse | Rebuild | None:
     """Return what must come before the environment is used, or None."""

@@ -218,11 +218,11 @@ class WithTarget(World):
 class WithPlace(WithTarget):
     """The world once the environment is found that belongs here.
 
-    Where a line names an environment, `place` and `reading` are that one and no project counts.
+    Where a line names an environment, `place` and `environment_to_read` are that one, and no project counts.
     """
 
     place: Environment  # for commands that change it
-    reading: Environment  # for commands that only read it
+    environment_to_read: Environment  # for commands that only read it
     project: Project | None = None  # None where the home environment serves
     details: Details | None = None
     apps: Apps | None = None
@@ -236,7 +236,9 @@ class Details(Record):
     is_known: bool = False  # whether safepip may rebuild it
     environment_of_named_project: Environment | None = None  # where the root of a project was named by mistake
     # Of an environment that is yet to be made:
-    around: str | None = None  # what would serve if the project's root were not under version control itself
+    outer_environment: str | None = (
+        None  # what would serve if the project's root were not under version control itself
+    )
     pip_is_misconfigured: bool = False
     missing_input: str | None = None  # why pip can only fail
     hint: tuple[str, str] | None = None  # the root of a project that another tool keeps, and a line to print once

@@ -23,8 +23,8 @@ def check(context: Context) -> Findings:
 def _prefix(context: Context) -> str | None:
     if context.active is not None:
         return context.active.path
-    if context.managed and context.reading.state == USABLE:
-        return context.reading.path
+    if context.managed and context.environment_to_read.state == USABLE:
+        return context.environment_to_read.path
     interpreter = context.target.interpreter
     if interpreter is None:
         return None

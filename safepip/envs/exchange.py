@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from safepip.system.observe import Context
 
 _FORMAT = "safepip-repair-1"
-_FOLDER = "repairs"
 _EXCHANGING = "exchanging"  # the old one is complete, here or aside; the new one as soon as its mark is gone
 _REMOVING = "removing"  # the new one is complete, and the old one goes
 
@@ -279,4 +278,4 @@ def _forget(begun: Exchange, context: Context) -> None:
 def _file(path: str, context: Context) -> str | None:
     if context.state is None:
         return None
-    return os.path.join(context.state, _FOLDER, key_of(path))
+    return os.path.join(context.state, registry.REPAIRS, key_of(path))

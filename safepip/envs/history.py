@@ -149,7 +149,7 @@ def since(entries: Sequence[Entry], to: str) -> Sequence[Entry]:
     return entries[last:]
 
 
-def aim(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
+def states_at(entries: Sequence[Entry], to: str) -> dict[str, State | None]:
     """Return how the distributions that changed since the entry `to` were then."""
     # That is what the first command since found: what was changed without safepip before that, stays.
     found: dict[str, State | None] = {}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from safepip.core import refusals
 from safepip.core.world import ABSENT, BROKEN, UNFINISHED, USABLE
 from safepip.errors import NO_ENVIRONMENT, SafepipError
-from safepip.system.environment import names_in
+from safepip.system.registry import has_killed_rebuilds
 from safepip.system.stages import details
 
 TYPE_CHECKING = False
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 def repaired(context: Context, report: Report) -> Environment:
     """Return the environment in force, rebuilt first if settings say so."""
     found = in_force(context)
-    if found.state in {ABSENT, UNFINISHED} and _has_killed_rebuilds(context):
+    if found.state in {ABSENT, UNFINISHED} and has_killed_rebuilds(context.state):
         from .exchange import resume  # noqa: PLC0415  seldom needed
 
         # Its rebuild may have been killed: the old environment then lies aside.
@@ -36,15 +34,11 @@ def repaired(context: Context, report: Report) -> Environment:
     return context.examine(found.known_as, trusted=True)
 
 
-def _has_killed_rebuilds(context: Context) -> bool:
-    return context.state is not None and bool(names_in(os.path.join(context.state, "repairs")))
-
-
 def in_force(context: Context) -> Environment:
     """Return the environment in force: named, active, or that of the place."""
     if context.named_environment:
         return context.named_environment[1]
-    return context.active or context.reading
+    return context.active or context.environment_to_read
 
 
 def usable(context: Context, report: Report) -> Environment:

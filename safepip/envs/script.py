@@ -58,7 +58,7 @@ def script_environment(
     place = _place(block, base, context)
     found = context.examine(place)
     if found.state == USABLE and _is_installed(found, block):
-        registry.used(context.state, place)
+        registry.note_use(context.state, place)
     else:
         found = _made(found, block, base, context, report)
         _install(found, block, context, own_program)

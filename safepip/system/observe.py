@@ -550,7 +550,7 @@ class Context(Facts):
         return self.examine(os.path.join(self.data, *parts))
 
     @lazy
-    def reading(self) -> Environment:
+    def environment_to_read(self) -> Environment:
         """The environment for commands that only read."""
         project = self.project
         if project is None or project.disposable is None:
@@ -563,7 +563,7 @@ class Context(Facts):
         return self.place
 
     @lazy
-    def around(self) -> str | None:
+    def outer_environment(self) -> str | None:
         """The environment of a project around this one, or None."""
         project = self._declared_project
         if project is None:

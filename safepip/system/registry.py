@@ -25,6 +25,7 @@ TRUSTED = "trusted"
 _FORMAT = "safepip-environment-1"
 _SIZE_FORMAT = "safepip-size-2"
 _FOLDER = "environments"
+REPAIRS = "repairs"  # the folder of notes on rebuilds under way, see envs/exchange.py
 _SIZES = "sizes"
 _ID = os.path.join(".safepip", "id")
 _JOURNAL = os.path.join(".safepip", "journal")
@@ -154,7 +155,7 @@ def moved_from(state: str | None, path: str) -> Entry | None:
     return found
 
 
-def used(state: str | None, path: str) -> None:
+def note_use(state: str | None, path: str) -> None:
     """Note that a known environment is being used."""
     located = _located(state, path)
     if located is None:
@@ -163,6 +164,13 @@ def used(state: str | None, path: str) -> None:
         os.utime(located[0])  # the time of the record is the time of the last use
     except OSError:
         return
+
+
+def has_killed_rebuilds(state: str | None) -> bool:
+    """Return True if a rebuild of any environment may have been killed."""
+    if state is None:
+        return False
+    return bool(names_in(os.path.join(state, REPAIRS)))
 
 
 def forget(state: str | None, path: str) -> bool:

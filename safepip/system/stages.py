@@ -120,8 +120,10 @@ def _with_place(world: World, context: Context) -> World:
     known = fields_of(world)
     if context.named_environment is not None:  # which serves whatever the directory is
         _, environment = context.named_environment
-        return WithPlace(**known, place=environment, reading=environment)
-    return WithPlace(**known, place=context.place, reading=context.reading, project=context.project)
+        return WithPlace(**known, place=environment, environment_to_read=environment)
+    return WithPlace(
+        **known, place=context.place, environment_to_read=context.environment_to_read, project=context.project
+    )
 
 
 def details(environment: Environment, context: Context) -> Details:
@@ -140,7 +142,7 @@ def details(environment: Environment, context: Context) -> Details:
     if is_install and context.named_environment is None:
         facts["hint"] = context.manager_hint
         if is_missing:
-            facts["around"] = context.around
+            facts["outer_environment"] = context.outer_environment
     if is_missing:
         facts.update(pip_is_misconfigured=context.pip_is_misconfigured, missing_input=context.missing_input)
     if state == BROKEN:

@@ -58,27 +58,27 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
     said = parser().parse_args(words)
     context = of_user_behind_sudo(context, report)
     if not words:
-        _refuse_what_pipx_did(context)
+        _refuse_if_pipx_was_last(context)
     found = usable(context, report)
     owner = context.owner_behind_sudo(found.path)
     if owner:
         step_down(*owner, report)
     with _under_journal(found, context, report) as lock:
         entries = legible(found, context)
-        aim = said.to
-        if aim is None:
-            aim = _steps_back(entries, said.count or 1, context.typed(found))
-        if aim not in _ids(entries):
-            what = f"there is no entry {_short(aim)} in the history"
+        to = said.to
+        if to is None:
+            to = _steps_back(entries, said.count or 1, context.typed(found))
+        if to not in _ids(entries):
+            what = f"there is no entry {_short(to)} in the history"
             raise SafepipError(USAGE, what, "see them all: safepip history")
         rows = journal.snapshot(found.path)
-        changes = _planned(entries, aim, history.installed(rows))
-        files = saved_files.back(found.path, history.since(entries, aim))
-        _show(changes, entries, aim, nothing=not files)
-        _tell_of_others(changes, entries, aim, found, rows, report)
+        changes = _planned(entries, to, history.installed(rows))
+        files = saved_files.back(found.path, history.since(entries, to))
+        _show(changes, entries, to, has_files=bool(files))
+        _tell_of_others(changes, entries, to, found, rows, report)
         with shown_while("changing packages", context, report):
             _carry_out(changes, entries, found, lock)
-        entry = _note(changes, aim, words, found, context)
+        entry = _note(changes, to, words, found, context)
         _take_files_back(files, entry, found, context, report)
     return 0
 
@@ -102,7 +102,7 @@ def _short(text: str) -> str:
     return text[:_LONGEST_SHOWN] + "…"
 
 
-def _refuse_what_pipx_did(context: Context) -> None:
+def _refuse_if_pipx_was_last(context: Context) -> None:
     # Undo would take back another change than the user has in mind.
     done, found = applications.last(context), in_force(context)
     if done is None:
@@ -167,7 +167,7 @@ def _steps_back(entries: Sequence[Entry], count: int, called: str) -> str:
 def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> tuple[Change, ...]:
     """Return the changes that lead to the state after the entry `to`."""
     after = dict(now)
-    for name, state in history.aim(entries, to).items():
+    for name, state in history.states_at(entries, to).items():
         if state is None:
             after.pop(name, None)
         else:
@@ -175,16 +175,16 @@ def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> tup
     return history.changes(now, after)
 
 
-def _show(changes: Sequence[Change], entries: Sequence[Entry], aim: str, *, nothing: bool) -> None:
+def _show(changes: Sequence[Change], entries: Sequence[Entry], to: str, *, has_files: bool) -> None:
     steps = history.steps(entries)
-    aimed = steps[_ids(entries).index(aim)]
+    aimed = steps[_ids(entries).index(to)]
     for entry in reversed(entries):
         if entry.id in steps[-1] and entry.id not in aimed:
             said = f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}"
             sys.stdout.write(f"{printable(said)}\n")
     for change in changes:
         sys.stdout.write(f"  {described(change)}\n")
-    if nothing and not changes:
+    if not changes and not has_files:
         sys.stdout.write("  nothing has to be changed\n")
     sys.stdout.flush()
 
@@ -196,7 +196,7 @@ def _ids(entries: Sequence[Entry]) -> list[str]:
 def _tell_of_others(
     changes: Sequence[Change],
     entries: Sequence[Entry],
-    aim: str,
+    to: str,
     found: Environment,
     rows: Sequence[str],
     report: Report,
@@ -206,7 +206,7 @@ def _tell_of_others(
     outside = set()
     if left:
         outside.update(journal.differing(left, rows))
-    for entry in entries[_ids(entries).index(aim) :]:
+    for entry in entries[_ids(entries).index(to) :]:
         outside.update(entry.outside)
     undone = outside.intersection(change.name for change in changes)
     kept = outside - undone
@@ -251,7 +251,7 @@ def _prove(changes: Sequence[Change], found: Environment) -> None:
 
 
 def _note(
-    changes: tuple[Change, ...], aim: str, words: tuple[str, ...], found: Environment, context: Context
+    changes: tuple[Change, ...], to: str, words: tuple[str, ...], found: Environment, context: Context
 ) -> str:
     """Write the undo into the history, and return its id."""
     entry = history.Entry(
@@ -260,7 +260,7 @@ def _note(
         kind=history.UNDO,
         words=("undo", *words),
         cwd=context.ambient.cwd or "",
-        further=aim,
+        further=to,
         changes=changes,
     )
     history.leave(found.path, journal.snapshot(found.path))

@@ -143,12 +143,10 @@ def context(
     )
     target = facts.get("target", TARGET)
     named, place = facts.get("named"), facts.get("place", env())
-    reading, project = (
-        facts.get("reading", place),
-        facts.get("project", Project(root=BLOG, marker="pyproject.toml")),
-    )
+    to_read = facts.get("environment_to_read", place)
+    project = facts.get("project", Project(root=BLOG, marker="pyproject.toml"))
     if named is not None:
-        place, reading, project = named[1], named[1], None
+        place, to_read, project = named[1], named[1], None
     return WithPlace(
         invocation=invocation,
         ambient=ambient,
@@ -170,14 +168,14 @@ def context(
         stale_active=facts.get("stale_active"),
         named_environment=named,
         place=place,
-        reading=reading,
+        environment_to_read=to_read,
         project=project,
         details=Details(
             command=facts.get("command_in", lambda _prefix: command)(""),
             moved_from=facts.get("moved_from", lambda _found: None)(place),
             is_known=facts.get("may_repair", lambda _found: True)(place),
             environment_of_named_project=facts.get("meant"),
-            around=facts.get("around"),
+            outer_environment=facts.get("outer_environment"),
             pip_is_misconfigured=facts.get("pip_is_misconfigured", False),
             missing_input=facts.get("missing_input"),
             hint=facts.get("manager_hint"),
@@ -939,9 +937,9 @@ def test_an_environment_that_was_named_is_made_for_no_other_reason():
 
 
 def test_a_project_inside_one_with_an_environment_says_so_when_its_own_is_made():
-    plan = decide(context("install six", around="/outer/.venv", **NOTHING))
+    plan = decide(context("install six", outer_environment="/outer/.venv", **NOTHING))
     assert [line for line in plan.notices if "a project of its own now" in line and "/outer/.venv" in line]
-    assert decide(context("install six", around="/outer/.venv")).notices == ()
+    assert decide(context("install six", outer_environment="/outer/.venv")).notices == ()
 
 
 def test_an_environment_of_another_user_can_be_trusted_by_its_folder():
@@ -1086,7 +1084,7 @@ TOX = env(f"{BLOG}/.tox/py312", known_as=VENV)
 REDIRECTED = {
     "project": Project(root=BLOG, marker=".venv", disposable=VENV),
     "place": missing(f"{HOME}-1"),
-    "reading": TOX,
+    "environment_to_read": TOX,
 }
 
 

@@ -106,20 +106,20 @@ def test_going_to_a_later_state_brings_its_steps_back():
 
 def test_the_state_after_an_entry_is_what_the_next_ones_found():
     entries = [entry(1, "a ->1"), entry(2, "a 1->2", "b ->1"), entry(3, "a 2->3")]
-    assert history.aim(entries, "1") == {"a": at("1"), "b": None}
-    assert history.aim(entries, "0") == {"a": None, "b": None}
-    assert history.aim(entries, "3") == {}
+    assert history.states_at(entries, "1") == {"a": at("1"), "b": None}
+    assert history.states_at(entries, "0") == {"a": None, "b": None}
+    assert history.states_at(entries, "3") == {}
 
 
 def test_what_changed_without_safepip_before_a_command_stays():
     entries = [entry(1, "a ->1"), entry(2, "a 5->6")]
-    assert history.aim(entries, "1") == {"a": at("5")}
+    assert history.states_at(entries, "1") == {"a": at("5")}
 
 
 def test_what_was_undone_before_is_not_undone_again():
     entries = [entry(1, "a ->1"), entry(2, "a 1->2"), entry(3, "a 2->1", undo="1"), entry(4, "b ->1")]
-    assert history.aim(entries, "1") == {"b": None}
-    assert history.aim(entries, "2") == {"a": at("2"), "b": None}
+    assert history.states_at(entries, "1") == {"b": None}
+    assert history.states_at(entries, "2") == {"a": at("2"), "b": None}
 
 
 VERSIONS = st.sampled_from(["", "1", "2", "3"])
@@ -135,7 +135,7 @@ def test_undoing_leads_to_each_earlier_state_exactly(moves):
         steps = history.steps(entries)[-1]
         if isinstance(move, int):
             to = ("0", *steps)[-min(move, len(steps)) - 1]
-            wanted = {**now, **history.aim(entries, to)}
+            wanted = {**now, **history.states_at(entries, to)}
             after = {name: state for name, state in wanted.items() if state}
             assert after == states[to]
         else:

@@ -910,17 +910,17 @@ def test_toxs_environment_is_read_until_there_is_another(world, work, environmen
     os.rename(environment, f"{work}/.tox/py311")
     registry.note(world().state, f"{work}/.tox/py311", registry.MADE)
     write(f"{work}/.venv", ".tox/py311\n")
-    assert (world().place.state, world().reading.path) == (ABSENT, f"{work}/.tox/py311")
+    assert (world().place.state, world().environment_to_read.path) == (ABSENT, f"{work}/.tox/py311")
     shutil.copytree(f"{work}/.tox/py311", f"{work}/venv", symlinks=True)
     registry.note(world().state, f"{work}/venv", registry.MADE)
-    assert (world().place.path, world().reading.path) == (f"{work}/venv", f"{work}/venv")
+    assert (world().place.path, world().environment_to_read.path) == (f"{work}/venv", f"{work}/venv")
 
 
 def test_of_toxs_environments_only_a_usable_one_is_read(world, work):
     write(f"{work}/.tox/py311/pyvenv.cfg")
     write(f"{work}/.venv", ".tox/py311\n")
     found = world()
-    assert found.reading is found.place
+    assert found.environment_to_read is found.place
 
 
 @as_root
@@ -1264,10 +1264,10 @@ def test_the_users_data_elsewhere_is_shown_by_its_path(world, tmp_path):
 # -- what a decision looks at
 
 NO_LOOK = {
-    "install six": {"pip_is_misconfigured", "missing_input", "around"},
-    "list": {"pip_is_misconfigured", "missing_input", "around", "manager_hint"},
+    "install six": {"pip_is_misconfigured", "missing_input", "outer_environment"},
+    "list": {"pip_is_misconfigured", "missing_input", "outer_environment", "manager_hint"},
     "--env ../there list": {"place", "project", "keeper", "manager_hint", "missing_input"},
-    "--system list": {"place", "project", "reading", "keeper"},
+    "--system list": {"place", "project", "environment_to_read", "keeper"},
     "env list": {"target", "managed", "active", "place", "project"},
     "--safepip-version": {"target", "managed", "active", "place", "project"},
 }
@@ -1283,7 +1283,7 @@ def test_a_line_is_decided_by_no_more_than_it_needs(world, made, managed, line):
 def test_what_is_not_managed_is_left_to_pip_without_a_look_for_an_environment(world, base_python):
     found = world(environ={"SAFEPIP_UNMANAGED": base_python})
     assert decided(found).handover.environment is None
-    assert {"place", "reading", "keeper"} & set(vars(found)) == set()
+    assert {"place", "environment_to_read", "keeper"} & set(vars(found)) == set()
 
 
 def test_a_file_of_pips_is_read_once_for_all_the_pythons_that_may_read_it(world, made, managed, home, opened):

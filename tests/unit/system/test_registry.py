@@ -20,9 +20,9 @@ from safepip.system.registry import (
     measured,
     moved_from,
     note,
+    note_use,
     registration,
     size_of,
-    used,
 )
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -372,14 +372,14 @@ def test_use_is_remembered_by_the_records_time(state, made, work):
     record = records(state)[0]
     os.utime(record, (1, 1))
     assert entry(state, made).used == 1
-    used(state, made)
+    note_use(state, made)
     assert entry(state, made).used > 1
 
 
 def test_use_of_what_is_not_known_is_not_remembered(state, made, work):
-    used(state, work)
-    used(state, f"{work}/missing")
-    used(None, made)
+    note_use(state, work)
+    note_use(state, f"{work}/missing")
+    note_use(None, made)
     assert registration(state, work) is None
     assert len(records(state)) == 1
 
@@ -439,14 +439,14 @@ def test_a_project_elsewhere_is_remembered(state, made):
 def test_the_last_use_is_remembered(state, made):
     os.utime(records(state)[0], (1000, 1000))
     assert entry(state, made).used == 1000
-    used(state, made)
+    note_use(state, made)
     assert entry(state, made).used > 10**9
 
 
 def test_use_of_what_is_not_known_is_not_noted(state, made, work):
-    used(state, work)
-    used(state, os.path.join(work, "missing"))
-    used(None, made)
+    note_use(state, work)
+    note_use(state, os.path.join(work, "missing"))
+    note_use(None, made)
     assert len(records(state)) == 1
 
 

@@ -292,7 +292,7 @@ def test_days_are_counted_from_the_last_use(run, made, context):
         os.utime(path, (then, then))
     assert run("prune", "--unused", "41") == (0, "")
     assert run("prune", "--unused", "40")[1] == f"would remove {made} (not used for 40 days)\n"
-    registry.used(context.state, made)
+    registry.note_use(context.state, made)
     assert run("prune", "--unused", "40") == (0, "")
 
 
