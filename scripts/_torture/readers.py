@@ -282,7 +282,7 @@ def _read_history(folder: str, data: bytes) -> None:
     for entry in entries:
         assert all(line.isprintable() for line in verb.lines(entry, entries)), verb.lines(entry, entries)
         verb._as_json(entry, entries)
-        states = history.aim(entries, entry.id)
+        states = history.states_at(entries, entry.id)
         for name, state in states.items():
             if state is not None:
                 packages.requirement(name, state)
