@@ -133,7 +133,7 @@ def _hand_over_change(handover: Handover, environment: str, context: Context, re
 
 
 def _hand_over_to_new(made: Made, plan: Create, context: Context, report: Report) -> int | None:
-    """Become the pip of a new environment, which is removed again if the install fails."""
+    """Become the pip of a new environment, which a failed install removes."""
     from safepip.envs.removal import discarding
 
     path = made.environment.path
@@ -310,7 +310,7 @@ def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
 
 def _take_lock(environment: str, context: Context, report: Report) -> int | None:
-    """Settle a killed rebuild, and take the lock for a change, where there can be one."""
+    """Settle a killed rebuild, then take the lock for a change."""
     if has_killed_rebuilds(context.state):
         from safepip.envs.exchange import resume
 

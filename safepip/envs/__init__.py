@@ -1,4 +1,5 @@
-"""Environments: made, locked, looked after. Nothing here is imported before the last door, but for two modules.
+"""Environments: made, locked, looked after.
 
-system/observe.py asks `trust` and `git` about an environment that safepip did not make.
+All of it is imported late, where an action needs it. system/observe.py asks `trust`, `redirects` and `git` about
+an environment that safepip did not make.
 """

@@ -261,7 +261,7 @@ def _distributions(site: str) -> str | None:
                 return None
             for part in _TELLING.get(suffix, ()):
                 state = _signature(name + part, folder)
-                if part == "/METADATA" and state == "-":
+                if state == "-" and part == "/METADATA":
                     return None
                 if name.startswith("pip-"):
                     # Making another environment adds a hard link to pip's files, which changes their ctime.

@@ -228,7 +228,7 @@ class Recovery:
 
     @property
     def where_kept(self) -> str:
-        """Return where files that lay in the way are, to end a message."""
+        """Return the end of a message: where files in the way went."""
         if not self.kept:
             return ""
         return f"; what lay in the way is in {os.path.join(self.found.path, self.kept)}"

@@ -77,14 +77,8 @@ def transplant(
     except _OnlyPipError:
         return False
     for path in paths:
-        at = _moved(path, source, target)
-        if path == record or os.path.lexists(at):  # another distribution has the same file, too
-            continue
-        os.makedirs(os.path.dirname(at), exist_ok=True)
-        if path in changed:
-            replace_file(at, changed[path], like=path, durable=False)
-        else:
-            copy_file(path, at)
+        if path != record:
+            _put(path, _moved(path, source, target), changed.get(path))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for path, row in zip(recorded, rows, strict=True):
@@ -94,6 +88,17 @@ def transplant(
             writer.writerow(row)
     replace_file(_moved(record, source, target), os.fsencode(text.getvalue()), like=record, durable=False)
     return True
+
+
+def _put(path: str, at: str, changed: bytes | None) -> None:
+    """Copy a file, or write its changed content."""
+    if os.path.lexists(at):  # another distribution has the same file, too
+        return
+    os.makedirs(os.path.dirname(at), exist_ok=True)
+    if changed is None:
+        copy_file(path, at)
+    else:
+        replace_file(at, changed, like=path, durable=False)
 
 
 def _is_intact(found: Distribution, rows: int) -> bool:

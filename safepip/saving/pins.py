@@ -115,26 +115,36 @@ def _files(root: str) -> Iterator[tuple[str, RequirementsFile]]:
                     yield each, file
 
 
+def _links(value: str, path: str) -> str:
+    """Return what --find-links names: relative to the file, if that exists."""
+    beside = os.path.join(os.path.dirname(path), value)
+    if not os.path.exists(beside):
+        return value
+    return Path(beside).resolve().as_uri()  # which has no spaces
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return []
+
+
 def _take(line: str, path: str, environ: Mapping[str, str], found: dict[str, str]) -> None:
     """Add what one line of options says."""
-    try:
-        words = shlex.split(_VARIABLE.sub(lambda match: environ.get(match[1], match[0]), line), comments=True)
-    except ValueError:
-        return
+    words = _split(_VARIABLE.sub(lambda match: environ.get(match[1], match[0]), line))
     while words:
         name, equals, value = words.pop(0).partition("=")
         if name in _FLAGS:
             found[_FLAGS[name]] = "1"
-        elif name in _SOURCES:
-            if not equals and words:
-                value = words.pop(0)
-            if not value:
-                continue
+        if name not in _SOURCES:
+            continue
+        if not equals and words:
+            value = words.pop(0)
+        if value:
             variable = _SOURCES[name]
             if variable == "PIP_FIND_LINKS":
-                beside = os.path.join(os.path.dirname(path), value)
-                if os.path.exists(beside):  # as pip: relative to the file, if that exists
-                    value = Path(beside).resolve().as_uri()  # which has no spaces
+                value = _links(value, path)
             if variable in _JOINED and variable in found:
                 value = f"{found[variable]} {value}"
             found[variable] = value

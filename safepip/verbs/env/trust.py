@@ -45,10 +45,8 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         redirects.forget(context.state, redirect)
         if not is_made:
             was_trusted |= registry.forget(context.state, found.path)
-        if was_trusted:
-            report.say(f"{called} is not trusted any more")
-        else:
-            report.say(f"{called} was not trusted")
+        now = "is not trusted any more" if was_trusted else "was not trusted"
+        report.say(f"{called} {now}")
         return 0
     if not is_made:
         _trust(found, context)
