@@ -24,6 +24,8 @@ from .verify import digest_in, record_of, recorded_rows, verify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from safepip.core.world import Environment
 
     from .inventory import Distribution
@@ -79,15 +81,17 @@ def transplant(
     for path in paths:
         if path != record:
             _put(path, _moved(path, source, target), changed.get(path))
+    new_rows = [_new_row(row, changed.get(path)) for path, row in zip(recorded, rows, strict=True)]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for path, row in zip(recorded, rows, strict=True):
-        if path in changed:
-            writer.writerow((row[0], f"sha256={digest_in(changed[path])}", len(changed[path])))
-        else:
-            writer.writerow(row)
+    csv.writer(text, lineterminator="\n").writerows(new_rows)
     replace_file(_moved(record, source, target), os.fsencode(text.getvalue()), like=record, durable=False)
     return True
+
+
+def _new_row(row: Sequence[str], changed: bytes | None) -> Sequence[str]:
+    if changed is None:
+        return row
+    return (row[0], f"sha256={digest_in(changed)}", str(len(changed)))
 
 
 def _put(path: str, at: str, changed: bytes | None) -> None:

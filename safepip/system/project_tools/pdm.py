@@ -29,10 +29,7 @@ def environments(project: Project) -> Found:
         return
     saved = _saved_python(project)
     if saved is not None:  # it decides, even if it lies in no environment
-        found = of_python(saved)
-        if found:
-            file = "" if project.environ.get("PDM_PYTHON") else project.path(".pdm-python")
-            yield Named(path=found, file=file)
+        yield from _around_saved(saved, project)
         return
     for name in (".venv", "venv", "env"):
         yield os.path.join(project.root, name)
@@ -41,6 +38,16 @@ def environments(project: Project) -> Found:
         return
     for name in names_beginning_with(_prefix(project), project.path(folder)):  # PDM takes the first, unsorted
         yield project.path(folder, name)
+
+
+def _around_saved(saved: str, project: Project) -> Found:
+    found = of_python(saved)
+    if not found:
+        return
+    file = project.path(".pdm-python")
+    if project.environ.get("PDM_PYTHON"):  # which goes before that file
+        file = ""
+    yield Named(path=found, file=file)
 
 
 def _saved_python(project: Project) -> str | None:

@@ -39,21 +39,27 @@ def main(said: argparse.Namespace, context: Context, report: Report) -> int:
         # Made by safepip is trusted: nothing changes, so it is not an error.
         report.say(what)
         return 0
-    called = context.typed_path(redirect or found.known_as)
     if said.revoke:
-        was_trusted = redirects.is_trusted(context.state, redirect, found.path)
-        redirects.forget(context.state, redirect)
+        now = _revoke(found, redirect, context, is_made=is_made)
+    else:
         if not is_made:
-            was_trusted |= registry.forget(context.state, found.path)
-        now = "is not trusted any more" if was_trusted else "was not trusted"
-        report.say(f"{called} {now}")
-        return 0
-    if not is_made:
-        _trust(found, context)
-    if redirect:
-        redirects.trust(context.state, redirect, found.path)
-    report.say(f"{called} is trusted from now on")
+            _trust(found, context)
+        if redirect:
+            redirects.trust(context.state, redirect, found.path)
+        now = "is trusted from now on"
+    report.say(f"{context.typed_path(redirect or found.known_as)} {now}")
     return 0
+
+
+def _revoke(found: Environment, redirect: str, context: Context, *, is_made: bool) -> str:
+    """Take the trust back, and return how it stands now."""
+    was_trusted = redirects.is_trusted(context.state, redirect, found.path)
+    redirects.forget(context.state, redirect)
+    if not is_made:
+        was_trusted |= registry.forget(context.state, found.path)
+    if was_trusted:
+        return "is not trusted any more"
+    return "was not trusted"
 
 
 def _is_about_redirect(redirect: str, found: Environment, context: Context) -> bool:
