@@ -48,6 +48,17 @@ def rules_here(context: Context, prefix: str | None) -> tuple[Rule, ...]:
 
 def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]) -> tuple[Rule, ...]:
     """Return what restricts or leads the installs, without credentials."""
+    found = _by_option(command, variables, files)
+    shown: list[Rule] = []
+    for name in _OPTIONS:
+        if name not in _FLAGS or _is_on(found, name):
+            shown.extend(map(_plainly, found.get(name, ())))
+    return tuple(shown)
+
+
+def _by_option(
+    command: PipCommand, variables: Mapping[str, str], files: Sequence[ConfigFile]
+) -> dict[str, list[Rule]]:
     found: dict[str, list[Rule]] = {}
     section = command.subcommand or "install"
     for key, value, origin in settings(section, *obeyed(command.argv, variables, files)):
@@ -62,13 +73,7 @@ def rules(command: PipCommand, variables: Mapping[str, str], files: Sequence[Con
     if not proxies and not _is_on(found, "no-proxy-env"):
         for name in filter(variables.get, _PROXIES):
             proxies.append(Rule(option="proxy", value=variables[name], origin=name))
-    shown: list[Rule] = []
-    for flag in _FLAGS:
-        if not _is_on(found, flag):
-            found[flag] = []
-    for name in _OPTIONS:
-        shown.extend(map(_plainly, found.get(name, ())))
-    return tuple(shown)
+    return found
 
 
 def _is_on(found: dict[str, list[Rule]], flag: str) -> bool:
