@@ -113,7 +113,8 @@ def read(name: str) -> str:
 def front_page() -> str:
     """Return the README, with links to pages in place of `safepip help TOPIC`, and the sidebar."""
     text = re.sub(r"`safepip help ([a-z-]+)`", as_link, read("README.md"))
-    text = re.sub(r"\]\((?:safepip/help/|scripts/)", "](", text).replace('="scripts/', '="')
+    text = re.sub(r"\]\((?:safepip/help/|scripts/pictures/|scripts/)", "](", text)
+    text = text.replace('="scripts/pictures/', '="')
     text = text.replace("](CHANGELOG.md", "](changelog.md")
     return "\n".join([text, *sidebar()])
 

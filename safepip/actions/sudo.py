@@ -21,6 +21,8 @@ def of_user_behind_sudo(context: Context, report: Report) -> Context:
     # Root must not read the user's project, and would change root's own environments.
     if context.sudo_user is None:
         return context
+    if context.invocation.system:  # which stays root, as step_down says
+        return context
     if context.named_environment or context.active:
         return context
     step_down(*context.sudo_user, report)

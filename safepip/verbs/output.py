@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from safepip.report import printable
 
@@ -19,6 +20,11 @@ def show_json(value: object, *, indent: int | None = None) -> None:
     """Print one value as JSON."""
     sys.stdout.write(json.dumps(value, indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def as_utc(seconds: float) -> str:
+    """Return a time in ISO 8601, for programs."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def human(size: float) -> str:

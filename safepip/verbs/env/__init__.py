@@ -54,7 +54,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         said.parser.error(f"env {word} takes no {' '.join(unknown)}")
     if word in _READING:
         context = of_user_behind_sudo(context, report)
-    elif context.sudo_user:
+    elif context.sudo_user and not context.invocation.system:
         # Files of root in the user's environment would break it for the user.
         step_down(*context.sudo_user, report)
         context = Context(context.invocation, ambient(), report.debug)

@@ -15,13 +15,17 @@ from safepip.errors import NO_ENVIRONMENT, SafepipError
 from safepip.report import Report
 from safepip.system import registry
 from safepip.system.observe import Context
-from safepip.verbs.output import human, show
+from safepip.verbs.output import as_utc, human, show, show_json
 
 from .which import add_directory, is_or_was, named_or_in_force
 
 _HOW = {registry.MADE: "made by safepip", registry.ADOPTED: "adopted", registry.TRUSTED: "trusted by you"}
 
-add_arguments = add_directory
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this word."""
+    add_directory(parser)
+    parser.add_argument("--json", action="store_true", help="as a JSON object")
 
 
 def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
@@ -35,10 +39,36 @@ def main(said: argparse.Namespace, context: Context, _report: Report) -> int:
             raise unfit(found, context)
         what = f"{context.typed(found)} is neither an environment nor a project with one"
         raise SafepipError(NO_ENVIRONMENT, what)
+    if said.json:
+        show_json(_as_json(found, context))
+        return 0
     for name, fact in _facts(found, context):
         if fact:
             show(f"{name + ':':<12} {fact}")
     return 0
+
+
+def _as_json(found: Environment, context: Context) -> dict[str, object]:
+    entry = registry.entry(context.state, found.path)
+    project: str | None = os.path.dirname(found.known_as)
+    used = how = None
+    if entry is not None:
+        project = project_root(entry.registration, context)
+        used = as_utc(last_use(entry))
+        how = entry.registration.how
+    return {
+        "path": found.path,
+        "project": project,
+        "python": found.version or inventory.made_with(found.path) or None,
+        "interpreter": found.base.path if found.base else None,
+        "packages": inventory.packages(found.path),
+        "size": inventory.size(found.path),
+        "last_used": used,
+        "known_as": how,
+        "has_pip": found.has_pip,
+        "sees_system": found.sees_system,
+        "health": health(found),
+    }
 
 
 def _facts(found: Environment, context: Context) -> Iterator[tuple[str, str]]:

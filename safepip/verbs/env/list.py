@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from safepip.envs.listing import Listed, listed
 from safepip.report import Report, printable, with_tilde
 from safepip.system.observe import Context
-from safepip.verbs.output import human, show, show_json
+from safepip.verbs.output import as_utc, human, show, show_json
 
 _HEADING = ("PROJECT", "PYTHON", "PACKAGES", "SIZE", "LAST USE", "HEALTH")
 _NUMBERS = ("PACKAGES", "SIZE")
@@ -41,7 +41,7 @@ def _as_json(row: Listed) -> dict[str, object]:
         "python": row.python,
         "packages": row.packages,
         "size": row.size,
-        "last_used": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.used)),
+        "last_used": as_utc(row.used),
         "health": row.health,  # begins with "ok" or the state, so that programs can compare the first word
     }
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from safepip.actions import sudo
 from safepip.core.invocation import Invocation
 from safepip.core.record import replace
 from safepip.core.world import Environment
@@ -136,6 +137,23 @@ def test_the_list_as_json(run, made):
     (found,) = json.loads(out)
     assert code == 0
     assert (found["path"], found["project"], found["health"]) == (made, os.path.dirname(made), "ok")
+
+
+def test_the_facts_as_json(run, made):
+    code, out = run("info", "--json")
+    found, (in_list,) = json.loads(out), json.loads(run("list", "--json")[1])
+    assert code == 0
+    assert in_list.items() <= found.items(), "the list's keys mean the same"
+    assert set(found) - set(in_list) == {"interpreter", "known_as", "has_pip", "sees_system"}
+    assert found["known_as"] == "made"
+
+
+def test_with_the_option_system_the_words_stay_roots(context, made, monkeypatch):
+    monkeypatch.setattr(sudo, "step_down", lambda *_: pytest.fail("stepped down"))
+    staying = Context(replace(context.invocation, system=True), context.ambient, sudo_user=(1, 1))
+    assert sudo.of_user_behind_sudo(staying, Report()) is staying
+    assert env.main(("path", made), staying, Report()) == 0
+    assert env.main(("trust", "--list"), staying, Report()) == 0
 
 
 def test_the_size_is_measured_once_per_change(run, made):
