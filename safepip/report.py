@@ -1,4 +1,8 @@
-"""Print safepip's own messages, all of them on stderr."""
+"""Print safepip's own messages, all of them on stderr.
+
+The answers of verbs go to stdout, by verbs/output.py. What is said beside pip comes from after_pip/, which runs
+under other Pythons and cannot import this.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Become the user behind sudo, before a project is read."""
+"""Become the user behind sudo, before a project is read.
+
+For pip's lines `decide` orders it (rows 5 and 10); `of_user_behind_sudo` repeats that rule for verbs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
 
 
 def of_user_behind_sudo(context: Context, report: Report) -> Context:
-    """Return the context, stepped down where pip's commands do."""
+    """Return the context for a verb, stepped down where pip's lines are."""
     # Root must not read the user's project, and would change root's own environments.
     if context.sudo_user is None:
         return context

@@ -8,6 +8,7 @@ Words that the code and its messages use, one a concept:
 - typed interpreter: the one whose pip reads a `--python` in the line. Bare pip: pip without safepip.
 - managed: something other than pip manages the target. By default that is one with a marker file
   EXTERNALLY-MANAGED (PEP 668) that is not an environment; the settings managed and unmanaged change that.
+- home environment: the one that serves outside of projects, `home` in safepip's data.
 - project: a directory with a marker such as pyproject.toml; its root is where the environment belongs.
 - redirect: a file in the place of a project's environment that holds the path of the environment (PEP 832).
 - requirement: what names a distribution on a line or in a file, such as `flask>=3`.

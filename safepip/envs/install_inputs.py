@@ -1,4 +1,4 @@
-"""Find what an `install` names and pip cannot find.
+"""Find what an `install` names and pip cannot find or read.
 
 Such a line can only fail, and needs no environment. This follows pip's own rules (`_internal/req/constructors.py`,
 `req_file.py`, `req_dependency_group.py`). Where a line could succeed after all, nothing is reported: pip then

@@ -16,6 +16,7 @@ NAME = "safepip"
 # By kind: a variable, the folder below home on Unix and on a Mac, and the one below the tool's own on Windows.
 _FOLDERS = {
     "cache": ("XDG_CACHE_HOME", ".cache", "Library/Caches", "Cache"),
+    # Only for other tools, by `folder_of`: safepip's own settings are settings_files.user_file.
     "config": ("XDG_CONFIG_HOME", ".config", "Library/Application Support", ""),
     "data": ("XDG_DATA_HOME", ".local/share", "Library/Application Support", ""),
     "state": ("XDG_STATE_HOME", ".local/state", "Library/Application Support", ""),

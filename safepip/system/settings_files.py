@@ -60,7 +60,8 @@ def user_file(environ: Mapping[str, str], home: str, *, platform: str = sys.plat
     if not os.path.isabs(folder):  # unset, empty, or what the XDG specification says to ignore
         folder = os.path.join(home, ".config")
         native = os.path.join(home, "Library", "Application Support")
-        if platform == "darwin" and os.path.isdir(os.path.join(native, "safepip")):
+        # Data and state lie in the same folder on macOS: only a file of settings tells where the user keeps them.
+        if platform == "darwin" and os.path.lexists(os.path.join(native, "safepip", "config.toml")):
             folder = native
     return os.path.join(folder, "safepip", "config.toml")
 

@@ -28,9 +28,9 @@ PYTHONS = os.path.expanduser("~/.pyenv/versions")  # of the user who runs the te
 
 
 def sources():
-    """Return the text of all modules of the package and of the scripts."""
+    """Return the text of all modules, those of scripts and tests included."""
     texts = []
-    for root in (PACKAGE, os.path.join(TREE, "scripts")):
+    for root in (PACKAGE, os.path.join(TREE, "scripts"), os.path.join(TREE, "tests")):
         for folder, _, names in os.walk(root):
             for name in names:
                 if name.endswith(".py"):

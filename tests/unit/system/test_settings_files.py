@@ -115,9 +115,11 @@ def test_the_users_file_is_where_the_platform_keeps_it(platform, environ, path):
     assert user_file(environ, "/h", platform=platform) == path
 
 
-def test_on_macos_a_folder_of_safepips_in_application_support_is_taken(tmp_path):
+def test_on_macos_a_file_in_application_support_goes_before_the_usual_one(tmp_path):
     folder = tmp_path / "Library/Application Support/safepip"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True)  # as for safepip's own data
+    assert user_file({}, str(tmp_path), platform="darwin") == str(tmp_path / ".config/safepip/config.toml")
+    (folder / "config.toml").touch()
     assert user_file({}, str(tmp_path), platform="darwin") == str(folder / "config.toml")
 
 
