@@ -154,6 +154,9 @@ def _parser(name: str, files: Sequence[ConfigFile], *, isolated: bool) -> Any:
             else create_command(name, isolated=isolated).parser
         )
         _prepare(made)
+        if "dependency_groups" in made.defaults:
+            # pip adds to one list, which other tests of this process share.
+            made.defaults["dependency_groups"] = []
         _parsers[name, isolated] = made, copy.deepcopy(made.defaults)
     parser, defaults = _parsers[name, isolated]
     parser.defaults = copy.deepcopy(defaults)  # optparse appends to a default list in place
