@@ -46,9 +46,13 @@ def run_in_temporary(plan: Temporary, context: Context) -> int:
 def _temporary_directory() -> Iterator[str]:
     """Make a directory and remove it again. Signals wait meanwhile."""
     before = _hold_back()
-    folder = tempfile.mkdtemp(prefix="safepip-")
     try:
+        folder = tempfile.mkdtemp(prefix="safepip-")
+    except OSError:
         _let_through(before)
+        raise
+    try:
+        _let_through(before)  # a signal that waited is raised here, where the directory is removed
         yield folder
     finally:
         before = _hold_back()

@@ -23,5 +23,6 @@ def test_a_question_does_not_outlive_who_asked(sandbox: Sandbox, name: str) -> N
         while not os.path.exists(asked) and running.poll() is None:
             time.sleep(0.01)
         running.send_signal(getattr(signal, name))
-        assert running.wait(60) == -getattr(signal, name)
+        code = running.wait(60)
+        assert code == -getattr(signal, name), running.communicate()
         running.communicate(timeout=30)  # ends only when nobody holds its streams any more

@@ -58,8 +58,10 @@ def test_handlers_of_signals_are_as_before(temporary, context, base, capfd):
 
 def test_where_there_is_no_room_it_is_told_plainly(temporary, context, base):
     os.rmdir(temporary)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with pytest.raises(SafepipError) as raised:
         run_in_temporary(plan(base, "--version"), context)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before, "signals are let through again"
     assert (raised.value.code, raised.value.what) == (
         CANNOT_CREATE,
         "could not make a temporary environment: No such file or directory",
