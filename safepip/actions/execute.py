@@ -270,11 +270,8 @@ def _create(plan: Create, context: Context, report: Report) -> int | None:
     """Settle a killed rebuild, else make the environment and hand over."""
     from safepip.envs.create import create
 
-    if has_killed_rebuilds(context.state):
-        from safepip.envs.exchange import resume
-
-        if resume(plan.environment.path, plan.called, context, report):
-            return None
+    if _settle_killed_rebuild(plan.environment.path, plan.called, context, report):
+        return None
     _say_all(plan.notices, report)
     made = create(plan, context, report)
     _give_hint(plan.hint, context, report)
@@ -311,13 +308,19 @@ def _run_pipx(plan: Pipx, context: Context, report: Report) -> int:
 
 def _take_lock(environment: str, context: Context, report: Report) -> int | None:
     """Settle a killed rebuild, then take the lock for a change."""
-    if has_killed_rebuilds(context.state):
-        from safepip.envs.exchange import resume
-
-        resume(environment, context.typed(context.examine(environment, trusted=True)), context, report)
+    _settle_killed_rebuild(environment, context.typed_path(environment), context, report)
     from safepip.envs.lock import acquire
 
     return acquire(environment, context.settings.lock_timeout, report)
+
+
+def _settle_killed_rebuild(path: str, called: str, context: Context, report: Report) -> bool:
+    """Finish or take back a killed rebuild, if there was one."""
+    if not has_killed_rebuilds(context.state):
+        return False
+    from safepip.envs.exchange import resume
+
+    return resume(path, called, context, report)
 
 
 def _make_pip_own(environment: str, context: Context, report: Report, lock: int) -> None:

@@ -19,7 +19,7 @@ from safepip.system.environment import names_in
 from safepip.system.files import make_folder
 from safepip.system.interpreter import ASKING
 from safepip.system.observe import Context, ambient
-from safepip.system.pipx import METADATA, home_of
+from safepip.system.pipx import METADATA, environments_of
 from safepip.system.policy import rules_here
 from safepip.system.process import inherited, start
 from safepip.system.stages import decided
@@ -91,7 +91,7 @@ def become(words: tuple[str, ...], context: Context, report: Report, *, alone: b
     """Become pipx with the user's words, `alone` under safepip's lock."""
     _refuse_to_be_asked(context)
     if alone:
-        program = _LockedPipx(interpreter_of(context), (), context, report).program
+        program = _LockedPipx(context.base, (), context, report).program
     else:
         program = _program_at_hand(context, report)
     _tell_of_broken(words, context, report)
@@ -102,7 +102,7 @@ def _program_at_hand(context: Context, report: Report) -> str:
     found = at_hand(context)
     if found is None:
         lock = _locked(context, report)
-        found = obtain(interpreter_of(context), (), context, report)
+        found = obtain(context.base, (), context, report)
         if lock is not None:
             os.close(lock)
     return found[0]
@@ -113,7 +113,7 @@ def repair_applications(context: Context, report: Report) -> int:
     names = tuple(applications.broken(context))
     if not names:
         return 0
-    return _LockedPipx(interpreter_of(context), (), context, report).reinstall_broken(names)
+    return _LockedPipx(context.base, (), context, report).reinstall_broken(names)
 
 
 def _refuse_to_be_asked(context: Context) -> None:
@@ -170,7 +170,7 @@ class _LockedPipx:
 
     def reinstall_broken(self, names: tuple[str, ...]) -> int:
         """Reinstall the broken ones of these applications, until one fails."""
-        python = interpreter_of(self._context)
+        python = self._context.base
         choice = () if python is None else ("--python", python.path)
         broken = applications.broken(self._context)
         for name in names:
@@ -249,16 +249,6 @@ def _tell_of_broken(words: tuple[str, ...], context: Context, report: Report) ->
         return
 
 
-def interpreter_of(context: Context) -> Interpreter | None:
-    """Return the interpreter to make environments from."""
-    target = context.target
-    if target.interpreter is not None:
-        return target.interpreter
-    if target.prefix is None:
-        return None
-    return context.examine(target.prefix, trusted=True).base
-
-
 def environ_of(context: Context) -> dict[str, str]:
     """Return the user's variables, changed for pipx."""
     # These settings have been obeyed already, or would lead pipx's pip elsewhere.
@@ -270,7 +260,7 @@ def environ_of(context: Context) -> dict[str, str]:
             del environ[name]
     # Whatever the user's default is: uv reads none of pip's configuration, with its indexes and what it allows.
     environ["PIPX_DEFAULT_BACKEND"] = "pip"
-    python = interpreter_of(context)
+    python = context.base
     if python is not None:
         environ.setdefault("PIPX_DEFAULT_PYTHON", python.path)
     environ["PYTHONSAFEPATH"] = "1"  # the working directory is not importable (pipx's issue 1575)
@@ -335,7 +325,7 @@ def _is_unwanted(spec: str, context: Context) -> bool:
 
 
 def _installed_version(name: str, context: Context) -> str | None:
-    venv = os.path.join(home_of(context), "venvs", name)
+    venv = os.path.join(environments_of(context), name)
     if not os.path.isfile(os.path.join(venv, METADATA)):
         return None
     for entry in names_in(context.examine(venv, trusted=True).site):

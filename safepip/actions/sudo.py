@@ -24,9 +24,14 @@ def of_user_behind_sudo(context: Context, report: Report) -> Context:
     # Root must not read the user's project, and would change root's own environments.
     if context.sudo_user is None:
         return context
-    if context.invocation.system:  # which stays root, as step_down says
-        return context
     if context.named_environment or context.active:
+        return context
+    return stepped_down(context, report)
+
+
+def stepped_down(context: Context, report: Report) -> Context:
+    """Return the context as the user behind sudo, except with --system."""
+    if context.sudo_user is None or context.invocation.system:
         return context
     step_down(*context.sudo_user, report)
     return Context(context.invocation, ambient(), report.debug)

@@ -235,19 +235,16 @@ class Details(Record):
     moved_from: str | None = None
     is_known: bool = False  # whether safepip may rebuild it
     environment_of_named_project: Environment | None = None  # where the root of a project was named by mistake
+    hint: tuple[str, str] | None = None  # the root of a project that another tool keeps, and a line to print once
     # Of an environment that is yet to be made:
-    outer_environment: str | None = (
-        None  # what would serve if the project's root were not under version control itself
-    )
+    outer_environment: str | None = None  # what would serve if the project were not a repository of its own
     pip_is_misconfigured: bool = False
     missing_input: str | None = None  # why pip can only fail
-    hint: tuple[str, str] | None = None  # the root of a project that another tool keeps, and a line to print once
 
 
 class Apps(Record):
     """What pipx has."""
 
-    folder: str  # of its environments
     installed: tuple[str, ...] = ()  # the names of the applications
     beside: frozenset[str] = frozenset()  # names on the line that the environment here has as well
     of_asked: Environment | None = None  # of the one application that is asked for

@@ -16,7 +16,7 @@ from safepip.report import without_secrets
 from safepip.system.environment import OWN
 from safepip.system.files import make_folder
 from safepip.system.keeper import inside
-from safepip.system.pipx import METADATA, home_of, installed_applications
+from safepip.system.pipx import METADATA, environments_of, home_of, installed_applications
 
 from . import history, journal
 
@@ -60,7 +60,7 @@ def installed_with_uv(context: Context) -> set[str]:
 
 
 def _environments(context: Context) -> dict[str, str]:
-    venvs = os.path.join(home_of(context), "venvs")
+    venvs = environments_of(context)
     return {name: os.path.join(venvs, name) for name in installed_applications(venvs)}
 
 

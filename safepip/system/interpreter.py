@@ -65,11 +65,16 @@ def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
     return next(candidates((name,), environ.get("PATH", os.defpath), ()), None)
 
 
+def program_name(wanted: str) -> str:
+    """Return the program name for a name or a version of Python."""
+    if wanted[:1].isdigit():
+        return "python" + ".".join(wanted.split(".")[:2])
+    return wanted
+
+
 def python_on_path(wanted: str, environ: Mapping[str, str]) -> str:
     """Return the first Python on PATH of this name or version."""
-    name = wanted
-    if wanted[:1].isdigit():
-        name = "python" + ".".join(wanted.split(".")[:2])
+    name = program_name(wanted)
     path = program_on_path(name, environ)
     if path is None:
         raise SafepipError(NOT_FOUND, f"there is no {name} on PATH")

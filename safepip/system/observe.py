@@ -36,6 +36,7 @@ from .interpreter import (
     is_program,
     is_script,
     is_store_alias,
+    program_name,
     started_as,
 )
 from .keeper import keeper
@@ -274,9 +275,7 @@ class Context(Facts):
             return self._on_path((wanted, *_NAMES))
         if os.sep in wanted:
             return self._target(self.absolute(at_home(wanted, self.ambient.home)), chosen_on_line=False)
-        if wanted[:1].isdigit():
-            wanted = "python" + ".".join(wanted.split(".")[:2])
-        return self._on_path((wanted,))
+        return self._on_path((program_name(wanted),))
 
     def _on_path(self, names: tuple[str, ...], *, chosen_on_line: bool = False) -> Target:
         """Return the first Python of these names on PATH, else safepip's own."""
@@ -678,7 +677,7 @@ class Context(Facts):
             self._registered.add(path)
             if known.how != registry.ADOPTED:  # made or trusted
                 return None
-        if registry.moved_from(self.state, path) is not None:  # safepip knew it where it was before
+        elif registry.moved_from(self.state, path) is not None:  # safepip knew it where it was before
             return None
         if self._is_trusted(path):
             if os.path.islink(path):  # the setting is about what it leads to

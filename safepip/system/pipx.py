@@ -8,6 +8,7 @@ from safepip.core.requirement import normalised_name, parse
 from safepip.core.world import USABLE, Apps
 
 from .directories import at_home
+from .files import names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +46,8 @@ def environments_of(facts: Facts) -> str:
 
 def installed_applications(environments: str) -> tuple[str, ...]:
     """Return the names of the applications in pipx's folder of environments."""
-    try:
-        names = sorted(os.listdir(environments))
-    except OSError:
-        return ()
     found = []
-    for name in names:
+    for name in sorted(names_in(environments)):
         if os.path.isfile(os.path.join(environments, name, METADATA)):
             found.append(name)
     return tuple(found)
@@ -58,11 +55,7 @@ def installed_applications(environments: str) -> tuple[str, ...]:
 
 def has_distribution(site: str, name: str) -> bool:
     """Return True if a site-packages holds the distribution of that normalised name."""
-    try:
-        entries = os.listdir(site)
-    except OSError:
-        return False
-    for entry in entries:
+    for entry in names_in(site):
         if not entry.endswith((".dist-info", ".egg-info")):
             continue
         stem = entry.removesuffix(".dist-info").removesuffix(".egg-info")
@@ -87,4 +80,4 @@ def look(world: WithPlace, examine: Callable[..., Environment]) -> Apps:
     of_asked = None
     if command.subcommand == "show" and len(asked) == 1:
         of_asked = examine(os.path.join(folder, *asked), trusted=True)
-    return Apps(folder=folder, installed=installed, beside=frozenset(beside), of_asked=of_asked)
+    return Apps(installed=installed, beside=frozenset(beside), of_asked=of_asked)

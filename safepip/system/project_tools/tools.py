@@ -14,7 +14,7 @@ from safepip.core.requirement import parse
 from safepip.errors import shell_quote
 from safepip.system.environment import is_conda, is_environment
 from safepip.system.files import recall, recall_fields, remember
-from safepip.system.interpreter import candidates
+from safepip.system.interpreter import program_on_path
 from safepip.system.keeper import inside
 
 from .project import Named, Project, Question, text
@@ -149,7 +149,7 @@ def _environments(keeper: str, project: Project) -> Found:
 def _answer(project: Project, question: Question, cache: str | None, ask: Ask) -> Sequence[str]:
     """Return the paths that the tool names, perhaps from last time."""
     environ = project.environ
-    program = next(candidates((question.program,), environ.get("PATH", os.defpath), ()), None)
+    program = program_on_path(question.program, environ)
     if program is None:
         return ()
     argv = [program, *question.words]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 
-from safepip.actions.sudo import of_user_behind_sudo, step_down
+from safepip.actions.sudo import of_user_behind_sudo, stepped_down
 from safepip.errors import USAGE, SafepipError
 from safepip.report import Report
-from safepip.system.observe import Context, ambient
+from safepip.system.observe import Context
 from safepip.verbs.arguments import Parser, for_verb
 
 # Each word is a module of this package, with `add_arguments(parser)` and `main(said, context, report)`.
@@ -54,8 +54,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         said.parser.error(f"env {word} takes no {' '.join(unknown)}")
     if word in _READING:
         context = of_user_behind_sudo(context, report)
-    elif context.sudo_user and not context.invocation.system:
+    else:
         # Files of root in the user's environment would break it for the user.
-        step_down(*context.sudo_user, report)
-        context = Context(context.invocation, ambient(), report.debug)
+        context = stepped_down(context, report)
     return int(said.main(said, context, report))

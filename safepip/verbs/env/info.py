@@ -59,7 +59,7 @@ def _as_json(found: Environment, context: Context) -> dict[str, object]:
     return {
         "path": found.path,
         "project": project,
-        "python": found.version or inventory.made_with(found.path) or None,
+        "python": found.version or inventory.made_with(found.path),
         "interpreter": found.base.path if found.base else None,
         "packages": inventory.packages(found.path),
         "size": inventory.size(found.path),

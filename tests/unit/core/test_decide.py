@@ -180,7 +180,7 @@ def context(
             missing_input=facts.get("missing_input"),
             hint=facts.get("manager_hint"),
         ),
-        apps=facts.get("apps", Apps(folder="/pipx")),
+        apps=facts.get("apps", Apps()),
     )
 
 
@@ -224,7 +224,7 @@ MENDING = {"place": RUIN, "settings": Settings(auto_repair=True), "may_repair": 
 NOT_TO_BE_MENDED = replace(RUIN, reason=OTHER_SYSTEM, other_system=True)
 
 
-PIPX = Apps(folder="/pipx", installed=("a", "b", "black", "c", "d", "e", "x"))
+PIPX = Apps(installed=("a", "b", "black", "c", "d", "e", "x"))
 OLD = replace(TARGET, interpreter=replace(BASE, version=(3, 7, 16)))
 
 
@@ -559,7 +559,7 @@ def test_what_is_not_known_yet_is_asked_for_once_and_in_order(line, facts, expec
 
 
 def test_row_11_the_pip_of_pipxs_environment_shows_an_application():
-    pipx = Apps(folder="/pipx", installed=("black",), of_asked=env("/pipx/black"))
+    pipx = Apps(installed=("black",), of_asked=env("/pipx/black"))
     plan = decide(context("show black", apps=pipx, **OUTSIDE))
     assert (said(plan), plan.because) == ("pip of /pipx/black", "black is with pipx")
     for other in (replace(pipx, of_asked=None), replace(pipx, beside=frozenset({"black"}))):
