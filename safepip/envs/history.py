@@ -140,11 +140,16 @@ def steps(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     return states
 
 
+def ids(entries: Sequence[Entry]) -> list[str]:
+    """Return the ids of the states: the start, and after each entry."""
+    return [START, *(entry.id for entry in entries)]
+
+
 def since(entries: Sequence[Entry], to: str) -> Sequence[Entry]:
     """Return the entries after the state of `to` was last in force."""
     states = steps(entries)
-    ids = [START, *(entry.id for entry in entries)]
-    wanted = states[len(ids) - 1 - ids[::-1].index(to)]
+    known = ids(entries)
+    wanted = states[len(known) - 1 - known[::-1].index(to)]
     last = len(states) - 1 - states[::-1].index(wanted)
     return entries[last:]
 

@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import textwrap
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from safepip.report import Report, printable
 from safepip.system.observe import Context
 
 from .arguments import Parser, for_verb
-from .output import show, show_json
+from .output import as_utc, show, show_json
 
 _WIDTH = 80
 _TIED = "\N{NO-BREAK SPACE}"  # keeps a sign and its name on one line
@@ -87,7 +86,7 @@ def line_of(entry: Entry) -> str:
 
 def stamp(entry: Entry) -> str:
     """Return the time of an entry: ISO 8601, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(entry.time, _LATEST)))
+    return as_utc(min(entry.time, _LATEST))
 
 
 def lines(entry: Entry, entries: Sequence[Entry]) -> list[str]:

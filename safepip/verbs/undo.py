@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import time
 
 from safepip.actions.sudo import of_user_behind_sudo, step_down
@@ -18,10 +17,10 @@ from safepip.envs.creation_lock import change_lock
 from safepip.envs.in_force import in_force, usable
 from safepip.envs.progress import shown_while
 from safepip.errors import USAGE, SafepipError
-from safepip.report import printable
 
-from .arguments import for_verb
+from .arguments import for_verb, not_empty
 from .history import described, legible, line_of, stamp
+from .output import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def parser() -> Parser:
     either = made.add_mutually_exclusive_group()
     either.add_argument("count", metavar="N", nargs="?", type=_steps, help="take back the last N changes")
     to = "go to the state after the entry ID of `safepip history`; 0 is the state before the first"
-    either.add_argument("--to", metavar="ID", type=_id, help=to)
+    either.add_argument("--to", metavar="ID", type=not_empty, help=to)
     return made
 
 
@@ -68,7 +67,7 @@ def main(words: tuple[str, ...], context: Context, report: Report) -> int:
         to = said.to
         if to is None:
             to = _steps_back(entries, said.count or 1, context.typed(found))
-        if to not in _ids(entries):
+        if to not in history.ids(entries):
             what = f"there is no entry {_short(to)} in the history"
             raise SafepipError(USAGE, what, "see them all: safepip history")
         rows = journal.snapshot(found.path)
@@ -88,12 +87,6 @@ def _steps(text: str) -> int:
     if not digits.isdecimal() or not digits.isascii():
         raise argparse.ArgumentTypeError(f"{_short(text)} is not a number of changes")
     return int(digits[:_DIGITS])
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
 
 
 def _short(text: str) -> str:
@@ -177,20 +170,14 @@ def _planned(entries: Sequence[Entry], to: str, now: Mapping[str, State]) -> tup
 
 def _show(changes: Sequence[Change], entries: Sequence[Entry], to: str, *, has_files: bool) -> None:
     steps = history.steps(entries)
-    aimed = steps[_ids(entries).index(to)]
+    aimed = steps[history.ids(entries).index(to)]
     for entry in reversed(entries):
         if entry.id in steps[-1] and entry.id not in aimed:
-            said = f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}"
-            sys.stdout.write(f"{printable(said)}\n")
+            show(f"undoing {entry.id} ({stamp(entry)}): {line_of(entry)}")
     for change in changes:
-        sys.stdout.write(f"  {described(change)}\n")
+        show(f"  {described(change)}")
     if not changes and not has_files:
-        sys.stdout.write("  nothing has to be changed\n")
-    sys.stdout.flush()
-
-
-def _ids(entries: Sequence[Entry]) -> list[str]:
-    return [history.START, *(entry.id for entry in entries)]
+        show("  nothing has to be changed")
 
 
 def _tell_of_others(
@@ -206,7 +193,7 @@ def _tell_of_others(
     outside = set()
     if left:
         outside.update(journal.differing(left, rows))
-    for entry in entries[_ids(entries).index(to) :]:
+    for entry in entries[history.ids(entries).index(to) :]:
         outside.update(entry.outside)
     undone = outside.intersection(change.name for change in changes)
     kept = outside - undone
@@ -288,4 +275,4 @@ def _take_files_back(
         except OSError as error:
             raise SafepipError(_FAILED, f"{path} stays as it is: {error.strerror}") from None
         if is_back:
-            sys.stdout.write(f"  {printable(path)}: taken back\n")
+            show(f"  {path}: taken back")
