@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from safepip.core.requirement import normalised_name
 from safepip.report import first_of
 from safepip.shells.program import own_program
+from safepip.system.files import read_regular
 from safepip.system.interpreter import program_on_path
 
 from .finding import (
@@ -126,11 +127,5 @@ def _installed(folder: str, *, only_by_pip: bool = False) -> list[str]:
 
 def _is_by_pip(info: str) -> bool:
     # The system's package manager writes another name into INSTALLER, or none.
-    path = os.path.join(info, "INSTALLER")
-    if not os.path.isfile(path):  # a pipe would block
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(_LONGEST).strip() in {b"pip", b"uv"}
-    except OSError:
-        return False
+    installer = read_regular(os.path.join(info, "INSTALLER"), _LONGEST) or b""
+    return installer.strip() in {b"pip", b"uv"}

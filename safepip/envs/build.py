@@ -89,9 +89,8 @@ def _write_from_template(path: str, interpreter: Interpreter, cache: str | None,
     if template is None:
         return False
     # Known by name: to ask which image there should be can mean to import virtualenv.
-    image: str | None = os.path.join(cache, "images", template.image)
-    if image is None or not is_whole(image):
-        image = _image(interpreter, cache)
+    named = os.path.join(cache, "images", template.image)
+    image = named if is_whole(named) else _image(interpreter, cache)
     if image is None:
         return False
     os.makedirs(path, exist_ok=True)

@@ -55,8 +55,11 @@ def was_environment(path: str) -> bool:
 
 def moved(state: str | None, path: str) -> registry.Entry | None:
     """Return the record of an environment that was moved to `path`."""
-    entry, place = registry.moved_from(state, path), recorded_elsewhere(path)
-    if entry is None or place is None:
+    entry = registry.moved_from(state, path)
+    if entry is None:
+        return None
+    place = recorded_elsewhere(path)
+    if place is None:
         return None
     # Inodes are used again: where no id could be kept in it, its texts have to name the very place recorded.
     if not entry.identity and entry.registration.path != place:

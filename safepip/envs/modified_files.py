@@ -7,6 +7,7 @@ import os
 
 from safepip.core.world import BIN
 from safepip.system.environment import CONFIG, configuration, names_in
+from safepip.system.interpreter import head_of
 
 from .inventory import distributions
 from .verify import CUT, EDITED, verify
@@ -55,7 +56,7 @@ def _scripts(old: str, new: str) -> list[str]:
     for script, time in times.items():
         if time - first <= _AT_ONCE:
             continue
-        if _content(os.path.join(old, script)) != _content(os.path.join(new, script)):
+        if head_of(os.path.join(old, script), _BLOCK) != head_of(os.path.join(new, script), _BLOCK):
             found.append(script)
     return found
 
@@ -65,11 +66,3 @@ def _own_settings(path: str) -> dict[str, str]:
     for key in _OF_THE_PYTHON:
         settings.pop(key, None)
     return settings
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_BLOCK)
-    except OSError:
-        return b""

@@ -77,7 +77,7 @@ class NoopCache:
         # As long as the content of these files is the same, the line names the same files.
         paths = list(map(os.fsdecode, named))
         files = dict(zip(paths, map(_content, paths), strict=True))
-        if digest != self._digest(files).encode():
+        if digest != self._digest(files, _installed(self.environment)).encode():
             return None
         return printed
 
@@ -93,14 +93,15 @@ class NoopCache:
         files = self._asked_files()
         if files is None:
             return None
-        if _installed(self.environment) is None:
+        installed = _installed(self.environment)
+        if installed is None:
             return None
         named = list(map(_line_of, files))
         if "\n" in "".join((*named, *before)):  # would look like two lines
             return None
         if files != self._asked_files():  # one was changed meanwhile
             return None
-        return "\n".join((self._slot(), self._digest(files), str(len(named)), *named, *before))
+        return "\n".join((self._slot(), self._digest(files, installed), str(len(named)), *named, *before))
 
     def _slot(self) -> str:
         """Return the name of the file that keeps the answer."""
@@ -109,14 +110,14 @@ class NoopCache:
             return f"{number:02d}q"
         return f"{number:02d}"
 
-    def _digest(self, files: Mapping[str, bytes | None]) -> str:
-        """Return the digest of the question, with the content of these files."""
+    def _digest(self, files: Mapping[str, bytes | None], installed: str | None) -> str:
+        """Return the digest of a question, files and packages included."""
         parts: list[str | bytes | None] = [*self._line, ""]
         for path in filter(os.path.lexists, self._places()):
             parts += (path, _content(path))
         for item in files.items():
             parts += item
-        return _digest((*parts, "", _installed(self.environment)))
+        return _digest((*parts, "", installed))
 
     def _places(self) -> tuple[str, ...]:
         ambient = self._context.ambient

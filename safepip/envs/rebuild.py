@@ -17,6 +17,7 @@ from safepip.core.world import BIN, BROKEN, EXE, OLDEST, Environment, Interprete
 from safepip.errors import CANNOT_CREATE, NO_ENVIRONMENT, SafepipError
 from safepip.system import registry
 from safepip.system.environment import as_usable, configuration, is_conda
+from safepip.system.files import is_in
 from safepip.system.interpreter import interview, is_program
 from safepip.system.project import ENVIRONMENT
 
@@ -177,11 +178,11 @@ def _in_place_of_base(found: Environment, context: Context) -> Iterator[Interpre
         os.path.join(home, f"python{inventory.made_with(found.path)}{EXE}"),
         os.path.join(home, "python3" + EXE),
     )
-    inside = os.path.join(os.path.realpath(found.path), "")
+    inside = os.path.realpath(found.path)
     for path in dict.fromkeys(named):
         if not os.path.isabs(path) or not is_program(path):
             continue
-        if os.path.realpath(path).startswith(inside):  # it goes with the environment
+        if is_in(os.path.realpath(path), inside):  # it goes with the environment
             continue
         answer = interview(path, context.ambient.environ, context.cache)
         if isinstance(answer, Interpreter) and not answer.is_virtual:

@@ -247,8 +247,9 @@ class Recovery:
         for name in sorted(names - {"pip"}):
             self._put_right(name)
         if not self.damaged:
+            infos = metadata_by_name(self.site)
             for name in names:
-                self._sweep(name)
+                self._sweep(name, infos.get(name, []))
 
     def _installed(self, name: str, info: str, at: str = "") -> Installed:
         lies = at or info
@@ -561,9 +562,8 @@ class Recovery:
         if not os.path.isdir(os.path.join(self.found.path, self.kept)):
             self.kept = ""
 
-    def _sweep(self, name: str) -> None:
+    def _sweep(self, name: str, infos: Sequence[str]) -> None:
         """Remove what pip had moved aside or was writing of a distribution."""
-        infos = packages.infos_of(self.found, name)
         known: set[str] = set()
         for info in infos:
             known.update(record_of(info, self.site))

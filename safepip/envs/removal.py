@@ -12,6 +12,7 @@ from safepip.errors import CANNOT_CREATE, REFUSED, SafepipError, shell_quote
 from safepip.report import printable
 from safepip.system import registry
 from safepip.system.environment import CONFIG, CREATING, OWN
+from safepip.system.files import open_folder
 from safepip.system.project import owner
 
 from .creation_lock import change_lock, creation_lock, creation_lock_file
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from safepip.report import Report
     from safepip.system.observe import Context
     from safepip.system.registry import Entry
-
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def remove(entry: Entry, context: Context, report: Report) -> None:
@@ -62,7 +61,7 @@ def empty(path: str, *, last: Sequence[str] = (), kept: Sequence[str] = ()) -> N
     if os.unlink not in os.supports_dir_fd:  # Windows
         _empty_by_path(path, last, kept)
         return
-    folder = os.open(os.path.realpath(path), _FOLDER)
+    folder = open_folder(os.path.realpath(path))
     try:
         if _runs_as_root() and os.fstat(folder).st_uid != 0:
             raise PermissionError(errno.EPERM, "belongs to another user", path)
@@ -93,7 +92,7 @@ def _remove(folder: int, name: str) -> None:
     if not stat.S_ISDIR(found.st_mode):
         os.unlink(name, dir_fd=folder)
         return
-    inner = os.open(name, _FOLDER, dir_fd=folder)
+    inner = open_folder(name, folder)
     try:
         opened = os.fstat(inner)
         given_away = _runs_as_root() and opened.st_uid != 0

@@ -14,7 +14,7 @@ import stat
 import sys
 
 from safepip.core.record import Record
-from safepip.system.files import read_regular, replace_file, sweep, umask
+from safepip.system.files import is_in, read_regular, replace_file, sweep, umask
 
 from .journal import SAVED, escaped, unescaped, write
 
@@ -55,7 +55,7 @@ def note(environment: str, one: Saved) -> bool:
     lines = _lines(environment)
     path = one.path
     around = os.path.dirname(environment)
-    if path.startswith(os.path.join(around, "")):
+    if is_in(path, around):
         path = os.path.relpath(path, around)  # a project that is moved takes its environment along
     fields = (one.entry, escaped(path), _field(one.before), _field(one.after))
     return write(os.path.join(environment, SAVED), [*lines, "\t".join(fields), ""])

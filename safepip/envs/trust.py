@@ -163,18 +163,11 @@ def _conda(path: str) -> str | None:
 
 
 def _tracked(path: str, redirect: str, owners: frozenset[int]) -> str | None:
-    links = filter(os.path.islink, _folders_above(path))  # such as .direnv, which holds environments
+    links = filter(os.path.islink, _above(os.path.dirname(path)))  # such as .direnv, which holds environments
     for at in filter(None, dict.fromkeys((path, os.path.realpath(path), redirect, *links))):
         if tracks(os.path.dirname(at), at, owners):
             return "came with the repository (git tracks it) and could run anything"
     return None
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    at = os.path.dirname(path)
-    while at != os.path.dirname(at):
-        yield at
-        at = os.path.dirname(at)
 
 
 def _with_own_python(path: str, base: str, redirect: str) -> str | None:
@@ -268,21 +261,20 @@ def _open_above(paths: list[str], filesystem: Filesystem) -> str | None:
     """Return the first folder above the `paths` that everybody can change."""
     folders: dict[str, None] = {}
     for path in paths:
-        folders.update(dict.fromkeys(_above(path)))
+        folders.update(dict.fromkeys(_above(os.path.realpath(os.path.dirname(path)))))
     for folder in folders:
         if _is_open(folder, filesystem, sticky=True):
             return folder
     return None
 
 
-def _above(path: str) -> Iterator[str]:
-    """Yield the real folder of the entry `path`, and those above it."""
-    at = os.path.realpath(os.path.dirname(path))
+def _above(folder: str) -> Iterator[str]:
+    """Yield a folder, and those above it."""
     while True:
-        yield at
-        if at == os.path.dirname(at):
+        yield folder
+        if folder == os.path.dirname(folder):
             return
-        at = os.path.dirname(at)
+        folder = os.path.dirname(folder)
 
 
 def _is_open(path: str, filesystem: Filesystem, *, sticky: bool = False) -> bool:

@@ -1,9 +1,9 @@
 """Compare installed distributions with their RECORD.
 
-`env info` and doctor judge by `verdict`, recovery by `damage_of`. Nothing is run. A file counts as damaged if it
-is missing, empty or cut off, metadata also if they cannot be read or are there twice. One that differs in any
-other way was edited, and stays; missing bytecode does not count. The format: packaging.python.org, "Recording
-installed projects".
+`env list`, `env info` and doctor judge by `verdict`, recovery by `damage_of`. Nothing is run. A file counts as
+damaged if it is missing, empty or cut off, metadata also if they cannot be read or are there twice. One that
+differs in any other way was edited, and stays; missing bytecode does not count. The format: packaging.python.org,
+"Recording installed projects".
 
 Differences and damage are mappings from the path of a file to one of the words below.
 """
