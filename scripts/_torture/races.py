@@ -28,25 +28,22 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIG
 
 def race_to_create(world: World, rounds: int, chance: random.Random) -> Result:
     """Eight installs at once into one fresh project, in every third round two of them by uv."""
-    notes = []
+    notes: list[str] = []
     for number in range(rounds):
         with_uv = world.uv is not None and number % 3 == 2
-        told = _told(number, with_uv, _create_once(world, chance, with_uv=with_uv))
-        world.count("race-create", number + 1, rounds, "".join(told))
-        notes += told
+        wrong = _create_once(world, chance, with_uv=with_uv)
+        notes += world.note("race-create", number + 1, rounds, _where(number, with_uv, wrong), wrong)
     return _result("race-create", rounds, notes, world)
 
 
 def race_to_replace(world: World, rounds: int, chance: random.Random) -> Result:
     """Four against four that replace one package by two versions, in every third round two of them by uv."""
     project = world.project("replaced")
-    notes = []
+    notes: list[str] = []
     for number in range(rounds):
         with_uv = world.uv is not None and number % 3 == 2
         wrong = _replace_once(world, project, chance, with_uv=with_uv)
-        told = _told(number, with_uv, wrong)
-        world.count("race-replace", number + 1, rounds, "".join(told))
-        notes += told
+        notes += world.note("race-replace", number + 1, rounds, _where(number, with_uv, wrong), wrong)
         if wrong:
             shutil.rmtree(os.path.join(project, ".venv"), ignore_errors=True)
     return _result("race-replace", rounds, notes, world)
@@ -58,14 +55,13 @@ def free_a_killed_holders_lock(world: World, rounds: int, chance: random.Random)
     flag = os.path.join(world.scratch, "building")
     source = make_slow_source(os.path.join(world.scratch, "slow"), flag)
     world.run([world.safepip, "install", "shared"], project)
-    notes = []
+    notes: list[str] = []
     for number in range(rounds):
         with_uv = world.uv is not None and number % 3 == 2
         how = chance.choice(ENDS)
         wrong = _free_once(world, project, source, flag, how, with_uv=with_uv)
-        told = _told(number, with_uv, [f"{how.name}: {line}" for line in wrong])
-        world.count("lock-freed", number + 1, rounds, "".join(told))
-        notes += told
+        wrong = [f"{how.name}: {line}" for line in wrong]
+        notes += world.note("lock-freed", number + 1, rounds, _where(number, with_uv, wrong), wrong)
     return _result("lock-freed", rounds, notes, world)
 
 
@@ -165,11 +161,9 @@ def _broken(world: World, environment: str) -> list[str]:
     return found or unimportable(world, environment)
 
 
-def _told(number: int, with_uv: bool, wrong: list[str]) -> list[str]:
-    if not wrong:
-        return []
+def _where(number: int, with_uv: bool, wrong: list[str]) -> str:
     how = " with uv" if with_uv else ""
-    return [f"round {number}{how}: {len(wrong)} wrong: {'; '.join(wrong[:3])[:400]}"]
+    return f"round {number}{how}: {len(wrong)} wrong"
 
 
 def _result(name: str, rounds: int, notes: list[str], world: World) -> Result:
