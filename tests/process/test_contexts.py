@@ -314,6 +314,10 @@ class TestSudo:
         make_environment(box, box.venv)
         subprocess.run(["chown", "-R", f"{self.uid()}:{self.gid()}", box.venv], check=True)
 
+    def leave_their_cache(self, box: Sandbox) -> None:
+        """Have root keep a cache of its own: tests of the ordinary user share theirs."""
+        os.unlink(os.path.join(box.home, ".cache", "safepip"))
+
     def owners(self, folder: str) -> set[int]:
         return {os.lstat(os.path.join(folder, name)).st_uid for name in look(folder)}
 
@@ -336,6 +340,7 @@ class TestSudo:
         assert (ran.code, ran.said) == (0, [])
 
     def test_root_in_a_container_keeps_its_own_for_anothers_project_elsewhere(self, theirs: Sandbox) -> None:
+        self.leave_their_cache(theirs)
         ran = theirs.run("install", "alpha")
         assert ran.code == 0
         assert ran.said[0].startswith(f"others can rename what root puts into {theirs.project}; ")
@@ -343,6 +348,7 @@ class TestSudo:
         assert "alpha" in theirs.run("list").text
 
     def test_root_uses_anothers_environment_only_when_told_to(self, theirs: Sandbox) -> None:
+        self.leave_their_cache(theirs)
         self.make_theirs(theirs)
         assert "/safepip/envs/" in theirs.run("env", "path").text
         assert theirs.run("env", "path", env={"SAFEPIP_TRUST": theirs.project}).text == f"{theirs.venv}\n"

@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from real_world import NOBODY
 from sandbox import Ran, Sandbox, copy_interpreter, look
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     Env = Mapping[str, str | None]
 
 pytestmark = pytest.mark.slow
-NOBODY = 65534
 
 
 class Found(NamedTuple):

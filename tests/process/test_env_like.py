@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from real_world import NOBODY
 from sandbox import Sandbox, make_sdist, make_wheel, write_source
 
 pytestmark = pytest.mark.slow
 MakeSandbox = Callable[..., Sandbox]
-NOBODY = 65534
 NO_INDEX = {"PIP_FIND_LINKS": "/nowhere"}  # nothing can be got
 
 

@@ -110,7 +110,9 @@ def own_cache(sandbox: Sandbox, cache: str) -> None:
 @pytest.mark.usefixtures("own_cache")
 def test_garbage_in_the_image_is_made_again(sandbox: Sandbox) -> None:
     assert sandbox.run("install", "alpha").code == 0
-    for manifest in glob.glob(f"{sandbox.home}/.cache/safepip/images/*/manifest"):
+    manifests = glob.glob(f"{sandbox.home}/.cache/safepip/images/*/manifest")
+    assert manifests
+    for manifest in manifests:
         with open(manifest, "ab") as file:
             file.write(b"\xff")
     other = os.path.join(sandbox.home, "other")

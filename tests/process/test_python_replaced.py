@@ -163,6 +163,7 @@ def test_an_environment_is_repaired_and_the_others_are_named(ann: Sandbox, place
 
 def test_one_command_repairs_projects_the_home_environment_and_applications(ann: Sandbox) -> None:
     done(ann.run("install", "black", cwd=ann.home))
+    done(ann.run("install", "-U", "httpie", cwd=ann.home))
     (now,) = glob.glob(f"{prefix_of(ann)}/bin/python3.*")
     replace_python(ann, os.path.basename(now).removeprefix("python"))
     listed = done(ann.run("env", "list")).text.splitlines()[1:]

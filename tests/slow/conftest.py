@@ -8,10 +8,8 @@ from real_world import (  # noqa: F401  fixtures
     managed_python,
     own,
     own_for_all,
-    pipx_environment,
     published_wheels,
     sandbox,
     unmanaged_python,
-    uv_programs,
     wheels,
 )
